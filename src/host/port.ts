@@ -1,0 +1,145 @@
+/**
+ * What the rest of the house needs of a host. `host/` implements it over SSH; `cli/` and `action/` hand it in; tests
+ * may hand in recorded state. A host's fault is a value here, never an exception.
+ */
+import type { Host } from '../policy/fleet.js';
+import type { Problem } from '../problem.js';
+
+export interface HostPort {
+  /** One connection, one command: everything that a plan needs to know. Keeps the connection for `transact`. */
+  read(host: Host, options?: ReadOptions): Promise<Reading>;
+  /** Changes one host; see `transaction.ts`. The outcome is what the host said. */
+  transact(host: Host, change: Change, report: (phase: Phase) => void): Promise<TransactionResult>;
+  /** After a soak: a new connection, and what the host says of itself now. */
+  reverify(host: Host, change: Change): Promise<TransactionResult>;
+  close(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /** Also bring this entry of the known-good history (1 is the newest). */
+  readonly knownGood?: number;
+}
+
+export type Reading =
+  | { readonly status: 'read'; readonly state: HostState }
+  /** No connection: network, host key, authentication. */
+  | { readonly status: 'unreachable'; readonly problem: Problem }
+  /** Connected, but the state cannot be read truthfully: sudo, tools, two backends, native nft tables. */
+  | { readonly status: 'error'; readonly problem: Problem };
+
+/** Text exactly as `iptables-save`, `ip6tables-save` and `ipset save` print it (or as the files hold it). */
+export interface RulesText {
+  readonly v4: string;
+  readonly v6: string;
+  readonly sets: string;
+}
+
+export interface HostState {
+  readonly live: RulesText;
+  /** What loads at boot; a missing file is `undefined`. */
+  readonly saved: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
+  readonly boot: Boot;
+  readonly backend: 'nft' | 'legacy';
+  readonly versions: { readonly iptables: string; readonly ipset?: string; readonly kernel: string };
+  readonly facts: HostFacts;
+  readonly record: HostRecord;
+}
+
+export interface Boot {
+  readonly loader: 'netfilter-persistent' | 'iptables-services' | 'openrc' | 'systemd-iptables' | 'none';
+  readonly enabled: boolean;
+  readonly paths: RulesText;
+}
+
+export interface HostFacts {
+  readonly hostname: string;
+  readonly machineId: string;
+  readonly addresses: readonly string[];
+  readonly interfaces: readonly string[];
+  /** The address that this very connection comes from, and the port it reached (SSH_CONNECTION). */
+  readonly client?: string;
+  readonly sshPort?: number;
+  readonly systemd: boolean;
+  readonly ipv6: boolean;
+  readonly timeUtc: string;
+}
+
+/** What Sallyport's own state directory on the host says. */
+export interface HostRecord {
+  readonly current?: KnownGood;
+  /** Newest first. */
+  readonly history: readonly KnownGood[];
+  /** An unfinished transaction. */
+  readonly pending?: {
+    readonly run: string;
+    readonly phase: Phase;
+    readonly owner: string;
+    readonly since: string;
+    readonly secondsLeft: number;
+  };
+  /** How the last transaction ended. */
+  readonly last?: {
+    readonly run: string;
+    readonly outcome: string;
+    readonly reason: string;
+    readonly time: string;
+  };
+}
+
+export interface KnownGood {
+  /** 1 is the newest. */
+  readonly number: number;
+  readonly run: string;
+  readonly commit: string;
+  readonly time: string;
+  readonly digest: string;
+  /** Only for the entry that `ReadOptions.knownGood` asked for: the owned part, as restore text. */
+  readonly rules?: RulesText;
+}
+
+export type Phase =
+  | 'connect'
+  | 'preflight'
+  | 'snapshot'
+  | 'rehearse'
+  | 'arm'
+  | 'apply'
+  | 'verify'
+  | 'confirm'
+  | 'persist'
+  | 'disarm'
+  | 'rollback'
+  | 'done'
+  | 'soak';
+
+/** All texts are complete before anything is sent; the host computes nothing about rules. */
+export interface Change {
+  readonly run: string;
+  readonly commit: string;
+  /** Who deploys, for the lock: `ci@runner pull/12`, `anna@laptop`. */
+  readonly owner: string;
+  readonly confirmWithinSeconds: number;
+  /** The live text that this change was computed from. */
+  readonly live: RulesText;
+  /** What must stand live afterwards. */
+  readonly next: RulesText;
+  /** `iptables-restore --noflush` and `ipset restore` text: live → next, and next → live. */
+  readonly forward: RulesText;
+  readonly backward: RulesText;
+  /** The saved files as they are (undefined: none) and as they must become. */
+  readonly savedBefore: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
+  readonly savedAfter: RulesText;
+  /** The owned part alone, kept on the host as known good. */
+  readonly owned: RulesText;
+}
+
+export type OutcomeKind = 'unchanged' | 'confirmed' | 'rolled-back' | 'refused' | 'unreachable' | 'unknown';
+
+export interface TransactionResult {
+  readonly outcome: OutcomeKind;
+  /** The phase in which it ended. */
+  readonly phase: Phase;
+  /** One sentence; empty when there is nothing to say. */
+  readonly reason: string;
+  readonly seconds: number;
+}

@@ -1,0 +1,108 @@
+/**
+ * iptables rules as data. Everything here is canonical: what two spellings mean is spelled one way, the way
+ * `iptables-save` prints it, so that equality of text is equality of rules.
+ */
+import type { Place } from '../problem.js';
+
+export type Family = 'v4' | 'v6';
+export const FAMILIES: readonly Family[] = ['v4', 'v6'];
+
+export type TableName = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
+
+/** One host's rules: both families, and the ipsets that they name. */
+export interface Ruleset {
+  readonly v4: Tables;
+  readonly v6: Tables;
+  readonly sets: readonly IpSet[];
+}
+
+/** Compared as a map: the order of tables in a save file means nothing (nft and legacy print different ones). */
+export type Tables = readonly Table[];
+
+export interface Table {
+  readonly name: TableName;
+  /** Built-in chains in the kernel's order, then user chains by name: the order of iptables-save. */
+  readonly chains: readonly Chain[];
+}
+
+export interface Chain {
+  readonly name: string;
+  /** `undefined` for a user chain. */
+  readonly policy?: 'ACCEPT' | 'DROP';
+  readonly counters?: Counters;
+  readonly rules: readonly Rule[];
+}
+
+export interface Counters {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+/**
+ * One rule. `text` is its canonical form without `-A CHAIN` (`-s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT`)
+ * and is its identity: two rules are the same exactly when their texts are. The parsed fields say what it means.
+ */
+export interface Rule {
+  readonly text: string;
+  readonly source?: Negatable;
+  readonly destination?: Negatable;
+  readonly inInterface?: Negatable;
+  readonly outInterface?: Negatable;
+  /** Canonical name or number: `tcp`, `ipv6-icmp`, `253`; absent means every protocol. */
+  readonly protocol?: Negatable;
+  /** `-f` (v4 only): second and further fragments. */
+  readonly fragment?: { readonly negated: boolean };
+  readonly matches: readonly Extension[];
+  readonly target?: Target;
+  readonly counters?: Counters;
+  /** The line that this rule comes from: of a YAML file (desired) or of a save file (live). */
+  readonly place?: Place;
+}
+
+/** Addresses are `a.b.c.d/len`, `a.b.c.d/m.m.m.m` (non-contiguous) or `v6/len`; interfaces may end in `+`. */
+export interface Negatable {
+  readonly value: string;
+  readonly negated: boolean;
+}
+
+/** A match (`-m name …`) or the options of a target, with canonical values in canonical order. */
+export interface Extension {
+  readonly name: string;
+  readonly options: readonly Option[];
+  /** `false` when the table of extensions does not know it: the options are kept as they stood, in order. */
+  readonly known: boolean;
+}
+
+/** `! --dports 22,80` is `{flag: '--dports', negated: true, values: ['22,80']}`; values are unquoted. */
+export interface Option {
+  readonly flag: string;
+  readonly negated: boolean;
+  readonly values: readonly string[];
+}
+
+export interface Target extends Extension {
+  /** `-g` instead of `-j`. */
+  readonly goto: boolean;
+  /** A user chain (or one that is not there), not an extension such as ACCEPT or LOG. */
+  readonly chain: boolean;
+}
+
+/** One ipset as `ipset save` prints it. */
+export interface IpSet {
+  readonly name: string;
+  /** `hash:net`, `hash:ip`, `bitmap:port`, `list:set`, … */
+  readonly type: string;
+  /** The rest of the `create` line, verbatim and in order: `family inet hashsize 1024 maxelem 65536`. */
+  readonly options: string;
+  /** The rest of each `add` line, canonical and sorted. */
+  readonly members: readonly string[];
+  readonly place?: Place;
+}
+
+export const BUILT_IN_CHAINS: { readonly [table in TableName]: readonly string[] } = {
+  raw: ['PREROUTING', 'OUTPUT'],
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  security: ['INPUT', 'FORWARD', 'OUTPUT'],
+};

@@ -1,0 +1,83 @@
+/**
+ * The one family of errors. A problem is a value: it has a stable id, a place a person can open, a sentence that
+ * says what is wrong, and a hint that says how to mend it. Functions that can find many problems return them all.
+ */
+
+/** A place in a text file. Lines and columns count from 1; columns are UTF-16 code units, as editors count. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export type Level = 'error' | 'warning' | 'note';
+
+export interface Problem {
+  /** Stable, kebab-case, documented: `unknown-key`, `bad-cidr`, `host-unreachable`. */
+  readonly id: string;
+  readonly level: Level;
+  /** One sentence: what is wrong. */
+  readonly message: string;
+  /** One sentence: how to mend it. */
+  readonly hint?: string;
+  readonly place?: Place;
+}
+
+/** Thrown only across room borders where a result type would say nothing more; carries every problem found. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** `file:line:column: message Hint.`, the form that editors and GitHub's log turn into links. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.place ? `${problem.place.file}:${problem.place.line}:${problem.place.column}: ` : '';
+  const level = problem.level === 'error' ? '' : `${problem.level}: `;
+  const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
+  return `${where}${level}${problem.message}${hint}`;
+}
+
+export const error = (id: string, message: string, place?: Place, hint?: string): Problem =>
+  problem('error', id, message, place, hint);
+export const warning = (id: string, message: string, place?: Place, hint?: string): Problem =>
+  problem('warning', id, message, place, hint);
+export const note = (id: string, message: string, place?: Place, hint?: string): Problem =>
+  problem('note', id, message, place, hint);
+
+function problem(level: Level, id: string, message: string, place?: Place, hint?: string): Problem {
+  return {
+    id,
+    level,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(place === undefined ? {} : { place }),
+  };
+}
+
+export const hasErrors = (problems: readonly Problem[]): boolean =>
+  problems.some((found) => found.level === 'error');
+
+/** By file, line, column, then text: the same order on every run. */
+export function byPlace(a: Problem, b: Problem): number {
+  const left = a.place;
+  const right = b.place;
+  if (left === undefined || right === undefined)
+    return Number(left === undefined) - Number(right === undefined) || compare(a.message, b.message);
+  return (
+    compare(left.file, right.file) ||
+    left.line - right.line ||
+    left.column - right.column ||
+    compare(a.message, b.message)
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Either a value (perhaps with warnings) or the problems that stand in its way. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };

@@ -1,0 +1,27 @@
+import { byPlace, error, formatProblem, hasErrors, warning } from '../src/problem.js';
+
+const place = { file: 'policies/fleet.yml', line: 3, column: 7 };
+
+test('a problem reads as file:line:column, what is wrong, and how to mend it', () => {
+  expect(
+    formatProblem(error('bad-port', 'Port 70000 is out of range.', place, 'Use a port from 1 to 65535.')),
+  ).toBe('policies/fleet.yml:3:7: Port 70000 is out of range. Use a port from 1 to 65535.');
+});
+
+test('a warning says so', () => {
+  expect(formatProblem(warning('unused-name', 'Nothing uses it.', place))).toBe(
+    'policies/fleet.yml:3:7: warning: Nothing uses it.',
+  );
+});
+
+test('problems sort by place, those without one last', () => {
+  const nowhere = error('a', 'a');
+  const late = error('b', 'b', { ...place, line: 9 });
+  const early = error('c', 'c', place);
+  expect([nowhere, late, early].sort(byPlace)).toEqual([early, late, nowhere]);
+});
+
+test('only an error counts as one', () => {
+  expect(hasErrors([warning('a', 'a')])).toBe(false);
+  expect(hasErrors([warning('a', 'a'), error('b', 'b')])).toBe(true);
+});

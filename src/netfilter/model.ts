@@ -106,3 +106,26 @@ export const BUILT_IN_CHAINS: { readonly [table in TableName]: readonly string[]
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
   security: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
+
+export interface RuleDiff {
+  readonly added: readonly RuleChange[];
+  readonly removed: readonly RuleChange[];
+  /** Same text, same chain, other place in the order. */
+  readonly moved: readonly RuleChange[];
+  /** Unified text, chain by chain, for people; empty when equal. */
+  readonly text: string;
+}
+
+export interface RuleChange {
+  readonly table: TableName;
+  readonly chain: string;
+  /** Without `-A CHAIN`; a changed policy is `-P INPUT DROP`, a new or gone chain `-N NAME`. */
+  readonly text: string;
+  readonly source?: Place;
+}
+
+export interface SetDiff {
+  readonly name: string;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}

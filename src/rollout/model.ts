@@ -1,8 +1,8 @@
 /** The results that reports are made of. Plain JSON with a version; `plan.json`, `deploy.json`, `drift.json` are these. */
 import type { OutcomeKind, Phase } from '../host/port.js';
-import type { TableName } from '../netfilter/model.js';
+import type { RuleDiff, SetDiff } from '../netfilter/model.js';
 import type { Level, Place } from '../problem.js';
-import type { TrafficDiff } from '../traffic/model.js';
+import type { LockoutProof, TrafficDiff } from '../traffic/model.js';
 
 export interface Plan {
   readonly version: 1;
@@ -26,37 +26,6 @@ export interface HostPlan {
   readonly lockout?: LockoutProof;
   readonly findings: readonly Finding[];
   readonly foreign?: { readonly chains: readonly string[]; readonly rules: number };
-}
-
-export interface RuleDiff {
-  readonly added: readonly RuleChange[];
-  readonly removed: readonly RuleChange[];
-  /** Same text, same chain, other place in the order. */
-  readonly moved: readonly RuleChange[];
-  /** Unified text, chain by chain, for people; empty when equal. */
-  readonly text: string;
-}
-
-export interface RuleChange {
-  readonly table: TableName;
-  readonly chain: string;
-  /** Without `-A CHAIN`; a changed policy is `-P INPUT DROP`, a new or gone chain `-N NAME`. */
-  readonly text: string;
-  readonly source?: Place;
-}
-
-export interface SetDiff {
-  readonly name: string;
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-}
-
-export interface LockoutProof {
-  readonly verdict: 'proved' | 'violated' | 'not-proven';
-  /** One sentence for each admin network, family or path that fails, with an example packet where there is one. */
-  readonly reasons: readonly string[];
-  /** `--accept-lockout-risk` named this host. */
-  readonly accepted: boolean;
 }
 
 export interface Finding {

@@ -70,3 +70,11 @@ export interface TrafficDiff {
   /** Dropped before and rejected now, or the reverse: visible to a client, no traffic change. */
   readonly answeredDifferently: readonly Flow[];
 }
+
+export interface LockoutProof {
+  readonly verdict: 'proved' | 'violated' | 'not-proven';
+  /** One sentence for each admin network, family or path that fails, with an example packet where there is one. */
+  readonly reasons: readonly string[];
+  /** `--accept-lockout-risk` named this host. */
+  readonly accepted: boolean;
+}

@@ -1,0 +1,39 @@
+/** Matches on what connection tracking knows. */
+import { type ExtensionRow, option, refuse, type ValueType } from '../row.js';
+import { flags, kind, mark, network, oneOf, portRange, protocol, range, U32 } from '../values.js';
+
+const STATES = ['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED'];
+
+const ctProtocol: ValueType = kind(protocol.examples, (text, context) => {
+  const number = protocol.parse(text, context);
+  return number === '0' ? refuse('would never match protocol 0') : number;
+});
+
+export const CONNECTION: readonly ExtensionRow[] = [
+  {
+    kind: 'match',
+    name: 'conntrack',
+    oneOf: 'any',
+    options: [
+      option('--ctstate', flags([...STATES, 'SNAT', 'DNAT']), { not: true }),
+      option('--ctproto', ctProtocol, { not: true }),
+      option('--ctorigsrc', network(false), { not: true }),
+      option('--ctorigdst', network(false), { not: true }),
+      option('--ctreplsrc', network(false), { not: true }),
+      option('--ctrepldst', network(false), { not: true }),
+      option('--ctorigsrcport', portRange(), { not: true }),
+      option('--ctorigdstport', portRange(), { not: true }),
+      option('--ctreplsrcport', portRange(), { not: true }),
+      option('--ctrepldstport', portRange(), { not: true }),
+      option('--ctstatus', flags(['EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED'], 'NONE'), { not: true }),
+      option('--ctexpire', range(U32), { not: true }),
+      option('--ctdir', oneOf(['ORIGINAL', 'REPLY'])),
+    ],
+  },
+  {
+    kind: 'match',
+    name: 'state',
+    options: [option('--state', flags(STATES), { not: true, required: true })],
+  },
+  { kind: 'match', name: 'connmark', options: [option('--mark', mark, { not: true, required: true })] },
+];

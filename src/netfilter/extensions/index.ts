@@ -1,0 +1,41 @@
+/** The whole table of extensions, by kind, family and name. */
+import type { Family } from '../model.js';
+import type { ExtensionRow } from '../row.js';
+import { CONNECTION } from './connection.js';
+import { ICMP_MATCHES } from './icmp.js';
+import { MARKING } from './marking.js';
+import { NAT } from './nat.js';
+import { PACKET } from './packet.js';
+import { RATE } from './rate.js';
+import { TRANSPORT } from './transport.js';
+import { VERDICTS } from './verdicts.js';
+
+export const EXTENSIONS: readonly ExtensionRow[] = [
+  ...TRANSPORT,
+  ...ICMP_MATCHES,
+  ...CONNECTION,
+  ...RATE,
+  ...PACKET,
+  ...VERDICTS,
+  ...NAT,
+  ...MARKING,
+];
+
+const index = (kind: ExtensionRow['kind'], family: Family): ReadonlyMap<string, ExtensionRow> =>
+  new Map(
+    EXTENSIONS.filter((row) => row.kind === kind && (row.family ?? family) === family).flatMap((row) =>
+      [row.name, ...(row.aliases ?? [])].map((name) => [name, row] as const),
+    ),
+  );
+
+const TABLE = {
+  match: { v4: index('match', 'v4'), v6: index('match', 'v6') },
+  target: { v4: index('target', 'v4'), v6: index('target', 'v6') },
+} as const;
+
+/** The row of `-m name` or `-j name`; `undefined` when the table does not know it. */
+export const findExtension = (
+  kind: ExtensionRow['kind'],
+  family: Family,
+  name: string,
+): ExtensionRow | undefined => TABLE[kind][family].get(name);

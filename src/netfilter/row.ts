@@ -1,0 +1,134 @@
+/**
+ * The shape of the table of extensions: one row a match or target, one row an option in it. The rows say what
+ * iptables-restore accepts and what iptables-save prints; the parser knows no extension by name.
+ */
+import type { Family, Option, TableName } from './model.js';
+
+/** What a value may depend on. */
+export interface ValueContext {
+  readonly family: Family;
+  /** The rule's own protocol by canonical name, when it has one that is not negated. */
+  readonly protocol?: string;
+}
+
+/** Why a value or a combination is refused: the end of a sentence, and how to mend it. */
+export interface Refusal {
+  readonly refused: string;
+  readonly hint?: string;
+}
+
+export const refuse = (refused: string, hint?: string): Refusal =>
+  hint === undefined ? { refused } : { refused, hint };
+
+export const isRefusal = (value: unknown): value is Refusal =>
+  typeof value === 'object' && value !== null && 'refused' in value;
+
+/** A kind of value: any accepted spelling in, the one that iptables-save prints out. */
+export interface ValueType {
+  readonly parse: (text: string, context: ValueContext) => string | Refusal;
+  /** Printed as iptables prints strings: in double quotes when it holds more than letters, digits, `_` and `-`. */
+  readonly string?: true;
+  /** Spellings that are accepted, some of them canonical: what documentation shows and tests generate from. */
+  readonly examples: { readonly [family in Family]: readonly string[] };
+}
+
+export interface OptionRow {
+  /** As iptables-save prints it. */
+  readonly flag: string;
+  /** Other spellings of the same option. */
+  readonly aliases: readonly string[];
+  /** One type an argument. */
+  readonly values: readonly ValueType[];
+  readonly negatable: boolean;
+  /** The rule is refused without it. */
+  readonly required: boolean;
+  /** May stand more than once; each is kept. */
+  readonly repeatable: boolean;
+  /** Flags that may not stand beside it. */
+  readonly excludes: readonly string[];
+  /** Flags that must stand beside it. */
+  readonly needs: readonly string[];
+  /** The value that save leaves out (when not negated). */
+  readonly hidden?: ByFamily;
+  /** The value that save prints when the option was not given. */
+  readonly implied?: ByFamily;
+}
+
+export type ByFamily = string | { readonly [family in Family]: string };
+
+export const forFamily = (value: ByFamily, family: Family): string =>
+  typeof value === 'string' ? value : value[family];
+
+export interface ExtensionRow {
+  readonly kind: 'match' | 'target';
+  readonly name: string;
+  /** Other names that `-m` or `-j` accepts for it; save prints `name`. */
+  readonly aliases?: readonly string[];
+  /** The only family it exists for. */
+  readonly family?: Family;
+  /** In the order in which save prints them. */
+  readonly options: readonly OptionRow[];
+  /** At least one of these flags must be given; `any` is any of all. */
+  readonly oneOf?: 'any' | readonly string[];
+  /** The rule must name one of these protocols. */
+  readonly protocols?: readonly string[];
+  /** The only tables in which the kernel takes it. */
+  readonly tables?: readonly TableName[];
+  /** The only built-in chains from which the kernel lets it be reached. */
+  readonly hooks?: readonly string[];
+  /** What depends on several options at once: rewrites them, or says why they cannot stand together. */
+  readonly finish?: (options: readonly Option[], context: ValueContext) => readonly Option[] | Refusal;
+}
+
+interface OptionExtras {
+  readonly aliases?: readonly string[];
+  readonly not?: true;
+  readonly required?: true;
+  readonly repeatable?: true;
+  readonly excludes?: readonly string[];
+  readonly needs?: readonly string[];
+  readonly hidden?: ByFamily;
+  readonly implied?: ByFamily;
+}
+
+/** An option row: `option('--dport', portRange, { not: true })`. `not` means that `!` may stand before it. */
+export function option(
+  flag: string,
+  values: ValueType | readonly ValueType[] = [],
+  extras: OptionExtras = {},
+): OptionRow {
+  return {
+    flag,
+    aliases: extras.aliases ?? [],
+    values: 'parse' in values ? [values] : values,
+    negatable: extras.not ?? false,
+    required: extras.required ?? false,
+    repeatable: extras.repeatable ?? false,
+    excludes: extras.excludes ?? [],
+    needs: extras.needs ?? [],
+    ...(extras.hidden === undefined ? {} : { hidden: extras.hidden }),
+    ...(extras.implied === undefined ? {} : { implied: extras.implied }),
+  };
+}
+
+/** Marks a group of options as excluding one another. */
+export function exclusive(...rows: readonly OptionRow[]): OptionRow[] {
+  const flags = rows.map((row) => row.flag);
+  return rows.map((row) => ({
+    ...row,
+    excludes: [...row.excludes, ...flags.filter((flag) => flag !== row.flag)],
+  }));
+}
+
+/** For `finish`: reads and writes the options of one extension. */
+export const valueGiven = (options: readonly Option[], flag: string): string | undefined =>
+  options.find((given) => given.flag === flag)?.values[0];
+
+export const has = (options: readonly Option[], flag: string): boolean =>
+  options.some((given) => given.flag === flag);
+
+export const given = (flag: string, ...values: readonly string[]): Option => ({
+  flag,
+  negated: false,
+  values,
+});

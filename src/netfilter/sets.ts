@@ -1,0 +1,179 @@
+/** ipsets as `ipset save` prints them and `ipset restore` reads them. */
+import { byPlace, error, type Problem, type Result } from '../problem.js';
+import { parseAddress } from './address.js';
+import type { IpSet } from './model.js';
+import { nearest } from './rule.js';
+import { quote, type Token, tokenise } from './tokens.js';
+
+/** IPSET_MAXNAMELEN with its final zero byte is 32. */
+const NAME_BYTES = 31;
+
+interface OpenSet {
+  readonly set: Omit<IpSet, 'members'>;
+  readonly members: Set<string>;
+}
+
+interface Reader {
+  readonly file: string;
+  readonly problems: Problem[];
+  readonly sets: Map<string, OpenSet>;
+  line: number;
+}
+
+/**
+ * Parses the text of `ipset save`. Members come sorted (the kernel prints them in the order of its hash table, which
+ * differs from one load to the next); lists of sets come after the sets that they may name.
+ */
+export function parseSets(text: string, file: string): Result<readonly IpSet[]> {
+  const reader: Reader = { file, problems: [], sets: new Map(), line: 0 };
+  for (const line of text.split('\n')) {
+    reader.line++;
+    if (line.endsWith('\r'))
+      report(
+        reader,
+        'carriage-return',
+        'The line has a Windows line end.',
+        line.length,
+        'Save the file with Unix line ends (LF).',
+      );
+    else if (line.trim() !== '' && !line.startsWith('#')) readLine(reader, line);
+  }
+  const problems = reader.problems.toSorted(byPlace);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: inOrder(reader), problems };
+}
+
+/** The text that `ipset restore` reads, the same for the same sets. No sets are the empty text. */
+export function printSets(sets: readonly IpSet[]): string {
+  return [...sets]
+    .toSorted(bySetOrder)
+    .flatMap((set) => [
+      `create ${set.name} ${set.type}${set.options === '' ? '' : ` ${set.options}`}`,
+      ...[...set.members].toSorted(byMember).map((member) => `add ${set.name} ${member}`),
+    ])
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
+  reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
+}
+
+const VERBS: Readonly<Record<string, (reader: Reader, verb: Token, words: readonly Token[]) => void>> = {
+  create: readCreate,
+  '-N': readCreate,
+  add: readAdd,
+  '-A': readAdd,
+};
+
+function readLine(reader: Reader, line: string): void {
+  const tokens = tokenise(line);
+  if ('openQuote' in tokens) {
+    report(reader, 'open-quote', 'A double quote is never closed.', tokens.openQuote, 'Close it.');
+    return;
+  }
+  const [verb, ...words] = tokens.filter((token) => token.text !== '-exist' && token.text !== '-!');
+  if (verb === undefined) return;
+  const read = VERBS[verb.text];
+  if (read === undefined)
+    report(
+      reader,
+      'unknown-word',
+      `"${verb.text}" is not a line of ipset save.`,
+      verb.column,
+      'Write create or add.',
+    );
+  else read(reader, verb, words);
+}
+
+function readCreate(reader: Reader, verb: Token, words: readonly Token[]): void {
+  const [name, type, ...options] = words;
+  if (name === undefined || type === undefined) {
+    report(
+      reader,
+      'missing-value',
+      'create needs a name and a type.',
+      verb.column,
+      'Write it as create NAME hash:net family inet.',
+    );
+    return;
+  }
+  if (Buffer.byteLength(name.text) > NAME_BYTES)
+    report(
+      reader,
+      'bad-set-name',
+      `The name ${name.text} is longer than ${NAME_BYTES} bytes.`,
+      name.column,
+      'Shorten it.',
+    );
+  if (!/^(hash|bitmap|list):[a-z,]+$/.test(type.text))
+    report(
+      reader,
+      'bad-set-type',
+      `"${type.text}" is not a type of set.`,
+      type.column,
+      'Write one such as hash:net, hash:ip or list:set.',
+    );
+  if (reader.sets.has(name.text)) {
+    report(
+      reader,
+      'set-twice',
+      `The set ${name.text} is created twice.`,
+      name.column,
+      'Keep one of the two lines.',
+    );
+    return;
+  }
+  const place = { file: reader.file, line: reader.line, column: verb.column };
+  const set = { name: name.text, type: type.text, options: join(options), place };
+  reader.sets.set(name.text, { set, members: new Set() });
+}
+
+function readAdd(reader: Reader, verb: Token, words: readonly Token[]): void {
+  const [name, ...member] = words;
+  if (name === undefined || member.length === 0) {
+    report(
+      reader,
+      'missing-value',
+      'add needs a set and a member.',
+      verb.column,
+      'Write it as add NAME 10.0.0.0/8.',
+    );
+    return;
+  }
+  const open = reader.sets.get(name.text);
+  if (open === undefined) {
+    const near = nearest(name.text, [...reader.sets.keys()]);
+    const hint = near === undefined ? 'Create it on a line before.' : `Did you mean ${near}?`;
+    report(reader, 'unknown-set', `There is no set ${name.text}.`, name.column, hint);
+    return;
+  }
+  open.members.add(join(member));
+}
+
+/** Words as ipset prints them: a comment in quotes, everything else bare. */
+const join = (words: readonly Token[]): string =>
+  words.map(({ text, quoted }) => (quoted ? quoteComment(text) : text)).join(' ');
+
+const quoteComment = (text: string): string => (quote(text) === text ? `"${text}"` : quote(text));
+
+const inOrder = (reader: Reader): readonly IpSet[] =>
+  [...reader.sets.values()]
+    .map(({ set, members }) => ({ ...set, members: [...members].toSorted(byMember) }))
+    .toSorted(bySetOrder);
+
+function bySetOrder(a: IpSet, b: IpSet): number {
+  const list = Number(a.type === 'list:set') - Number(b.type === 'list:set');
+  return list || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+}
+
+/** Addresses by their number, everything else by its text. */
+function byMember(a: string, b: string): number {
+  const [left, right] = [sortKey(a), sortKey(b)];
+  return left < right ? -1 : left > right ? 1 : a < b ? -1 : a > b ? 1 : 0;
+}
+
+function sortKey(member: string): string {
+  const text = /^[0-9a-fA-F.:]+/.exec(member)?.[0] ?? '';
+  const words = parseAddress(text, 'v4') ?? parseAddress(text, 'v6');
+  return words === undefined ? member : words.map((word) => word.toString(16).padStart(4, '0')).join('');
+}

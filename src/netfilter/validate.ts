@@ -1,0 +1,216 @@
+/** What `iptables-restore --test` lets through and the kernel refuses. */
+
+import { byPlace, error, type Place, type Problem } from '../problem.js';
+import { findExtension } from './extensions/index.js';
+import {
+  BUILT_IN_CHAINS,
+  type Chain,
+  type Family,
+  type IpSet,
+  type Rule,
+  type Table,
+  type Tables,
+} from './model.js';
+import type { ExtensionRow } from './row.js';
+import { nearest } from './rule.js';
+
+/**
+ * Checks what needs the whole ruleset: jumps to chains that are missing or lead back, targets and matches where the
+ * kernel does not take them, sets that do not exist.
+ * @param sets the sets that will exist when the rules are loaded; `undefined` when that is not known.
+ */
+export function validate(
+  tables: Tables,
+  family: Family,
+  sets: readonly IpSet[] | undefined,
+  file: string,
+): readonly Problem[] {
+  const names = sets && new Set(sets.map((set) => set.name));
+  const problems = tables.flatMap((table) => [
+    ...missingChains(table, file),
+    ...loops(table, file),
+    ...misplaced(table, family, file),
+    ...(names === undefined ? [] : missingSets(table, names, file)),
+  ]);
+  return problems.toSorted(byPlace);
+}
+
+const placeOf = (rule: Rule, file: string): Place => rule.place ?? { file, line: 1, column: 1 };
+
+function* rulesOf(table: Table): Generator<readonly [Chain, Rule]> {
+  for (const chain of table.chains) for (const rule of chain.rules) yield [chain, rule];
+}
+
+function missingChains(table: Table, file: string): readonly Problem[] {
+  const names = new Set(table.chains.map((chain) => chain.name));
+  const problems: Problem[] = [];
+  for (const [, rule] of rulesOf(table)) {
+    const { target } = rule;
+    if (target === undefined || !target.chain) continue;
+    if (BUILT_IN_CHAINS[table.name].includes(target.name))
+      problems.push(
+        error(
+          'jump-to-built-in',
+          `The rule jumps to the built-in chain ${target.name}.`,
+          placeOf(rule, file),
+          'Jump to a chain of your own.',
+        ),
+      );
+    else if (!names.has(target.name)) {
+      const near = nearest(target.name, [...names]);
+      problems.push(
+        error(
+          'missing-chain',
+          `The table ${table.name} has no chain ${target.name} to jump to.`,
+          placeOf(rule, file),
+          near === undefined ? `Add the chain with a line :${target.name} - [0:0].` : `Did you mean ${near}?`,
+        ),
+      );
+    }
+  }
+  return problems;
+}
+
+/** Chains that a chain jumps to. */
+function jumpsOf(table: Table): ReadonlyMap<string, readonly Rule[]> {
+  return new Map(table.chains.map((chain) => [chain.name, chain.rules.filter((rule) => rule.target?.chain)]));
+}
+
+/** Depth first, without recursion: a ruleset may be thousands of chains deep. */
+function loops(table: Table, file: string): readonly Problem[] {
+  const jumps = jumpsOf(table);
+  const state = new Map<string, 'open' | 'done'>();
+  const problems: Problem[] = [];
+  for (const start of jumps.keys()) {
+    if (state.has(start)) continue;
+    const path: { name: string; next: number }[] = [{ name: start, next: 0 }];
+    state.set(start, 'open');
+    while (path.length > 0) {
+      const top = path[path.length - 1] as { name: string; next: number };
+      const rule = jumps.get(top.name)?.[top.next];
+      if (rule === undefined) {
+        state.set(top.name, 'done');
+        path.pop();
+        continue;
+      }
+      top.next++;
+      const name = rule.target?.name ?? '';
+      if (state.get(name) === 'open') {
+        const cycle = [
+          ...path.slice(path.findIndex((each) => each.name === name)).map((each) => each.name),
+          name,
+        ];
+        problems.push(
+          error(
+            'jump-loop',
+            `Jumping here never ends: ${cycle.join(' → ')}.`,
+            placeOf(rule, file),
+            'Take one of these jumps out.',
+          ),
+        );
+      } else if (!state.has(name) && jumps.has(name)) {
+        state.set(name, 'open');
+        path.push({ name, next: 0 });
+      }
+    }
+  }
+  return problems;
+}
+
+/** The built-in chains from which each chain can be reached. */
+function hooksOf(table: Table): ReadonlyMap<string, ReadonlySet<string>> {
+  const reached = new Map<string, Set<string>>(table.chains.map((chain) => [chain.name, new Set()]));
+  const jumps = jumpsOf(table);
+  for (const hook of BUILT_IN_CHAINS[table.name]) {
+    const queue = [hook];
+    while (queue.length > 0) {
+      const name = queue.pop() as string;
+      const hooks = reached.get(name);
+      if (hooks === undefined || hooks.has(hook)) continue;
+      hooks.add(hook);
+      for (const rule of jumps.get(name) ?? []) queue.push(rule.target?.name ?? '');
+    }
+  }
+  return reached;
+}
+
+/** Chains that packets pass without an interface on that side. */
+const NO_IN = ['OUTPUT', 'POSTROUTING'];
+const NO_OUT = ['PREROUTING', 'INPUT'];
+
+function misplaced(table: Table, family: Family, file: string): readonly Problem[] {
+  const hooks = hooksOf(table);
+  const problems: Problem[] = [];
+  for (const [chain, rule] of rulesOf(table)) {
+    const place = placeOf(rule, file);
+    if (rule.inInterface && NO_IN.includes(chain.name))
+      problems.push(
+        error(
+          'interface-in-hook',
+          `-i cannot stand in ${chain.name}.`,
+          place,
+          'Packets leave here: match them with -o.',
+        ),
+      );
+    if (rule.outInterface && NO_OUT.includes(chain.name))
+      problems.push(
+        error(
+          'interface-in-hook',
+          `-o cannot stand in ${chain.name}.`,
+          place,
+          'Packets arrive here: match them with -i.',
+        ),
+      );
+    for (const row of rowsOf(rule, family)) {
+      const flaw = misuse(row, table, hooks.get(chain.name) ?? new Set(), chain.name);
+      if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, place, flaw.hint));
+    }
+  }
+  return problems;
+}
+
+const rowsOf = (rule: Rule, family: Family): readonly ExtensionRow[] =>
+  [
+    ...rule.matches.map((match) => findExtension('match', family, match.name)),
+    rule.target && !rule.target.chain ? findExtension('target', family, rule.target.name) : undefined,
+  ].filter((row) => row !== undefined);
+
+function misuse(row: ExtensionRow, table: Table, hooks: ReadonlySet<string>, chain: string) {
+  if (row.tables !== undefined && !row.tables.includes(table.name))
+    return {
+      id: 'wrong-table',
+      message: `${row.name} cannot stand in the table ${table.name}.`,
+      hint: `It belongs into ${row.tables.join(' or ')}.`,
+    };
+  const allowed = row.hooks;
+  const bad = allowed === undefined ? undefined : [...hooks].find((hook) => !allowed.includes(hook));
+  if (allowed === undefined || bad === undefined) return undefined;
+  const from = bad === chain ? bad : `${chain}, which ${bad} reaches`;
+  return {
+    id: 'wrong-hook',
+    message: `${row.name} cannot stand in ${from}.`,
+    hint: `It works from ${allowed.join(', ')}.`,
+  };
+}
+
+/** Options whose first value names a set. */
+const SET_OPTIONS = ['--match-set', '--add-set', '--del-set', '--map-set'];
+
+function missingSets(table: Table, names: ReadonlySet<string>, file: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [, rule] of rulesOf(table))
+    for (const extension of rule.target === undefined ? rule.matches : [...rule.matches, rule.target])
+      for (const { flag, values } of extension.options) {
+        const name = values[0] ?? '';
+        if (SET_OPTIONS.includes(flag) && !names.has(name))
+          problems.push(
+            error(
+              'missing-set',
+              `There is no set ${name}.`,
+              placeOf(rule, file),
+              'Create it, or take out the rule: the whole table fails to load without it.',
+            ),
+          );
+      }
+  return problems;
+}

@@ -26,8 +26,10 @@ export const isRefusal = (value: unknown): value is Refusal =>
 /** A kind of value: any accepted spelling in, the one that iptables-save prints out. */
 export interface ValueType {
   readonly parse: (text: string, context: ValueContext) => string | Refusal;
-  /** Printed as iptables prints strings: in double quotes when it holds more than letters, digits, `_` and `-`. */
-  readonly string?: true;
+  /** How save writes the value, where that is not the value itself: in quotes, mostly. */
+  readonly print?: (value: string) => string;
+  /** May be left out; the next word is its value unless it starts with `-` or `!`. */
+  readonly optional?: true;
   /** Spellings that are accepted, some of them canonical: what documentation shows and tests generate from. */
   readonly examples: { readonly [family in Family]: readonly string[] };
 }
@@ -48,6 +50,8 @@ export interface OptionRow {
   readonly excludes: readonly string[];
   /** Flags that must stand beside it. */
   readonly needs: readonly string[];
+  /** Flags that must stand before it. */
+  readonly after: readonly string[];
   /** The value that save leaves out (when not negated). */
   readonly hidden?: ByFamily;
   /** The value that save prints when the option was not given. */
@@ -68,6 +72,8 @@ export interface ExtensionRow {
   readonly family?: Family;
   /** In the order in which save prints them. */
   readonly options: readonly OptionRow[];
+  /** `given`: the order of the options matters, so `finish` gets them as they stood; else in the order of `options`. */
+  readonly order?: 'given';
   /** At least one of these flags must be given; `any` is any of all. */
   readonly oneOf?: 'any' | readonly string[];
   /** The rule must name one of these protocols. */
@@ -87,6 +93,7 @@ interface OptionExtras {
   readonly repeatable?: true;
   readonly excludes?: readonly string[];
   readonly needs?: readonly string[];
+  readonly after?: readonly string[];
   readonly hidden?: ByFamily;
   readonly implied?: ByFamily;
 }
@@ -106,6 +113,7 @@ export function option(
     repeatable: extras.repeatable ?? false,
     excludes: extras.excludes ?? [],
     needs: extras.needs ?? [],
+    after: extras.after ?? [],
     ...(extras.hidden === undefined ? {} : { hidden: extras.hidden }),
     ...(extras.implied === undefined ? {} : { implied: extras.implied }),
   };

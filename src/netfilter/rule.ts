@@ -2,7 +2,6 @@
  * One rule's words, read the way iptables reads its command line (getopt over a list of options that grows with every
  * `-m` and `-j`), made canonical through the table of extensions.
  */
-import { ADDRESS_BITS, applyMask, formatAddress, formatMask, parseAddress, parseMask } from './address.js';
 import { findExtension } from './extensions/index.js';
 import type { Counters, Extension, Family, Negatable, Option, Rule, Target } from './model.js';
 import { protocolName, protocolNumber } from './protocols.js';
@@ -16,6 +15,7 @@ import {
   type ValueContext,
 } from './row.js';
 import { quote, type Token } from './tokens.js';
+import { canonicalNetwork } from './values.js';
 
 /** A refusal and the word it is about. */
 export interface Fault {
@@ -212,7 +212,7 @@ function readLong(state: State, token: Token): void {
   const attached = cut === -1 ? undefined : { ...token, text: token.text.slice(cut + 1) };
   const found = lookUp(state, name);
   if (found === undefined) {
-    if (!implyProtocolMatch(state)) unknownOption(state, token);
+    if (!implyProtocolMatch(state, name)) unknownOption(state, token);
     else readLong(state, token);
     return;
   }
@@ -260,6 +260,7 @@ function takeValues(
   }
   const values = attached === undefined ? [] : [attached];
   while (values.length < row.values.length) {
+    if (row.values[values.length]?.optional && !/^[^-!]/.test(state.tokens[state.at]?.text ?? '')) break;
     const value = takeArgument(state, flag);
     if (value === undefined) return undefined;
     values.push(value);
@@ -294,10 +295,13 @@ function lookUp(state: State, name: string): Core | Found | undefined {
 }
 
 /** `-p tcp … --dport 22` means `-m tcp --dport 22`, the match standing where its first option does. */
-function implyProtocolMatch(state: State): boolean {
+function implyProtocolMatch(state: State, name: string): boolean {
   if (state.implied || state.protocol === undefined) return false;
   const row = findExtension('match', state.family, protocolName(state.protocol.number));
-  if (row === undefined) return false;
+  const knows = row?.options.some((each) =>
+    [each.flag, ...each.aliases].some((long) => long.startsWith(name)),
+  );
+  if (row === undefined || !knows) return false;
   state.implied = true;
   state.matches.push({ kind: 'match', name: row.name, row, column: 1, given: [] });
   return true;
@@ -368,25 +372,6 @@ function addresses(key: 'source' | 'destination'): Core['read'] {
     });
     state[key] = { values, negated };
   };
-}
-
-/** `10.1.2.3/8` → `10.0.0.0/8`. */
-export function canonicalNetwork(text: string, family: Family): string | Refusal {
-  const cut = text.indexOf('/');
-  const host = cut === -1 ? text : text.slice(0, cut);
-  const address = parseAddress(host, family);
-  const mask = parseMask(cut === -1 ? String(ADDRESS_BITS[family]) : text.slice(cut + 1), family);
-  if (address === undefined)
-    return refuse(
-      `takes an IP${family} address, not "${host}"`,
-      'Write an address in its plain form, with decimal parts; names are not resolved.',
-    );
-  if (mask === undefined)
-    return refuse(
-      `has a bad mask in "${text}"`,
-      `Write a prefix length from 0 to ${ADDRESS_BITS[family]} or a mask.`,
-    );
-  return `${formatAddress(applyMask(address, mask), family)}/${formatMask(mask, family)}`;
 }
 
 /** IFNAMSIZ with its final zero byte is 16. */
@@ -477,11 +462,10 @@ function finish(state: State, loaded: Loaded): Finished {
     return { extension: { name: row.name, options: [], known: true }, text: '' };
   }
   const context: ValueContext = { family: state.family, ...protocolContext(state) };
-  const ordered = row.options.flatMap((each) => {
-    const found = loaded.given.filter((given) => given.row === each).map((given) => given.option);
-    if (found.length > 0 || each.implied === undefined) return found;
-    return [{ flag: each.flag, negated: false, values: [forFamily(each.implied, state.family)] }];
-  });
+  const ordered =
+    row.order === 'given'
+      ? loaded.given.map((given) => given.option)
+      : inTableOrder(loaded, row, state.family);
   const rewritten = row.finish === undefined ? ordered : row.finish(ordered, context);
   if (isRefusal(rewritten)) {
     fault(state, loaded, 'bad-combination', `${row.name} ${rewritten.refused}.`, rewritten.hint);
@@ -491,6 +475,13 @@ function finish(state: State, loaded: Loaded): Finished {
   return { extension: { name: row.name, options, known: true }, text: optionsText(options, row) };
 }
 
+const inTableOrder = (loaded: Loaded, row: ExtensionRow, family: Family): readonly Option[] =>
+  row.options.flatMap((each) => {
+    const found = loaded.given.filter((given) => given.row === each).map((given) => given.option);
+    if (found.length > 0 || each.implied === undefined) return found;
+    return [{ flag: each.flag, negated: false, values: [forFamily(each.implied, family)] }];
+  });
+
 function combination(loaded: Loaded, row: ExtensionRow, state: State): Refusal | undefined {
   const flags = new Set(loaded.given.map((each) => each.option.flag));
   const missing = row.options.find((each) => each.required && !flags.has(each.flag));
@@ -499,11 +490,14 @@ function combination(loaded: Loaded, row: ExtensionRow, state: State): Refusal |
     const choices = row.oneOf === 'any' ? row.options.map((each) => each.flag) : row.oneOf;
     if (!choices.some((flag) => flags.has(flag))) return refuse(`needs ${choices.join(' or ')}`);
   }
-  for (const { row: each } of loaded.given) {
+  for (const [index, { row: each }] of loaded.given.entries()) {
     const clash = each?.excludes.find((flag) => flags.has(flag));
     if (clash !== undefined) return refuse(`takes ${each?.flag} or ${clash}, not both`);
     const need = each?.needs.find((flag) => !flags.has(flag));
     if (need !== undefined) return refuse(`takes ${each?.flag} only with ${need}`);
+    const before = loaded.given.slice(0, index).map((earlier) => earlier.option.flag);
+    const late = each?.after.find((flag) => !before.includes(flag));
+    if (late !== undefined) return refuse(`takes ${each?.flag} only after ${late}`);
   }
   return wrongProtocol(row, state);
 }
@@ -530,8 +524,7 @@ function optionsText(options: readonly Option[], row: ExtensionRow): string {
   for (const each of options) {
     const types = row.options.find((candidate) => candidate.flag === each.flag)?.values;
     text += each.negated ? ` ! ${each.flag}` : ` ${each.flag}`;
-    for (const [index, value] of each.values.entries())
-      text += types?.[index]?.string === true ? ` ${quote(value)}` : ` ${value}`;
+    for (const [index, value] of each.values.entries()) text += ` ${types?.[index]?.print?.(value) ?? value}`;
   }
   return text;
 }

@@ -23,6 +23,7 @@ import type { Family } from './model.js';
 import { protocolName, protocolNumber } from './protocols.js';
 import { isRefusal, type Refusal, refuse, type ValueContext, type ValueType } from './row.js';
 import { servicePort } from './services.js';
+import { quote } from './tokens.js';
 
 type Examples = readonly string[] | { readonly [family in Family]: readonly string[] };
 
@@ -101,7 +102,7 @@ export function parseEnds(text: string, most: bigint, separator = ':'): readonly
 
 /** Free text, at most `most` bytes and at least `least`. */
 export const string = (most: number, least = 0): ValueType => ({
-  string: true,
+  print: quote,
   examples: { v4: ['plain', 'two words', `it's "q" \\ done`, 'a:b'], v6: ['plain', 'two words', 'x/y'] },
   parse: (text) => sized(text, most, least),
 });
@@ -249,6 +250,13 @@ export function parseNetwork(
       `Write a prefix length from 0 to ${ADDRESS_BITS[family]} or a mask as an address.`,
     );
   return { address, mask };
+}
+
+/** `10.1.2.3/8` → `10.0.0.0/8`: host bits cleared, the mask always written. */
+export function canonicalNetwork(text: string, family: Family): string | Refusal {
+  const parsed = parseNetwork(text, family);
+  if (isRefusal(parsed)) return parsed;
+  return `${formatAddress(applyMask(parsed.address, parsed.mask), family)}/${formatMask(parsed.mask, family)}`;
 }
 
 export const prefix: ValueType = kind(

@@ -1,12 +1,22 @@
 /** The whole table of extensions, by kind, family and name. */
 import type { Family } from '../model.js';
 import type { ExtensionRow } from '../row.js';
+import { ALTERING } from './altering.js';
 import { CONNECTION } from './connection.js';
+import { CONTENT } from './content.js';
+import { COUNTING } from './counting.js';
+import { HEADER } from './header.js';
 import { ICMP_MATCHES } from './icmp.js';
+import { IPSEC } from './ipsec.js';
+import { IPV6 } from './ipv6.js';
+import { LOCAL } from './local.js';
 import { MARKING } from './marking.js';
 import { NAT } from './nat.js';
 import { PACKET } from './packet.js';
 import { RATE } from './rate.js';
+import { RATEEST } from './rateest.js';
+import { STEERING } from './steering.js';
+import { TIME } from './time.js';
 import { TRANSPORT } from './transport.js';
 import { VERDICTS } from './verdicts.js';
 
@@ -15,10 +25,20 @@ export const EXTENSIONS: readonly ExtensionRow[] = [
   ...ICMP_MATCHES,
   ...CONNECTION,
   ...RATE,
+  ...COUNTING,
+  RATEEST,
+  ...HEADER,
+  ...IPV6,
+  ...IPSEC,
+  ...LOCAL,
+  ...CONTENT,
+  ...TIME,
   ...PACKET,
   ...VERDICTS,
   ...NAT,
   ...MARKING,
+  ...ALTERING,
+  ...STEERING,
 ];
 
 const index = (kind: ExtensionRow['kind'], family: Family): ReadonlyMap<string, ExtensionRow> =>

@@ -152,11 +152,4 @@ export const MARKING: readonly ExtensionRow[] = [
     ],
     finish: setTarget,
   },
-  {
-    kind: 'target',
-    name: 'TCPMSS',
-    protocols: ['tcp'],
-    oneOf: 'any',
-    options: exclusive(option('--set-mss', integer(65535)), option('--clamp-mss-to-pmtu')),
-  },
 ];

@@ -10,10 +10,13 @@ import {
   type ValueContext,
   type ValueType,
 } from '../row.js';
-import { kind, network, noAddress, parsePort, parseWithin } from '../values.js';
+import { servicePort } from '../services.js';
+import { canonicalNetwork, kind, network, noAddress, parsePort, parseWithin } from '../values.js';
 
 /** ICMP stands here because its identifier is mapped as a port is. */
 const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'icmp'];
+
+const printed = (port: bigint | Refusal): string | Refusal => (isRefusal(port) ? port : String(port));
 
 /** `80`, `80-90`, and with `shift` `80-90/8080`: the ports keep their distance from a base. */
 function natPorts(text: string, context: ValueContext, shift: boolean): string | Refusal {
@@ -22,16 +25,18 @@ function natPorts(text: string, context: ValueContext, shift: boolean): string |
       `takes a port only with a protocol that has ports`,
       'Add -p tcp, -p udp, -p sctp or -p dccp.',
     );
-  const found = /^([^-/]+)(?:-([^-/]+)(?:\/([^-/]+))?)?$/.exec(text);
-  if (found === null || (found[3] !== undefined && !shift))
-    return refuse(`takes a port or a range such as 8000-8010, not "${text}"`, 'Write a range with a dash.');
-  const from = parsePort(found[1] ?? '', undefined);
+  if (text.includes(':')) return refuse(`takes a range with a dash, not "${text}"`, 'Write it as 8000-8010.');
+  const found = /^(\w+)-(\w+)(?:\/([\w-]+))?$/.exec(text);
+  const from = parsePort(found?.[1] ?? text, undefined);
+  // A service's name may have a dash in it.
+  if (found === null || servicePort(text) !== undefined) return printed(parsePort(text, undefined));
   if (isRefusal(from)) return from;
-  if (found[2] === undefined) return String(from);
-  const to = parseWithin(found[2], from, 65535n);
+  const to = parseWithin(found[2] ?? '', from, 65535n);
   if (isRefusal(to)) return refuse(`takes a range from low to high, not "${text}"`);
+  if (found[3] !== undefined && !shift) return refuse(`takes a port or a range, not "${text}"`);
   const base = found[3] === undefined ? undefined : parsePort(found[3], undefined);
   if (isRefusal(base)) return base;
+  if (base === 0n) return refuse('takes a base port from 1 to 65535, not 0');
   const ends = from === to ? String(from) : `${from}-${to}`;
   return base === undefined ? ends : `${ends}/${base}`;
 }
@@ -80,6 +85,11 @@ const portMapping: ValueType = kind(['8080', '1000-2000', '7-7'], (text, context
   natPorts(text, context, false),
 );
 
+/** Its mask is always printed. */
+const wholeNetwork: ValueType = kind(network(true).examples, (text, { family }) =>
+  canonicalNetwork(text, family),
+);
+
 const random = option('--random');
 const randomFully = option('--random-fully');
 const persistent = option('--persistent');
@@ -118,6 +128,6 @@ export const NAT: readonly ExtensionRow[] = [
     name: 'NETMAP',
     tables: ['nat'],
     hooks: ['PREROUTING', 'OUTPUT', 'POSTROUTING', 'INPUT'],
-    options: [option('--to', network(true), { required: true })],
+    options: [option('--to', wholeNetwork, { required: true })],
   },
 ];

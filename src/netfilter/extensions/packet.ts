@@ -134,7 +134,7 @@ export const PACKET: readonly ExtensionRow[] = [
       option('--socket-exists', [], { not: true }),
       option('--uid-owner', ids, { not: true }),
       option('--gid-owner', ids, { not: true }),
-      option('--suppl-groups', [], { needs: ['--gid-owner'] }),
+      option('--suppl-groups', [], { after: ['--gid-owner'] }),
     ],
   },
 ];

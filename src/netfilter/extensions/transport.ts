@@ -1,7 +1,7 @@
 /** Matches on what the transport header says: ports and TCP flags. */
 import type { Option } from '../model.js';
 import { type ExtensionRow, exclusive, isRefusal, option, refuse, type ValueType } from '../row.js';
-import { flags, integer, kind, parsePort, portRange } from '../values.js';
+import { flags, integer, kind, oneOf, parsePort, portRange, range } from '../values.js';
 
 const ports = (protocol?: string) => [
   option('--sport', portRange(protocol), { aliases: ['--source-port'], not: true, hidden: '0:65535' }),
@@ -55,6 +55,91 @@ const portList: ValueType = kind(['22', '80,443', '1000:2000,53', 'http,https'],
       );
 });
 
+/** Chunk types of SCTP in the order of their numbers, with the flags that each may carry (RFC 4960, RFC 8260). */
+const CHUNKS: readonly (readonly [string, string])[] = [
+  ['DATA', 'IUBE'],
+  ['INIT', ''],
+  ['INIT_ACK', ''],
+  ['SACK', ''],
+  ['HEARTBEAT', ''],
+  ['HEARTBEAT_ACK', ''],
+  ['ABORT', 'T'],
+  ['SHUTDOWN', ''],
+  ['SHUTDOWN_ACK', ''],
+  ['ERROR', ''],
+  ['COOKIE_ECHO', ''],
+  ['COOKIE_ACK', ''],
+  ['ECN_ECNE', ''],
+  ['ECN_CWR', ''],
+  ['SHUTDOWN_COMPLETE', 'T'],
+  ['I_DATA', 'IUBE'],
+  ['ASCONF_ACK', ''],
+  ['RE_CONFIG', ''],
+  ['PAD', ''],
+  ['FORWARD_TSN', ''],
+  ['ASCONF', ''],
+  ['I_FORWARD_TSN', ''],
+];
+
+/** `DATA:Be` asks for a set B and an unset E. */
+const chunkTypes: ValueType = kind(['DATA', 'ABORT:T,DATA:Be', 'ALL', 'none', 'sack,init'], (text) => {
+  const upper = text.toUpperCase();
+  if (upper === 'ALL' || upper === 'NONE') return upper;
+  const chosen = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const [name = '', spelled = ''] = part.split(':');
+    const chunk = CHUNKS.find(([each]) => each === name.toUpperCase());
+    if (chunk === undefined)
+      return refuse(
+        `does not know the chunk "${name}"`,
+        `Write names of ${CHUNKS.map(([each]) => each).join(', ')}.`,
+      );
+    const bad = [...spelled].find((letter) => !chunk[1].includes(letter.toUpperCase()));
+    if (bad !== undefined) return refuse(`does not know the flag "${bad}" of ${chunk[0]}`);
+    const both = (chosen.get(chunk[0]) ?? '') + spelled;
+    chosen.set(chunk[0], both);
+  }
+  return CHUNKS.filter(([name]) => chosen.has(name))
+    .map(([name, letters]) => {
+      const spelled = chosen.get(name) ?? '';
+      const kept = [...letters].flatMap((letter) =>
+        spelled.includes(letter)
+          ? [letter]
+          : spelled.includes(letter.toLowerCase())
+            ? [letter.toLowerCase()]
+            : [],
+      );
+      return kept.length === 0 ? name : `${name}:${kept.join('')}`;
+    })
+    .join(',');
+});
+
+const DCCP_TYPES = [
+  'REQUEST',
+  'RESPONSE',
+  'DATA',
+  'ACK',
+  'DATAACK',
+  'CLOSEREQ',
+  'CLOSE',
+  'RESET',
+  'SYNC',
+  'SYNCACK',
+  'INVALID',
+];
+
+/** Unlike lists of states, these names may not be cut short. */
+const dccpTypes: ValueType = kind(['REQUEST', 'ack,DATA', DCCP_TYPES.join(',')], (text) => {
+  const parts = text.toUpperCase().split(',');
+  const unknown = parts.find((part) => !DCCP_TYPES.includes(part));
+  if (unknown !== undefined)
+    return refuse(`does not know the type "${unknown}"`, `Write names of ${DCCP_TYPES.join(', ')}.`);
+  return DCCP_TYPES.filter((name) => parts.includes(name)).join(',');
+});
+
+/** sctp and dccp print the full range too. */
+const shownPorts = (protocol?: string) => ports(protocol).map(({ hidden: _, ...row }) => row);
+
 export const TRANSPORT: readonly ExtensionRow[] = [
   {
     kind: 'match',
@@ -71,6 +156,31 @@ export const TRANSPORT: readonly ExtensionRow[] = [
     finish: synToFlags,
   },
   { kind: 'match', name: 'udp', protocols: ['udp'], options: ports() },
+  {
+    kind: 'match',
+    name: 'sctp',
+    protocols: ['sctp'],
+    options: [
+      ...shownPorts('sctp'),
+      option('--chunk-types', [oneOf(['any', 'all', 'only']), chunkTypes], { not: true }),
+    ],
+  },
+  {
+    kind: 'match',
+    name: 'dccp',
+    protocols: ['dccp'],
+    options: [
+      ...shownPorts(),
+      option('--dccp-types', dccpTypes, { not: true }),
+      option('--dccp-option', integer(255, 1), { not: true }),
+    ],
+  },
+  {
+    kind: 'match',
+    name: 'tcpmss',
+    protocols: ['tcp'],
+    options: [option('--mss', range(65535n), { not: true, required: true })],
+  },
   {
     kind: 'match',
     name: 'multiport',

@@ -1,5 +1,15 @@
 /** Targets that decide, and those that log. */
-import { type ExtensionRow, isRefusal, option, refuse, type ValueType } from '../row.js';
+import type { Option } from '../model.js';
+import {
+  type ExtensionRow,
+  isRefusal,
+  option,
+  type Refusal,
+  refuse,
+  type ValueContext,
+  type ValueType,
+  valueGiven,
+} from '../row.js';
 import { kind, parseWithin, string, u16, u32 } from '../values.js';
 
 /** Any unambiguous or first start of a name is accepted, as iptables does. */
@@ -54,11 +64,16 @@ const level: ValueType = kind([...Object.keys(LEVELS), '0', '7'], (text) => {
     : String(number);
 });
 
-/** XT_LOG's prefix field holds 30 bytes with the final zero, NFLOG's 64. */
+/** XT_LOG's prefix field holds 30 bytes with the final zero; iptables-nft gives NFLOG 128, the legacy one cuts at 64. */
 const LOG_PREFIX = 29;
-const NFLOG_PREFIX = 63;
+const NFLOG_PREFIX = 127;
 
 const FILTERING = ['INPUT', 'FORWARD', 'OUTPUT'];
+
+const reject = (options: readonly Option[], context: ValueContext): readonly Option[] | Refusal =>
+  valueGiven(options, '--reject-with') === 'tcp-reset' && context.protocol !== 'tcp'
+    ? refuse('answers with tcp-reset only with -p tcp')
+    : options;
 
 export const VERDICTS: readonly ExtensionRow[] = [
   { kind: 'target', name: 'ACCEPT', options: [] },
@@ -72,6 +87,7 @@ export const VERDICTS: readonly ExtensionRow[] = [
     tables: ['filter'],
     hooks: FILTERING,
     options: [option('--reject-with', V4, { implied: 'icmp-port-unreachable' })],
+    finish: reject,
   },
   {
     kind: 'target',
@@ -80,6 +96,7 @@ export const VERDICTS: readonly ExtensionRow[] = [
     tables: ['filter'],
     hooks: FILTERING,
     options: [option('--reject-with', V6, { implied: 'icmp6-port-unreachable' })],
+    finish: reject,
   },
   {
     kind: 'target',
@@ -102,7 +119,7 @@ export const VERDICTS: readonly ExtensionRow[] = [
       option('--nflog-group', u16, { hidden: '0' }),
       option('--nflog-range', u32, { excludes: ['--nflog-size'] }),
       option('--nflog-size', u32),
-      option('--nflog-threshold', u16, { hidden: '1' }),
+      option('--nflog-threshold', u16, { hidden: '0' }),
     ],
   },
   { kind: 'target', name: 'TRACE', tables: ['raw'], options: [] },

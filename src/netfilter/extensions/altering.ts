@@ -1,0 +1,260 @@
+/** Targets that change the packet's headers. */
+import type { Option } from '../model.js';
+import {
+  type ExtensionRow,
+  exclusive,
+  given,
+  has,
+  isRefusal,
+  option,
+  type Refusal,
+  refuse,
+  type ValueType,
+  valueGiven,
+} from '../row.js';
+import {
+  canonicalNetwork,
+  formatHex,
+  hex,
+  integer,
+  kind,
+  parseInteger,
+  parseWithin,
+  prefix,
+  U32,
+  u8,
+  u32,
+} from '../values.js';
+import { dscp, dscpClass, rename, tos } from './header.js';
+import { prefixed } from './ipv6.js';
+
+const ALTERING_TABLE = ['mangle'] as const;
+
+/** How each shorthand becomes the one operation that the kernel has: tos = (tos & ~mask) ^ value. */
+function setTos(options: readonly Option[]): readonly Option[] {
+  return options.map(({ flag, values: [text = ''] }) => {
+    const bits = parseInteger(text) ?? 0n;
+    const both = (value: bigint, mask: bigint): Option =>
+      given('--set-tos', `${formatHex(value, 2)}/${formatHex(mask, 2)}`);
+    if (flag === '--and-tos') return both(0n, ~bits & 255n);
+    if (flag === '--or-tos') return both(bits, bits);
+    return flag === '--xor-tos' ? both(bits, 0n) : given(flag, text);
+  });
+}
+
+const stepped = (name: string) =>
+  exclusive(
+    option(`--${name}-set`, u8),
+    option(`--${name}-dec`, integer(255, 1)),
+    option(`--${name}-inc`, integer(255, 1)),
+  );
+
+/** Setting both bits to 0 is what removing them is, unless the IP bits are set too. */
+function setEcn(
+  options: readonly Option[],
+  context: { readonly protocol?: string },
+): readonly Option[] | Refusal {
+  const zero = (flag: string): boolean => valueGiven(options, flag) === '0';
+  const tcp = options.some((each) => each.flag.startsWith('--ecn-tcp'));
+  if (tcp && context.protocol !== 'tcp') return refuse('changes TCP bits only with -p tcp');
+  const removes = zero('--ecn-tcp-ece') && zero('--ecn-tcp-cwr') && !has(options, '--ecn-ip-ect');
+  return removes ? [given('--ecn-tcp-remove')] : options;
+}
+
+/** A class of traffic control: major and minor number in hexadecimal. */
+const trafficClass: ValueType = kind(['1:1', '0001:ffff', '0:0'], (text) => {
+  const found = /^(?:0x)?([0-9a-f]{1,4}):(?:0x)?([0-9a-f]{1,4})$/i.exec(text);
+  const pad = (digits = ''): string => Number.parseInt(digits, 16).toString(16).padStart(4, '0');
+  return found === null
+    ? refuse(`takes a class such as 1:20 in hexadecimal, not "${text}"`)
+    : `${pad(found[1])}:${pad(found[2])}`;
+});
+
+/** https://www.iana.org/assignments/tcp-parameters */
+const TCP_OPTIONS: Readonly<Record<string, bigint>> = {
+  mss: 2n,
+  wscale: 3n,
+  'sack-permitted': 4n,
+  sack: 5n,
+  timestamp: 8n,
+  md5: 19n,
+};
+
+const tcpOptions: ValueType = kind(['wscale', 'timestamp,mss', '2,3,255', 'sack-permitted,sack'], (text) => {
+  const numbers = text.split(',').map((part) => TCP_OPTIONS[part] ?? parseWithin(part, 2n, 255n));
+  const refusal = numbers.find(isRefusal);
+  if (refusal !== undefined)
+    return refuse(
+      `does not know an option of "${text}"`,
+      `Write numbers from 2 to 255 or names of ${Object.keys(TCP_OPTIONS).join(', ')}.`,
+    );
+  const unique = new Set(numbers as bigint[]);
+  if (unique.size < numbers.length) return refuse(`names an option twice in "${text}"`);
+  return [...unique].toSorted((a, b) => Number(a - b)).join(',');
+});
+
+const TUPLE: Readonly<Record<string, string>> = {
+  src: '--hmark-src-prefix',
+  dst: '--hmark-dst-prefix',
+  sport: '--hmark-sport-mask',
+  dport: '--hmark-dport-mask',
+  proto: '--hmark-proto-mask',
+  spi: '--hmark-spi-mask',
+};
+
+const tuple: ValueType = kind(['ct', 'src,dst', 'src,dst,sport,dport,proto', 'ct,src,dst'], (text) => {
+  const unknown = text.split(',').find((part) => part !== 'ct' && TUPLE[part] === undefined);
+  return unknown === undefined
+    ? text
+    : refuse(`does not know "${unknown}"`, `Write names of ct, ${Object.keys(TUPLE).join(', ')}.`);
+});
+
+/** A field of the tuple is a mask of all ones; save prints only masks, and `ct` alone as a tuple. */
+function hmark(
+  options: readonly Option[],
+  { family }: { readonly family: 'v4' | 'v6' },
+): readonly Option[] | Refusal {
+  const whole: Readonly<Record<string, string>> = {
+    '--hmark-src-prefix': family === 'v4' ? '32' : '128',
+    '--hmark-dst-prefix': family === 'v4' ? '32' : '128',
+    '--hmark-sport-mask': '0xffff',
+    '--hmark-dport-mask': '0xffff',
+    '--hmark-proto-mask': '0xffff',
+    '--hmark-spi-mask': '0xffffffff',
+  };
+  const fields = valueGiven(options, '--hmark-tuple')?.split(',') ?? [];
+  const masks = fields.filter((field) => field !== 'ct').map((field) => TUPLE[field] ?? '');
+  const all = [
+    ...options.filter((each) => each.flag !== '--hmark-tuple' && !masks.includes(each.flag)),
+    ...masks.map((flag) => given(flag, whole[flag] ?? '')),
+    ...(fields.includes('ct') ? [given('--hmark-tuple', 'ct')] : []),
+  ];
+  const ports = has(all, '--hmark-sport-mask') || has(all, '--hmark-dport-mask');
+  if (has(all, '--hmark-spi-mask') && ports)
+    return refuse('takes --hmark-spi-mask or masks of ports, not both');
+  const order = HMARK_OPTIONS.map((row) => row.flag);
+  const counted = all.filter((each) => !['--hmark-rnd', '--hmark-mod', '--hmark-offset'].includes(each.flag));
+  if (counted.length === 0) return refuse('needs --hmark-tuple');
+  return all.toSorted((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag));
+}
+
+const port = hex(0xffffn, 4);
+const wide = hex(U32, 8);
+
+const HMARK_OPTIONS = [
+  option('--hmark-src-prefix', prefix),
+  option('--hmark-dst-prefix', prefix),
+  option('--hmark-sport-mask', port),
+  option('--hmark-dport-mask', port),
+  option('--hmark-spi-mask', wide),
+  option('--hmark-sport', port),
+  option('--hmark-dport', port),
+  option('--hmark-spi', wide),
+  option('--hmark-proto-mask', hex(0xffffn, 2)),
+  option('--hmark-rnd', wide, { required: true }),
+  option('--hmark-mod', integer(U32, 1), { required: true }),
+  option('--hmark-offset', u32),
+  option('--hmark-tuple', tuple),
+];
+
+/** The largest segment that fits an IP packet of 65535 bytes. */
+const maximumSegment: ValueType = kind(['536', '1460'], (text, { family }) =>
+  integer(65535 - (family === 'v4' ? 20 : 40)).parse(text, { family }),
+);
+
+/** The kernel translates prefixes of at most 64 bits, without host bits. */
+const translated: ValueType = kind({ v4: [], v6: ['dead::/64', '1c3::/48'] }, (text, context) => {
+  const printed = prefixed.parse(text, context);
+  if (isRefusal(printed)) return printed;
+  const fits =
+    Number(printed.slice(printed.indexOf('/') + 1)) <= 64 && canonicalNetwork(printed, 'v6') === printed;
+  return fits ? printed : refuse(`takes a prefix of at most 64 bits without host bits, not "${text}"`);
+});
+
+const translation = (name: string, hooks: readonly string[]): ExtensionRow => ({
+  kind: 'target',
+  name,
+  family: 'v6',
+  tables: ALTERING_TABLE,
+  hooks,
+  options: [
+    option('--src-pfx', translated, { required: true, hidden: '::/0' }),
+    option('--dst-pfx', translated, { required: true, hidden: '::/0' }),
+  ],
+});
+
+export const ALTERING: readonly ExtensionRow[] = [
+  {
+    kind: 'target',
+    name: 'TOS',
+    tables: ALTERING_TABLE,
+    oneOf: 'any',
+    options: exclusive(
+      option('--set-tos', tos),
+      option('--and-tos', u8),
+      option('--or-tos', u8),
+      option('--xor-tos', u8),
+    ),
+    finish: setTos,
+  },
+  {
+    kind: 'target',
+    name: 'DSCP',
+    tables: ALTERING_TABLE,
+    oneOf: 'any',
+    options: exclusive(option('--set-dscp', dscp), option('--set-dscp-class', dscpClass)),
+    finish: rename('--set-dscp-class', '--set-dscp'),
+  },
+  {
+    kind: 'target',
+    name: 'TTL',
+    family: 'v4',
+    tables: ALTERING_TABLE,
+    oneOf: 'any',
+    options: stepped('ttl'),
+  },
+  { kind: 'target', name: 'HL', family: 'v6', tables: ALTERING_TABLE, oneOf: 'any', options: stepped('hl') },
+  {
+    kind: 'target',
+    name: 'ECN',
+    family: 'v4',
+    tables: ALTERING_TABLE,
+    oneOf: 'any',
+    options: [
+      option('--ecn-tcp-remove', [], { excludes: ['--ecn-tcp-cwr', '--ecn-tcp-ece'] }),
+      option('--ecn-tcp-ece', integer(1)),
+      option('--ecn-tcp-cwr', integer(1)),
+      option('--ecn-ip-ect', integer(3)),
+    ],
+    finish: setEcn,
+  },
+  {
+    kind: 'target',
+    name: 'TCPMSS',
+    protocols: ['tcp'],
+    oneOf: 'any',
+    options: exclusive(option('--set-mss', maximumSegment), option('--clamp-mss-to-pmtu')),
+  },
+  {
+    kind: 'target',
+    name: 'TCPOPTSTRIP',
+    protocols: ['tcp'],
+    tables: ALTERING_TABLE,
+    options: [option('--strip-options', tcpOptions)],
+  },
+  {
+    kind: 'target',
+    name: 'CLASSIFY',
+    hooks: ['FORWARD', 'OUTPUT', 'POSTROUTING'],
+    options: [option('--set-class', trafficClass, { required: true })],
+  },
+  {
+    kind: 'target',
+    name: 'CHECKSUM',
+    tables: ALTERING_TABLE,
+    options: [option('--checksum-fill', [], { required: true })],
+  },
+  { kind: 'target', name: 'HMARK', options: HMARK_OPTIONS, finish: hmark },
+  translation('DNPT', ['PREROUTING', 'OUTPUT']),
+  translation('SNPT', ['INPUT', 'POSTROUTING']),
+];

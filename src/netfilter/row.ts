@@ -2,7 +2,7 @@
  * The shape of the table of extensions: one row a match or target, one row an option in it. The rows say what
  * iptables-restore accepts and what iptables-save prints; the parser knows no extension by name.
  */
-import type { Family, Option, TableName } from './model.js';
+import type { Family, Option, Rule, TableName } from './model.js';
 
 /** What a value may depend on. */
 export interface ValueContext {
@@ -78,13 +78,19 @@ export interface ExtensionRow {
   readonly oneOf?: 'any' | readonly string[];
   /** The rule must name one of these protocols. */
   readonly protocols?: readonly string[];
-  /** The only tables in which the kernel takes it. */
-  readonly tables?: readonly TableName[];
-  /** The only built-in chains from which the kernel lets it be reached. */
-  readonly hooks?: readonly string[];
+  /** The only tables in which the kernel takes it; may depend on the options. */
+  readonly tables?: readonly TableName[] | ((options: readonly Option[]) => readonly TableName[] | undefined);
+  /** The only built-in chains from which the kernel lets it be reached; may depend on the options. */
+  readonly hooks?: readonly string[] | ((options: readonly Option[]) => readonly string[] | undefined);
+  /** What the kernel demands of the rest of the rule. */
+  readonly suits?: (rule: Pick<Rule, 'matches'>) => Refusal | undefined;
   /** What depends on several options at once: rewrites them, or says why they cannot stand together. */
   readonly finish?: (options: readonly Option[], context: ValueContext) => readonly Option[] | Refusal;
 }
+
+/** Built-in chains that packets pass with an interface they came in on, and with one they go out on. */
+export const ARRIVING: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD'];
+export const LEAVING: readonly string[] = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
 
 interface OptionExtras {
   readonly aliases?: readonly string[];
@@ -134,6 +140,12 @@ export const valueGiven = (options: readonly Option[], flag: string): string | u
 
 export const has = (options: readonly Option[], flag: string): boolean =>
   options.some((given) => given.flag === flag);
+
+/** Sorts options into the order of their rows, for a `finish` that has put some in. */
+export function inOrder(options: readonly Option[], rows: readonly OptionRow[]): readonly Option[] {
+  const order = rows.map((row) => row.flag);
+  return options.toSorted((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag));
+}
 
 export const given = (flag: string, ...values: readonly string[]): Option => ({
   flag,

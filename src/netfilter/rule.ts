@@ -53,6 +53,8 @@ interface State {
   protocol: { readonly number: number; readonly negated: boolean } | undefined;
   /** `-p tcp` loads its match once, on the first option that nothing else knows. */
   implied: boolean;
+  /** `-4` or `-6` says that the rule is not for this family. */
+  otherFamily: boolean;
   source: Addresses | undefined;
   destination: Addresses | undefined;
   inInterface: Negatable | undefined;
@@ -78,6 +80,7 @@ export function readRule(tokens: readonly Token[], family: Family, counters?: Co
     target: undefined,
     protocol: undefined,
     implied: false,
+    otherFamily: false,
     source: undefined,
     destination: undefined,
     inInterface: undefined,
@@ -90,6 +93,7 @@ export function readRule(tokens: readonly Token[], family: Family, counters?: Co
   const finished = [...state.matches, ...(state.target === undefined ? [] : [state.target])].map((loaded) =>
     finish(state, loaded),
   );
+  if (state.otherFamily) return { rules: [] };
   if (state.faults.length > 0) return { faults: state.faults };
   return { rules: expand(state, finished) };
 }
@@ -160,10 +164,10 @@ const CORE: readonly Core[] = [
   { letter: 'j', long: ['--jump'], argument: true, read: readTarget(false) },
   { letter: 'g', long: ['--goto'], argument: true, read: readTarget(true) },
   { letter: 'c', long: ['--set-counters'], argument: true, read: readCounters },
-  // How a listing would look; restore takes them and they change nothing.
-  { letter: 'n', long: ['--numeric'], argument: false, read: () => undefined },
+  { letter: '4', long: ['--ipv4'], argument: false, read: onlyFor('v4') },
+  { letter: '6', long: ['--ipv6'], argument: false, read: onlyFor('v6') },
+  // How a listing would look; restore takes it and it changes nothing.
   { letter: 'v', long: ['--verbose'], argument: false, read: () => undefined },
-  { letter: 'x', long: ['--exact'], argument: false, read: () => undefined },
 ];
 
 const CORE_BY_LETTER = new Map(CORE.map((core) => [core.letter, core]));
@@ -365,13 +369,21 @@ function addresses(key: 'source' | 'destination'): Core['read'] {
         'Write a chain or a set instead.',
       );
     const values = parts.map((part) => {
-      const parsed = canonicalNetwork(part, state.family);
+      const parsed = canonicalNetwork(state.family === 'v4' ? padded(part) : part, state.family);
       if (!isRefusal(parsed)) return parsed;
       fault(state, value, 'bad-address', `${flag.text} ${parsed.refused}.`, parsed.hint);
       return part;
     });
     state[key] = { values, negated };
   };
+}
+
+/** `10/8` means `10.0.0.0/8`. Without a mask a short address stays refused: other tools read 10.1 as 10.0.0.1. */
+function padded(text: string): string {
+  const short = /^(\d+(?:\.\d+){0,2})(\/.+)$/.exec(text);
+  if (short === null) return text;
+  const [, host = '', mask = ''] = short;
+  return `${host}${'.0'.repeat(4 - host.split('.').length)}${mask}`;
 }
 
 /** IFNAMSIZ with its final zero byte is 16. */
@@ -398,6 +410,13 @@ function readFragment(state: State, value: Token, flag: Token): void {
   if (state.family === 'v6')
     fault(state, value, 'unknown-option', '-f does not exist for IPv6.', 'Write -m frag instead.');
   state.fragment = { negated: state.negated !== undefined };
+}
+
+/** A rule marked for the other family is left out, so that one file can serve both. */
+function onlyFor(family: Family): Core['read'] {
+  return (state) => {
+    if (state.family !== family) state.otherFamily = true;
+  };
 }
 
 function notNegated(state: State, flag: Token): void {

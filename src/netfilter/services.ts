@@ -66,9 +66,11 @@ const TCP: ReadonlyMap<string, number> = new Map([...read(TCP_AND_UDP), ...read(
 const UDP: ReadonlyMap<string, number> = new Map([...read(TCP_AND_UDP), ...read(UDP_ONLY)]);
 const ANY: ReadonlyMap<string, number> = new Map([...UDP, ...TCP]);
 
-/** The port of a service name; with a protocol other than tcp or udp (or none) the name may be of either. */
-export function servicePort(name: string, protocol?: string): number | undefined {
-  if (protocol === 'tcp') return TCP.get(name);
-  if (protocol === 'udp') return UDP.get(name);
-  return ANY.get(name);
-}
+const SCTP: ReadonlyMap<string, number> = new Map([['amqp', 5672]]);
+const NONE: ReadonlyMap<string, number> = new Map();
+
+const BY_PROTOCOL: Readonly<Record<string, ReadonlyMap<string, number>>> = { tcp: TCP, udp: UDP, sctp: SCTP };
+
+/** The port of a service name; without a protocol the name may be of any. */
+export const servicePort = (name: string, protocol?: string): number | undefined =>
+  (protocol === undefined ? ANY : (BY_PROTOCOL[protocol] ?? NONE)).get(name);

@@ -5,8 +5,10 @@ import { findExtension } from './extensions/index.js';
 import {
   BUILT_IN_CHAINS,
   type Chain,
+  type Extension,
   type Family,
   type IpSet,
+  type Option,
   type Rule,
   type Table,
   type Tables,
@@ -161,28 +163,53 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
           'Packets arrive here: match them with -i.',
         ),
       );
-    for (const row of rowsOf(rule, family)) {
-      const flaw = misuse(row, table, hooks.get(chain.name) ?? new Set(), chain.name);
+    if (neverMatches(rule))
+      problems.push(
+        error('never-matches', 'No packet can match this rule.', place, 'Remove it, or the "!" in it.'),
+      );
+    for (const use of usesOf(rule, family)) {
+      const flaw = misuse(use, table, hooks.get(chain.name) ?? new Set(), chain.name) ?? unsuited(use, rule);
       if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, place, flaw.hint));
     }
   }
   return problems;
 }
 
-const rowsOf = (rule: Rule, family: Family): readonly ExtensionRow[] =>
-  [
-    ...rule.matches.map((match) => findExtension('match', family, match.name)),
-    rule.target && !rule.target.chain ? findExtension('target', family, rule.target.name) : undefined,
-  ].filter((row) => row !== undefined);
+/** Not from anywhere, not to anywhere, not by any interface: iptables-nft refuses these, the old one takes them. */
+const neverMatches = ({ source, destination, inInterface, outInterface }: Rule): boolean =>
+  [source, destination].some((part) => part?.negated && part.value.endsWith('/0')) ||
+  [inInterface, outInterface].some((part) => part?.negated && part.value === '+');
 
-function misuse(row: ExtensionRow, table: Table, hooks: ReadonlySet<string>, chain: string) {
-  if (row.tables !== undefined && !row.tables.includes(table.name))
+interface Use {
+  readonly row: ExtensionRow;
+  readonly options: readonly Option[];
+}
+
+const usesOf = (rule: Rule, family: Family): readonly Use[] => {
+  const { target } = rule;
+  const used: readonly (readonly [ExtensionRow | undefined, Extension])[] = [
+    ...rule.matches.map((match) => [findExtension('match', family, match.name), match] as const),
+    ...(target && !target.chain ? [[findExtension('target', family, target.name), target] as const] : []),
+  ];
+  return used.flatMap(([row, { options }]) => (row === undefined ? [] : [{ row, options }]));
+};
+
+interface Flaw {
+  readonly id: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+function misuse(use: Use, table: Table, hooks: ReadonlySet<string>, chain: string): Flaw | undefined {
+  const { row, options } = use;
+  const tables = typeof row.tables === 'function' ? row.tables(options) : row.tables;
+  if (tables !== undefined && !tables.includes(table.name))
     return {
       id: 'wrong-table',
       message: `${row.name} cannot stand in the table ${table.name}.`,
-      hint: `It belongs into ${row.tables.join(' or ')}.`,
+      hint: `It belongs into ${tables.join(' or ')}.`,
     };
-  const allowed = row.hooks;
+  const allowed = typeof row.hooks === 'function' ? row.hooks(options) : row.hooks;
   const bad = allowed === undefined ? undefined : [...hooks].find((hook) => !allowed.includes(hook));
   if (allowed === undefined || bad === undefined) return undefined;
   const from = bad === chain ? bad : `${chain}, which ${bad} reaches`;
@@ -190,6 +217,17 @@ function misuse(row: ExtensionRow, table: Table, hooks: ReadonlySet<string>, cha
     id: 'wrong-hook',
     message: `${row.name} cannot stand in ${from}.`,
     hint: `It works from ${allowed.join(', ')}.`,
+  };
+}
+
+function unsuited({ row }: Use, rule: Rule): Flaw | undefined {
+  const refusal = row.suits?.(rule);
+  if (refusal === undefined) return undefined;
+  const { refused, hint } = refusal;
+  return {
+    id: 'bad-combination',
+    message: `${row.name} ${refused}.`,
+    ...(hint === undefined ? {} : { hint }),
   };
 }
 

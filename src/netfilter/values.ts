@@ -181,12 +181,19 @@ export function parsePorts(
   return from > to ? refuse(`takes a range from low to high, not "${text}"`) : [from, to];
 }
 
-const PORT_EXAMPLES = ['22', '1024:65535', 'http', ':1023', '8000:', '7:7', '0x50'];
+const PORT_EXAMPLES = ['22', '1024:65535', ':1023', '8000:', '7:7'];
 
-/** `22`, `1024:65535`; `protocol` is the one whose service names count, else the rule's. */
+/** Examples of names and numbers, as far as the protocol has names. */
+const portExamples = (protocol?: string): readonly string[] =>
+  ({ tcp: [...PORT_EXAMPLES, 'http', 'ssh:http', '0x50'], sctp: [...PORT_EXAMPLES, 'amqp'] })[
+    protocol ?? ''
+  ] ?? [...PORT_EXAMPLES, 'domain'];
+
+/** `22`, `1024:65535`. With a protocol only its service names count; without, any, but then no hexadecimal numbers. */
 export const portRange = (protocol?: string): ValueType =>
-  kind(protocol === 'udp' ? ['53', ':1023', 'domain', '7:7'] : PORT_EXAMPLES, (text, context) => {
-    const ends = parsePorts(text, protocol ?? context.protocol);
+  kind(portExamples(protocol), (text) => {
+    if (protocol === undefined && /0x/i.test(text)) return refuse(`takes decimal numbers, not "${text}"`);
+    const ends = parsePorts(text, protocol);
     if (isRefusal(ends)) return ends;
     return ends[0] === ends[1] ? String(ends[0]) : `${ends[0]}:${ends[1]}`;
   });

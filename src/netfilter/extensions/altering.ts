@@ -1,11 +1,13 @@
 /** Targets that change the packet's headers. */
-import type { Option } from '../model.js';
+import type { Option, Rule } from '../model.js';
 import {
   type ExtensionRow,
   exclusive,
   given,
   has,
+  inOrder,
   isRefusal,
+  LEAVING,
   option,
   type Refusal,
   refuse,
@@ -57,8 +59,12 @@ function setEcn(
   const zero = (flag: string): boolean => valueGiven(options, flag) === '0';
   const tcp = options.some((each) => each.flag.startsWith('--ecn-tcp'));
   if (tcp && context.protocol !== 'tcp') return refuse('changes TCP bits only with -p tcp');
-  const removes = zero('--ecn-tcp-ece') && zero('--ecn-tcp-cwr') && !has(options, '--ecn-ip-ect');
-  return removes ? [given('--ecn-tcp-remove')] : options;
+  const removes = has(options, '--ecn-tcp-remove') || (zero('--ecn-tcp-ece') && zero('--ecn-tcp-cwr'));
+  if (!removes) return options;
+  const ip = options.filter((each) => each.flag === '--ecn-ip-ect');
+  return ip.length === 0
+    ? [given('--ecn-tcp-remove')]
+    : [given('--ecn-tcp-ece', '0'), given('--ecn-tcp-cwr', '0'), ...ip];
 }
 
 /** A class of traffic control: major and minor number in hexadecimal. */
@@ -129,13 +135,17 @@ function hmark(
     ...masks.map((flag) => given(flag, whole[flag] ?? '')),
     ...(fields.includes('ct') ? [given('--hmark-tuple', 'ct')] : []),
   ];
+  const tupleAt = options.findIndex((each) => each.flag === '--hmark-tuple');
+  const twice = masks.find((flag) => options.findIndex((each) => each.flag === flag) > tupleAt);
+  if (twice !== undefined) return refuse(`has ${twice} in its tuple already`);
+  if (has(all, '--hmark-spi') && (has(all, '--hmark-sport') || has(all, '--hmark-dport')))
+    return refuse('takes --hmark-spi or ports, not both');
   const ports = has(all, '--hmark-sport-mask') || has(all, '--hmark-dport-mask');
   if (has(all, '--hmark-spi-mask') && ports)
     return refuse('takes --hmark-spi-mask or masks of ports, not both');
-  const order = HMARK_OPTIONS.map((row) => row.flag);
   const counted = all.filter((each) => !['--hmark-rnd', '--hmark-mod', '--hmark-offset'].includes(each.flag));
   if (counted.length === 0) return refuse('needs --hmark-tuple');
-  return all.toSorted((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag));
+  return inOrder(all, HMARK_OPTIONS);
 }
 
 const port = hex(0xffffn, 4);
@@ -156,6 +166,14 @@ const HMARK_OPTIONS = [
   option('--hmark-offset', u32),
   option('--hmark-tuple', tuple),
 ];
+
+/** The kernel takes TCPMSS only for packets that carry the option, which are those with SYN. */
+function matchesSyn({ matches }: Pick<Rule, 'matches'>): Refusal | undefined {
+  const flags = matches.flatMap((match) => match.options.filter((each) => each.flag === '--tcp-flags'));
+  return flags.some((each) => !each.negated && each.values[1]?.split(',').includes('SYN'))
+    ? undefined
+    : refuse('works only on SYN packets', 'Add --tcp-flags SYN,RST SYN to the rule.');
+}
 
 /** The largest segment that fits an IP packet of 65535 bytes. */
 const maximumSegment: ValueType = kind(['536', '1460'], (text, { family }) =>
@@ -232,6 +250,8 @@ export const ALTERING: readonly ExtensionRow[] = [
     kind: 'target',
     name: 'TCPMSS',
     protocols: ['tcp'],
+    hooks: (options) => (has(options, '--clamp-mss-to-pmtu') ? LEAVING : undefined),
+    suits: matchesSyn,
     oneOf: 'any',
     options: exclusive(option('--set-mss', maximumSegment), option('--clamp-mss-to-pmtu')),
   },
@@ -254,7 +274,7 @@ export const ALTERING: readonly ExtensionRow[] = [
     tables: ALTERING_TABLE,
     options: [option('--checksum-fill', [], { required: true })],
   },
-  { kind: 'target', name: 'HMARK', options: HMARK_OPTIONS, finish: hmark },
+  { kind: 'target', name: 'HMARK', order: 'given', options: HMARK_OPTIONS, finish: hmark },
   translation('DNPT', ['PREROUTING', 'OUTPUT']),
   translation('SNPT', ['INPUT', 'POSTROUTING']),
 ];

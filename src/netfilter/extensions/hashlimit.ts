@@ -5,6 +5,7 @@ import {
   exclusive,
   given,
   has,
+  inOrder,
   isRefusal,
   option,
   type Refusal,
@@ -95,17 +96,20 @@ function finish(options: readonly Option[], _context: ValueContext): readonly Op
     '--hashlimit-rate-interval',
   ];
   const rest = options.filter((each) => !replaced.includes(each.flag));
-  return sort([
-    given(above ? '--hashlimit-above' : '--hashlimit-upto', printed.rate),
-    ...(printed.burst === undefined ? [] : [given('--hashlimit-burst', printed.burst)]),
-    ...rest.filter(
-      (each) => !(HIDDEN_ZERO.includes(each.flag) && each.values[0] === '0') && each.values[0] !== '',
-    ),
-    ...(expire === printed.quantum ? [] : [given('--hashlimit-htable-expire', String(expire))]),
-    ...(has(options, '--hashlimit-rate-match') && interval !== 1n
-      ? [given('--hashlimit-rate-interval', String(interval))]
-      : []),
-  ]);
+  return inOrder(
+    [
+      given(above ? '--hashlimit-above' : '--hashlimit-upto', printed.rate),
+      ...(printed.burst === undefined ? [] : [given('--hashlimit-burst', printed.burst)]),
+      ...rest.filter(
+        (each) => !(HIDDEN_ZERO.includes(each.flag) && each.values[0] === '0') && each.values[0] !== '',
+      ),
+      ...(expire === printed.quantum ? [] : [given('--hashlimit-htable-expire', String(expire))]),
+      ...(has(options, '--hashlimit-rate-match') && interval !== 1n
+        ? [given('--hashlimit-rate-interval', String(interval))]
+        : []),
+    ],
+    OPTIONS,
+  );
 }
 
 const HIDDEN_ZERO = ['--hashlimit-htable-size', '--hashlimit-htable-max'];
@@ -161,6 +165,18 @@ function byteLimit(cost: bigint, options: readonly Option[]): Printed | Refusal 
   };
 }
 
+/** HASHLIMIT_MAX_SIZE: the kernel cuts larger numbers down to this. */
+const TABLE_MAX = 1_048_576n;
+
+const tableSize: ValueType = kind(u32.examples, (text) => {
+  const value = parseWithin(text, 0n, U32);
+  return isRefusal(value) ? value : String(value < TABLE_MAX ? value : TABLE_MAX);
+});
+
+const interval: ValueType = kind(['1', '10', '3600'], (text) =>
+  /^[1-9]\d{0,8}$/.test(text) ? text : refuse(`takes a number of seconds in decimal, not "${text}"`),
+);
+
 const OPTIONS = [
   ...exclusive(
     option('--hashlimit-upto', rate, { aliases: ['--hashlimit'], not: true }),
@@ -169,19 +185,15 @@ const OPTIONS = [
   option('--hashlimit-burst', burst),
   option('--hashlimit-mode', mode),
   option('--hashlimit-name', word(254), { required: true }),
-  option('--hashlimit-htable-size', u32),
-  option('--hashlimit-htable-max', u32),
-  option('--hashlimit-htable-gcinterval', u32, { hidden: '1000' }),
-  option('--hashlimit-htable-expire', u32),
+  option('--hashlimit-htable-size', tableSize),
+  option('--hashlimit-htable-max', tableSize),
+  option('--hashlimit-htable-gcinterval', integer(U32, 1), { hidden: '1000' }),
+  option('--hashlimit-htable-expire', integer(U32, 1)),
   option('--hashlimit-srcmask', prefix, { hidden: { v4: '32', v6: '128' } }),
   option('--hashlimit-dstmask', prefix, { hidden: { v4: '32', v6: '128' } }),
   option('--hashlimit-rate-match'),
-  option('--hashlimit-rate-interval', integer(U32, 1)),
+  option('--hashlimit-rate-interval', interval),
 ];
-
-const ORDER = OPTIONS.map((row) => row.flag);
-const sort = (options: readonly Option[]): readonly Option[] =>
-  options.toSorted((a, b) => ORDER.indexOf(a.flag) - ORDER.indexOf(b.flag));
 
 export const HASHLIMIT: ExtensionRow = {
   kind: 'match',

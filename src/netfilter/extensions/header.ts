@@ -152,6 +152,7 @@ export const HEADER: readonly ExtensionRow[] = [
     kind: 'match',
     name: 'realm',
     family: 'v4',
+    hooks: ['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
     options: [option('--realm', lookedUp('cosmos'), { not: true, required: true })],
   },
 ];

@@ -97,6 +97,8 @@ const icmpType = (names: Names): ValueType =>
         `does not know the ICMP type "${text}"`,
         'Write a name such as echo-request, a number, or number/code.',
       );
+    // Type 255 is how the kernel keeps "any", whatever the code.
+    if (type === 255n && 'any' in names) return 'any';
     return code === undefined ? String(type) : `${type}/${code}`;
   });
 

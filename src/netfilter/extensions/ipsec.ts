@@ -1,9 +1,11 @@
 /** Matches on IPsec headers and policies. */
 import type { Option } from '../model.js';
 import {
+  ARRIVING,
   type ExtensionRow,
   given,
   has,
+  LEAVING,
   option,
   type Refusal,
   refuse,
@@ -75,11 +77,16 @@ export const IPSEC: readonly ExtensionRow[] = [
     kind: 'match',
     name: 'ipcomp',
     protocols: ['ipcomp'],
-    options: [spis('--ipcompspi'), option('--compres')],
+    // Unlike the others this one starts at 0:0, so a bare match is one of the index 0.
+    options: [
+      option('--ipcompspi', range(U32), { not: true, hidden: WHOLE_RANGE, implied: '0' }),
+      option('--compres'),
+    ],
   },
   {
     kind: 'match',
     name: 'policy',
+    hooks: (options) => (valueGiven(options, '--dir') === 'in' ? ARRIVING : LEAVING),
     order: 'given',
     options: [
       option('--dir', oneOf(['in', 'out']), { required: true }),

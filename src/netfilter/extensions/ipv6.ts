@@ -5,6 +5,7 @@ import {
   type ExtensionRow,
   exclusive,
   has,
+  inOrder,
   isRefusal,
   option,
   type Refusal,
@@ -119,6 +120,27 @@ const compared = (name: string) => [
   option(`--srh-${name}-lt`, u8, { not: true }),
 ];
 
+const SRH_FIELDS = ['hdr-len', 'segs-left', 'last-entry'];
+
+const SRH_OPTIONS = [
+  option('--srh-next-hdr', u8, { not: true }),
+  ...SRH_FIELDS.flatMap(compared),
+  option('--srh-tag', u16, { not: true }),
+  option('--srh-psid', prefixed, { not: true }),
+  option('--srh-nsid', prefixed, { not: true }),
+  option('--srh-lsid', prefixed, { not: true }),
+];
+
+/** The kernel has one number for each field, so the last one given is compared in every way that is asked for. */
+function segmentRouting(options: readonly Option[]): readonly Option[] {
+  const shared = options.map((each) => {
+    const field = SRH_FIELDS.find((name) => each.flag.startsWith(`--srh-${name}-`));
+    const last = field && options.findLast((other) => other.flag.startsWith(`--srh-${field}-`));
+    return last ? { ...each, values: last.values } : each;
+  });
+  return inOrder(shared, SRH_OPTIONS);
+}
+
 const ids = (flag: string) => option(flag, range(U32), { not: true, hidden: WHOLE_RANGE });
 
 export const IPV6: readonly ExtensionRow[] = [
@@ -184,15 +206,8 @@ export const IPV6: readonly ExtensionRow[] = [
     kind: 'match',
     name: 'srh',
     family: 'v6',
-    options: [
-      option('--srh-next-hdr', u8, { not: true }),
-      ...compared('hdr-len'),
-      ...compared('segs-left'),
-      ...compared('last-entry'),
-      option('--srh-tag', u16, { not: true }),
-      option('--srh-psid', prefixed, { not: true }),
-      option('--srh-nsid', prefixed, { not: true }),
-      option('--srh-lsid', prefixed, { not: true }),
-    ],
+    order: 'given',
+    options: SRH_OPTIONS,
+    finish: segmentRouting,
   },
 ];

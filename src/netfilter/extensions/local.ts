@@ -1,8 +1,11 @@
 /** Matches on what the host knows about a packet: sockets, processors, devices, groups, routes. */
 import type { Option } from '../model.js';
 import {
+  ARRIVING,
   type ExtensionRow,
   exclusive,
+  has,
+  LEAVING,
   option,
   type Refusal,
   refuse,
@@ -58,6 +61,22 @@ const label: ValueType = {
 /** How the kernel sent a packet to a real server of IPVS. */
 const IPVS_METHODS = ['GATE', 'IPIP', 'MASQ'];
 
+/** What an interface stands for is known only where packets have one on that side. */
+const sides =
+  (arriving: string, leaving: string) =>
+  (options: readonly Option[]): readonly string[] | undefined => {
+    const [one, other] = [has(options, arriving), has(options, leaving)];
+    if (one && other) return ['FORWARD'];
+    return one ? ARRIVING : other ? LEAVING : undefined;
+  };
+
+/** The bridge port by which a packet will leave is not known in OUTPUT. */
+function physdevHooks(options: readonly Option[]): readonly string[] | undefined {
+  const bridged = options.some((each) => each.flag === '--physdev-is-bridged' && !each.negated);
+  const leaving = has(options, '--physdev-out') || has(options, '--physdev-is-out');
+  return leaving && !bridged ? ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'] : undefined;
+}
+
 export const LOCAL: readonly ExtensionRow[] = [
   {
     kind: 'match',
@@ -78,6 +97,7 @@ export const LOCAL: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'devgroup',
+    hooks: sides('--src-group', '--dst-group'),
     oneOf: 'any',
     options: [
       option('--src-group', lookedUp('default'), { not: true }),
@@ -94,6 +114,7 @@ export const LOCAL: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'physdev',
+    hooks: physdevHooks,
     oneOf: 'any',
     options: [
       option('--physdev-is-in', [], { not: true }),

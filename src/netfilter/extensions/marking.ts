@@ -6,6 +6,7 @@ import {
   given,
   has,
   isRefusal,
+  LEAVING,
   option,
   type Refusal,
   refuse,
@@ -41,20 +42,28 @@ const MARKS = [
 
 const ALL_ONES = '0xffffffff';
 
-/** `--mask` is both masks at once; save prints the two whenever a mark is copied. */
+/** `--mask` is both masks at once; of options that set the same thing the last counts. */
 function connmark(options: readonly Option[]): readonly Option[] | Refusal {
-  const copied = options.find((each) => each.flag === '--save-mark' || each.flag === '--restore-mark');
+  const operation = options.find((each) => each.flag in AS_XMARK || COPIES.includes(each.flag));
+  if (operation === undefined) return refuse('needs an operation');
   const shift = options.findLast((each) => each.flag.endsWith('-shift-mark'));
   const shifts = shift === undefined || shift.values[0] === '0' ? [] : [shift];
-  const masks = options.filter((each) => ['--mask', '--nfmask', '--ctmask'].includes(each.flag));
-  if (copied === undefined) {
-    if (masks.length > 0) return refuse('takes masks only with --save-mark or --restore-mark');
-    return [...options.filter((each) => each.flag in AS_XMARK).map(toXmark), ...shifts];
-  }
-  const mask = (flag: string): string =>
-    masks.find((each) => each.flag === flag || each.flag === '--mask')?.values[0] ?? ALL_ONES;
-  return [copied, given('--nfmask', mask('--nfmask')), given('--ctmask', mask('--ctmask')), ...shifts];
+  const mask = (flag: string, from: readonly Option[]): string | undefined =>
+    from.findLast((each) => each.flag === flag || each.flag === '--mask')?.values[0];
+  if (COPIES.includes(operation.flag))
+    return [
+      operation,
+      given('--nfmask', mask('--nfmask', options) ?? ALL_ONES),
+      given('--ctmask', mask('--ctmask', options) ?? ALL_ONES),
+      ...shifts,
+    ];
+  const set = toXmark(operation);
+  const later = mask('--ctmask', options.slice(options.indexOf(operation)));
+  const [value = '', own = ''] = set.values[0]?.split('/') ?? [];
+  return [given(set.flag, `${value}/${later ?? own}`), ...shifts];
 }
+
+const COPIES = ['--save-mark', '--restore-mark'];
 
 const hexMask: ValueType = kind(['0xff', '255'], (text) => {
   const parsed = parseMark(text);
@@ -107,14 +116,15 @@ export const MARKING: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'CONNMARK',
+    order: 'given',
     oneOf: [...MARKS.map((row) => row.flag), '--save-mark', '--restore-mark'],
     options: [
       ...exclusive(...MARKS, option('--save-mark'), option('--restore-mark')),
       option('--nfmask', hexMask, { excludes: ['--mask'] }),
       option('--ctmask', hexMask, { excludes: ['--mask'] }),
       option('--mask', hexMask),
-      option('--left-shift-mark', integer(32)),
-      option('--right-shift-mark', integer(32)),
+      option('--left-shift-mark', integer(31)),
+      option('--right-shift-mark', integer(31)),
     ],
     finish: connmark,
   },
@@ -139,6 +149,8 @@ export const MARKING: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'SET',
+    tables: (options) => (has(options, '--map-set') ? ['mangle'] : undefined),
+    hooks: (options) => (has(options, '--map-prio') || has(options, '--map-queue') ? LEAVING : undefined),
     oneOf: ['--add-set', '--del-set', '--map-set'],
     options: [
       option('--add-set', [setName, setDirections]),

@@ -3,10 +3,12 @@
 import { formatAddress, parseAddress } from '../address.js';
 import type { Option } from '../model.js';
 import {
+  ARRIVING,
   type ExtensionRow,
   exclusive,
   has,
   isRefusal,
+  LEAVING,
   option,
   type Refusal,
   refuse,
@@ -40,6 +42,15 @@ const ADDRESS_TYPES = [
   'NAT',
   'XRESOLVE',
 ];
+
+/** The kernel's IPv6 routes know the first of these types only. */
+const ADDRESS_TYPES_V6 = ['UNSPEC', 'UNICAST', 'LOCAL', 'ANYCAST', 'MULTICAST', 'UNREACHABLE'];
+
+const addressTypes: ValueType = {
+  examples: { v4: flags(ADDRESS_TYPES).examples.v4, v6: flags(ADDRESS_TYPES_V6).examples.v6 },
+  parse: (text, context) =>
+    flags(context.family === 'v4' ? ADDRESS_TYPES : ADDRESS_TYPES_V6).parse(text, context),
+};
 
 /** Ids of users are numbers: a name means another number on another host, but root is 0 everywhere. */
 const ids: ValueType = kind(['0', 'root', '1000-2000', '1000:1010', '33'], (text) => {
@@ -92,8 +103,8 @@ export const PACKET: readonly ExtensionRow[] = [
     options: [
       option('--match-set', [setName, directions], { aliases: ['--set'], not: true }),
       option('--return-nomatch'),
-      option('--update-counters', [], { not: true }),
-      option('--update-subcounters', [], { not: true }),
+      option('--update-counters', [], { not: true, hidden: '' }),
+      option('--update-subcounters', [], { not: true, hidden: '' }),
       ...counter('packets'),
       ...counter('bytes'),
     ],
@@ -118,10 +129,12 @@ export const PACKET: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'addrtype',
+    hooks: (options) =>
+      has(options, '--limit-iface-in') ? ARRIVING : has(options, '--limit-iface-out') ? LEAVING : undefined,
     oneOf: ['--src-type', '--dst-type'],
     options: [
-      option('--src-type', flags(ADDRESS_TYPES), { not: true }),
-      option('--dst-type', flags(ADDRESS_TYPES), { not: true }),
+      option('--src-type', addressTypes, { not: true }),
+      option('--dst-type', addressTypes, { not: true }),
       ...exclusive(option('--limit-iface-in'), option('--limit-iface-out')),
     ],
   },

@@ -1,17 +1,18 @@
 /** Matches that count packets over time. */
-import type { Option } from '../model.js';
+import type { Family, Option } from '../model.js';
 import {
   type ExtensionRow,
   exclusive,
   given,
   has,
+  inOrder,
   option,
   type Refusal,
   refuse,
   type ValueContext,
   type ValueType,
 } from '../row.js';
-import { host, integer, kind, U32, u32, word } from '../values.js';
+import { host, integer, kind, U32, word } from '../values.js';
 import { HASHLIMIT } from './hashlimit.js';
 import { parseRate, printRate } from './rates.js';
 
@@ -30,23 +31,49 @@ const limitRate: ValueType = kind(
 );
 
 const RECENT_OPERATIONS = ['--set', '--rcheck', '--update', '--remove'];
+const RECENT_SIDES = ['--rsource', '--rdest'];
 
-function recent(options: readonly Option[], _context: ValueContext): readonly Option[] | Refusal {
-  const negated = options.some((each) => each.negated);
-  const checks = has(options, '--rcheck') || has(options, '--update');
-  if (has(options, '--rttl') && !checks) return refuse('takes --rttl only with --rcheck or --update');
-  const kept = options.filter(
-    (each) => !(['--seconds', '--hitcount'].includes(each.flag) && each.values[0] === '0'),
-  );
-  const last =
-    kept.findLast((each) => each.flag === '--rsource' || each.flag === '--rdest')?.flag ?? '--rsource';
-  return [
-    ...kept
-      .filter((each) => each.flag !== '--rsource' && each.flag !== '--rdest')
-      .map((each) => ({ ...each, negated: negated && RECENT_OPERATIONS.includes(each.flag) })),
-    given(last),
+/** The largest count that the kernel can be built for; by default it remembers far fewer. */
+const RECENT_HITS = 65_535;
+
+const RECENT_MASK: { readonly [family in Family]: string } = {
+  v4: '255.255.255.255',
+  v6: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+};
+
+function recent(options: readonly Option[], { family }: ValueContext): readonly Option[] | Refusal {
+  const kept = options.filter((each) => !(each.flag === '--hitcount' && each.values[0] === '0'));
+  const operation = kept.find((each) => RECENT_OPERATIONS.includes(each.flag));
+  const counts = ['--seconds', '--hitcount', '--reap', '--rttl'].find((flag) => has(kept, flag));
+  if (counts !== undefined && (operation?.flag === '--set' || operation?.flag === '--remove'))
+    return refuse(`takes ${counts} only with --rcheck or --update`);
+  // Of --rsource and --rdest the last counts.
+  const side = options.findLast((each) => RECENT_SIDES.includes(each.flag))?.flag ?? '--rsource';
+  const all = [
+    ...kept.filter((each) => !RECENT_SIDES.includes(each.flag)),
+    ...(has(kept, '--name') ? [] : [given('--name', 'DEFAULT')]),
+    ...(has(kept, '--mask') ? [] : [given('--mask', RECENT_MASK[family])]),
+    given(side),
   ];
+  return inOrder(all, RECENT_OPTIONS);
 }
+
+const RECENT_OPTIONS = [
+  ...exclusive(
+    option('--set', [], { not: true }),
+    option('--rcheck', [], { not: true }),
+    option('--update', [], { not: true }),
+    option('--remove', [], { not: true }),
+  ),
+  option('--seconds', integer(0x7fff_ffff, 1)),
+  option('--reap', [], { needs: ['--seconds'] }),
+  option('--hitcount', integer(RECENT_HITS)),
+  option('--rttl'),
+  option('--name', word(199)),
+  option('--mask', host),
+  option('--rsource'),
+  option('--rdest'),
+];
 
 export const RATE: readonly ExtensionRow[] = [
   {
@@ -54,7 +81,7 @@ export const RATE: readonly ExtensionRow[] = [
     name: 'limit',
     options: [
       option('--limit', limitRate, { implied: '3/hour' }),
-      option('--limit-burst', integer(10_000), { hidden: '5' }),
+      option('--limit-burst', integer(10_000, 1), { hidden: '5' }),
     ],
   },
   HASHLIMIT,
@@ -62,24 +89,8 @@ export const RATE: readonly ExtensionRow[] = [
     kind: 'match',
     name: 'recent',
     oneOf: RECENT_OPERATIONS,
-    options: [
-      ...exclusive(
-        option('--set', [], { not: true }),
-        option('--rcheck', [], { not: true }),
-        option('--update', [], { not: true }),
-        option('--remove', [], { not: true }),
-      ),
-      option('--seconds', integer(U32, 1)),
-      option('--reap', [], { needs: ['--seconds'] }),
-      option('--hitcount', u32),
-      option('--rttl', [], { excludes: ['--set', '--remove'] }),
-      option('--name', word(199), { implied: 'DEFAULT' }),
-      option('--mask', host, {
-        implied: { v4: '255.255.255.255', v6: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff' },
-      }),
-      option('--rsource'),
-      option('--rdest'),
-    ],
+    order: 'given',
+    options: RECENT_OPTIONS,
     finish: recent,
   },
 ];

@@ -19,6 +19,7 @@ import {
   parseEnds,
   parsePort,
   string,
+  u8,
   u16,
   u32,
   word,
@@ -41,6 +42,12 @@ function nfqueue(options: readonly Option[]): readonly Option[] {
 const port: ValueType = kind(['8080', 'http'], (text) => {
   const number = parsePort(text, undefined);
   return isRefusal(number) ? number : String(number);
+});
+
+/** Packets cannot be sent to no address. */
+const gateway: ValueType = kind({ v4: ['10.1.2.3'], v6: ['2001:db8::1'] }, (text, context) => {
+  const address = host.parse(text, context);
+  return address === '0.0.0.0' || address === '::' ? refuse('takes an address that is not zero') : address;
 });
 
 /** xt_rateest counts in microseconds. */
@@ -83,6 +90,9 @@ function rateest(options: readonly Option[]): readonly Option[] | Refusal {
   });
 }
 
+/** The kernel counts milliseconds in a signed integer. */
+const IDLE_SECONDS = 2_147_482;
+
 export const STEERING: readonly ExtensionRow[] = [
   {
     kind: 'target',
@@ -97,7 +107,7 @@ export const STEERING: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'TEE',
-    options: [option('--gateway', host, { required: true }), option('--oif', interfaceName)],
+    options: [option('--gateway', gateway, { required: true }), option('--oif', interfaceName)],
   },
   {
     kind: 'target',
@@ -119,8 +129,8 @@ export const STEERING: readonly ExtensionRow[] = [
     options: [
       option('--sack-perm'),
       option('--timestamp'),
-      option('--wscale', u32),
-      option('--mss', u32),
+      option('--wscale', u8),
+      option('--mss', u16),
       option('--ecn'),
     ],
   },
@@ -146,7 +156,7 @@ export const STEERING: readonly ExtensionRow[] = [
     kind: 'target',
     name: 'IDLETIMER',
     options: [
-      option('--timeout', integer(0xffff_ffff, 1), { required: true }),
+      option('--timeout', integer(IDLE_SECONDS, 1), { required: true }),
       option('--label', word(27, 1, ['timer']), { required: true }),
       option('--alarm'),
     ],

@@ -1,6 +1,15 @@
 /** Matches on what the transport header says: ports and TCP flags. */
 import type { Option } from '../model.js';
-import { type ExtensionRow, exclusive, isRefusal, option, refuse, type ValueType } from '../row.js';
+import {
+  type ExtensionRow,
+  exclusive,
+  given,
+  isRefusal,
+  option,
+  type Refusal,
+  refuse,
+  type ValueType,
+} from '../row.js';
 import { flags, integer, kind, oneOf, parsePort, portRange, range } from '../values.js';
 
 const ports = (protocol?: string) => [
@@ -23,17 +32,33 @@ const tcpFlags: ValueType = kind(['SYN,ACK', 'ack', 'ALL', 'NONE', 'URG,PSH,FIN'
   return spelled.length === 0 ? 'NONE' : flags(TCP_FLAGS).parse(spelled.join(','), context);
 });
 
-const synToFlags = (options: readonly Option[]): readonly Option[] =>
-  options.map((each) =>
-    each.flag === '--syn'
-      ? { flag: '--tcp-flags', negated: each.negated, values: ['FIN,SYN,RST,ACK', 'SYN'] }
-      : each,
-  );
+/**
+ * iptables-nft writes "not up to 1023" as "from 1024"; it is the same, so it is written so for both backends.
+ */
+function plainRange(each: Option): Option {
+  const [from, to] = each.values[0]?.split(':') ?? [];
+  if (!each.negated || from !== '0' || to === undefined || to === '65535' || !PORT_FLAGS.includes(each.flag))
+    return each;
+  return given(each.flag, to === '65534' ? '65535' : `${Number(to) + 1}:65535`);
+}
+
+const PORT_FLAGS = ['--sport', '--dport'];
+
+function tcp(options: readonly Option[]): readonly Option[] | Refusal {
+  const flagged = options.find((each) => each.flag === '--tcp-flags');
+  const nothing = flagged?.values[0] === 'NONE' && (flagged.negated || flagged.values[1] !== 'NONE');
+  if (nothing) return refuse('compares no flags', 'Name the flags to look at before those that must be set.');
+  return options
+    .map((each) =>
+      each.flag === '--syn' ? { ...each, flag: '--tcp-flags', values: ['FIN,SYN,RST,ACK', 'SYN'] } : each,
+    )
+    .map(plainRange);
+}
 
 /** A range takes two of the fifteen slots. */
 const MULTIPORT_SLOTS = 15;
 
-const portList: ValueType = kind(['22', '80,443', '1000:2000,53', 'http,https'], (text, context) => {
+const portList: ValueType = kind(['22', '80,443', '1000:2000,53', '5,5,0x10'], (text, context) => {
   const parts: string[] = [];
   let slots = 0;
   for (const part of text.split(',')) {
@@ -153,9 +178,15 @@ export const TRANSPORT: readonly ExtensionRow[] = [
         option('--syn', [], { not: true }),
       ),
     ],
-    finish: synToFlags,
+    finish: tcp,
   },
-  { kind: 'match', name: 'udp', protocols: ['udp'], options: ports() },
+  {
+    kind: 'match',
+    name: 'udp',
+    protocols: ['udp'],
+    options: ports(),
+    finish: (options) => options.map(plainRange),
+  },
   {
     kind: 'match',
     name: 'sctp',

@@ -1,0 +1,73 @@
+/** Rules made up from the table of extensions, in the many spellings that iptables accepts. */
+import fc from 'fast-check';
+import { BUILT_IN_CHAINS, type Family, type TableName } from '../../../src/netfilter/model.js';
+import type { ExtensionRow, OptionRow } from '../../../src/netfilter/row.js';
+import { quote } from '../../../src/netfilter/tokens.js';
+
+interface Choice {
+  readonly row: OptionRow;
+  readonly use: boolean;
+  readonly negated: boolean;
+  readonly flag: string;
+  readonly values: readonly string[];
+}
+
+const choice = (row: OptionRow, family: Family): fc.Arbitrary<Choice> =>
+  fc.record({
+    row: fc.constant(row),
+    use: fc.boolean(),
+    negated: fc.boolean(),
+    flag: fc.constantFrom(row.flag, ...row.aliases),
+    values: fc.tuple(...row.values.map((type) => fc.constantFrom(...type.examples[family]))),
+  });
+
+/** Takes out what may not stand together and puts in what must. */
+function fitting(choices: readonly Choice[], row: ExtensionRow, order: readonly number[]): readonly Choice[] {
+  const wanted = new Set(
+    choices.filter((each) => each.use || each.row.required).map((each) => each.row.flag),
+  );
+  const oneOf = row.oneOf === 'any' ? choices.map((each) => each.row.flag) : (row.oneOf ?? []);
+  const first = oneOf[(order[0] ?? 0) % Math.max(oneOf.length, 1)];
+  if (first !== undefined && !oneOf.some((flag) => wanted.has(flag))) wanted.add(first);
+  for (const each of choices)
+    for (const flag of [...each.row.needs, ...each.row.after])
+      if (wanted.has(each.row.flag)) wanted.add(flag);
+  for (const each of choices)
+    if (wanted.has(each.row.flag) && !each.row.required)
+      for (const flag of each.row.excludes) if (flag !== first) wanted.delete(flag);
+  const kept = choices.filter((each) => wanted.has(each.row.flag));
+  return kept.toSorted((a, b) => (order[choices.indexOf(a)] ?? 0) - (order[choices.indexOf(b)] ?? 0));
+}
+
+const spell = ({ row, negated, flag, values }: Choice): string =>
+  `${negated && row.negatable ? '! ' : ''}${[flag, ...values.map(quote)].join(' ')}`;
+
+/** One extension with some of its options in some order: `-m tcp --dport 22`. */
+export function extension(row: ExtensionRow, family: Family): fc.Arbitrary<string> {
+  const name = fc.constantFrom(row.name, ...(row.aliases ?? []));
+  const order = fc.array(fc.nat(99), {
+    minLength: row.options.length + 1,
+    maxLength: row.options.length + 1,
+  });
+  const choices = fc.tuple(...row.options.map((each) => choice(each, family)));
+  return fc
+    .tuple(name, order, choices)
+    .map(([spelled, places, chosen]) =>
+      [`-${row.kind === 'match' ? 'm' : 'j'} ${spelled}`, ...fitting(chosen, row, places).map(spell)].join(
+        ' ',
+      ),
+    );
+}
+
+/** The tables and chains in which the kernel takes all of these, whatever their options. */
+export function placesOf(rows: readonly ExtensionRow[]): readonly { table: TableName; chain: string }[] {
+  const tables = Object.keys(BUILT_IN_CHAINS) as TableName[];
+  const takes = ({ tables: only, hooks }: ExtensionRow, table: TableName, chain: string): boolean =>
+    (typeof only === 'function' || (only?.includes(table) ?? true)) &&
+    (typeof hooks === 'function' || (hooks?.includes(chain) ?? true));
+  return tables.flatMap((table) =>
+    BUILT_IN_CHAINS[table]
+      .filter((chain) => rows.every((row) => takes(row, table, chain)))
+      .map((chain) => ({ table, chain })),
+  );
+}

@@ -2,7 +2,7 @@
 import { byPlace, error, type Problem, type Result } from '../problem.js';
 import { parseAddress } from './address.js';
 import type { IpSet } from './model.js';
-import { nearest } from './rule.js';
+import { nearest } from './nearest.js';
 import { quote, type Token, tokenise } from './tokens.js';
 
 /** IPSET_MAXNAMELEN with its final zero byte is 32. */

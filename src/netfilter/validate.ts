@@ -13,8 +13,8 @@ import {
   type Table,
   type Tables,
 } from './model.js';
+import { nearest } from './nearest.js';
 import type { ExtensionRow } from './row.js';
-import { nearest } from './rule.js';
 
 /**
  * Checks what needs the whole ruleset: jumps to chains that are missing or lead back, targets and matches where the

@@ -1,0 +1,167 @@
+/** The options of iptables itself: protocol, addresses, interfaces, matches, target, counters. */
+import { findExtension } from './extensions/index.js';
+import type { Family } from './model.js';
+import { protocolNumber } from './protocols.js';
+import { isRefusal } from './row.js';
+import { fault, type State, takeArgument } from './rule-state.js';
+import type { Token } from './tokens.js';
+import { canonicalNetwork } from './values.js';
+
+/** One option: its letter, its long names, and what it does with its value. */
+export interface Core {
+  readonly letter: string;
+  readonly long: readonly string[];
+  readonly argument: boolean;
+  readonly read: (state: State, value: Token, flag: Token) => void;
+}
+
+export const CORE: readonly Core[] = [
+  { letter: 'p', long: ['--protocol'], argument: true, read: readProtocol },
+  { letter: 's', long: ['--source', '--src'], argument: true, read: addresses('source') },
+  { letter: 'd', long: ['--destination', '--dst'], argument: true, read: addresses('destination') },
+  { letter: 'i', long: ['--in-interface'], argument: true, read: interfaceOf('inInterface') },
+  { letter: 'o', long: ['--out-interface'], argument: true, read: interfaceOf('outInterface') },
+  { letter: 'f', long: ['--fragments'], argument: false, read: readFragment },
+  { letter: 'm', long: ['--match'], argument: true, read: readMatch },
+  { letter: 'j', long: ['--jump'], argument: true, read: readTarget(false) },
+  { letter: 'g', long: ['--goto'], argument: true, read: readTarget(true) },
+  { letter: 'c', long: ['--set-counters'], argument: true, read: readCounters },
+  { letter: '4', long: ['--ipv4'], argument: false, read: onlyFor('v4') },
+  { letter: '6', long: ['--ipv6'], argument: false, read: onlyFor('v6') },
+  // How a listing would look; restore takes it and it changes nothing.
+  { letter: 'v', long: ['--verbose'], argument: false, read: () => undefined },
+];
+
+export const CORE_BY_LETTER = new Map(CORE.map((core) => [core.letter, core]));
+export const CORE_LONG = new Map(CORE.flatMap((core) => core.long.map((name) => [name, core] as const)));
+
+function readProtocol(state: State, value: Token, flag: Token): void {
+  if (state.protocol !== undefined) twice(state, flag);
+  const number = protocolNumber(value.text);
+  const negated = state.negated !== undefined;
+  if (number === undefined)
+    fault(
+      state,
+      value,
+      'bad-value',
+      `The protocol "${value.text}" is not known.`,
+      'Write its number, from 0 to 255.',
+    );
+  else if (number === 0 && negated)
+    fault(state, value, 'bad-negation', 'A rule for no protocol would never match.', 'Remove "! -p all".');
+  else state.protocol = { number, negated };
+}
+
+const twice = (state: State, flag: Token): void =>
+  fault(state, flag, 'option-twice', `${flag.text} stands twice in one rule.`, 'Keep one of them.');
+
+function addresses(key: 'source' | 'destination'): Core['read'] {
+  return (state, value, flag) => {
+    if (state[key] !== undefined) twice(state, flag);
+    const parts = value.text.split(',');
+    const negated = state.negated !== undefined;
+    if (negated && parts.length > 1)
+      fault(
+        state,
+        value,
+        'bad-negation',
+        `"!" cannot stand before a list of addresses.`,
+        'Write a chain or a set instead.',
+      );
+    const values = parts.map((part) => {
+      const parsed = canonicalNetwork(state.family === 'v4' ? padded(part) : part, state.family);
+      if (!isRefusal(parsed)) return parsed;
+      fault(state, value, 'bad-address', `${flag.text} ${parsed.refused}.`, parsed.hint);
+      return part;
+    });
+    state[key] = { values, negated };
+  };
+}
+
+/** `10/8` means `10.0.0.0/8`. Without a mask a short address stays refused: other tools read 10.1 as 10.0.0.1. */
+function padded(text: string): string {
+  const short = /^(\d+(?:\.\d+){0,2})(\/.+)$/.exec(text);
+  if (short === null) return text;
+  const [, host = '', mask = ''] = short;
+  return `${host}${'.0'.repeat(4 - host.split('.').length)}${mask}`;
+}
+
+/** IFNAMSIZ with its final zero byte is 16. */
+const INTERFACE_BYTES = 15;
+
+function interfaceOf(key: 'inInterface' | 'outInterface'): Core['read'] {
+  return (state, value, flag) => {
+    if (state[key] !== undefined) twice(state, flag);
+    const bytes = Buffer.byteLength(value.text);
+    if (bytes === 0 || bytes > INTERFACE_BYTES || /[\s/]/.test(value.text))
+      fault(
+        state,
+        value,
+        'bad-interface',
+        `"${value.text}" is not the name of an interface.`,
+        `Write 1 to ${INTERFACE_BYTES} bytes without spaces and slashes; "+" at the end matches any rest.`,
+      );
+    state[key] = { value: value.text, negated: state.negated !== undefined };
+  };
+}
+
+function readFragment(state: State, value: Token, flag: Token): void {
+  if (state.fragment !== undefined) twice(state, flag);
+  if (state.family === 'v6')
+    fault(state, value, 'unknown-option', '-f does not exist for IPv6.', 'Write -m frag instead.');
+  state.fragment = { negated: state.negated !== undefined };
+}
+
+/** A rule marked for the other family is left out, so that one file can serve both. */
+function onlyFor(family: Family): Core['read'] {
+  return (state) => {
+    if (state.family !== family) state.otherFamily = true;
+  };
+}
+
+function notNegated(state: State, flag: Token): void {
+  if (state.negated !== undefined)
+    fault(
+      state,
+      flag,
+      'bad-negation',
+      `"!" cannot stand before ${flag.text}.`,
+      'Write it before the option it negates.',
+    );
+}
+
+function readMatch(state: State, value: Token, flag: Token): void {
+  notNegated(state, flag);
+  const row = findExtension('match', state.family, value.text);
+  state.matches.push({ kind: 'match', name: row?.name ?? value.text, row, column: value.column, given: [] });
+}
+
+/** XT_EXTENSION_MAXNAMELEN with its final zero byte is 29. */
+export const CHAIN_NAME_BYTES = 28;
+
+function readTarget(goto: boolean): Core['read'] {
+  return (state, value, flag) => {
+    notNegated(state, flag);
+    if (state.target !== undefined) twice(state, flag);
+    const { text, column } = value;
+    if (text === '' || /\s/.test(text) || Buffer.byteLength(text) > CHAIN_NAME_BYTES)
+      fault(
+        state,
+        value,
+        'bad-chain-name',
+        `"${text}" cannot be a target.`,
+        `Write a name of 1 to ${CHAIN_NAME_BYTES} bytes without spaces.`,
+      );
+    const row = goto ? undefined : findExtension('target', state.family, text);
+    state.target = { kind: 'target', name: text, row, column, given: [], goto };
+  };
+}
+
+function readCounters(state: State, value: Token, flag: Token): void {
+  const comma = value.text.indexOf(',');
+  const bytes = comma === -1 ? takeArgument(state, flag)?.text : value.text.slice(comma + 1);
+  const packets = comma === -1 ? value.text : value.text.slice(0, comma);
+  if (!/^\d+$/.test(packets) || !/^\d+$/.test(bytes ?? ''))
+    fault(state, value, 'bad-counters', `${flag.text} takes two numbers, packets and bytes.`);
+  else state.counters = { packets: BigInt(packets), bytes: BigInt(bytes ?? 0) };
+}

@@ -1,0 +1,88 @@
+/** What is known of a rule while its words are being read. */
+import type { Counters, Family, Negatable, Option } from './model.js';
+import { protocolName } from './protocols.js';
+import type { ExtensionRow, OptionRow } from './row.js';
+import type { Token } from './tokens.js';
+
+/** A refusal and the word it is about. */
+export interface Fault {
+  readonly id: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly column: number;
+}
+
+export interface Given {
+  readonly row: OptionRow | undefined;
+  readonly option: Option;
+  readonly quoted: readonly boolean[];
+}
+
+/** An extension while its options are being collected. */
+export interface Loaded {
+  readonly kind: ExtensionRow['kind'];
+  readonly name: string;
+  readonly row: ExtensionRow | undefined;
+  readonly column: number;
+  readonly given: Given[];
+}
+
+export interface State {
+  readonly family: Family;
+  readonly tokens: readonly Token[];
+  readonly faults: Fault[];
+  readonly matches: Loaded[];
+  at: number;
+  negated: Token | undefined;
+  target: (Loaded & { readonly goto: boolean }) | undefined;
+  protocol: { readonly number: number; readonly negated: boolean } | undefined;
+  /** `-p tcp` loads its match once, on the first option that nothing else knows. */
+  implied: boolean;
+  /** `-4` or `-6` says that the rule is not for this family. */
+  otherFamily: boolean;
+  source: Addresses | undefined;
+  destination: Addresses | undefined;
+  inInterface: Negatable | undefined;
+  outInterface: Negatable | undefined;
+  fragment: { readonly negated: boolean } | undefined;
+  counters: Counters | undefined;
+}
+
+export interface Addresses {
+  readonly values: readonly string[];
+  readonly negated: boolean;
+}
+
+export function fault(
+  state: State,
+  token: { readonly column: number },
+  id: string,
+  message: string,
+  hint?: string,
+): void {
+  state.faults.push({ id, message, column: token.column, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** The word after an option. */
+export function takeArgument(state: State, flag: Token): Token | undefined {
+  const value = state.tokens[state.at];
+  if (value === undefined) {
+    fault(state, flag, 'missing-value', `${flag.text} needs a value.`);
+    return undefined;
+  }
+  state.at++;
+  if (value.text === '!' && !value.quoted)
+    fault(
+      state,
+      value,
+      'bad-negation',
+      `"!" stands after ${flag.text}.`,
+      `Write it before: ! ${flag.text} ….`,
+    );
+  return value;
+}
+
+export const protocolContext = (state: State): { readonly protocol?: string } =>
+  state.protocol === undefined || state.protocol.negated
+    ? {}
+    : { protocol: protocolName(state.protocol.number) };

@@ -1,0 +1,96 @@
+/** Tables under construction: what parsing declares, and how it reports problems. */
+import { error, type Problem } from '../problem.js';
+import { findExtension } from './extensions/index.js';
+import { BUILT_IN_CHAINS, type Counters, type Family, type Rule, type TableName } from './model.js';
+import { CHAIN_NAME_BYTES } from './rule-core.js';
+
+export interface Reader {
+  readonly family: Family;
+  readonly file: string;
+  readonly problems: Problem[];
+  readonly tables: Map<TableName, Section>;
+  table: Section | undefined;
+  line: number;
+}
+
+export interface Section {
+  readonly name: TableName;
+  readonly chains: Map<string, OpenChain>;
+}
+
+export interface OpenChain {
+  policy: 'ACCEPT' | 'DROP' | undefined;
+  counters: Counters | undefined;
+  rules: Rule[];
+}
+
+export function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
+  reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
+}
+
+export const OPEN_QUOTE = 'A double quote is never closed.';
+export const CLOSE_IT = 'Close it, or write a backslash before it inside other quotes.';
+
+export const firstWord = (line: string): string => line.trim().split(/\s/)[0] ?? '';
+
+export const parseCounters = (text: string): Counters | undefined => {
+  const found = /^\[(\d+):(\d+)\]$/.exec(text);
+  return found === null ? undefined : { packets: BigInt(found[1] ?? 0), bytes: BigInt(found[2] ?? 0) };
+};
+
+/** Declares a chain, or finds the one that is there. */
+export function addChain(
+  reader: Reader,
+  table: Section,
+  name: string,
+  column: number,
+): OpenChain | undefined {
+  const known = table.chains.get(name);
+  if (known !== undefined) return known;
+  const flaw = nameFlaw(name, reader.family);
+  if (flaw !== undefined) {
+    report(
+      reader,
+      'bad-chain-name',
+      `"${name}" cannot be the name of a chain: ${flaw}.`,
+      column,
+      `Write 1 to ${CHAIN_NAME_BYTES} bytes without spaces, not starting with "-" or "!".`,
+    );
+    return undefined;
+  }
+  const chain: OpenChain = { policy: undefined, counters: undefined, rules: [] };
+  table.chains.set(name, chain);
+  return chain;
+}
+
+function nameFlaw(name: string, family: Family): string | undefined {
+  if (name === '') return 'it is empty';
+  if (Buffer.byteLength(name) > CHAIN_NAME_BYTES) return `it is longer than ${CHAIN_NAME_BYTES} bytes`;
+  if (name.startsWith('-') || name.startsWith('!')) return `it starts with "${name.charAt(0)}"`;
+  if (/\s/.test(name)) return 'it has spaces';
+  return findExtension('target', family, name) === undefined ? undefined : 'it is the name of a target';
+}
+
+interface PolicyChange {
+  readonly name: string;
+  readonly chain: OpenChain;
+  readonly policy: string;
+  readonly column: number;
+}
+
+export function setPolicy(reader: Reader, table: Section, change: PolicyChange): void {
+  const { name, chain, policy, column } = change;
+  const builtIn = BUILT_IN_CHAINS[table.name].includes(name);
+  if (policy === '-') return;
+  if (!builtIn)
+    report(
+      reader,
+      'bad-policy',
+      `The chain ${name} is your own and cannot have a policy.`,
+      column,
+      'Write "-", and end the chain with a rule that decides.',
+    );
+  else if (policy !== 'ACCEPT' && policy !== 'DROP')
+    report(reader, 'bad-policy', `"${policy}" is not a policy.`, column, 'Write ACCEPT or DROP.');
+  else chain.policy = policy;
+}

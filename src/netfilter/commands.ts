@@ -1,4 +1,5 @@
 /** Lines that change chains: `-A`, and the others that iptables-restore accepts. */
+import { findExtension } from './extensions/index.js';
 import { BUILT_IN_CHAINS, type Counters, type Rule } from './model.js';
 import { nearest } from './nearest.js';
 import { readRule } from './rule.js';
@@ -59,8 +60,6 @@ const LONG: Readonly<Record<string, Letter>> = {
   '--delete-chain': 'X',
 };
 
-const ALL_CHAINS: Token = { text: '', column: 1, quoted: false };
-
 function splitCommand(tokens: readonly Token[]): Command | undefined {
   const [first, second] = tokens;
   if (first === undefined) return undefined;
@@ -69,9 +68,7 @@ function splitCommand(tokens: readonly Token[]): Command | undefined {
   if (letter === undefined) return undefined;
   const attached = short?.[2] ?? '';
   if (attached !== '') return { letter, chain: { ...first, text: attached }, rest: tokens.slice(1) };
-  if (second === undefined)
-    return letter === 'F' || letter === 'X' ? { letter, chain: ALL_CHAINS, rest: [] } : undefined;
-  return { letter, chain: second, rest: tokens.slice(2) };
+  return second && { letter, chain: second, rest: tokens.slice(2) };
 }
 
 type Run = (reader: Reader, table: Section, command: Command) => void;
@@ -118,14 +115,23 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
   },
   N: (reader, table, command) => {
     const { text, column } = command.chain;
-    if (table.chains.has(text)) report(reader, 'chain-twice', `The chain ${text} is there already.`, column);
-    else addChain(reader, table, text, column);
+    if (findExtension('target', reader.family, text) === undefined) addChain(reader, table, text, column);
+    else
+      report(reader, 'bad-chain-name', `"${text}" is the name of a target.`, column, 'Write another name.');
   },
   P: (reader, table, command) => {
     const chain = existing(reader, table, command.chain);
     const policy = command.rest[0];
     if (chain === undefined) return;
-    if (policy === undefined || policy.text === '-')
+    if (table.name === 'nat' && policy?.text === 'DROP')
+      report(
+        reader,
+        'bad-policy',
+        'The table nat is not for filtering.',
+        policy.column,
+        'Drop in the table filter.',
+      );
+    else if (policy === undefined || policy.text === '-')
       report(
         reader,
         'bad-policy',
@@ -142,19 +148,15 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
       });
   },
   F: (reader, table, command) => {
-    for (const chain of chosen(reader, table, command)) chain.rules = [];
+    const chain = existing(reader, table, command.chain);
+    if (chain !== undefined) chain.rules = [];
   },
   X: (reader, table, command) => {
-    if (command.chain !== ALL_CHAINS && existing(reader, table, command.chain) === undefined) return;
-    const names = command.chain === ALL_CHAINS ? [...table.chains.keys()] : [command.chain.text];
-    for (const name of names) if (!BUILT_IN_CHAINS[table.name].includes(name)) table.chains.delete(name);
+    const { text, column } = command.chain;
+    if (BUILT_IN_CHAINS[table.name].includes(text))
+      report(reader, 'bad-chain-name', `The built-in chain ${text} cannot be deleted.`, column);
+    else if (existing(reader, table, command.chain) !== undefined) table.chains.delete(text);
   },
-};
-
-const chosen = (reader: Reader, table: Section, command: Command): readonly OpenChain[] => {
-  if (command.chain === ALL_CHAINS) return [...table.chains.values()];
-  const chain = existing(reader, table, command.chain);
-  return chain === undefined ? [] : [chain];
 };
 
 function existing(reader: Reader, table: Section, token: Token): OpenChain | undefined {

@@ -176,7 +176,8 @@ function declareChain(reader: Reader, table: Section, line: string): void {
     );
     return;
   }
-  const chain = addChain(reader, table, name, 2);
+  const builtIn = BUILT_IN_CHAINS[table.name].includes(name);
+  const chain = builtIn ? table.chains.get(name) : addChain(reader, table, name, 2);
   if (chain === undefined) return;
   chain.counters = counters;
   setPolicy(reader, table, { name, chain, policy, column: 1 });

@@ -134,6 +134,28 @@ export function exclusive(...rows: readonly OptionRow[]): OptionRow[] {
   }));
 }
 
+interface Indexed {
+  readonly row: OptionRow;
+  /** Where it stands among the rows: the order of printing. */
+  readonly place: number;
+}
+
+const INDEX = new WeakMap<ExtensionRow, ReadonlyMap<string, Indexed>>();
+
+/** The option of an extension by any of its names. */
+export function findOption(extension: ExtensionRow, name: string): Indexed | undefined {
+  let index = INDEX.get(extension);
+  if (index === undefined) {
+    index = new Map(
+      extension.options.flatMap((row, place) =>
+        [row.flag, ...row.aliases].map((each) => [each, { row, place }] as const),
+      ),
+    );
+    INDEX.set(extension, index);
+  }
+  return index.get(name);
+}
+
 /** For `finish`: reads and writes the options of one extension. */
 export const valueGiven = (options: readonly Option[], flag: string): string | undefined =>
   options.find((given) => given.flag === flag)?.values[0];

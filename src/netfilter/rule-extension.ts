@@ -1,7 +1,15 @@
 /** One extension's options, checked against one another and put into canonical form. */
 import type { Extension, Family, Option } from './model.js';
 import { protocolName } from './protocols.js';
-import { type ExtensionRow, forFamily, isRefusal, type Refusal, refuse, type ValueContext } from './row.js';
+import {
+  type ExtensionRow,
+  findOption,
+  forFamily,
+  isRefusal,
+  type Refusal,
+  refuse,
+  type ValueContext,
+} from './row.js';
 import { fault, type Loaded, protocolContext, type State } from './rule-state.js';
 import { quote } from './tokens.js';
 
@@ -33,12 +41,14 @@ export function finish(state: State, loaded: Loaded): Finished {
   return { extension: { name: row.name, options, known: true }, text: optionsText(options, row) };
 }
 
-const inTableOrder = (loaded: Loaded, row: ExtensionRow, family: Family): readonly Option[] =>
-  row.options.flatMap((each) => {
-    const found = loaded.given.filter((given) => given.row === each).map((given) => given.option);
-    if (found.length > 0 || each.implied === undefined) return found;
-    return [{ flag: each.flag, negated: false, values: [forFamily(each.implied, family)] }];
-  });
+function inTableOrder(loaded: Loaded, row: ExtensionRow, family: Family): readonly Option[] {
+  const options = loaded.given.map((given) => given.option);
+  for (const each of row.options)
+    if (each.implied !== undefined && !loaded.given.some((given) => given.row === each))
+      options.push({ flag: each.flag, negated: false, values: [forFamily(each.implied, family)] });
+  const place = (option: Option): number => findOption(row, option.flag)?.place ?? 0;
+  return options.length > 1 ? options.sort((a, b) => place(a) - place(b)) : options;
+}
 
 function combination(loaded: Loaded, row: ExtensionRow, state: State): Refusal | undefined {
   const flags = new Set(loaded.given.map((each) => each.option.flag));
@@ -53,8 +63,9 @@ function combination(loaded: Loaded, row: ExtensionRow, state: State): Refusal |
     if (clash !== undefined) return refuse(`takes ${each?.flag} or ${clash}, not both`);
     const need = each?.needs.find((flag) => !flags.has(flag));
     if (need !== undefined) return refuse(`takes ${each?.flag} only with ${need}`);
-    const before = loaded.given.slice(0, index).map((earlier) => earlier.option.flag);
-    const late = each?.after.find((flag) => !before.includes(flag));
+    const late = each?.after.find(
+      (flag) => !loaded.given.some((earlier, place) => place < index && earlier.option.flag === flag),
+    );
     if (late !== undefined) return refuse(`takes ${each?.flag} only after ${late}`);
   }
   return wrongProtocol(row, state);
@@ -73,14 +84,14 @@ function wrongProtocol(row: ExtensionRow, state: State): Refusal | undefined {
 
 const isHidden = (each: Option, row: ExtensionRow, family: Family): boolean => {
   if (each.negated) return false;
-  const hidden = row.options.find((candidate) => candidate.flag === each.flag)?.hidden;
+  const hidden = findOption(row, each.flag)?.row.hidden;
   return hidden !== undefined && forFamily(hidden, family) === each.values.join(' ');
 };
 
 function optionsText(options: readonly Option[], row: ExtensionRow): string {
   let text = '';
   for (const each of options) {
-    const types = row.options.find((candidate) => candidate.flag === each.flag)?.values;
+    const types = findOption(row, each.flag)?.row.values;
     text += each.negated ? ` ! ${each.flag}` : ` ${each.flag}`;
     for (const [index, value] of each.values.entries()) text += ` ${types?.[index]?.print?.(value) ?? value}`;
   }

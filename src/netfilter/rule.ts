@@ -6,7 +6,7 @@ import { findExtension } from './extensions/index.js';
 import type { Counters, Extension, Family, Negatable, Rule, Target } from './model.js';
 import { nearest } from './nearest.js';
 import { protocolName } from './protocols.js';
-import { isRefusal, type OptionRow } from './row.js';
+import { findOption, isRefusal, type OptionRow } from './row.js';
 import { CORE, CORE_BY_LETTER, CORE_LONG, type Core } from './rule-core.js';
 import { type Finished, finish } from './rule-extension.js';
 import {
@@ -180,9 +180,10 @@ interface Found {
 function lookUp(state: State, name: string): Core | Found | undefined {
   const core = CORE_LONG.get(name);
   if (core !== undefined) return core;
-  const newestFirst = [...(state.target === undefined ? [] : [state.target]), ...state.matches.toReversed()];
+  const newestFirst = state.matches.toReversed();
+  if (state.target !== undefined) newestFirst.unshift(state.target);
   for (const loaded of newestFirst) {
-    const row = loaded.row?.options.find((each) => each.flag === name || each.aliases.includes(name));
+    const row = loaded.row && findOption(loaded.row, name)?.row;
     if (row !== undefined) return { loaded, row };
   }
   const starts: (Core | Found)[] = CORE.filter((each) => each.long.some((long) => long.startsWith(name)));

@@ -1,6 +1,5 @@
 /** Tables under construction: what parsing declares, and how it reports problems. */
 import { error, type Problem } from '../problem.js';
-import { findExtension } from './extensions/index.js';
 import { BUILT_IN_CHAINS, type Counters, type Family, type Rule, type TableName } from './model.js';
 import { CHAIN_NAME_BYTES } from './rule-core.js';
 
@@ -38,23 +37,24 @@ export const parseCounters = (text: string): Counters | undefined => {
   return found === null ? undefined : { packets: BigInt(found[1] ?? 0), bytes: BigInt(found[2] ?? 0) };
 };
 
-/** Declares a chain, or finds the one that is there. */
+/** Declares a chain of one's own. */
 export function addChain(
   reader: Reader,
   table: Section,
   name: string,
   column: number,
 ): OpenChain | undefined {
-  const known = table.chains.get(name);
-  if (known !== undefined) return known;
-  const flaw = nameFlaw(name, reader.family);
+  const known = table.chains.has(name);
+  const flaw = known ? 'it is there already' : nameFlaw(name);
   if (flaw !== undefined) {
     report(
       reader,
-      'bad-chain-name',
+      known ? 'chain-twice' : 'bad-chain-name',
       `"${name}" cannot be the name of a chain: ${flaw}.`,
       column,
-      `Write 1 to ${CHAIN_NAME_BYTES} bytes without spaces, not starting with "-" or "!".`,
+      known
+        ? 'Declare it once.'
+        : `Write 1 to ${CHAIN_NAME_BYTES} bytes without spaces, not starting with "-" or "!".`,
     );
     return undefined;
   }
@@ -63,12 +63,14 @@ export function addChain(
   return chain;
 }
 
-function nameFlaw(name: string, family: Family): string | undefined {
+const VERDICTS = ['ACCEPT', 'DROP', 'QUEUE', 'RETURN'];
+
+function nameFlaw(name: string): string | undefined {
   if (name === '') return 'it is empty';
   if (Buffer.byteLength(name) > CHAIN_NAME_BYTES) return `it is longer than ${CHAIN_NAME_BYTES} bytes`;
   if (name.startsWith('-') || name.startsWith('!')) return `it starts with "${name.charAt(0)}"`;
-  if (/\s/.test(name)) return 'it has spaces';
-  return findExtension('target', family, name) === undefined ? undefined : 'it is the name of a target';
+  if (VERDICTS.includes(name)) return 'it is the name of a verdict';
+  return /\s/.test(name) ? 'it has spaces' : undefined;
 }
 
 interface PolicyChange {

@@ -1,9 +1,11 @@
 /** ipsets as `ipset save` prints them and `ipset restore` reads them. */
 import { byPlace, error, type Problem, type Result } from '../problem.js';
 import { parseAddress } from './address.js';
-import type { IpSet } from './model.js';
+import { FAMILIES, type IpSet } from './model.js';
 import { nearest } from './nearest.js';
-import { quote, type Token, tokenise } from './tokens.js';
+import { isRefusal } from './row.js';
+import { type Token, tokenise } from './tokens.js';
+import { canonicalNetwork } from './values.js';
 
 /** IPSET_MAXNAMELEN with its final zero byte is 32. */
 const NAME_BYTES = 31;
@@ -147,14 +149,47 @@ function readAdd(reader: Reader, verb: Token, words: readonly Token[]): void {
     report(reader, 'unknown-set', `There is no set ${name.text}.`, name.column, hint);
     return;
   }
-  open.members.add(join(member));
+  open.members.add(canonicalMember(member));
 }
 
-/** Words as ipset prints them: a comment in quotes, everything else bare. */
-const join = (words: readonly Token[]): string =>
-  words.map(({ text, quoted }) => (quoted ? quoteComment(text) : text)).join(' ');
+/** Words of a create line, as they stand. */
+const join = (words: readonly Token[]): string => words.map(({ text }) => text).join(' ');
 
-const quoteComment = (text: string): string => (quote(text) === text ? `"${text}"` : quote(text));
+/** Options of a member in the order in which `ipset save` prints them, and whether a value follows. */
+const MEMBER_OPTIONS: ReadonlyMap<string, boolean> = new Map([
+  ['timeout', true],
+  ['nomatch', false],
+  ['packets', true],
+  ['bytes', true],
+  ['comment', true],
+  ['skbmark', true],
+  ['skbprio', true],
+  ['skbqueue', true],
+]);
+const MEMBER_ORDER = [...MEMBER_OPTIONS.keys()];
+
+/** `10.1.2.3/8 comment x timeout 5` → `10.0.0.0/8 timeout 5 comment "x"`. */
+function canonicalMember([element, ...words]: readonly Token[]): string {
+  const options: { readonly name: string; readonly text: string }[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const name = words[index]?.text ?? '';
+    const value = MEMBER_OPTIONS.get(name) ? words[++index]?.text : undefined;
+    const spelled = name === 'comment' ? `"${value ?? ''}"` : value;
+    options.push({ name, text: spelled === undefined ? name : `${name} ${spelled}` });
+  }
+  const ordered = options.toSorted((a, b) => MEMBER_ORDER.indexOf(a.name) - MEMBER_ORDER.indexOf(b.name));
+  const parts = (element?.text ?? '').split(',').map(canonicalPart);
+  return [parts.join(','), ...ordered.map(({ text }) => text)].join(' ');
+}
+
+/** An address or network as ipset prints it, without the mask of a single host; anything else as it stands. */
+function canonicalPart(text: string): string {
+  for (const family of FAMILIES) {
+    const network = canonicalNetwork(text, family);
+    if (!isRefusal(network)) return network.replace(family === 'v4' ? /\/32$/ : /\/128$/, '');
+  }
+  return text;
+}
 
 const inOrder = (reader: Reader): readonly IpSet[] =>
   [...reader.sets.values()]

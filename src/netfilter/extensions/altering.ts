@@ -11,6 +11,7 @@ import {
   option,
   type Refusal,
   refuse,
+  type ValueContext,
   type ValueType,
   valueGiven,
 } from '../row.js';
@@ -51,21 +52,24 @@ const stepped = (name: string) =>
     option(`--${name}-inc`, integer(255, 1)),
   );
 
-/** Setting both bits to 0 is what removing them is, unless the IP bits are set too. */
-function setEcn(
-  options: readonly Option[],
-  context: { readonly protocol?: string },
-): readonly Option[] | Refusal {
-  const zero = (flag: string): boolean => valueGiven(options, flag) === '0';
+/** Setting both TCP bits to 0 is what removing them is. Removing forgets what was asked for before it. */
+function setEcn(options: readonly Option[], context: ValueContext): readonly Option[] | Refusal {
   const tcp = options.some((each) => each.flag.startsWith('--ecn-tcp'));
   if (tcp && context.protocol !== 'tcp') return refuse('changes TCP bits only with -p tcp');
-  const removes = has(options, '--ecn-tcp-remove') || (zero('--ecn-tcp-ece') && zero('--ecn-tcp-cwr'));
-  if (!removes) return options;
-  const ip = options.filter((each) => each.flag === '--ecn-ip-ect');
-  return ip.length === 0
-    ? [given('--ecn-tcp-remove')]
-    : [given('--ecn-tcp-ece', '0'), given('--ecn-tcp-cwr', '0'), ...ip];
+  const removal = options.findIndex((each) => each.flag === '--ecn-tcp-remove');
+  const kept = options.slice(removal + 1);
+  const zeros = [given('--ecn-tcp-ece', '0'), given('--ecn-tcp-cwr', '0')];
+  const all = inOrder(removal === -1 ? kept : [...zeros, ...kept], ECN_OPTIONS);
+  const removes = zeros.every(({ flag }) => valueGiven(all, flag) === '0') && all.length === 2;
+  return removes ? [given('--ecn-tcp-remove')] : all;
 }
+
+const ECN_OPTIONS = [
+  option('--ecn-tcp-remove', [], { excludes: ['--ecn-tcp-cwr', '--ecn-tcp-ece'] }),
+  option('--ecn-tcp-ece', integer(1)),
+  option('--ecn-tcp-cwr', integer(1)),
+  option('--ecn-ip-ect', integer(3)),
+];
 
 /** A class of traffic control: major and minor number in hexadecimal. */
 const trafficClass: ValueType = kind(['1:1', '0001:ffff', '0:0'], (text) => {
@@ -238,12 +242,8 @@ export const ALTERING: readonly ExtensionRow[] = [
     family: 'v4',
     tables: ALTERING_TABLE,
     oneOf: 'any',
-    options: [
-      option('--ecn-tcp-remove', [], { excludes: ['--ecn-tcp-cwr', '--ecn-tcp-ece'] }),
-      option('--ecn-tcp-ece', integer(1)),
-      option('--ecn-tcp-cwr', integer(1)),
-      option('--ecn-ip-ect', integer(3)),
-    ],
+    order: 'given',
+    options: ECN_OPTIONS,
     finish: setEcn,
   },
   {

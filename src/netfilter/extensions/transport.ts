@@ -4,6 +4,7 @@ import {
   type ExtensionRow,
   exclusive,
   given,
+  has,
   isRefusal,
   option,
   type Refusal,
@@ -48,11 +49,11 @@ function tcp(options: readonly Option[]): readonly Option[] | Refusal {
   const flagged = options.find((each) => each.flag === '--tcp-flags');
   const nothing = flagged?.values[0] === 'NONE' && (flagged.negated || flagged.values[1] !== 'NONE');
   if (nothing) return refuse('compares no flags', 'Name the flags to look at before those that must be set.');
-  return options
-    .map((each) =>
-      each.flag === '--syn' ? { ...each, flag: '--tcp-flags', values: ['FIN,SYN,RST,ACK', 'SYN'] } : each,
-    )
-    .map(plainRange);
+  const spelled = options.map((each) =>
+    each.flag === '--syn' ? { ...each, flag: '--tcp-flags', values: ['FIN,SYN,RST,ACK', 'SYN'] } : each,
+  );
+  // With a TCP option iptables-nft leaves the match as it is.
+  return has(options, '--tcp-option') ? spelled : spelled.map(plainRange);
 }
 
 /** A range takes two of the fifteen slots. */

@@ -117,7 +117,7 @@ export const VERDICTS: readonly ExtensionRow[] = [
     options: [
       option('--nflog-prefix', string(NFLOG_PREFIX, 1)),
       option('--nflog-group', u16, { hidden: '0' }),
-      option('--nflog-range', u32, { excludes: ['--nflog-size'] }),
+      option('--nflog-range', u32, { excludes: ['--nflog-size'], hidden: '0' }),
       option('--nflog-size', u32),
       option('--nflog-threshold', u16, { hidden: '0' }),
     ],

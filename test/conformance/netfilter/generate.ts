@@ -71,3 +71,45 @@ export function placesOf(rows: readonly ExtensionRow[]): readonly { table: Table
       .map((chain) => ({ table, chain })),
   );
 }
+
+/** Protocols that a rule may need so that the extensions make sense in it. */
+const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
+  REJECT: ['', 'tcp'],
+  ecn: ['', 'tcp'],
+  ECN: ['', 'tcp'],
+  DNAT: ['', 'tcp', 'udp'],
+  SNAT: ['', 'tcp', 'udp'],
+  MASQUERADE: ['tcp', 'udp'],
+  REDIRECT: ['tcp', 'udp'],
+};
+
+/** What else a rule needs: TCPMSS works only on SYN packets. */
+const BESIDE: Readonly<Record<string, string>> = { TCPMSS: '--tcp-flags SYN,RST SYN ' };
+
+const addresses = (family: Family): fc.Arbitrary<string> =>
+  fc.constantFrom(
+    '',
+    '',
+    ...(family === 'v4'
+      ? ['-s 10.1.2.3/8 ', '! -d 192.0.2.1 ', '-s 10.0.0.1,10.0.0.2 ', '--src 10/8 ']
+      : ['-s 2001:DB8::1/32 ', '! -d ::1 ', '-s ::1,fe80::/10 ']),
+  );
+
+/** A whole text with one rule that has all these extensions, in a table and chain in which they may stand. */
+export function ruleText(rows: readonly ExtensionRow[], family: Family): fc.Arbitrary<string> {
+  const places = placesOf(rows);
+  const protocols = rows.map((row) => row.protocols ?? PROTOCOLS[row.name] ?? ['']);
+  const common = protocols.reduce((left, right) => (left.every((each) => each === '') ? right : left));
+  return fc
+    .tuple(
+      fc.constantFrom(...(places.length > 0 ? places : [{ table: 'filter', chain: 'INPUT' }])),
+      fc.constantFrom(...common),
+      addresses(family),
+      fc.tuple(...rows.map((row) => extension(row, family))),
+    )
+    .map(([{ table, chain }, protocol, where, extensions]) => {
+      const beside = rows.map((row) => BESIDE[row.name] ?? '').join('');
+      const rule = `${where}${protocol === '' ? '' : `-p ${protocol} `}${beside}${extensions.join(' ')}`;
+      return `*${table}\n-A ${chain} ${rule}\nCOMMIT\n`;
+    });
+}

@@ -3,76 +3,100 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Family } from '../../../src/netfilter/model.js';
+import { withBuiltIns } from '../../../src/netfilter/empty.js';
+import { formatRules } from '../../../src/netfilter/fmt.js';
+import type { Family, TableName } from '../../../src/netfilter/model.js';
 import { stripVolatile } from '../../../src/netfilter/normalise.js';
+import { printTables } from '../../../src/netfilter/print.js';
+import { formatProblem } from '../../../src/problem.js';
 
 export type Backend = 'nft' | 'legacy';
-export const BACKENDS: readonly Backend[] = ['nft', 'legacy'];
-
-const PROGRAM: { readonly [family in Family]: string } = { v4: 'iptables', v6: 'ip6tables' };
-
-/** What iptables-save printed after the text was loaded, without comments and counters; or why it was refused. */
-export type Verdict = { readonly saved: string } | { readonly refused: string };
 
 export interface Judge {
   readonly backend: Backend;
   readonly family: Family;
 }
 
-export const judges: readonly Judge[] = BACKENDS.flatMap((backend) => [
-  { backend, family: 'v4' as const },
-  { backend, family: 'v6' as const },
-]);
+export const judges: readonly Judge[] = (['nft', 'legacy'] as const).flatMap((backend) =>
+  (['v4', 'v6'] as const).map((family) => ({ backend, family })),
+);
 
-/** Loads each text into a fresh state of one namespace and saves it. `setup` runs first (ipset, devices). */
-export function judgeAll(judge: Judge, texts: readonly string[], setup = ''): readonly Verdict[] {
+/** What iptables-save printed after the text was loaded, without comments and counters; or why it was refused. */
+export type Verdict = { readonly saved: string } | { readonly refused: string };
+
+const PROGRAM: { readonly [family in Family]: string } = { v4: 'iptables', v6: 'ip6tables' };
+const TABLES: readonly TableName[] = ['raw', 'mangle', 'nat', 'filter', 'security'];
+
+/** Sets that generated rules may name. */
+const SETS: { readonly [family in Family]: string } = {
+  v4: 'ipset create set4 hash:net family inet; ipset create set-a hash:ip,port family inet',
+  v6: 'ipset create set4 hash:net family inet6; ipset create set-a hash:ip,port family inet6',
+};
+
+/** Loads each text into one namespace, which has the sets, saves it, and empties the tables that it named. */
+export function judgeAll(judge: Judge, texts: readonly string[]): readonly Verdict[] {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-judge-'));
+  const tool = `${PROGRAM[judge.family]}-${judge.backend}`;
   try {
-    for (const [index, text] of texts.entries()) writeFileSync(join(folder, `${index}.in`), text);
-    const tool = `${PROGRAM[judge.family]}-${judge.backend}`;
+    for (const [index, text] of texts.entries()) {
+      writeFileSync(join(folder, `${index}.in`), text);
+      const used = TABLES.filter((table) => text.includes(`*${table}`));
+      writeFileSync(join(folder, `${index}.clear`), printTables(withBuiltIns([], used)));
+    }
     const script = `
-      ${setup}
+      ${SETS[judge.family]}
       cd '${folder}'
-      for file in $(ls | sed -n 's/\\.in$//p'); do
-        if ${tool}-restore < $file.in > /dev/null 2> $file.err; then ${tool}-save > $file.out 2> /dev/null; fi
-        ${EMPTY[judge.family]} | ${tool}-restore > /dev/null 2>&1
+      for file in *.in; do
+        if ${tool}-restore < $file > /dev/null 2> \${file%.in}.err; then ${tool}-save > \${file%.in}.out 2> /dev/null; fi
+        ${tool}-restore < \${file%.in}.clear
       done`;
-    execFileSync('unshare', ['-n', 'sh', '-c', script], { maxBuffer: 1 << 28 });
-    return texts.map((_, index) => {
+    if (texts.length > 0)
+      execFileSync('unshare', ['-n', 'sh', '-c', script], { stdio: ['ignore', 'ignore', 'pipe'] });
+    return texts.map((_, index): Verdict => {
       const saved = join(folder, `${index}.out`);
-      if (existsSync(saved)) return { saved: stripVolatile(readFileSync(saved, 'latin1')) };
-      return { refused: readFileSync(join(folder, `${index}.err`), 'utf8').trim() };
+      if (existsSync(saved)) return { saved: stripVolatile(readFileSync(saved, 'utf8')) };
+      return {
+        refused: readFileSync(join(folder, `${index}.err`), 'utf8')
+          .trim()
+          .replace(/\s+/g, ' '),
+      };
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const tables = ['raw', 'mangle', 'nat', 'filter', 'security'];
-const emptying = `printf '${tables.map((table) => `*${table}\\nCOMMIT\\n`).join('')}'`;
-const EMPTY: { readonly [family in Family]: string } = { v4: emptying, v6: emptying };
-
-/** One text; see `judgeAll`. */
-export const judge = (by: Judge, text: string, setup = ''): Verdict =>
-  judgeAll(by, [text], setup)[0] ?? { refused: 'nothing was run' };
-
-/** Words by which iptables says that the kernel lacks the module of an extension. */
-const MISSING =
-  /missing kernel module|No chain\/target\/match by that name|not supported|RULE_APPEND failed \(No such file or directory\)/;
-
-export const lacksModule = (verdict: Verdict): boolean =>
-  'refused' in verdict && MISSING.test(verdict.refused);
-
-/** The lines `-A CHAIN …` of one table of a saved text. */
-export function rulesOf(saved: string, table: string): readonly string[] {
-  const lines = saved.split('\n');
-  const start = lines.indexOf(`*${table}`);
-  const end = lines.indexOf('COMMIT', start);
-  return start === -1 ? [] : lines.slice(start, end).filter((line) => line.startsWith('-A '));
+/** What `fmt` makes of the text, in the same words as a verdict. */
+export function format(family: Family, text: string): Verdict {
+  const formatted = formatRules(text, family, 'rules');
+  return formatted.ok
+    ? { saved: formatted.value }
+    : { refused: formatted.problems.map(formatProblem).join('\n') };
 }
 
-/** A saved text table by table, so that the order of tables, which differs between backends, means nothing. */
+/**
+ * A saved text table by table, without tables that hold nothing: the order of tables and whether empty ones are
+ * shown differ between backends and mean nothing.
+ */
 export function byTable(saved: string): ReadonlyMap<string, string> {
-  const tables = saved.split(/^(?=\*)/m).filter((part) => part !== '');
+  const tables = saved.split(/^(?=\*)/m).filter((part) => /^-A |^:\S+ (-|DROP) /m.test(part));
   return new Map(tables.map((part) => [part.slice(1, part.indexOf('\n')), part]));
 }
+
+/** One line for a person: the rules of a verdict, or why there are none. */
+export const inWords = (verdict: Verdict): string =>
+  'refused' in verdict
+    ? `refused: ${verdict.refused.slice(0, 200)}`
+    : (verdict.saved.match(/^(-A|:\S+ (-|DROP)) .*$/gm) ?? []).join(' | ');
+
+const sameTables = (a: string, b: string): boolean => {
+  const [left, right] = [byTable(a), byTable(b)];
+  return left.size === right.size && [...left].every(([name, text]) => right.get(name) === text);
+};
+
+/** Both refuse, or both accept and print the same. */
+export const agree = (a: Verdict, b: Verdict): boolean =>
+  'refused' in a || 'refused' in b ? 'refused' in a && 'refused' in b : sameTables(a.saved, b.saved);
+
+/** Words by which iptables-nft says that the kernel lacks something. */
+export const LACKING = /missing kernel module|RULE_APPEND failed \(No such file or directory\)/;

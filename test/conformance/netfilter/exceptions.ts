@@ -1,0 +1,192 @@
+/**
+ * Every known difference between `fmt` and an installed iptables 1.8.9, by name, with its reason. A difference that
+ * is not listed fails the conformance tests.
+ */
+import type { Family } from '../../../src/netfilter/model.js';
+import type { Backend, Judge } from './kernel.js';
+
+export interface Exception {
+  readonly name: string;
+  /** A text is concerned when this matches it. */
+  readonly pattern: RegExp;
+  readonly backend?: Backend;
+  readonly family?: Family;
+  readonly reason: string;
+}
+
+export const EXCEPTIONS: readonly Exception[] = [
+  // Refused on purpose, because what iptables makes of it is a trap.
+  {
+    name: 'octal ports',
+    pattern: /port 022/,
+    reason: 'iptables reads 022 as 18; a leading zero is refused',
+  },
+  {
+    name: 'short addresses',
+    pattern: /-s 10\.1 |--dest(ination)? 22/,
+    reason: 'iptables reads 10.1 as 10.1.0.0/32 and other tools as 10.0.0.1; without a mask it is refused',
+  },
+  {
+    name: 'ports that run backwards',
+    pattern: /-p (udp|dccp) .*port 5:3/,
+    reason: 'they match nothing; iptables refuses them for tcp and takes them for udp and dccp',
+  },
+  {
+    name: 'odd interface names',
+    pattern: /-i eth0\/1/,
+    reason: 'no device can have a slash in its name; iptables takes it with a warning',
+  },
+  {
+    name: 'open quotes',
+    pattern: /it"s'/,
+    reason: 'a quote that is never closed swallows the rest of the line',
+  },
+  {
+    name: 'long log prefixes',
+    pattern: /--log-prefix [0-9]{30}|nflog-prefix x{65}/,
+    reason: 'iptables cuts them off without a word',
+  },
+  {
+    name: 'rubbish after numbers',
+    pattern: /5abc\/min/,
+    reason: 'iptables reads as far as there are digits',
+  },
+  {
+    name: 'counters and policies with rubbish',
+    pattern: /^\[5:\]|^:INPUT ACCEPT (5:6|\[5:6$|\[5:6\] x)/m,
+    reason: 'iptables reads as far as it understands',
+  },
+  {
+    name: 'commands that are not first or are cut short',
+    pattern: /^--app |^-j ACCEPT -A|^-[ZLRE]\b|^-F$/m,
+    reason: 'a ruleset is -A lines (and -I, -D, -N, -P, -F, -X with a chain), the command first',
+  },
+  {
+    name: 'the same chain declared twice',
+    pattern: /^:A .*\n(.*\n)?:A /m,
+    backend: 'nft',
+    reason: 'iptables-nft flushes the chain, the legacy one refuses',
+  },
+  {
+    name: 'policies of own chains',
+    pattern: /^:A ACCEPT/m,
+    backend: 'nft',
+    reason: 'iptables-nft ignores them, the legacy one refuses',
+  },
+  {
+    name: 'names that start with - or !',
+    pattern: /^:[-!]x/m,
+    backend: 'legacy',
+    reason: 'iptables-nft refuses them',
+  },
+  {
+    name: 'rules that never match',
+    pattern: /! -[sd] (0\.0\.0\.0\/0|::\/0)|! -i \+|! --tcp-flags NONE|--tcp-flags NONE [A-Z]/,
+    reason: 'iptables-nft refuses them or turns them into rules that match everything',
+  },
+  {
+    name: 'negated full ranges of ports',
+    pattern: /! --(s|d|source-|destination-)port "?(:"?( |$)|0:65535)/m,
+    reason: '1.8.9 loses the "!" in the saved text; later versions print it',
+  },
+  {
+    name: 'tcp under a negated protocol',
+    pattern: /! -p tcp -m tcp/,
+    backend: 'nft',
+    reason: 'the legacy kernel refuses ports of what is not tcp',
+  },
+
+  // Accepted on purpose.
+  {
+    name: 'unknown extensions',
+    pattern: /nosuchmatch|-m frag|-m osf|-j ULOG|-j CLUSTERIP/,
+    reason: 'an extension that the table does not know for the family is kept as it stands',
+  },
+  {
+    name: 'values joined to their option',
+    pattern: /-ptcp|--protocol=tcp/,
+    reason: '1.8.9 refuses them by mistake; 1.8.10 and later take them',
+  },
+  {
+    name: 'TCPMSS without SYN',
+    pattern: /-j TCPMSS/,
+    backend: 'nft',
+    reason: 'iptables-nft takes it; the kernel demands SYN packets only of the legacy one',
+  },
+  {
+    name: 'a chain declared after its use',
+    pattern: /^-A INPUT -j A\n:A/m,
+    reason: 'the canonical text declares it first',
+  },
+  {
+    name: 'no newline at the end',
+    pattern: /COMMIT$/,
+    backend: 'legacy',
+    reason: 'the legacy iptables-restore takes COMMIT for a rule then',
+  },
+  {
+    name: 'nodes of a cluster as a mask',
+    pattern: /--cluster-local-nodemask/,
+    reason: 'iptables cannot restore the masks above 32 that it saves',
+  },
+  {
+    name: 'large bursts of limit',
+    pattern: /--limit-burst [0-9]{4,}/,
+    backend: 'legacy',
+    reason: 'whether the credits overflow depends on how the kernel was built',
+  },
+
+  // Printed as one backend prints it, where the two differ.
+  {
+    name: 'not from port 0 to n',
+    pattern: /! --(s|d|source-|destination-)port "?(0?:[1-9]|0:)/,
+    backend: 'legacy',
+    reason: 'printed as the range above it, as iptables-nft does',
+  },
+  {
+    name: 'two matches of one protocol',
+    pattern: /-m tcp .*-m tcp|-m udp .*-m udp/,
+    backend: 'nft',
+    reason: 'iptables-nft joins them into one; the legacy one keeps both',
+  },
+  {
+    name: 'nflog-range',
+    pattern: /--nflog-range/,
+    backend: 'nft',
+    reason: 'iptables-nft drops it, since it never worked',
+  },
+  {
+    name: 'QUEUE',
+    pattern: /-j QUEUE/,
+    backend: 'nft',
+    reason: 'iptables-nft has no QUEUE; NFQUEUE took its place',
+  },
+
+  // Decided by the host, not by the text.
+  { name: 'cgroup paths', pattern: /-m cgroup .*--path "?[^/]/, reason: 'the path must exist on the host' },
+  { name: 'pinned BPF programs', pattern: /--object-pinned/, reason: 'the program must exist on the host' },
+  {
+    name: 'helpers and timeouts of CT',
+    pattern: /-j CT .*--(helper|timeout) /,
+    reason: 'they must exist on the host',
+  },
+  {
+    name: 'connection labels by name',
+    pattern: /foobar_not_there/,
+    reason: 'names stand in the host’s connlabel.conf',
+  },
+  {
+    name: 'accounting objects and rate estimators',
+    pattern: /-m (nfacct|rateest) /,
+    reason: 'they must exist on the host',
+  },
+  { name: 'sets', pattern: /-set foo /, reason: '`fmt` is not told which sets exist' },
+];
+
+export const exceptionFor = (judge: Judge, text: string): Exception | undefined =>
+  EXCEPTIONS.find(
+    ({ pattern, backend, family }) =>
+      (backend ?? judge.backend) === judge.backend &&
+      (family ?? judge.family) === judge.family &&
+      pattern.test(text),
+  );

@@ -93,13 +93,13 @@ function interfaceOf(key: 'inInterface' | 'outInterface'): Core['read'] {
   return (state, value, flag) => {
     if (state[key] !== undefined) twice(state, flag);
     const bytes = Buffer.byteLength(value.text);
-    if (bytes === 0 || bytes > INTERFACE_BYTES || /[\s/]/.test(value.text))
+    if (bytes === 0 || bytes > INTERFACE_BYTES || /[\s/"]/.test(value.text))
       fault(
         state,
         value,
         'bad-interface',
         `"${value.text}" is not the name of an interface.`,
-        `Write 1 to ${INTERFACE_BYTES} bytes without spaces and slashes; "+" at the end matches any rest.`,
+        `Write 1 to ${INTERFACE_BYTES} bytes without spaces, slashes and quotes; "+" at the end matches any rest.`,
       );
     state[key] = { value: value.text, negated: state.negated !== undefined };
   };
@@ -132,8 +132,17 @@ function notNegated(state: State, flag: Token): void {
 
 function readMatch(state: State, value: Token, flag: Token): void {
   notNegated(state, flag);
+  if (!/^[\w.-]{1,28}$/.test(value.text))
+    fault(state, value, 'bad-match-name', `"${value.text}" cannot be the name of a match.`);
   const row = findExtension('match', state.family, value.text);
-  state.matches.push({ kind: 'match', name: row?.name ?? value.text, row, column: value.column, given: [] });
+  state.matches.push({
+    kind: 'match',
+    name: row?.name ?? value.text,
+    row,
+    column: value.column,
+    given: [],
+    broken: false,
+  });
 }
 
 /** XT_EXTENSION_MAXNAMELEN with its final zero byte is 29. */
@@ -144,7 +153,7 @@ function readTarget(goto: boolean): Core['read'] {
     notNegated(state, flag);
     if (state.target !== undefined) twice(state, flag);
     const { text, column } = value;
-    if (text === '' || /\s/.test(text) || Buffer.byteLength(text) > CHAIN_NAME_BYTES)
+    if (text === '' || /[\s"]/.test(text) || Buffer.byteLength(text) > CHAIN_NAME_BYTES)
       fault(
         state,
         value,
@@ -153,7 +162,7 @@ function readTarget(goto: boolean): Core['read'] {
         `Write a name of 1 to ${CHAIN_NAME_BYTES} bytes without spaces.`,
       );
     const row = goto ? undefined : findExtension('target', state.family, text);
-    state.target = { kind: 'target', name: text, row, column, given: [], goto };
+    state.target = { kind: 'target', name: text, row, column, given: [], broken: false, goto };
   };
 }
 

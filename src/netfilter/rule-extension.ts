@@ -22,6 +22,7 @@ export interface Finished {
 export function finish(state: State, loaded: Loaded): Finished {
   const { row } = loaded;
   if (row === undefined) return verbatim(loaded);
+  if (loaded.broken) return { extension: { name: row.name, options: [], known: true }, text: '' };
   const refusal = combination(loaded, row, state);
   if (refusal !== undefined) {
     fault(state, loaded, 'bad-combination', `${row.name} ${refusal.refused}.`, refusal.hint);

@@ -25,6 +25,8 @@ export interface Loaded {
   readonly row: ExtensionRow | undefined;
   readonly column: number;
   readonly given: Given[];
+  /** A value was refused, so there is nothing to hold the options against one another with. */
+  broken: boolean;
 }
 
 export interface State {

@@ -6,7 +6,7 @@ import { findExtension } from './extensions/index.js';
 import type { Counters, Extension, Family, Negatable, Rule, Target } from './model.js';
 import { nearest } from './nearest.js';
 import { protocolName } from './protocols.js';
-import { findOption, isRefusal, type OptionRow } from './row.js';
+import { type ExtensionRow, findOption, isRefusal, type OptionRow } from './row.js';
 import { CORE, CORE_BY_LETTER, CORE_LONG, type Core } from './rule-core.js';
 import { type Finished, finish } from './rule-extension.js';
 import {
@@ -115,7 +115,7 @@ function readLong(state: State, token: Token): void {
   const attached = cut === -1 ? undefined : { ...token, text: token.text.slice(cut + 1) };
   const found = lookUp(state, name);
   if (found === undefined) {
-    if (!implyProtocolMatch(state, name)) unknownOption(state, token);
+    if (!implyProtocolMatch(state, token, name)) unknownOption(state, token);
     else readLong(state, token);
     return;
   }
@@ -131,6 +131,7 @@ function readLong(state: State, token: Token): void {
     const parsed = found.row.values[index]?.parse(value.text, context) ?? value.text;
     if (!isRefusal(parsed)) return parsed;
     fault(state, value, 'bad-value', `${token.text} ${parsed.refused}.`, parsed.hint);
+    found.loaded.broken = true;
     return value.text;
   });
   const negated = state.negated !== undefined;
@@ -193,16 +194,19 @@ function lookUp(state: State, name: string): Core | Found | undefined {
   return starts.length === 1 ? starts[0] : undefined;
 }
 
+/** The match that belongs to the rule's protocol, if it has one that is not loaded yet. */
+const protocolMatch = (state: State): ExtensionRow | undefined =>
+  state.implied || state.protocol === undefined
+    ? undefined
+    : findExtension('match', state.family, protocolName(state.protocol.number));
+
 /** `-p tcp … --dport 22` means `-m tcp --dport 22`, the match standing where its first option does. */
-function implyProtocolMatch(state: State, name: string): boolean {
-  if (state.implied || state.protocol === undefined) return false;
-  const row = findExtension('match', state.family, protocolName(state.protocol.number));
-  const knows = row?.options.some((each) =>
-    [each.flag, ...each.aliases].some((long) => long.startsWith(name)),
-  );
-  if (row === undefined || !knows) return false;
+function implyProtocolMatch(state: State, token: Token, name: string): boolean {
+  const row = protocolMatch(state);
+  const names = row?.options.flatMap((each) => [each.flag, ...each.aliases]) ?? [];
+  if (row === undefined || !names.some((long) => long.startsWith(name))) return false;
   state.implied = true;
-  state.matches.push({ kind: 'match', name: row.name, row, column: 1, given: [] });
+  state.matches.push({ kind: 'match', name: row.name, row, column: token.column, given: [], broken: false });
   return true;
 }
 
@@ -213,13 +217,13 @@ const latestUnknown = (state: State): Loaded | undefined => {
 
 function unknownOption(state: State, token: Token): void {
   const unknown = latestUnknown(state);
-  if (unknown !== undefined && token.text.startsWith('--')) {
+  if (unknown !== undefined && /^--[^\s"]+$/.test(token.text)) {
     const option = { flag: token.text, negated: state.negated !== undefined, values: [] };
     unknown.given.push({ row: undefined, option, quoted: [] });
     return;
   }
-  const known = [...state.matches, ...(state.target === undefined ? [] : [state.target])];
-  const names = known.flatMap((loaded) => (loaded.row?.options ?? []).map((row) => row.flag));
+  const loaded = [...state.matches.map(({ row }) => row), state.target?.row, protocolMatch(state)];
+  const names = loaded.flatMap((row) => (row?.options ?? []).map(({ flag }) => flag));
   const near = nearest(token.text, [...CORE_LONG.keys(), ...names]);
   fault(
     state,

@@ -70,7 +70,7 @@ function nameFlaw(name: string): string | undefined {
   if (Buffer.byteLength(name) > CHAIN_NAME_BYTES) return `it is longer than ${CHAIN_NAME_BYTES} bytes`;
   if (name.startsWith('-') || name.startsWith('!')) return `it starts with "${name.charAt(0)}"`;
   if (VERDICTS.includes(name)) return 'it is the name of a verdict';
-  return /\s/.test(name) ? 'it has spaces' : undefined;
+  return /[\s"]/.test(name) ? 'it has spaces or quotes' : undefined;
 }
 
 interface PolicyChange {

@@ -110,7 +110,9 @@ export const string = (most: number, least = 0): ValueType => ({
 /** A name that is printed as it stands, without quotes. */
 export const word = (most: number, least = 1, examples: readonly string[] = ['name', 'a-b_c.1']): ValueType =>
   kind(examples, (text) =>
-    /\s/.test(text) ? refuse(`takes a name without spaces, not "${text}"`) : sized(text, most, least),
+    /[\s"]/.test(text)
+      ? refuse(`takes a name without spaces and quotes, not "${text}"`)
+      : sized(text, most, least),
   );
 
 function sized(text: string, most: number, least: number): string | Refusal {
@@ -308,7 +310,7 @@ export const mac: ValueType = kind(['00:16:3E:00:00:01', '0:1:2:a:b:c'], (text) 
 /** An interface name of at most 15 bytes; a trailing `+` matches every name that starts so. */
 export const interfaceName: ValueType = kind(['eth0', 'br-+', 'wlan0.10'], (text) => {
   if (text === '') return refuse('takes an interface name that is not empty');
-  return /[\s/]/.test(text)
+  return /[\s/"]/.test(text)
     ? refuse(`takes an interface name without spaces and slashes, not "${text}"`)
     : sized(text, 15, 1);
 });

@@ -49,7 +49,8 @@ function byteRate(text: string): bigint | undefined {
   if (found === null) return undefined;
   const bytes = BigInt(found[1] ?? 0) * (FACTORS[found[2] ?? ''] ?? 1n);
   const cost = bytes > U64 ? 0n : bytesToCost(bytes);
-  return cost === 0n ? undefined : cost;
+  // Below 32 bytes a second the kernel would count none at all.
+  return cost === 0n || costToBytes(cost) === 0n ? undefined : cost;
 }
 
 const burst: ValueType = kind(['5', '20', '1000000'], (text) => {

@@ -3,7 +3,7 @@ import { findExtension } from './extensions/index.js';
 import type { Family } from './model.js';
 import { protocolNumber } from './protocols.js';
 import { isRefusal } from './row.js';
-import { fault, type State, takeArgument } from './rule-state.js';
+import { fault, load, type State, takeArgument } from './rule-state.js';
 import type { Token } from './tokens.js';
 import { canonicalNetwork } from './values.js';
 
@@ -135,14 +135,8 @@ function readMatch(state: State, value: Token, flag: Token): void {
   if (!/^[\w.-]{1,28}$/.test(value.text))
     fault(state, value, 'bad-match-name', `"${value.text}" cannot be the name of a match.`);
   const row = findExtension('match', state.family, value.text);
-  state.matches.push({
-    kind: 'match',
-    name: row?.name ?? value.text,
-    row,
-    column: value.column,
-    given: [],
-    broken: false,
-  });
+  const name = row?.name ?? value.text;
+  load(state, { kind: 'match', name, row, column: value.column, given: [], broken: false });
 }
 
 /** XT_EXTENSION_MAXNAMELEN with its final zero byte is 29. */
@@ -163,6 +157,7 @@ function readTarget(goto: boolean): Core['read'] {
       );
     const row = goto ? undefined : findExtension('target', state.family, text);
     state.target = { kind: 'target', name: text, row, column, given: [], broken: false, goto };
+    state.latest = state.target;
   };
 }
 

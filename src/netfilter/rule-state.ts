@@ -40,6 +40,8 @@ export interface State {
   protocol: { readonly number: number; readonly negated: boolean } | undefined;
   /** `-p tcp` loads its match once, on the first option that nothing else knows. */
   implied: boolean;
+  /** The match or target that was loaded last. */
+  latest: Loaded | undefined;
   /** `-4` or `-6` says that the rule is not for this family. */
   otherFamily: boolean;
   source: Addresses | undefined;
@@ -63,6 +65,12 @@ export function fault(
   hint?: string,
 ): void {
   state.faults.push({ id, message, column: token.column, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** Adds a match to the rule. */
+export function load(state: State, match: Loaded): void {
+  state.matches.push(match);
+  state.latest = match;
 }
 
 /** The word after an option. */

@@ -15,6 +15,7 @@ import {
   fault,
   type Given,
   type Loaded,
+  load,
   protocolContext,
   type State,
   takeArgument,
@@ -35,6 +36,7 @@ export function readRule(tokens: readonly Token[], family: Family, counters?: Co
     target: undefined,
     protocol: undefined,
     implied: false,
+    latest: undefined,
     otherFamily: false,
     source: undefined,
     destination: undefined,
@@ -113,9 +115,10 @@ function readLong(state: State, token: Token): void {
   const cut = token.text.indexOf('=');
   const name = cut === -1 ? token.text : token.text.slice(0, cut);
   const attached = cut === -1 ? undefined : { ...token, text: token.text.slice(cut + 1) };
-  const found = lookUp(state, name);
+  const unknownMatch = state.latest?.kind === 'match' && state.latest.row === undefined;
+  const found = unknownMatch ? CORE_LONG.get(name) : lookUp(state, name);
   if (found === undefined) {
-    if (!implyProtocolMatch(state, token, name)) unknownOption(state, token);
+    if (unknownMatch || !implyProtocolMatch(state, token, name)) unknownOption(state, token);
     else readLong(state, token);
     return;
   }
@@ -206,14 +209,16 @@ function implyProtocolMatch(state: State, token: Token, name: string): boolean {
   const names = row?.options.flatMap((each) => [each.flag, ...each.aliases]) ?? [];
   if (row === undefined || !names.some((long) => long.startsWith(name))) return false;
   state.implied = true;
-  state.matches.push({ kind: 'match', name: row.name, row, column: token.column, given: [], broken: false });
+  load(state, { kind: 'match', name: row.name, row, column: token.column, given: [], broken: false });
   return true;
 }
 
-const latestUnknown = (state: State): Loaded | undefined => {
-  if (state.target !== undefined && state.target.row === undefined) return state.target;
-  return state.matches.findLast((loaded) => loaded.row === undefined);
-};
+/**
+ * What an unknown match takes is not known, so it gets every option up to the next `-m` or `-j`, which is how save
+ * writes it; an unknown target may be a chain, so it gets only what nothing else knows.
+ */
+const latestUnknown = (state: State): Loaded | undefined =>
+  state.latest !== undefined && state.latest.row === undefined ? state.latest : undefined;
 
 function unknownOption(state: State, token: Token): void {
   const unknown = latestUnknown(state);

@@ -53,7 +53,7 @@ function cluster(options: readonly Option[]): readonly Option[] | Refusal {
 /** A bit from 0 to 127, or its name in the host's connlabel.conf; save prints either in quotes. */
 const label: ValueType = {
   ...kind(['40', '0', '127'], (text, context) =>
-    parseInteger(text) === undefined ? word(64).parse(text, context) : integer(127).parse(text, context),
+    /^[a-z_][\w.-]*$/i.test(text) ? text : integer(127).parse(text, context),
   ),
   print: (value) => `"${value}"`,
 };

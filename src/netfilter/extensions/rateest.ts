@@ -68,7 +68,10 @@ function finish(options: readonly Option[]): readonly Option[] | Refusal {
   const units = ['bps', 'pps'].filter((unit) =>
     ['', '1', '2'].some((side) => has(options, `--rateest-${unit}${side}`)),
   );
-  if (mode === undefined || options.filter((each) => MODES.includes(each.flag)).length > 1)
+  if (
+    mode === undefined ||
+    new Set(options.map(({ flag }) => flag).filter((flag) => MODES.includes(flag))).size > 1
+  )
     return refuse(`needs one of ${MODES.join(', ')}`);
   if (units.length === 0) return refuse('needs --rateest-bps or --rateest-pps');
   const second = valueGiven(options, '--rateest2');
@@ -99,7 +102,8 @@ export const RATEEST: ExtensionRow = {
     option('--rateest1', word(15, 1, ['RE1']), { aliases: ['--rateest'], required: true }),
     option('--rateest-bps1', bitRate),
     option('--rateest-pps1', packetRate),
-    ...MODES.map((flag) => option(flag, [], { not: true })),
+    // With both units save prints the comparison twice.
+    ...MODES.map((flag) => option(flag, [], { not: true, repeatable: true })),
     option('--rateest-bps2', bitRate, { excludes: ['--rateest-bps'] }),
     option('--rateest-pps2', packetRate, { excludes: ['--rateest-pps'] }),
     option('--rateest-bps', bitRate),

@@ -84,10 +84,13 @@ const compared = (name: string) =>
     option(`--${name}-gt`, u8),
   );
 
-/** A number or the name that iproute2 gives to 0 by default. */
+/**
+ * A number that iproute2 may have a name for on the host. The number loads everywhere and so it is what is printed;
+ * of names only that of 0 is the same on every host that has one.
+ */
 export const lookedUp = (zero: string): ValueType =>
-  kind(['0', '5', '0x1/0x2a', zero], (text) => {
-    if (text === zero) return zero;
+  kind(['5', '0x1/0x2a', '0x0/0xf'], (text) => {
+    if (text === zero) return '0x0';
     const cut = text.indexOf('/');
     const value = parseInteger(cut === -1 ? text : text.slice(0, cut));
     const mask = cut === -1 ? U32 : parseInteger(text.slice(cut + 1));
@@ -96,8 +99,7 @@ export const lookedUp = (zero: string): ValueType =>
         `takes a number or number/mask, not "${text}"`,
         'Write the number: names differ from host to host.',
       );
-    if (mask !== U32) return `${formatHex(value)}/${formatHex(mask)}`;
-    return value === 0n ? zero : formatHex(value);
+    return mask === U32 ? formatHex(value) : `${formatHex(value)}/${formatHex(mask)}`;
   });
 
 export const HEADER: readonly ExtensionRow[] = [

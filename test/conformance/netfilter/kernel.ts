@@ -27,6 +27,25 @@ export type Verdict = { readonly saved: string } | { readonly refused: string };
 const PROGRAM: { readonly [family in Family]: string } = { v4: 'iptables', v6: 'ip6tables' };
 const TABLES: readonly TableName[] = ['raw', 'mangle', 'nat', 'filter', 'security'];
 
+/** A folder with another Debian in it, whose iptables is asked instead of the installed one. */
+const ROOT = process.env.SALLYPORT_IPTABLES_ROOT ?? '';
+
+/** Runs a script in network and mount namespaces of its own. */
+const run = (script: string): string => {
+  const elsewhere = `mount --bind /proc '${ROOT}/proc' && exec chroot '${ROOT}' sh -c "$1"`;
+  return execFileSync(
+    'unshare',
+    ['-n', '-m', 'sh', '-c', ROOT === '' ? 'eval "$1"' : elsewhere, 'sh', script],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+    },
+  );
+};
+
+/** `1.8.9` */
+export const VERSION = /v([\d.]+)/.exec(run('iptables --version'))?.[1] ?? 'unknown';
+
 /** Sets that generated rules may name. */
 const SETS: { readonly [family in Family]: string } = {
   v4: 'ipset create set4 hash:net family inet; ipset create set-a hash:ip,port family inet',
@@ -35,7 +54,7 @@ const SETS: { readonly [family in Family]: string } = {
 
 /** Loads each text into one namespace, which has the sets, saves it, and empties the tables that it named. */
 export function judgeAll(judge: Judge, texts: readonly string[]): readonly Verdict[] {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-judge-'));
+  const folder = mkdtempSync(join(ROOT, tmpdir(), 'sallyport-judge-'));
   const tool = `${PROGRAM[judge.family]}-${judge.backend}`;
   try {
     for (const [index, text] of texts.entries()) {
@@ -45,16 +64,17 @@ export function judgeAll(judge: Judge, texts: readonly string[]): readonly Verdi
     }
     const script = `
       ${SETS[judge.family]}
-      cd '${folder}'
+      cd '${folder.slice(ROOT.length)}'
       for file in *.in; do
         if ${tool}-restore < $file > /dev/null 2> \${file%.in}.err; then ${tool}-save > \${file%.in}.out 2> /dev/null; fi
         ${tool}-restore < \${file%.in}.clear
       done`;
-    if (texts.length > 0)
-      execFileSync('unshare', ['-n', 'sh', '-c', script], { stdio: ['ignore', 'ignore', 'pipe'] });
+    if (texts.length > 0) run(script);
     return texts.map((_, index): Verdict => {
       const saved = join(folder, `${index}.out`);
-      if (existsSync(saved)) return { saved: stripVolatile(readFileSync(saved, 'utf8')) };
+      // Before 1.8.8 a rule without a target ends in a space.
+      if (existsSync(saved))
+        return { saved: stripVolatile(readFileSync(saved, 'utf8')).replace(/ +$/gm, '') };
       return {
         refused: readFileSync(join(folder, `${index}.err`), 'utf8')
           .trim()
@@ -99,4 +119,5 @@ export const agree = (a: Verdict, b: Verdict): boolean =>
   'refused' in a || 'refused' in b ? 'refused' in a && 'refused' in b : sameTables(a.saved, b.saved);
 
 /** Words by which iptables-nft says that the kernel lacks something. */
-export const LACKING = /missing kernel module|RULE_APPEND failed \(No such file or directory\)/;
+export const LACKING =
+  /missing kernel module|Couldn't load |RULE_APPEND failed \(No such file or directory\)/;

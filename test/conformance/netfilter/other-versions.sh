@@ -1,0 +1,16 @@
+#!/bin/sh
+# Runs the conformance tests of the iptables language against the iptables of other Debian releases, each in a root of
+# its own under .cache: bullseye has 1.8.7, trixie 1.8.11. Takes some minutes, needs root and debootstrap.
+set -eu
+cd "$(dirname "$0")/../../.."
+for name in ${*:-bullseye trixie}; do
+  root="$PWD/.cache/roots/$name"
+  if [ ! -x "$root/usr/sbin/iptables" ]; then
+    rm -rf "$root"
+    mkdir -p "$root"
+    debootstrap --variant=minbase --include=iptables,ipset,netbase,iproute2 "$name" "$root" http://deb.debian.org/debian
+  fi
+  echo "== $name: $(chroot "$root" iptables --version)"
+  SALLYPORT_IPTABLES_ROOT="$root" NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \
+    npx jest --selectProjects conformance --testPathPatterns 'conformance/netfilter/(corpus|properties|upstream|rulesets)'
+done

@@ -19,6 +19,8 @@ import type { ExtensionRow } from './row.js';
 /**
  * Checks what needs the whole ruleset: jumps to chains that are missing or lead back, targets and matches where the
  * kernel does not take them, sets that do not exist.
+ * A target that the table of extensions does not know and that has no options cannot be told from a chain: where it is
+ * no chain of its table, it is reported as a missing one.
  * @param sets the sets that will exist when the rules are loaded; `undefined` when that is not known.
  */
 export function validate(

@@ -3,7 +3,8 @@
 # its own under .cache: bullseye has 1.8.7, trixie 1.8.11. Takes some minutes, needs root and debootstrap.
 set -eu
 cd "$(dirname "$0")/../../.."
-for name in ${*:-bullseye trixie}; do
+[ $# -gt 0 ] || set -- bullseye trixie
+for name in "$@"; do
   root="$PWD/.cache/roots/$name"
   if [ ! -x "$root/usr/sbin/iptables" ]; then
     rm -rf "$root"

@@ -43,14 +43,15 @@ function policy(options: readonly Option[]): readonly Option[] | Refusal {
   for (const each of options)
     if (each.flag === '--next') elements.push([]);
     else if (ELEMENT_ORDER.includes(each.flag)) elements.at(-1)?.push(each);
-  if (none && (strict || elements.length > 1 || elements.some((element) => element.length > 0)))
-    return refuse('takes no elements with --pol none');
+  if (none && (strict || elements.length > 1)) return refuse('takes no elements with --pol none');
+  // The kernel looks at no element then, and save prints none.
+  if (none) return [given('--dir', valueGiven(options, '--dir') ?? 'in'), given('--pol', 'none')];
   if (elements.length > ELEMENTS) return refuse(`takes at most ${ELEMENTS} elements`);
   const refusal = elements.map((element) => elementFlaw(element, strict)).find((flaw) => flaw !== undefined);
   if (refusal !== undefined) return refusal;
   return [
     given('--dir', valueGiven(options, '--dir') ?? 'in'),
-    given('--pol', none ? 'none' : 'ipsec'),
+    given('--pol', 'ipsec'),
     ...(strict ? [given('--strict')] : []),
     ...elements.flatMap((element, index) => [
       ...(index === 0 ? [] : [given('--next')]),

@@ -87,7 +87,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'rules that never match',
-    pattern: /! -[sd] (0\.0\.0\.0\/0|::\/0)|! -i \+|! --tcp-flags NONE|--tcp-flags NONE [A-Z]/,
+    pattern: /! -[sd] (0\.0\.0\.0\/0|::\/0)|! -i \+|! --tcp-flags NONE|--tcp-flags NONE "?[A-Z]/,
     reason: 'iptables-nft refuses them or turns them into rules that match everything',
   },
   {

@@ -1,0 +1,68 @@
+/**
+ * Text that hosts and YAML hold, as GitHub-flavoured Markdown that means nothing but itself: no mention, no link, no
+ * HTML, no table cell, no fence and no marker can come out of it.
+ */
+import type { Place } from '../../problem.js';
+import { visible, visibleLines } from '../visible.js';
+import { placeText } from '../words.js';
+
+/** U+200B: seen by nobody, and GitHub links nothing across it. Its own in hostile text was made visible before. */
+const BREAK = '\u200b';
+
+/**
+ * Prose; what our own messages put between backticks is code. Backslashes undo Markdown; mentions, `#1`, `GH-1`, addresses and URLs are linked by GitHub after Markdown, in
+ * the HTML, so that only a break inside them helps. https://github.github.com/gfm/#autolinks-extension-
+ */
+export const prose = (text: string): string =>
+  visible(text)
+    .trim()
+    .split(/(`[^`]+`)/)
+    .map((part) => (/^`[^`]+`$/.test(part) ? code(part.slice(1, -1)) : plain(part)))
+    .join('')
+    .replace(/^(?:[-+#=]|\d+(?=[.)](?:\s|$)))/, (start) =>
+      /\d/.test(start) ? `${start}${BREAK}` : `\\${start}`,
+    );
+
+const plain = (text: string): string =>
+  text
+    .replace(/[\\`*_{}[\]<>|~$]/g, '\\$&')
+    .replace(/&(?=#?\w+;)/g, '&amp;')
+    .replace(/@/g, `@${BREAK}`)
+    .replace(/#(?=\d)/g, `#${BREAK}`)
+    .replace(/\b(GH-)(?=\d)/gi, `$1${BREAK}`)
+    .replace(/:\/\//g, `:${BREAK}//`)
+    .replace(/\bwww\./gi, (www) => `${www.slice(0, -1)}${BREAK}.`);
+
+const entities = (text: string): string =>
+  text.replace(/[^A-Za-z0-9 ./,=-]/gu, (character) => `&#${character.codePointAt(0)};`);
+
+/**
+ * A code span. What could end the span, the table cell or begin a comment is written in entities inside `<code>`,
+ * where GitHub looks for neither Markdown (entities never are) nor mentions.
+ */
+export function code(text: string): string {
+  const shown = visible(text);
+  if (shown.trim() === '') return '<code> </code>';
+  return /[`|\\]|<!|-->|^ | $/.test(shown) ? `<code>${entities(shown)}</code>` : `\`${shown}\``;
+}
+
+/** A code block. The fence is longer than any inside; a text that holds a comment's start is written in entities. */
+export function fence(text: string, language: string): string {
+  const shown = visibleLines(text).replace(/\n+$/, '');
+  if (/<!--|-->/.test(shown)) return `<pre>\n${shown.split('\n').map(entities).join('\n')}\n</pre>`;
+  const longest = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([run]) => run.length));
+  const ticks = '`'.repeat(longest + 1);
+  return `${ticks}${language}\n${shown}\n${ticks}`;
+}
+
+/** HTML text, for a `<summary>`, where Markdown is not read. */
+export const html = (text: string): string => entities(visible(text));
+
+/** Where a place can be looked at; `undefined` where it cannot. */
+export type LinkTo = (place: Place) => string | undefined;
+
+/** `[policies/roles/web.yml:12](…)`. The address comes from us, with every part of the path percent-encoded. */
+export function placeLink(place: Place, linkTo: LinkTo | undefined): string {
+  const url = linkTo?.(place);
+  return url === undefined ? code(placeText(place)) : `[${code(placeText(place))}](${url})`;
+}

@@ -1,0 +1,71 @@
+/** What became of every host of a rollout, as Markdown: job summary, and the note on the merged pull request. */
+import type { Outcome, Outcomes } from '../../rollout/model.js';
+import { OUTCOME_MEANING, secondsText, waveText } from '../outcomes.js';
+import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
+import { count, shortCommit } from '../words.js';
+import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
+import { code, prose } from './escape.js';
+
+export interface OutcomesMarkdownOptions {
+  /** Default: a comment's. */
+  readonly budget?: Budget;
+  readonly environment?: string;
+  /** Where the whole report is, as Markdown of our own. */
+  readonly elsewhere?: string;
+}
+
+const MARKS: { readonly [name in OutcomeName]: string } = {
+  confirmed: '✅ confirmed',
+  unchanged: '✅ unchanged',
+  'rolled-back': '↩️ rolled back',
+  refused: '⛔ refused',
+  unreachable: '🔌 unreachable',
+  unknown: '❓ unknown',
+  'not-reached': '⏸️ not reached',
+};
+
+const byOutcome = (a: Outcome, b: Outcome): number =>
+  OUTCOME_ORDER.indexOf(a.outcome) - OUTCOME_ORDER.indexOf(b.outcome) || a.wave - b.wave;
+
+/** Verdict, what to do about each kind of failure, then the table with the failures first. */
+export function outcomesMarkdown(outcomes: Outcomes, options: OutcomesMarkdownOptions = {}): string {
+  const good = allDeployed(outcomes);
+  const where = options.environment === undefined ? '' : `: ${prose(options.environment.slice(0, 100))}`;
+  const commit = outcomes.commit === null ? '' : `<sub>Commit ${code(shortCommit(outcomes.commit))}.</sub>\n`;
+  const sections: readonly Section[] = [
+    fixed(
+      `## Firewall deploy${where}\n\n> [!${good ? 'TIP' : 'CAUTION'}]\n> **${prose(outcomesVerdict(outcomes))}.**\n\n`,
+    ),
+    ...(good ? [] : [fixed(`### What now\n\n${whatNow(outcomes)}\n`)]),
+    ...(outcomes.hosts.length === 0 ? [] : [table(outcomes, options)]),
+    fixed(commit),
+  ];
+  return assemble(sections, options.budget ?? COMMENT_BUDGET);
+}
+
+const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, left: () => '' });
+
+const whatNow = (outcomes: Outcomes): string =>
+  OUTCOME_ORDER.filter((name) => outcomeCount(outcomes, name) > 0)
+    .map((name) => {
+      const number = outcomeCount(outcomes, name);
+      return `- **${count(number, 'host')} ${MARKS[name].replace(/^\S+ /, '')}**: each ${prose(OUTCOME_MEANING[name])}\n`;
+    })
+    .join('');
+
+function table(outcomes: Outcomes, { elsewhere }: OutcomesMarkdownOptions): Section {
+  return {
+    head: '| Host | Outcome | Wave | Time | |\n| :-- | :-- | :-- | --: | :-- |\n',
+    items: outcomes.hosts.toSorted(byOutcome).map(row),
+    tail: '\n',
+    rank: 1,
+    left: (left) =>
+      `\n_${count(left, 'more host')} did not fit here: see ${elsewhere ?? 'the whole report'}._\n`,
+  };
+}
+
+const row = ({ host, outcome, wave, seconds, phase, reason }: Outcome): string => {
+  const during = outcome === 'confirmed' || outcome === 'unchanged' ? '' : `during ${phase}`;
+  const words = [during, prose(reason)].filter((part) => part !== '').join(': ');
+  return `| ${code(host)} | ${MARKS[outcome]} | ${waveText(wave)} | ${secondsText(seconds)} | ${words} |\n`;
+};

@@ -1,0 +1,22 @@
+/** What the outcomes of a rollout mean to the person who has to act on them. */
+import type { OutcomeName } from './totals.js';
+
+/** Which rules a host runs after each outcome, and what to do: what is asked first when a rollout fails. */
+export const OUTCOME_MEANING: { readonly [name in OutcomeName]: string } = {
+  confirmed: 'runs and boots the new rules; it said so itself over a new SSH connection.',
+  unchanged: 'ran the new rules already.',
+  'rolled-back':
+    'runs and boots its old rules. Mend the policy and merge again; running the job again tries the same change again.',
+  refused: 'was not touched. The reason says what stood in the way; run the job again when it is gone.',
+  unreachable: 'was not touched. Run the job again when it answers.',
+  unknown:
+    'did not say how it ended. It puts its old rules back by itself unless it had confirmed: ask it with `sallyport status`, then run the job again.',
+  'not-reached':
+    'was not touched, because the rollout stopped before it. Running the job again goes on from here.',
+};
+
+/** The wave as people call it. */
+export const waveText = (wave: number): string => (wave === 0 ? 'canary' : String(wave));
+
+/** At most a tenth of a second is worth reading. */
+export const secondsText = (seconds: number): string => `${seconds.toFixed(1)} s`;

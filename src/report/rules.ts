@@ -1,0 +1,24 @@
+/** Rule diffs as text, for every kind of report. */
+import type { SetDiff } from '../netfilter/model.js';
+import type { DiffGroup } from './fold.js';
+import { FAMILY } from './words.js';
+
+/** Unified text: both families one after the other, or once when they change alike; then the members of sets. */
+export function diffText({ v4, v6, sets }: Pick<DiffGroup, 'v4' | 'v6' | 'sets'>): string {
+  const families =
+    v4.text === v6.text
+      ? [titled(v4.text, `${FAMILY.v4} and ${FAMILY.v6}`)]
+      : [titled(v4.text, FAMILY.v4), titled(v6.text, FAMILY.v6)];
+  return [...families, ...sets.map(setText)].filter((text) => text !== '').join('\n');
+}
+
+/** The two header lines of each chain say the same; one line with the family says more. */
+const titled = (text: string, family: string): string =>
+  text.replace(/^--- (.*)\n\+\+\+ .*$/gm, (_, chain: string) => `@@ ${family} ${chain} @@`).trimEnd();
+
+const setText = ({ name, added, removed }: SetDiff): string =>
+  [
+    `@@ ipset ${name} @@`,
+    ...removed.map((member) => `-${member}`),
+    ...added.map((member) => `+${member}`),
+  ].join('\n');

@@ -1,0 +1,181 @@
+/** A plan as terminal text: verdict, what cannot be seen, traffic, findings, rules. */
+import type { Plan } from '../../rollout/model.js';
+import type { DecidingRule } from '../../traffic/model.js';
+import {
+  type DiffGroup,
+  diffGroups,
+  type FindingRow,
+  findingRows,
+  type TrafficKind,
+  type TrafficRow,
+  trafficRows,
+} from '../fold.js';
+import { diffText } from '../rules.js';
+import { planTotals, planVerdict } from '../totals.js';
+import { visible, visibleLines } from '../visible.js';
+import {
+  addresses,
+  conditions,
+  count,
+  list,
+  packetText,
+  placeText,
+  protocolText,
+  ruleReason,
+  ruleText,
+  shortDigest,
+} from '../words.js';
+import { hostLines, type Paint, paint, type TextOptions } from './paint.js';
+
+export function planText(plan: Plan, options: TextOptions): string {
+  const colours = paint(options);
+  const totals = planTotals(plan);
+  const bad = totals.lockout.violated.length + totals.findings.error > 0;
+  const verdict = `${planVerdict(totals)}.`;
+  const parts = [
+    `${colours.bold(bad ? colours.red(verdict) : verdict)}\n${colours.dim(`Plan ${shortDigest(visible(plan.digest))}`)}\n`,
+    unread(plan, colours),
+    lockout(plan, colours),
+    ...KINDS.map((kind) => traffic(trafficRows(plan, kind), kind, colours, options)),
+    unproved(plan, colours),
+    findings(findingRows(plan.hosts), colours),
+    ...diffGroups(plan).map((group) => rules(group, colours, options)),
+    foreign(plan, colours),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
+
+const TITLES: { readonly [kind in TrafficKind]: string } = {
+  opened: 'Opens',
+  possiblyOpened: 'Possibly opens (depends on matches that cannot be modelled)',
+  closed: 'Closes',
+  possiblyClosed: 'Possibly closes (depends on matches that cannot be modelled)',
+  answeredDifferently: 'Refuses in another way (no traffic opens or closes)',
+};
+
+const SIGNS: { readonly [kind in TrafficKind]: string } = {
+  opened: '+',
+  possiblyOpened: '+?',
+  closed: '-',
+  possiblyClosed: '-?',
+  answeredDifferently: '~',
+};
+
+/** Opening is what needs a second look, so it is the one in amber. */
+const COLOURS: { readonly [kind in TrafficKind]: 'yellow' | 'green' | 'cyan' } = {
+  opened: 'yellow',
+  possiblyOpened: 'yellow',
+  closed: 'green',
+  possiblyClosed: 'green',
+  answeredDifferently: 'cyan',
+};
+
+function unread(plan: Plan, colours: Paint): string {
+  const lines = plan.hosts
+    .filter(({ status }) => status === 'unreachable' || status === 'error')
+    .map(
+      ({ host, status, reason }) => `  ${colours.red(visible(host))} ${status}: ${visible(reason ?? '')}\n`,
+    );
+  return lines.length === 0 ? '' : `${colours.bold('Without a plan')}\n${lines.join('')}`;
+}
+
+function lockout(plan: Plan, colours: Paint): string {
+  const lines = plan.hosts.flatMap(({ host, lockout: proof }) =>
+    proof === undefined || proof.verdict === 'proved'
+      ? []
+      : [
+          `  ${colours.red(visible(host))} ${proof.verdict === 'violated' ? 'locks SSH out' : 'could not be proved safe'}${proof.accepted ? ' (accepted)' : ''}\n`,
+          ...proof.reasons.map((reason) => `    ${visible(reason)}\n`),
+        ],
+  );
+  return lines.length === 0 ? '' : `${colours.bold('Lock-out proof')}\n${lines.join('')}`;
+}
+
+function traffic(
+  rows: readonly TrafficRow[],
+  kind: TrafficKind,
+  colours: Paint,
+  options: TextOptions,
+): string {
+  if (rows.length === 0) return '';
+  const title = `${colours.bold(`${TITLES[kind]}: ${rows.length.toLocaleString('en-US')}`)}\n`;
+  return title + rows.map((row) => trafficLines(row, kind, colours, options)).join('');
+}
+
+function trafficLines(row: TrafficRow, kind: TrafficKind, colours: Paint, options: TextOptions): string {
+  const extra = conditions(row).map(visible);
+  const what = `${visible(protocolText(row))} ${visible(endpoints(row))}`;
+  const closes = kind === 'closed' || kind === 'possiblyClosed';
+  const rule = (closes ? row.before : row.after)[0];
+  const verb = closes ? 'was allowed by' : kind === 'answeredDifferently' ? 'decided by' : 'allowed by';
+  const where = row.hosts.length === 1 ? '' : `${count(row.hosts.length, 'host')}: `;
+  return [
+    `  ${colours[COLOURS[kind]](`${SIGNS[kind]} ${what}`)}${extra.length === 0 ? '' : ` (${extra.join(', ')})`}`,
+    hostLines([where + (row.hosts[0] ?? ''), ...row.hosts.slice(1)], '      ', options),
+    ...(rule === undefined ? [] : [`      ${verb} ${decider(rule, colours)}`]),
+    colours.dim(`      for example ${visible(packetText(row.example))}`),
+    '',
+  ].join('\n');
+}
+
+function endpoints(row: TrafficRow): string {
+  const side = (addressList: readonly string[]): string => list(addresses(addressList), 6);
+  if (row.hook === 'INPUT')
+    return `from ${side(row.src)}${row.dst.length === 0 ? '' : ` to ${side(row.dst)}`}`;
+  if (row.hook === 'OUTPUT')
+    return `out${row.src.length === 0 ? '' : ` from ${side(row.src)}`} to ${side(row.dst)}`;
+  return `forwarded from ${side(row.src)} to ${side(row.dst)}`;
+}
+
+function decider(rule: DecidingRule, colours: Paint): string {
+  const place = rule.source === undefined ? '' : `${colours.cyan(visible(placeText(rule.source)))} `;
+  return place + visible(ruleReason(rule) ?? ruleText(rule));
+}
+
+function unproved(plan: Plan, colours: Paint): string {
+  const lines = plan.hosts
+    .filter((host) => host.traffic?.proved === false)
+    .map((host) => `  ${visible(host.host)} ${visible(host.traffic?.why ?? '')}\n`);
+  return lines.length === 0 ? '' : `${colours.bold('Traffic not fully proved')}\n${lines.join('')}`;
+}
+
+export const LEVEL_COLOUR = { error: 'red', warning: 'yellow', note: 'cyan' } as const;
+
+function findings(rows: readonly FindingRow[], colours: Paint): string {
+  if (rows.length === 0) return '';
+  const line = ({ finding, hosts }: FindingRow): string => {
+    const place = finding.source === undefined ? '' : `${visible(placeText(finding.source))}: `;
+    const hint = finding.hint === undefined ? '' : ` ${visible(finding.hint)}`;
+    const where = hosts.length === 1 ? visible(hosts[0] ?? '') : count(hosts.length, 'host');
+    return `  ${place}${colours[LEVEL_COLOUR[finding.level]](finding.level)}: ${visible(finding.message)}${hint} (${where})\n`;
+  };
+  return `${colours.bold('Findings')}\n${rows.map(line).join('')}`;
+}
+
+function rules(group: DiffGroup, colours: Paint, options: TextOptions): string {
+  const title = `Rules +${group.added} -${group.removed}${group.moved > 0 ? ` ${group.moved} moved` : ''}`;
+  const body = visibleLines(diffText(group))
+    .split('\n')
+    .map((line) => `  ${diffColour(line, colours)}\n`)
+    .join('');
+  return `${colours.bold(title)}\n${hostLines(group.hosts, '  ', options)}\n${body}`;
+}
+
+function diffColour(line: string, colours: Paint): string {
+  if (line.startsWith('+')) return colours.green(line);
+  if (line.startsWith('-')) return colours.red(line);
+  return line.startsWith('@@') ? colours.cyan(line) : colours.dim(line);
+}
+
+function foreign(plan: Plan, colours: Paint): string {
+  const hosts = plan.hosts.filter(
+    (host) => host.foreign !== undefined && host.foreign.rules + host.foreign.chains.length > 0,
+  );
+  if (hosts.length === 0) return '';
+  const total = hosts.reduce((sum, host) => sum + (host.foreign?.rules ?? 0), 0);
+  return colours.dim(
+    `Left alone: ${count(total, 'rule')} that are not the policy's, on ${count(hosts.length, 'host')}.\n`,
+  );
+}

@@ -1,0 +1,221 @@
+/** The two ways in which a host comes up: sshd alone in namespaces of its own, or systemd from its first process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Seat } from './seat.js';
+import { failed, run, saysLine, systemEnv, until } from './shell.js';
+
+/** The lab as its hosts know it. */
+export interface Ground {
+  /** The lab's first process, as the machine counts. */
+  readonly pid: number;
+  /** Cgroups of the lab's own, not made yet, where systemd in a host keeps its own. */
+  readonly cgroups: readonly string[];
+}
+
+export interface Running {
+  /** What the lab started; it ends when the host does. */
+  readonly process: ChildProcess;
+  /** The host's first process, as the machine counts. */
+  readonly pid: number;
+  readonly ended: Promise<void>;
+}
+
+type Boot = (ground: Ground, seat: Seat) => Promise<Running>;
+
+/** A kind of host: the files that it needs besides those of its seat, and how it comes up. */
+export interface Kind {
+  readonly files: (seat: Seat) => Readonly<Record<string, string>>;
+  readonly boot: Boot;
+}
+
+/** `nsenter` into some namespaces of a process: m mount, n network, p process ids, u host name, i IPC. */
+export const entering = (pid: number, kinds: string): readonly string[] => [
+  '-t',
+  String(pid),
+  ...[...kinds].map((kind) => `-${kind}`),
+  '--',
+];
+
+/**
+ * Common to both: the overlay, in a mount namespace of the host's own, so that nothing is left to unmount.
+ * The base is the lab's read-only view of it.
+ */
+const MOUNT_ROOT = `
+cd "$directory"
+mount -t overlay overlay -o lowerdir=/run/base,upperdir=upper,workdir=work root
+`;
+
+/**
+ * The first process of a light host, up to the moment at which it no longer sees the machine's files. It runs in new
+ * network, host name, IPC, mount and process namespaces; /proc is still the lab's, and process 1 there the lab's first.
+ */
+const LIGHT = `
+directory="$1" name="$2" port="$3" mac="$4" v4="$5" v6="$6"
+hostname "$name"
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+[ -n "$v6" ] || echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+ip link set lo up
+ip link add eth0 address "$mac" type veth peer name "$port" netns /proc/1/ns/net
+nsenter --net=/proc/1/ns/net ip link set "$port" master br0 up
+ip address add "$v4/32" dev eth0
+[ -z "$v6" ] || ip address add "$v6/128" dev eth0 nodad
+ip link set eth0 up
+ip route add default dev eth0
+[ -z "$v6" ] || ip -6 route add default dev eth0
+${MOUNT_ROOT}
+cd root
+mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount --bind proc/sys/net proc/sys/net
+mount -o remount,bind,rw proc/sys/net
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs -o mode=755 tmpfs run
+mkdir run/sshd run/lock
+mount -t tmpfs -o mode=755 tmpfs dev
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+for node in null,3 zero,5 full,7 random,8 urandom,9; do mknod -m 666 "dev/\${node%,*}" c 1 "\${node#*,}"; done
+mknod -m 666 dev/tty c 5 0
+pivot_root . mnt
+umount -l /mnt
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -eu -c "$LIGHT_INIT"
+`;
+
+/**
+ * What the boot would do: load the saved rules, start sshd. Then process 1 only takes in orphans, which an ignored
+ * SIGCHLD lets the kernel do (wait(2)).
+ */
+const LIGHT_INIT = `
+ls /etc/iptables/rules.* /etc/iptables/ipsets >/dev/null 2>&1 && netfilter-persistent start >/dev/null 2>&1 || true
+/usr/sbin/sshd
+until [ -s /run/sshd.pid ]; do sleep 0.01; done
+echo ready
+exec >/dev/null 2>&1
+trap '' CHLD
+exec sleep infinity
+`;
+
+const bootLight: Boot = async (ground, { directory, name, wire, addresses }) => {
+  const process = spawn(
+    'nsenter',
+    [
+      ...entering(ground.pid, 'mnpi'),
+      ...['unshare', '--net', '--uts', '--ipc', '--mount', '--pid', '--fork', 'sh', '-eu', '-c', LIGHT, 'sh'],
+      ...[directory, name, wire.port, wire.mac, addresses.v4, addresses.v6 ?? ''],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...systemEnv, LIGHT_INIT } },
+  );
+  await saysLine(process, 'ready');
+  return { process, pid: await firstProcess(process, HOST_DEPTH), ended: endOf(process) };
+};
+
+/** Plugs the wire in when systemd-nspawn has made it, then becomes systemd-nspawn, in cgroups of the host's own. */
+const WHOLE = `
+directory="$1" name="$2" port="$3"; shift 3
+for cgroup do mkdir -p "$cgroup"; echo 0 >"$cgroup/cgroup.procs"; done
+${MOUNT_ROOT}
+(until ip link set "$port" master br0 up 2>/dev/null; do sleep 0.01; done) &
+exec systemd-nspawn --quiet --directory=root --machine="$port" --hostname="$name" --boot \
+  --keep-unit --register=no --private-network --network-veth-extra="$port:eth0" \
+  --capability=CAP_NET_ADMIN,CAP_NET_RAW --resolv-conf=off --timezone=off --console=pipe
+`;
+
+/** Brings the one interface up where a distribution's own network service would. */
+const networkUnit = ({ addresses: { v4, v6 }, wire }: Seat): string => `[Unit]
+Description=The host's wire
+DefaultDependencies=no
+Wants=network.target
+After=network-pre.target
+Before=network.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+${[
+  ...(v6 === undefined ? ['sysctl -qw net.ipv6.conf.all.disable_ipv6=1'] : []),
+  'ip link set lo up',
+  `ip link set eth0 address ${wire.mac}`,
+  `ip address add ${v4}/32 dev eth0`,
+  ...(v6 === undefined ? [] : [`ip address add ${v6}/128 dev eth0 nodad`]),
+  'ip link set eth0 up',
+  'ip route add default dev eth0',
+  ...(v6 === undefined ? [] : ['ip -6 route add default dev eth0']),
+]
+  .map((command) => `ExecStart=/bin/sh -c '${command}'`)
+  .join('\n')}
+`;
+
+const bootWhole: Boot = async (ground, seat) => {
+  const cgroups = ground.cgroups.map((cgroup) => join(cgroup, seat.wire.port));
+  const process = spawn(
+    'nsenter',
+    [
+      ...entering(ground.pid, 'mnpui'),
+      ...['unshare', '--mount', 'sh', '-eu', '-c', WHOLE, 'sh'],
+      ...[seat.directory, seat.name, seat.wire.port, ...cgroups],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], env: systemEnv },
+  );
+  const ended = endOf(process);
+  const pid = await Promise.race([firstProcess(process, HOST_DEPTH), failed(process)]);
+  await until(
+    `${seat.name} has booted`,
+    async () => {
+      const { stdout } = await run('nsenter', [...entering(pid, 'mnpui'), 'systemctl', 'is-system-running']);
+      return /^(running|degraded)$/m.test(stdout) ? true : undefined;
+    },
+    60,
+  );
+  return { process, pid, ended };
+};
+
+export const KINDS: Readonly<Record<'light' | 'whole', Kind>> = {
+  light: { files: () => ({}), boot: bootLight },
+  whole: {
+    files: (seat) => ({
+      '/etc/systemd/system/lab-network.service': networkUnit(seat),
+      '/etc/systemd/system/multi-user.target.d/lab.conf': '[Unit]\nWants=lab-network.service\n',
+    }),
+    boot: bootWhole,
+  },
+};
+
+/** Process namespaces around a process: the machine's, the lab's, the host's. */
+export const LAB_DEPTH = 2;
+const HOST_DEPTH = 3;
+
+/**
+ * The process below `started` that is number 1 in the innermost of `depth` process namespaces
+ * (`NSpid` of proc(5), outermost first).
+ */
+export function firstProcess(started: ChildProcess, depth: number): Promise<number> {
+  return until('The first process appears', () => find(started.pid ?? 0, depth));
+}
+
+function find(pid: number, depth: number): number | undefined {
+  const status = `/proc/${pid}/status`;
+  if (!existsSync(status)) return undefined;
+  try {
+    const numbers = /^NSpid:\s*(.*)$/m.exec(readFileSync(status, 'utf8'))?.[1]?.split(/\s+/) ?? [];
+    if (numbers.length === depth && numbers.at(-1) === '1') return pid;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    for (const child of children === '' ? [] : children.split(' ')) {
+      const found = find(Number(child), depth);
+      if (found !== undefined) return found;
+    }
+  } catch {
+    // It ended between two looks.
+  }
+  return undefined;
+}
+
+export const endOf = (process: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.exitCode !== null || process.signalCode !== null) resolve();
+    else process.once('exit', () => resolve());
+  });

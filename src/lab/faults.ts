@@ -1,0 +1,122 @@
+/** What can go wrong with a host, for real. Every fault lasts until it is mended; a power cut mends what was memory. */
+import { spawn } from 'node:child_process';
+import { endOf, entering, type Ground } from './boot.js';
+import type { Seat } from './seat.js';
+import { must, type Ran, saysLine, systemEnv } from './shell.js';
+
+/** Takes the fault away again. Harmless when the host lost its power since. */
+export type Mend = () => Promise<void>;
+
+export interface Faults {
+  /** Both directions, silently, for everyone: no carrier is lost, packets are. */
+  cutWire(): Promise<Mend>;
+  /** Between the lab's clients and the host, one family alone, silently. */
+  cutFamily(family: 'v4' | 'v6'): Promise<Mend>;
+  /** New connections from the lab's clients to sshd get no answer; established ones live on. */
+  blockNewSsh(family?: 'v4' | 'v6'): Promise<Mend>;
+  /** Of the packets between the lab's clients and the host, this share is lost in each direction (0 to 1). */
+  losePackets(share: number): Promise<Mend>;
+  /** The file system of a directory is full; what it holds stays readable. */
+  fillDisk(directory: string): Promise<Mend>;
+  /** A directory can be read, not written. */
+  readOnly(directory: string): Promise<Mend>;
+  /** Another program holds the lock of the legacy tools. */
+  holdXtablesLock(): Promise<Mend>;
+}
+
+export interface Target {
+  readonly ground: Ground;
+  readonly seat: Seat;
+  /** Runs in the host; throws when it fails. */
+  readonly inHost: (script: string) => Promise<string>;
+  readonly exec: (script: string) => Promise<Ran>;
+  /** The host's first process. */
+  readonly pid: () => number;
+}
+
+type Rule = readonly [chain: 'INPUT' | 'OUTPUT', ...match: string[]];
+
+export function faultsOf({ ground, seat, inHost, exec, pid }: Target): Faults {
+  const inLab = (...command: string[]): Promise<string> =>
+    must('nsenter', [...entering(ground.pid, 'mn'), ...command]);
+  /** Rules of the lab's own firewall, in the lab's namespace, with the base's own tools. */
+  const drop = async (
+    rules: (family: 'v4' | 'v6', address: string) => readonly Rule[],
+    only?: 'v4' | 'v6',
+  ) => {
+    const added = Object.entries(seat.addresses).flatMap(([key, address]: [string, string]) => {
+      const family = key as 'v4' | 'v6';
+      if (only !== undefined && only !== family) return [];
+      const tool = family === 'v4' ? 'iptables-nft' : 'ip6tables-nft';
+      return rules(family, address).map((rule) => ({ tool, rule: [...rule, '-j', 'DROP'] }));
+    });
+    const each = async (verb: '-I' | '-D') => {
+      for (const { tool, rule } of added)
+        await inLab('chroot', '/run/base', `/usr/sbin/${tool}`, '-w', verb, ...rule);
+    };
+    await each('-I');
+    return () => each('-D');
+  };
+  const bothWays = (address: string, ...match: string[]): readonly Rule[] => [
+    ['OUTPUT', '-d', address, ...match],
+    ['INPUT', '-s', address, ...match],
+  ];
+  /** Bridge port states of linux/if_bridge.h: 0 disabled, 3 forwarding. */
+  const portState = (state: '0' | '3') =>
+    inLab('ip', 'link', 'set', seat.wire.port, 'type', 'bridge_slave', 'state', state);
+
+  return {
+    cutWire: async () => {
+      await portState('0');
+      return async () => void (await portState('3'));
+    },
+    cutFamily: (family) => drop((_, address) => bothWays(address), family),
+    blockNewSsh: (family) =>
+      drop(
+        (_, address) => [['OUTPUT', '-d', address, '-p', 'tcp', '--syn', '--dport', String(seat.port)]],
+        family,
+      ),
+    losePackets: (share) =>
+      drop((_, address) =>
+        bothWays(address, '-m', 'statistic', '--mode', 'random', '--probability', String(share)),
+      ),
+    fillDisk: async (directory) => {
+      await inHost(FILL_DISK.replaceAll('$1', quote(directory)));
+      return async () => void (await exec(`rm -f ${quote(`${directory}/${FILLER}`)}`));
+    },
+    readOnly: async (directory) => {
+      const path = quote(directory);
+      await inHost(`mkdir -p ${path}; mount --bind ${path} ${path}; mount -o remount,bind,ro ${path}`);
+      return async () => void (await exec(`umount ${path}`));
+    },
+    holdXtablesLock: async () => {
+      const holder = spawn(
+        'nsenter',
+        [...entering(pid(), 'mnpui'), 'flock', '/run/xtables.lock', 'sh', '-c', 'echo held; cat'],
+        { stdio: ['pipe', 'pipe', 'pipe'], env: systemEnv },
+      );
+      const ended = endOf(holder);
+      await saysLine(holder, 'held');
+      return () => {
+        holder.stdin?.end();
+        return ended;
+      };
+    },
+  };
+}
+
+const FILLER = '.filler';
+
+/** A small file system over the directory, with what it held, filled to the last byte. */
+const FILL_DISK = `
+mkdir -p $1
+copy=$(mktemp -d)
+cp -a $1/. "$copy"
+size=$(du -sk "$copy" | cut -f1)
+mount -t tmpfs -o mode=$(stat -c %a $1),size=$((size + 64))k tmpfs $1
+cp -a "$copy"/. $1
+rm -rf "$copy"
+dd if=/dev/zero of=$1/${FILLER} bs=4k 2>/dev/null || true
+`;
+
+const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,0 +1,125 @@
+/** One real host, as tests and the demo hold it: through the machine's kernel, never through SSH. */
+
+import { error, ProblemError } from '../problem.js';
+import { entering, type Ground, type Kind, type Running } from './boot.js';
+import { type Faults, faultsOf } from './faults.js';
+import { type Addresses, type Rules, SAVED, type Seat, type User } from './seat.js';
+import { type Ran, run, until } from './shell.js';
+
+export interface Host extends Faults {
+  readonly name: string;
+  readonly addresses: Addresses;
+  /** Where its sshd listens. */
+  readonly port: number;
+  readonly user: User;
+  /** `type base64`, one for each host key, as `known_hosts` holds them after the address. */
+  readonly hostKeys: readonly string[];
+  /** Runs a shell script as root inside the host. */
+  exec(script: string, input?: string): Promise<Ran>;
+  /** As `exec`, for what must succeed: its output, or a ProblemError. */
+  must(script: string, input?: string): Promise<string>;
+  /** What the kernel runs, comments dropped and counters zeroed: equal text means equal rules. */
+  liveRules(): Promise<Required<Rules>>;
+  /** What loads at boot, in the same form; a missing file is left out. */
+  savedRules(): Promise<Rules>;
+  /** The text of a file, or undefined where there is none. */
+  readFile(path: string): Promise<string | undefined>;
+  /** Writes a file with the directories above it. */
+  writeFile(path: string, text: string): Promise<void>;
+  isUp(): boolean;
+  /** Everything that was memory is gone at once: processes, kernel rules, mounts. The disk stays. */
+  powerCut(): Promise<void>;
+  /** The same disk, from the beginning. Saved rules load: by systemd on a whole host, by its only script on a light one. */
+  boot(): Promise<void>;
+}
+
+/** The host of a seat, not booted yet. */
+export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
+  let running: Running | undefined;
+
+  const pid = (): number => {
+    if (running !== undefined) return running.pid;
+    throw new ProblemError([
+      error('lab-host-is-off', `${seat.name} has no power.`, undefined, 'Boot it first.'),
+    ]);
+  };
+  const exec = (script: string, input?: string): Promise<Ran> =>
+    run('nsenter', [...entering(pid(), 'mnpui'), '/bin/sh', '-euc', script], {
+      env: HOST_ENV,
+      ...(input === undefined ? {} : { input }),
+    });
+  const must = async (script: string, input?: string): Promise<string> => {
+    const ran = await exec(script, input);
+    if (ran.code === 0) return ran.stdout;
+    throw new ProblemError([
+      error(
+        'lab-command-failed',
+        `On ${seat.name}, "${script.trim()}" ended with status ${ran.code}: ${ran.stderr.trim()}`,
+      ),
+    ]);
+  };
+  const readFile = async (path: string): Promise<string | undefined> => {
+    const ran = await exec('[ -e "$path" ] || exit 4; cat "$path"'.replaceAll('$path', path));
+    return ran.code === 4 ? undefined : ran.stdout;
+  };
+
+  return {
+    ...faultsOf({ ground, seat, exec, inHost: must, pid }),
+    name: seat.name,
+    addresses: seat.addresses,
+    port: seat.port,
+    user: seat.user,
+    hostKeys: seat.hostKeys,
+    exec,
+    must,
+    readFile,
+    liveRules: async () => {
+      const said = await must(
+        `iptables-save; echo ${CUT}; ip6tables-save; echo ${CUT}; ! command -v ipset >/dev/null || ipset save`,
+      );
+      const [v4 = '', v6 = '', sets = ''] = said.split(`${CUT}\n`);
+      return { v4: bare(v4), v6: bare(v6), sets };
+    },
+    savedRules: async () => {
+      const [v4, v6, sets] = await Promise.all([SAVED.v4, SAVED.v6, SAVED.sets].map(readFile));
+      return {
+        ...(v4 === undefined ? {} : { v4: bare(v4) }),
+        ...(v6 === undefined ? {} : { v6: bare(v6) }),
+        ...(sets === undefined ? {} : { sets }),
+      };
+    },
+    writeFile: async (path, text) =>
+      void (await must(`mkdir -p "$(dirname "${path}")"; cat >"${path}"`, text)),
+    isUp: () => running !== undefined,
+    powerCut: async () => {
+      if (running === undefined) return;
+      const { pid: first, ended } = running;
+      running = undefined;
+      process.kill(first, 'SIGKILL');
+      await ended;
+      await unplugged(ground, seat);
+    },
+    boot: async () => {
+      running ??= await kind.boot(ground, seat);
+    },
+  };
+}
+
+const HOST_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
+const CUT = '----8<----';
+
+const bare = (text: string): string =>
+  text
+    .replace(/^#.*\n/gm, '')
+    .replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, '$1 [0:0]')
+    .replace(/^\[\d+:\d+\] /gm, '');
+
+/** The kernel takes a namespace's devices away in its own time; the next boot needs the name. */
+async function unplugged({ pid }: Ground, { wire }: Seat): Promise<void> {
+  const ip = (...words: string[]): Promise<Ran> =>
+    run('nsenter', [...entering(pid, 'n'), 'ip', 'link', ...words]);
+  await ip('delete', wire.port);
+  await until(`${wire.port} is unplugged`, async () =>
+    (await ip('show', wire.port)).code === 0 ? undefined : true,
+  );
+}

@@ -1,0 +1,191 @@
+/**
+ * Real hosts on one machine. A lab is one process namespace with a network and a view of the mounts of its own; every
+ * host lives inside of it. It hangs by one pipe: when this process ends, by whatever end, the pipe closes, the lab's
+ * first process ends, and the kernel takes everything with it. The machine's own network, mounts and processes never
+ * know. Only the client's keys and known_hosts are files on the machine, in a private directory that goes as well.
+ */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { error, ProblemError } from '../problem.js';
+import { type BaseOptions, prepareBase } from './base.js';
+import { endOf, entering, firstProcess, type Ground, KINDS, LAB_DEPTH } from './boot.js';
+import { type Dial, openDial } from './dial.js';
+import { type Host, hostOf } from './host.js';
+import { missingForLab } from './machine.js';
+import { type Addresses, addressesOf, type HostOptions, pinHostKeys, putFile, takeSeat } from './seat.js';
+import { finished, must, type Ran, type RunOptions, saysLine, systemEnv } from './shell.js';
+
+export type { Addresses, Host, HostOptions, Ran, RunOptions };
+
+export interface LabOptions {
+  readonly base?: BaseOptions;
+}
+
+export interface Lab {
+  /** Where the lab's clients come from. */
+  readonly client: Required<Addresses>;
+  /** A second pair of client addresses, for `from` and `ssh -b`: someone else. */
+  readonly stranger: Required<Addresses>;
+  /** The client's private key (ed25519, mode 600); its public half is beside it in `.pub`. */
+  readonly identity: string;
+  /** Holds the host keys of every host, by address. */
+  readonly knownHosts: string;
+  /** A private directory on the machine for the caller's own files; it goes with the lab. */
+  readonly directory: string;
+  /** sshd in namespaces of its own, without systemd: up in a third of a second. */
+  light(options: HostOptions): Promise<Host>;
+  /** Booted with systemd: timers, units, a boot that loads the saved rules. */
+  whole(options: HostOptions): Promise<Host>;
+  /** Runs a program where the hosts can be reached. It sees the machine's files; its loopback is the lab's. */
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** As `run`, for programs that must be watched or killed: signals reach the program itself. */
+  spawn(command: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
+  /** A connection from inside the lab for code that runs outside of it. The socket is paused. */
+  readonly connect: Dial;
+  /** Ends everything that the lab started. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * The lab's first process. /run and /tmp become its own, for what hosts leave there; the base is seen read-only.
+ * Then it waits for the pipe to close, while the kernel reaps what is orphaned.
+ */
+const FIRST = `
+mount -t proc proc /proc
+mount --bind "$1" /mnt
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/hosts /run/base
+mount --move /mnt /run/base
+mount -o remount,bind,ro /run/base
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+ip link set lo up
+ip link add br0 type bridge mcast_snooping 0
+ip link set br0 up
+shift
+for address do ip address add "$address" dev br0 nodad; done
+ip route add default dev br0 src "\${1%/*}"
+ip -6 route add default dev br0 src "\${2%/*}"
+echo ready
+trap '' CHLD
+exec cat >/dev/null
+`;
+
+/** Outlives this process by the moment it takes to clear up after it. */
+const KEEPER = `
+directory="$1"; shift
+cgroups="$1"; shift
+unshare --net --uts --ipc --mount --pid --fork sh -eu -c "$@" || true
+for cgroup in $cgroups; do [ ! -d "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} +; done
+rm -rf "$directory"
+`;
+
+const CLIENT = addressesOf(1);
+const STRANGER = { v4: '198.51.100.66', v6: '2001:db8:666::66' };
+const FIRST_HOST = 10;
+
+/**
+ * Opens an empty lab. Labs share nothing but the base: as many as memory allows can be open at once.
+ * @throws ProblemError when this machine cannot run one; see {@link missingForLab}.
+ */
+export async function openLab(options: LabOptions = {}): Promise<Lab> {
+  refuseUnfit();
+  const base = await prepareBase(options.base);
+  const directory = mkdtempSync(join(tmpdir(), `sallyport-lab-${process.pid}-`));
+  const cgroups = ownCgroups().map((cgroup) => join(cgroup, basename(directory)));
+  const identity = join(directory, 'id_ed25519');
+  const knownHosts = join(directory, 'known_hosts');
+
+  const keeper = spawn(
+    'sh',
+    [
+      ...['-c', KEEPER, 'sh', directory, cgroups.join(' '), FIRST, 'sh', base.directory],
+      ...[CLIENT, STRANGER].flatMap(({ v4, v6 }) => [`${v4}/32`, `${v6}/128`]),
+    ],
+    // Detached: a Ctrl-C in the terminal is for this process; the lab ends when the pipe does.
+    { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: systemEnv },
+  );
+  const ended = endOf(keeper);
+  await saysLine(keeper, 'ready');
+  const ground: Ground = { pid: await firstProcess(keeper, LAB_DEPTH), cgroups };
+  await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', identity]);
+  writeFileSync(knownHosts, '', { mode: 0o600 });
+  const publicKey = readFileSync(`${identity}.pub`, 'utf8');
+
+  let taken = FIRST_HOST;
+  const start = async (kind: keyof typeof KINDS, wanted: HostOptions): Promise<Host> => {
+    const root = `/proc/${ground.pid}/root`;
+    const seat = await takeSeat(taken++, wanted, { base, root, publicKey });
+    const { files } = KINDS[kind];
+    for (const [path, text] of Object.entries(files(seat)))
+      putFile(join(root, seat.directory, 'upper', path), text);
+    pinHostKeys(knownHosts, seat);
+    const host = hostOf(ground, seat, KINDS[kind]);
+    await host.boot();
+    const { sets, v4, v6 } = wanted.rules ?? {};
+    if (sets !== undefined) await host.must('ipset restore', sets);
+    if (v4 !== undefined) await host.must('iptables-restore', v4);
+    if (v6 !== undefined) await host.must('ip6tables-restore', v6);
+    return host;
+  };
+
+  const clients = new Set<ChildProcess>();
+  const spawnInside: Lab['spawn'] = (command, args, spawnOptions = {}) => {
+    const client = spawn('nsenter', [...entering(ground.pid, 'n'), command, ...args], spawnOptions);
+    clients.add(client);
+    client.once('exit', () => clients.delete(client));
+    return client;
+  };
+  let phone: ReturnType<typeof openDial> | undefined;
+
+  return {
+    client: CLIENT,
+    stranger: STRANGER,
+    identity,
+    knownHosts,
+    directory,
+    light: (wanted) => start('light', wanted),
+    whole: (wanted) => start('whole', wanted),
+    run: (command, args, { input, ...rest } = {}) => finished(spawnInside(command, args, rest), input),
+    spawn: spawnInside,
+    connect: (address, port, dialOptions) => {
+      phone ??= openDial(ground.pid);
+      return phone.dial(address, port, dialOptions);
+    },
+    close: async () => {
+      const going = [...clients];
+      for (const client of going) client.kill('SIGKILL');
+      await Promise.all(going.map(endOf));
+      phone?.hangUp();
+      keeper.stdin?.end();
+      await ended;
+    },
+  };
+}
+
+function refuseUnfit(): void {
+  const { packages, reasons } = missingForLab('light');
+  const install =
+    packages.length === 0
+      ? []
+      : [`Install ${packages.join(', ')} first: apt-get install ${packages.join(' ')}.`];
+  const problems = [...reasons, ...install].map((reason) => error('lab-unfit-machine', reason));
+  if (problems.length > 0) throw new ProblemError(problems);
+}
+
+/** This process's own place in the hierarchies that systemd in a host wants to manage (cgroups(7)). */
+function ownCgroups(): readonly string[] {
+  const lines = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n');
+  const pathOf = (prefix: RegExp): string | undefined =>
+    lines.find((line) => prefix.test(line))?.replace(prefix, '');
+  const unified = pathOf(/^0::/);
+  const named = pathOf(/^\d+:name=systemd:/);
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers'))
+    return unified === undefined ? [] : [join('/sys/fs/cgroup', unified)];
+  return [
+    ...(named === undefined ? [] : [join('/sys/fs/cgroup/systemd', named)]),
+    ...(unified === undefined ? [] : [join('/sys/fs/cgroup/unified', unified)]),
+  ].filter((path) => existsSync(path));
+}

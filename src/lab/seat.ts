@@ -1,0 +1,190 @@
+/** A host's place in its lab: what it is called, where it is plugged in, and which files are its own. */
+import { randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Base } from './base.js';
+import { must } from './shell.js';
+
+/** Text as `iptables-save`, `ip6tables-save` and `ipset save` print it. */
+export interface Rules {
+  readonly v4?: string;
+  readonly v6?: string;
+  readonly sets?: string;
+}
+
+export interface Addresses {
+  readonly v4: string;
+  readonly v6?: string;
+}
+
+export interface HostOptions {
+  /** Its host name, unique in the lab. */
+  readonly name: string;
+  /** Default: the next free ones of 10.88.0.0/16 and 2001:db8:88::/64. Any address works: the wire is the lab's own. */
+  readonly addresses?: Addresses;
+  /** `false`: the kernel's IPv6 is switched off. Default `true`. */
+  readonly ipv6?: boolean;
+  /** Which iptables the alternatives point to; default `nft`, as Debian has it. */
+  readonly backend?: 'nft' | 'legacy';
+  /** Who logs in with the lab's key, besides root; default `deploy` with `nopasswd`. */
+  readonly user?: User;
+  /** Where sshd listens; default 22. */
+  readonly port?: number;
+  /** Loaded into the kernel once the host is up. */
+  readonly rules?: Rules;
+  /** Put where netfilter-persistent reads at boot, before the first boot. */
+  readonly savedRules?: Rules;
+}
+
+export interface User {
+  readonly name: string;
+  /** `password`: sudo works, but asks. */
+  readonly sudo: 'nopasswd' | 'password' | 'none';
+}
+
+export interface Seat {
+  readonly name: string;
+  readonly addresses: Addresses;
+  readonly port: number;
+  readonly user: User;
+  readonly backend: 'nft' | 'legacy';
+  /** The bridge port at the lab's end of the host's wire, and the hardware address at the host's end. */
+  readonly wire: { readonly port: string; readonly mac: string };
+  /** `type base64`, one for each host key. */
+  readonly hostKeys: readonly string[];
+  /** The directory of the host's overlay, as the lab sees it. */
+  readonly directory: string;
+}
+
+/** Where Debian's netfilter-persistent plugins read. */
+export const SAVED: Readonly<Record<keyof Rules, string>> = {
+  v4: '/etc/iptables/rules.v4',
+  v6: '/etc/iptables/rules.v6',
+  sets: '/etc/iptables/ipsets',
+};
+
+/** Neither of them leaves the lab: RFC 1918 and RFC 3849. */
+export function addressesOf(index: number): Required<Addresses> {
+  return { v4: `10.88.${index >> 8}.${index & 255}`, v6: `2001:db8:88::${index.toString(16)}` };
+}
+
+/**
+ * Takes a seat: writes the host's own files (identity, host keys, user, sshd, saved rules) into the upper layer of
+ * its overlay, which must be new and empty, so that no link of the base can lead a write astray.
+ */
+export async function takeSeat(
+  index: number,
+  options: HostOptions,
+  lab: { readonly base: Base; readonly root: string; readonly publicKey: string },
+): Promise<Seat> {
+  const directory = `/run/hosts/${index}`;
+  const upper = join(lab.root, directory, 'upper');
+  for (const part of ['upper', 'work', 'root']) directoryFor(join(lab.root, directory, part));
+  const own = addressesOf(index);
+  const { v4, v6 } = options.addresses ?? own;
+  const addresses = options.ipv6 === false || v6 === undefined ? { v4 } : { v4, v6 };
+  const user = options.user ?? { name: 'deploy', sudo: 'nopasswd' };
+  const { name, port = 22, backend = 'nft', savedRules = {} } = options;
+
+  const put = (path: string, text: string, mode?: number): void => putFile(join(upper, path), text, mode);
+  put('/etc/hostname', `${name}\n`);
+  // sudo looks its own host up and stalls for ten seconds and more when nobody answers.
+  put('/etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${name}\n::1 localhost ip6-localhost\n`);
+  put('/etc/resolv.conf', '');
+  // systemd takes an empty one for a first boot.
+  put('/etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
+  put('/etc/ssh/sshd_config.d/lab.conf', sshdConfig(port));
+  putUser(put, upper, lab, user);
+  if (backend === 'legacy') putLegacy(upper);
+  for (const [kind, path] of Object.entries(SAVED)) {
+    const text = savedRules[kind as keyof Rules];
+    if (text !== undefined) put(path, text);
+  }
+  const hostKeys = await Promise.all(['ed25519', 'ecdsa'].map((type) => putHostKey(upper, name, type)));
+  const hex = index.toString(16).padStart(4, '0');
+  const wire = { port: `port${index}`, mac: `02:00:00:00:${hex.slice(0, 2)}:${hex.slice(2)}` };
+  return { name, addresses, port, user, backend, wire, hostKeys, directory };
+}
+
+/** Debian's defaults, except that only keys open the door and a whole fleet may knock at once. */
+const sshdConfig = (port: number): string =>
+  `Port ${port}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n`;
+
+/** SHA-512 crypt of "lab": a password that exists, so that sudo asks for it. */
+const PASSWORD =
+  '$6$labsalt$e.svQvk8jX0mQEPpLUGudMvFCNwOZ/CJK6NOYcVPXe7CEfTAvAHE/4QjVQRPpiwy.ZyFJYVD03OjeHrHcjTKj/';
+const SUDOERS: Readonly<Record<User['sudo'], string>> = {
+  nopasswd: 'ALL=(ALL) NOPASSWD: ALL',
+  password: 'ALL=(ALL) ALL',
+  none: '',
+};
+const USER_ID = 1000;
+
+function putUser(
+  put: (path: string, text: string, mode?: number) => void,
+  upper: string,
+  { base, publicKey }: { readonly base: Base; readonly publicKey: string },
+  { name, sudo }: User,
+): void {
+  put('/root/.ssh/authorized_keys', publicKey, 0o600);
+  chmodSync(join(upper, 'root'), 0o700);
+  chmodSync(join(upper, 'root/.ssh'), 0o700);
+  if (name === 'root') return;
+  const extend = (path: string, line: string, mode: number): void =>
+    put(path, `${readFileSync(join(base.directory, path), 'utf8')}${line}\n`, mode);
+  // A user whose password field is "!" is locked, and sshd turns locked users away.
+  const password = sudo === 'password' ? PASSWORD : '*';
+  extend('/etc/passwd', `${name}:x:${USER_ID}:${USER_ID}::/home/${name}:/bin/bash`, 0o644);
+  extend('/etc/group', `${name}:x:${USER_ID}:`, 0o644);
+  extend('/etc/shadow', `${name}:${password}:20000:0:99999:7:::`, 0o640);
+  if (sudo !== 'none') put('/etc/sudoers.d/lab', `${name} ${SUDOERS[sudo]}\n`, 0o440);
+  const home = `/home/${name}`;
+  put(`${home}/.ssh/authorized_keys`, publicKey, 0o600);
+  for (const path of ['', '.ssh', '.ssh/authorized_keys']) {
+    chownSync(join(upper, home, path), USER_ID, USER_ID);
+    if (path !== '.ssh/authorized_keys') chmodSync(join(upper, home, path), 0o700);
+  }
+}
+
+/** What `update-alternatives --set iptables /usr/sbin/iptables-legacy` leaves behind. */
+function putLegacy(upper: string): void {
+  directoryFor(join(upper, 'etc/alternatives'));
+  for (const family of ['iptables', 'ip6tables'])
+    for (const tool of ['', '-save', '-restore'])
+      symlinkSync(`/usr/sbin/${family}-legacy${tool}`, join(upper, 'etc/alternatives', family + tool));
+}
+
+async function putHostKey(upper: string, name: string, type: string): Promise<string> {
+  const file = join(upper, `etc/ssh/ssh_host_${type}_key`);
+  await must('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', `root@${name}`, '-f', file]);
+  return readFileSync(`${file}.pub`, 'utf8').split(' ').slice(0, 2).join(' ');
+}
+
+/** Appends the host to a known_hosts file, by address, as OpenSSH would write it. */
+export function pinHostKeys(knownHosts: string, { addresses, port, hostKeys }: Seat): void {
+  const names = [addresses.v4, ...(addresses.v6 === undefined ? [] : [addresses.v6])]
+    .map((address) => (port === 22 ? address : `[${address}]:${port}`))
+    .join(',');
+  appendFileSync(knownHosts, hostKeys.map((key) => `${names} ${key}\n`).join(''));
+}
+
+/** Writes a file with the directories above it, modes exact whatever the umask. */
+export function putFile(file: string, text: string, mode = 0o644): void {
+  directoryFor(dirname(file));
+  writeFileSync(file, text, { mode });
+  chmodSync(file, mode);
+}
+
+/** The upper layer's directories hide the modes of the base's; the umask must not narrow them. */
+function directoryFor(path: string): void {
+  const made = mkdirSync(path, { recursive: true });
+  for (let at = path; made !== undefined && at.startsWith(made); at = dirname(at)) chmodSync(at, 0o755);
+}

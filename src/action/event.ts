@@ -1,0 +1,112 @@
+/** What happened on GitHub, and which command follows from it. */
+import { error, type Problem, type Result } from '../problem.js';
+import type { CommandName } from './inputs.js';
+
+export interface GitHubEvent {
+  readonly name: string;
+  /** `owner/name`. */
+  readonly repository: string;
+  readonly commit: string;
+  /** `refs/heads/main`. */
+  readonly ref: string;
+  readonly defaultBranch: string;
+  readonly pull?: {
+    readonly number: number;
+    readonly headCommit: string;
+    /** From another repository: a read-only token, and no secrets. */
+    readonly fork: boolean;
+    readonly closed: boolean;
+  };
+  readonly serverUrl: string;
+  readonly apiUrl: string;
+  /** The page of this workflow run. */
+  readonly runUrl: string;
+  readonly actor: string;
+}
+
+interface Payload {
+  readonly action?: string;
+  readonly repository?: { readonly default_branch?: string };
+  readonly pull_request?: {
+    readonly number: number;
+    readonly head: { readonly sha: string; readonly repo?: { readonly full_name: string } | null };
+  };
+}
+
+/** @param payload The parsed file at `GITHUB_EVENT_PATH`. */
+export function readEvent(env: Readonly<Record<string, string | undefined>>, payload: unknown): GitHubEvent {
+  const { action, repository, pull_request: pull } = (payload ?? {}) as Payload;
+  const name = env.GITHUB_REPOSITORY ?? '';
+  const serverUrl = env.GITHUB_SERVER_URL ?? 'https://github.com';
+  return {
+    name: env.GITHUB_EVENT_NAME ?? '',
+    repository: name,
+    commit: env.GITHUB_SHA ?? '',
+    ref: env.GITHUB_REF ?? '',
+    defaultBranch: repository?.default_branch ?? 'main',
+    ...(pull && {
+      pull: {
+        number: pull.number,
+        headCommit: pull.head.sha,
+        // The repository of a deleted fork is null.
+        fork: pull.head.repo?.full_name !== name,
+        closed: action === 'closed',
+      },
+    }),
+    serverUrl,
+    apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
+    runUrl: `${serverUrl}/${name}/actions/runs/${env.GITHUB_RUN_ID ?? ''}`,
+    actor: env.GITHUB_ACTOR ?? '',
+  };
+}
+
+export type Command = Exclude<CommandName, 'auto'>;
+
+const FOLLOWS: { readonly [event: string]: Command } = {
+  pull_request: 'plan',
+  merge_group: 'plan',
+  schedule: 'drift',
+  workflow_dispatch: 'drift',
+};
+
+/**
+ * The command for an event; `undefined` when there is nothing to do. A pull request never deploys, whatever the
+ * inputs say: its author has written what would be deployed.
+ */
+export function commandOf(event: GitHubEvent, asked: CommandName): Result<Command | undefined> {
+  if (event.name === 'pull_request_target') return refused(PULL_REQUEST_TARGET);
+  if (asked === 'deploy' && event.pull !== undefined) return refused(PULL_DEPLOYS);
+  if (asked !== 'auto') return found(asked);
+  if (event.pull?.closed) return found(undefined);
+  if (event.name === 'push')
+    return found(event.ref === `refs/heads/${event.defaultBranch}` ? 'deploy' : 'check');
+  const command = FOLLOWS[event.name];
+  return command === undefined ? refused(unknownEvent(event.name)) : found(command);
+}
+
+const found = (value: Command | undefined): Result<Command | undefined> => ({
+  ok: true,
+  value,
+  problems: [],
+});
+const refused = (problem: Problem): Result<Command | undefined> => ({ ok: false, problems: [problem] });
+
+const PULL_DEPLOYS = error(
+  'pull-request-deploys',
+  'A pull request does not deploy.',
+  undefined,
+  'Run `command: deploy` on a push to the default branch.',
+);
+const PULL_REQUEST_TARGET = error(
+  'pull-request-target',
+  'The event `pull_request_target` gives secrets to code that nobody has reviewed.',
+  undefined,
+  'Use `pull_request`; for forks, plan from recorded states as the documentation shows.',
+);
+const unknownEvent = (name: string): Problem =>
+  error(
+    'unknown-event',
+    `\`command: auto\` does not know what to do on the event \`${name}\`.`,
+    undefined,
+    'Name the command: check, plan, deploy or drift.',
+  );

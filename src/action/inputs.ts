@@ -1,0 +1,82 @@
+/** The inputs of `action.yml`, checked and typed. */
+import { error, type Problem, type Result } from '../problem.js';
+
+export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift'] as const;
+export type CommandName = (typeof COMMANDS)[number];
+
+export const FAIL_ON = ['error', 'warning', 'opened', 'never'] as const;
+export type FailOn = (typeof FAIL_ON)[number];
+
+export interface Inputs {
+  readonly command: CommandName;
+  readonly policies: string;
+  /** Host names and `role:NAME`, separated by commas; `undefined` is all. */
+  readonly hosts?: string;
+  /** A folder of recorded states, read instead of the hosts. */
+  readonly state?: string;
+  readonly ssh: SshInputs;
+  readonly token: string;
+  readonly environment: string;
+  readonly comment: boolean;
+  readonly labels: boolean;
+  readonly deployment: boolean;
+  readonly failOn: FailOn;
+  readonly acceptLockoutRisk: readonly string[];
+  /** A reviewed plan; a deploy is bound to it. */
+  readonly planFile?: string;
+}
+
+/** Kept in memory alone: never written to disk, never handed to another process. */
+export interface SshInputs {
+  readonly key?: string;
+  readonly passphrase?: string;
+  /** The text of a known_hosts file; `undefined` uses the policy's. */
+  readonly knownHosts?: string;
+}
+
+/** @param get The value of an input, trimmed; empty when it was not given. */
+export function readInputs(get: (name: string) => string): Result<Inputs> {
+  const problems: Problem[] = [];
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
+    const value = get(name) || fallback;
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) problems.push(unknownValue(name, value, allowed));
+    return found ?? fallback;
+  };
+  const optional = <K extends string>(key: K, name: string): { readonly [key in K]?: string } => {
+    const value = get(name);
+    return value === '' ? {} : ({ [key]: value } as { [key in K]: string });
+  };
+  const flag = (name: string, fallback: 'true' | 'false'): boolean =>
+    oneOf(name, ['true', 'false'], fallback) === 'true';
+  const inputs: Inputs = {
+    command: oneOf('command', COMMANDS, 'auto'),
+    policies: get('policies') || 'policies',
+    ...optional('hosts', 'hosts'),
+    ...optional('state', 'state'),
+    ssh: {
+      ...optional('key', 'ssh-key'),
+      ...optional('passphrase', 'ssh-key-passphrase'),
+      ...optional('knownHosts', 'known-hosts'),
+    },
+    token: get('github-token'),
+    environment: get('environment'),
+    comment: flag('comment', 'true'),
+    labels: flag('labels', 'false'),
+    deployment: flag('deployment', 'false'),
+    failOn: oneOf('fail-on', FAIL_ON, 'error'),
+    acceptLockoutRisk: words(get('accept-lockout-risk')),
+    ...optional('planFile', 'plan'),
+  };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: inputs, problems: [] };
+}
+
+const unknownValue = (name: string, value: string, allowed: readonly string[]): Problem =>
+  error(
+    'bad-input',
+    `The input \`${name}\` cannot be \`${value}\`.`,
+    undefined,
+    `It is one of: ${allowed.join(', ')}.`,
+  );
+
+const words = (text: string): readonly string[] => text.split(/[\s,]+/).filter((word) => word !== '');

@@ -1,0 +1,108 @@
+/** `plan`: what a pull request changes, as a comment, a summary, annotations and outputs. */
+import type { Marker } from '../github/port.js';
+import type { Problem } from '../problem.js';
+import { findingRows } from '../report/fold.js';
+import { planPage } from '../report/html/plan.js';
+import { jsonText } from '../report/json.js';
+import { SUMMARY_BUDGET } from '../report/markdown/budget.js';
+import { planMarkdown } from '../report/markdown/plan.js';
+import { planText } from '../report/terminal/plan.js';
+import { type PlanTotals, planTotals, planVerdict } from '../report/totals.js';
+import type { Plan } from '../rollout/model.js';
+import type { FailOn } from './inputs.js';
+import type { Context } from './ports.js';
+import { annotate, comment, linkTo, stop, summarise, told } from './publish.js';
+
+export async function plan(context: Context): Promise<void> {
+  const { inputs, event, runner, redact, useCases } = context;
+  const planned = await useCases.plan();
+  const pull = event.pull?.number;
+  if (!planned.ok) {
+    const report = await stop(context, 'The firewall plan could not be made', planned.problems);
+    return comment(context, pull, marker(context, 'none'), report);
+  }
+  const { value } = planned;
+  const totals = planTotals(value);
+  runner.log(redact(planText(value, { colour: true })));
+  annotate(context, [...planned.problems, ...findings(value)]);
+  await output(context, value, totals);
+  const options = {
+    ...(inputs.environment === '' ? {} : { environment: inputs.environment }),
+    linkTo: linkTo(context),
+    elsewhere: `the [job summary](${event.runUrl})`,
+  };
+  await summarise(
+    context,
+    planMarkdown(value, { ...options, budget: SUMMARY_BUDGET, elsewhere: 'the JSON report' }),
+  );
+  await comment(context, pull, marker(context, value.digest), planMarkdown(value, options));
+  await label(context, pull, totals);
+  const reason = failure(totals, inputs.failOn);
+  if (reason !== undefined) runner.fail(redact(reason));
+}
+
+const marker = ({ inputs }: Context, state: string): Marker => ({
+  kind: 'plan',
+  environment: inputs.environment,
+  state,
+});
+
+/** One annotation for each line of the policy, however many hosts it is about. */
+const findings = (value: Plan): readonly Problem[] =>
+  findingRows(value.hosts).map(({ finding: { source, ...rest }, hosts }) => ({
+    ...rest,
+    message: `${rest.message}${hosts.length === 1 ? ` (${hosts[0]})` : ` (${hosts.length} hosts)`}`,
+    ...(source === undefined ? {} : { place: source }),
+  }));
+
+async function output({ runner, redact }: Context, value: Plan, totals: PlanTotals): Promise<void> {
+  runner.output('outcome', totals.changed > 0 ? 'changed' : 'unchanged');
+  runner.output('changed', String(totals.changed));
+  runner.output('opened', String(totals.traffic.opened));
+  runner.output('closed', String(totals.traffic.closed));
+  runner.output('possibly-opened', String(totals.traffic.possiblyOpened));
+  runner.output('possibly-closed', String(totals.traffic.possiblyClosed));
+  runner.output('digest', value.digest);
+  const unread = value.hosts.filter(({ status }) => status === 'unreachable' || status === 'error');
+  runner.output('unreachable-hosts', unread.map(({ host }) => host).join(','));
+  runner.output('json', await runner.file('plan.json', redact(jsonText(value))));
+  runner.output('html', await runner.file('plan.html', redact(planPage(value))));
+}
+
+const LABELS = {
+  opened: 'firewall:opens-traffic',
+  closed: 'firewall:closes-traffic',
+  lockout: 'firewall:lockout-risk',
+} as const;
+
+async function label(
+  context: Context,
+  pull: number | undefined,
+  { traffic, lockout }: PlanTotals,
+): Promise<void> {
+  const { inputs, event, github } = context;
+  if (!inputs.labels || pull === undefined || event.pull?.fork || inputs.token === '') return;
+  const wanted = [
+    ...(traffic.opened + traffic.possiblyOpened > 0 ? [LABELS.opened] : []),
+    ...(traffic.closed + traffic.possiblyClosed > 0 ? [LABELS.closed] : []),
+    ...(lockout.violated.length + lockout.accepted.length > 0 ? [LABELS.lockout] : []),
+  ];
+  await told(context, await github.setLabels(pull, wanted, Object.values(LABELS)));
+}
+
+/** Why the check is red, by `fail-on`; each level includes the ones before it. */
+function failure(totals: PlanTotals, failOn: FailOn): string | undefined {
+  const verdict = `${planVerdict(totals)}.`;
+  const unread = totals.unreachable + totals.error;
+  const errors = totals.findings.error + totals.lockout.violated.length + unread;
+  const warnings =
+    errors + totals.findings.warning + totals.lockout.notProven.length + totals.unproved.length;
+  const opened = warnings + totals.traffic.opened + totals.traffic.possiblyOpened;
+  const counts: { readonly [level in FailOn]: number } = {
+    error: errors,
+    warning: warnings,
+    opened,
+    never: 0,
+  };
+  return counts[failOn] > 0 ? verdict : undefined;
+}

@@ -1,0 +1,36 @@
+/** From an event to its command. */
+import { check } from './check.js';
+import { deploy } from './deploy.js';
+import { drift } from './drift.js';
+import { type Command, commandOf } from './event.js';
+import { plan } from './plan.js';
+import type { Context } from './ports.js';
+import { stop } from './publish.js';
+
+const NO_SECRETS =
+  'No SSH key was given, as on a pull request from a fork, so the hosts were not read and there is no plan: the policy was checked, and that is all. Recorded states (`state:`) give such pull requests a plan.';
+
+const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<void> } = {
+  check: (context) => check(context),
+  plan: (context) => (canReadHosts(context) ? plan(context) : check(context, NO_SECRETS)),
+  deploy,
+  drift,
+};
+
+/** Only a pull request may go without: elsewhere a missing key is a mistake that must be seen. */
+const canReadHosts = ({ inputs, event }: Context): boolean =>
+  event.pull === undefined || inputs.ssh.key !== undefined || inputs.state !== undefined;
+
+export async function run(context: Context): Promise<void> {
+  const command = commandOf(context.event, context.inputs.command);
+  if (!command.ok) {
+    await stop(context, 'Nothing was done', command.problems);
+    return;
+  }
+  if (command.value === undefined) {
+    context.runner.log('Nothing to do: the pull request is closed.');
+    return;
+  }
+  context.runner.log(`${context.event.name}: ${command.value}`);
+  await HANDLERS[command.value](context);
+}

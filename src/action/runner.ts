@@ -1,0 +1,44 @@
+/** The runner of GitHub Actions, over `@actions/core`: the only place that knows its files and commands. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as core from '@actions/core';
+import type { Level, Problem } from '../problem.js';
+import type { Runner } from './ports.js';
+
+const ANNOTATE: { readonly [level in Level]: typeof core.error } = {
+  error: core.error,
+  warning: core.warning,
+  note: core.notice,
+};
+
+/** @param env The environment of the step. */
+export function openRunner(env: Readonly<Record<string, string | undefined>>): Runner {
+  const folder = join(env.RUNNER_TEMP ?? tmpdir(), 'sallyport');
+  return {
+    input: (name) => core.getInput(name),
+    output: (name, value) => core.setOutput(name, value),
+    mask: (secret) => core.setSecret(secret),
+    log: (text) => core.info(text),
+    annotate: (problem) => ANNOTATE[problem.level](sentence(problem), properties(problem)),
+    summary: async (markdown) => {
+      if (env.GITHUB_STEP_SUMMARY === undefined) return;
+      await core.summary.addRaw(markdown, true).write();
+    },
+    file: async (name, text) => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const path = join(folder, name);
+      await writeFile(path, text, { mode: 0o600 });
+      return path;
+    },
+    fail: (message) => core.setFailed(message),
+  };
+}
+
+const sentence = ({ message, hint }: Problem): string =>
+  hint === undefined ? message : `${message} ${hint}`;
+
+const properties = ({ id, place }: Problem) => ({
+  title: id,
+  ...(place && { file: place.file, startLine: place.line, startColumn: place.column }),
+});

@@ -1,0 +1,74 @@
+/** One repository at GitHub's API, with the token of the job. */
+import { getOctokit } from '@actions/github';
+
+type Octokit = ReturnType<typeof getOctokit>;
+
+export interface Client {
+  readonly rest: Octokit['rest'];
+  readonly paginate: Octokit['paginate'];
+  readonly owner: string;
+  readonly repo: string;
+  /** The login that the token acts as; `undefined` where GitHub does not tell. Asked once. */
+  readonly viewer: () => Promise<string | undefined>;
+}
+
+export interface ClientOptions {
+  readonly token: string;
+  /** `https://api.github.com`, or a GitHub Enterprise's. */
+  readonly apiUrl: string;
+  /** `owner/name`. */
+  readonly repository: string;
+}
+
+/** GitHub gives up on a request after ten seconds; a proxy between may not. */
+const TIMEOUT = 20_000;
+
+export function connect({ token, apiUrl, repository }: ClientOptions): Client {
+  const octokit = getOctokit(token, { baseUrl: apiUrl });
+  octokit.hook.before('request', (options) => {
+    options.request = { ...options.request, signal: AbortSignal.timeout(TIMEOUT) };
+  });
+  const [owner = '', repo = ''] = repository.split('/');
+  let viewer: Promise<string | undefined> | undefined;
+  return {
+    rest: octokit.rest,
+    paginate: octokit.paginate,
+    owner,
+    repo,
+    viewer: () => {
+      viewer ??= login(octokit);
+      return viewer;
+    },
+  };
+}
+
+/** GraphQL knows the login of an app's token (`github-actions[bot]`); REST only that of a person's. */
+async function login(octokit: Octokit): Promise<string | undefined> {
+  try {
+    const answer = await octokit.graphql<{ viewer: { login: string } }>('query { viewer { login } }');
+    return answer.viewer.login;
+  } catch {
+    try {
+      return (await octokit.rest.users.getAuthenticated()).data.login;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/**
+ * Whether this author is us. When GitHub does not say who we are, only a bot can be: a person who pastes our marker
+ * into a comment is none.
+ */
+export async function isOurs(
+  client: Client,
+  user: { readonly login: string; readonly type?: string } | null,
+): Promise<boolean> {
+  const viewer = await client.viewer();
+  if (user === null) return false;
+  if (viewer === undefined) return user.type === 'Bot';
+  return bare(user.login) === bare(viewer);
+}
+
+/** GraphQL names an app without the `[bot]` that REST gives it. */
+const bare = (name: string): string => name.replace(/\[bot\]$/, '');

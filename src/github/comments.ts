@@ -1,0 +1,71 @@
+/** The sticky comment. */
+import { type Client, isOurs } from './client.js';
+import { carries, sameText, withMarker } from './marker.js';
+import type { Marker, Posted } from './port.js';
+
+interface Comment {
+  readonly id: number;
+  readonly body?: string;
+  readonly html_url: string;
+}
+
+/**
+ * Finds our comment again by its marker and its author, and brings it up to date: no call when the text is the same,
+ * a new comment when it was deleted. Duplicates, which two jobs at once can leave, are removed; the oldest stays.
+ * @param blind When the comments cannot be listed, post a new one: a second comment is better than none.
+ */
+export async function upsertComment(
+  client: Client,
+  pull: number,
+  marker: Marker,
+  body: string,
+  blind: boolean,
+): Promise<Posted> {
+  const text = withMarker(marker, body);
+  const [first, ...others] = await ownComments(client, pull, marker).catch((thrown: unknown) => {
+    if (blind) return [];
+    throw thrown;
+  });
+  for (const other of others) await deleteComment(client, other.id);
+  if (first === undefined) return create(client, pull, text);
+  if (sameText(first.body, text)) return { action: 'unchanged', url: first.html_url };
+  return update(client, pull, first.id, text);
+}
+
+async function ownComments(client: Client, pull: number, marker: Marker): Promise<readonly Comment[]> {
+  const { owner, repo } = client;
+  const all = await client.paginate(client.rest.issues.listComments, {
+    owner,
+    repo,
+    issue_number: pull,
+    per_page: 100,
+  });
+  const own: Comment[] = [];
+  for (const comment of all)
+    if (carries(marker, comment.body) && (await isOurs(client, comment.user))) own.push(comment);
+  return own.sort((a, b) => a.id - b.id);
+}
+
+async function create({ rest, owner, repo }: Client, pull: number, body: string): Promise<Posted> {
+  const { data } = await rest.issues.createComment({ owner, repo, issue_number: pull, body });
+  return { action: 'created', url: data.html_url };
+}
+
+async function update(client: Client, pull: number, id: number, body: string): Promise<Posted> {
+  const { rest, owner, repo } = client;
+  try {
+    const { data } = await rest.issues.updateComment({ owner, repo, comment_id: id, body });
+    return { action: 'updated', url: data.html_url };
+  } catch (thrown) {
+    if ((thrown as { status?: number }).status !== 404) throw thrown;
+    return create(client, pull, body);
+  }
+}
+
+async function deleteComment({ rest, owner, repo }: Client, id: number): Promise<void> {
+  try {
+    await rest.issues.deleteComment({ owner, repo, comment_id: id });
+  } catch (thrown) {
+    if ((thrown as { status?: number }).status !== 404) throw thrown;
+  }
+}

@@ -1,0 +1,75 @@
+/** The life of the drift issue: opened, updated when the drift changes, closed when clean, opened again. */
+import { type Client, isOurs } from './client.js';
+import { carries, sameText, stateOf, withMarker } from './marker.js';
+import type { DriftReport, Marker, Posted } from './port.js';
+
+/** Found by: GitHub filters issues by label, not by their text. */
+export const DRIFT_LABEL = 'sallyport-drift';
+
+interface Issue {
+  readonly number: number;
+  readonly state: string;
+  readonly body?: string | null;
+  readonly html_url: string;
+}
+
+/**
+ * People hear of it when it changes, and only then: the body is always the newest report, a comment marks each
+ * transition. A clean report without an open issue does nothing.
+ */
+export async function driftIssue(client: Client, marker: Marker, report: DriftReport): Promise<Posted> {
+  const issue = await findIssue(client, marker);
+  const text = withMarker(marker, report.body);
+  if (issue === undefined) return report.clean ? { action: 'none' } : open(client, report, text);
+  const isOpen = issue.state === 'open';
+  if (report.clean)
+    return isOpen ? close(client, issue, report, text) : { action: 'none', url: issue.html_url };
+  const changed = stateOf(issue.body) !== marker.state;
+  if (isOpen && !changed && sameText(issue.body, text)) return { action: 'unchanged', url: issue.html_url };
+  await write(client, issue.number, { title: report.title, body: text, state: 'open' });
+  if (changed || !isOpen) await say(client, issue.number, report.summary);
+  return { action: 'updated', url: issue.html_url };
+}
+
+/** The newest of ours, open before closed. */
+async function findIssue(client: Client, marker: Marker): Promise<Issue | undefined> {
+  const { owner, repo } = client;
+  const labelled = await client.paginate(client.rest.issues.listForRepo, {
+    owner,
+    repo,
+    labels: DRIFT_LABEL,
+    state: 'all',
+    per_page: 100,
+  });
+  const own: Issue[] = [];
+  for (const issue of labelled)
+    if (carries(marker, issue.body) && (await isOurs(client, issue.user))) own.push(issue);
+  return own.sort(
+    (a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number,
+  )[0];
+}
+
+async function open({ rest, owner, repo }: Client, { title }: DriftReport, body: string): Promise<Posted> {
+  const { data } = await rest.issues.create({ owner, repo, title, body, labels: [DRIFT_LABEL] });
+  return { action: 'created', url: data.html_url };
+}
+
+async function close(client: Client, issue: Issue, report: DriftReport, body: string): Promise<Posted> {
+  await say(client, issue.number, report.summary);
+  await write(client, issue.number, { title: report.title, body, state: 'closed' });
+  return { action: 'closed', url: issue.html_url };
+}
+
+/** An over-long body is answered with 200 and dropped, so the answer is read. */
+async function write(
+  { rest, owner, repo }: Client,
+  number: number,
+  change: { title: string; body: string; state: 'open' | 'closed' },
+): Promise<void> {
+  const { data } = await rest.issues.update({ owner, repo, issue_number: number, ...change });
+  if (!sameText(data.body, change.body)) throw new Error('GitHub kept the old text of the drift issue');
+}
+
+async function say({ rest, owner, repo }: Client, number: number, body: string): Promise<void> {
+  await rest.issues.createComment({ owner, repo, issue_number: number, body });
+}

@@ -1,0 +1,157 @@
+/** GitHub's faults as problems: what went wrong, what to do about it, and whether trying again can help. */
+import { type Problem, type Result, warning } from '../problem.js';
+
+/** What an operation is called in a message, and what the job must be allowed to do for it. */
+export interface Operation {
+  /** Completes "GitHub did not let us …": `post the comment`. */
+  readonly what: string;
+  /** As a workflow names it: `pull-requests: write`. */
+  readonly permission: string;
+}
+
+/** Time as the retries need it; tests hand in one that does not wait. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+interface Fault {
+  readonly problem: Problem;
+  /** Milliseconds until another try may help; `undefined` when it cannot. `null`: at the next step of the back-off. */
+  readonly retryAfter: number | null | undefined;
+}
+
+const BACK_OFF = [1_000, 4_000, 15_000];
+/** No report is worth more of a job's time than this, over all tries. */
+const PATIENCE = 120_000;
+
+/**
+ * Runs an operation that can be run again from its start (it looks before it writes), until it succeeds, cannot
+ * succeed, or the patience is over. Never throws.
+ */
+export async function attempt<T>(
+  operation: Operation,
+  clock: Clock,
+  run: () => Promise<T>,
+): Promise<Result<T>> {
+  const deadline = clock.now() + PATIENCE;
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return { ok: true, value: await run(), problems: [] };
+    } catch (thrown) {
+      const { problem, retryAfter } = fault(thrown, operation, clock.now());
+      const step = BACK_OFF[tries];
+      if (retryAfter === undefined || step === undefined) return { ok: false, problems: [problem] };
+      const wait = Math.max(retryAfter ?? 0, step);
+      if (clock.now() + wait > deadline) return { ok: false, problems: [problem] };
+      await clock.sleep(wait);
+    }
+  }
+}
+
+/** https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api */
+function fault(thrown: unknown, operation: Operation, now: number): Fault {
+  const { status, headers, message } = describe(thrown);
+  const limited = rateLimit(status, headers, message, now);
+  if (limited !== undefined) return rateLimited(operation, limited, now);
+  const known = FAULTS[status];
+  if (known !== undefined)
+    return {
+      problem: warning(
+        known.id,
+        `GitHub did not let us ${operation.what}: ${known.why}.`,
+        undefined,
+        known.hint(operation, message),
+      ),
+      retryAfter: undefined,
+    };
+  return {
+    problem: warning(
+      'github-fault',
+      `GitHub did not let us ${operation.what}: ${message}.`,
+      undefined,
+      status >= 500 ? 'Run the job again when GitHub answers: https://www.githubstatus.com.' : undefined,
+    ),
+    retryAfter: status >= 500 ? null : undefined,
+  };
+}
+
+const FAULTS: {
+  readonly [status: number]: {
+    readonly id: string;
+    readonly why: string;
+    readonly hint: (operation: Operation, message: string) => string;
+  };
+} = {
+  401: {
+    id: 'github-unauthorized',
+    why: 'it does not accept the token (401)',
+    hint: () => 'Give the action the token of the job as `github-token`, or one that has not expired.',
+  },
+  403: {
+    id: 'github-forbidden',
+    why: 'the token may not do that (403)',
+    hint: ({ permission }) =>
+      `Give the job \`permissions: { ${permission} }\`; a pull request from a fork never has it.`,
+  },
+  404: {
+    id: 'github-not-found',
+    why: 'it is not there, or the token may not see it (404)',
+    hint: ({ permission }) =>
+      `Give the job \`permissions: { ${permission} }\`, and look whether it was deleted.`,
+  },
+  410: {
+    id: 'github-gone',
+    why: 'it is switched off in this repository (410)',
+    hint: () => 'Enable issues in the settings of the repository.',
+  },
+  422: {
+    id: 'github-invalid',
+    why: 'it does not accept the content (422)',
+    hint: (_, message) => `GitHub says: ${message}.`,
+  },
+};
+
+function rateLimited(operation: Operation, wait: number, now: number): Fault {
+  const until = new Date(now + wait).toISOString().slice(11, 16);
+  const message = `GitHub did not let us ${operation.what}: the rate limit of the token is used up until ${until} UTC.`;
+  return {
+    problem: warning('github-rate-limit', message, undefined, 'Run the job again after that.'),
+    retryAfter: wait,
+  };
+}
+
+/** Milliseconds to wait, when this is the primary or the secondary rate limit. */
+function rateLimit(status: number, headers: Headers, message: string, now: number): number | undefined {
+  if (status !== 403 && status !== 429) return undefined;
+  const retryAfter = Number(headers['retry-after']);
+  if (Number.isFinite(retryAfter) && retryAfter >= 0) return retryAfter * 1000;
+  if (headers['x-ratelimit-remaining'] === '0')
+    return Math.max(0, Number(headers['x-ratelimit-reset'] ?? 0) * 1000 - now);
+  return status === 429 || /rate limit/i.test(message) ? 60_000 : undefined;
+}
+
+type Headers = { readonly [name: string]: string | number | undefined };
+
+/** What octokit's RequestError says; a broken connection has no status and counts as the server's fault. */
+function describe(thrown: unknown): {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly message: string;
+} {
+  const error = thrown as {
+    readonly status?: unknown;
+    readonly message?: unknown;
+    readonly response?: { readonly headers?: Headers };
+  };
+  return {
+    status: typeof error.status === 'number' ? error.status : 500,
+    headers: error.response?.headers ?? {},
+    message:
+      String(error.message ?? thrown)
+        .split('\n')[0]
+        ?.replace(/ - https:\S+$/, '')
+        .replace(/\.$/, '') ?? '',
+  };
+}

@@ -1,0 +1,44 @@
+/** The port, over GitHub's API. */
+import { type ClientOptions, connect } from './client.js';
+import { upsertComment } from './comments.js';
+import { branchHead, finishDeployment, mergedPull, setLabels, startDeployment } from './deployments.js';
+import { driftIssue } from './drift-issue.js';
+import { attempt, type Clock, type Operation } from './faults.js';
+import type { GitHubPort } from './port.js';
+
+const OPERATIONS = {
+  comment: { what: 'post the comment', permission: 'pull-requests: write' },
+  issue: { what: 'keep the drift issue', permission: 'issues: write' },
+  pull: { what: 'find the merged pull request', permission: 'pull-requests: read' },
+  head: { what: 'look up the newest commit of the branch', permission: 'contents: read' },
+  labels: { what: 'label the pull request', permission: 'pull-requests: write' },
+  deployment: { what: 'record the deployment', permission: 'deployments: write' },
+} as const satisfies { readonly [name: string]: Operation };
+
+export const SYSTEM_CLOCK: Clock = {
+  now: Date.now,
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+/** GitHub with the token of the job. Nothing is asked before the first call. */
+export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK): GitHubPort {
+  const client = connect(options);
+  const run = <T>(name: keyof typeof OPERATIONS, operation: () => Promise<T>) =>
+    attempt(OPERATIONS[name], clock, operation);
+  return {
+    upsertComment: async (pull, marker, body) => {
+      const upsert = (blind: boolean) =>
+        run('comment', () => upsertComment(client, pull, marker, body, blind));
+      const posted = await upsert(false);
+      return posted.ok ? posted : upsert(true);
+    },
+    driftIssue: (marker, report) => run('issue', () => driftIssue(client, marker, report)),
+    mergedPull: (commit) => run('pull', () => mergedPull(client, commit)),
+    branchHead: (branch) => run('head', () => branchHead(client, branch)),
+    setLabels: (pull, wanted, ours) => run('labels', () => setLabels(client, pull, wanted, ours)),
+    startDeployment: (environment, commit, logUrl) =>
+      run('deployment', () => startDeployment(client, environment, commit, logUrl)),
+    finishDeployment: (deployment, state, description, logUrl) =>
+      run('deployment', () => finishDeployment(client, deployment, state, description, logUrl)),
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * What the action asks of GitHub. Every answer is a value: a report that cannot be posted is a warning in the log and
+ * never the end of a deployment.
+ */
+import type { Result } from '../problem.js';
+
+/** Which of our comments or issues this is. Stands, hidden, in the first line of the text. */
+export interface Marker {
+  readonly kind: 'plan' | 'deploy' | 'drift';
+  /** Keeps the reports of several fleets in one repository apart. */
+  readonly environment: string;
+  /** What the text is about, to tell a change from a re-run: a digest. */
+  readonly state: string;
+}
+
+/** What was done, and where it can be seen. */
+export interface Posted {
+  readonly action: 'created' | 'updated' | 'unchanged' | 'closed' | 'none';
+  readonly url?: string;
+}
+
+export interface DriftReport {
+  readonly clean: boolean;
+  readonly title: string;
+  readonly body: string;
+  /** One line for the comment that marks a transition. */
+  readonly summary: string;
+}
+
+export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
+
+export interface GitHubPort {
+  /** One comment a marker on this pull request: created, updated when the text differs, otherwise left alone. */
+  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<Posted>>;
+  /** One issue a marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
+  driftIssue(marker: Marker, report: DriftReport): Promise<Result<Posted>>;
+  /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
+  mergedPull(commit: string): Promise<Result<number | undefined>>;
+  /** The commit that a branch is at now. */
+  branchHead(branch: string): Promise<Result<string>>;
+  /** Sets exactly these labels of ours on a pull request; others stay. */
+  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<Posted>>;
+  /** Records that this commit is being deployed; the number is what `finishDeployment` takes. */
+  startDeployment(environment: string, commit: string, logUrl: string): Promise<Result<number>>;
+  finishDeployment(
+    deployment: number,
+    state: DeploymentState,
+    description: string,
+    logUrl: string,
+  ): Promise<Result<Posted>>;
+}

@@ -1,0 +1,172 @@
+/** A plan as one HTML file that needs nothing else: the whole of it, with a search, for fleets that no comment holds. */
+import type { HostPlan, Plan } from '../../rollout/model.js';
+import type { DecidingRule } from '../../traffic/model.js';
+import {
+  type DiffGroup,
+  diffGroups,
+  type FindingRow,
+  findingRows,
+  type TrafficKind,
+  type TrafficRow,
+  trafficRows,
+} from '../fold.js';
+import { diffText } from '../rules.js';
+import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
+import { visible, visibleLines } from '../visible.js';
+import {
+  addresses,
+  conditions,
+  count,
+  packetText,
+  placeText,
+  protocolText,
+  ruleReason,
+  ruleText,
+  shortCommit,
+} from '../words.js';
+import style from './page.css';
+
+export function planPage(plan: Plan): string {
+  const totals = planTotals(plan);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>Firewall plan</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<h1>Firewall plan</h1>
+<p class="verdict">${text(planVerdict(totals))}.</p>
+<p class="soft">${text(plan.digest)}${plan.commit === null ? '' : `, commit ${text(shortCommit(plan.commit))}`}</p>
+${numbers(totals)}
+<div class="search"><input type="search" id="search" placeholder="Search hosts, ports, addresses, rules" aria-label="Search"></div>
+${KINDS.map((kind) => traffic(kind, trafficRows(plan, kind))).join('')}
+${findings(findingRows(plan.hosts))}
+${section('Rules', diffGroups(plan).map(diff))}
+${section('Hosts', plan.hosts.map(host))}
+</main>
+<script>${SEARCH}</script>
+</body>
+</html>
+`;
+}
+
+/** Text for HTML, in an element or between double quotes. */
+const text = (value: string): string =>
+  visible(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** Every word must be found; sections without anything found go as well. */
+const SEARCH = `
+const input = document.getElementById('search');
+input.addEventListener('input', () => {
+  const words = input.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  for (const part of document.querySelectorAll('section')) {
+    let found = 0;
+    for (const item of part.querySelectorAll('[data-item]')) {
+      const text = item.textContent.toLowerCase();
+      item.hidden = !words.every((word) => text.includes(word));
+      if (!item.hidden) found += 1;
+    }
+    part.hidden = found === 0;
+  }
+});
+`;
+
+const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
+
+const TITLES: { readonly [kind in TrafficKind]: string } = {
+  opened: 'Opens',
+  possiblyOpened: 'Possibly opens',
+  closed: 'Closes',
+  possiblyClosed: 'Possibly closes',
+  answeredDifferently: 'Refuses in another way',
+};
+
+function numbers({ traffic, ...totals }: PlanTotals): string {
+  const cells: readonly (readonly [string, number, string])[] = [
+    ['opened', traffic.opened + traffic.possiblyOpened, 'opened'],
+    ['closed', traffic.closed + traffic.possiblyClosed, 'closed'],
+    ['', totals.changed, 'hosts change'],
+    ['', totals.unchanged, 'unchanged'],
+    ['bad', totals.unreachable + totals.error, 'without a plan'],
+  ];
+  const shown = cells.filter(([, number], index) => index < 4 || number > 0);
+  return `<ul class="numbers">${shown.map(([kind, number, words]) => `<li class="${kind}"><b>${number.toLocaleString('en-US')}</b>${words}</li>`).join('')}</ul>`;
+}
+
+const section = (title: string, items: readonly string[]): string =>
+  items.length === 0 ? '' : `<section><h2>${title}</h2>\n${items.join('\n')}\n</section>`;
+
+function traffic(kind: TrafficKind, rows: readonly TrafficRow[]): string {
+  if (rows.length === 0) return '';
+  const closes = kind === 'closed' || kind === 'possiblyClosed';
+  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${closes ? 'Was allowed by' : 'Decided by'}</th></tr>`;
+  const body = rows.map(
+    (row) =>
+      `<tr data-item><td>${what(row)}</td><td>${row.hosts.map(text).join(', ')}</td><td>${(closes ? row.before : row.after).map(decider).join('<br>')}</td></tr>`,
+  );
+  return section(`${TITLES[kind]}: ${rows.length}`, [
+    `<table><thead>${head}</thead><tbody>${body.join('\n')}</tbody></table>`,
+  ]);
+}
+
+function what(row: TrafficRow): string {
+  const extra = conditions(row);
+  const details = extra.length === 0 ? '' : `<br><span class="soft">${extra.map(text).join(' · ')}</span>`;
+  return [
+    `<b>${text(protocolText(row))}</b> from ${addresses(row.src).map(text).join(', ')}`,
+    row.hook === 'INPUT' && row.dst.length === 0 ? '' : ` to ${addresses(row.dst).map(text).join(', ')}`,
+    details,
+    `<br><span class="soft">${row.hook}, for example ${text(packetText(row.example))}</span>`,
+  ].join('');
+}
+
+function decider(rule: DecidingRule): string {
+  const reason = ruleReason(rule);
+  const place =
+    rule.source === undefined ? '' : `<span class="soft">${text(placeText(rule.source))}</span><br>`;
+  return `${place}${reason === undefined ? '' : `${text(reason)}<br>`}<code>${text(ruleText(rule))}</code>`;
+}
+
+function findings(rows: readonly FindingRow[]): string {
+  if (rows.length === 0) return '';
+  const line = ({ finding, hosts }: FindingRow): string => {
+    const place =
+      finding.source === undefined ? '' : `<span class="soft">${text(placeText(finding.source))}</span> `;
+    const hint = finding.hint === undefined ? '' : ` ${text(finding.hint)}`;
+    const level = finding.level === 'error' ? '<b class="bad">error</b>' : `<b>${finding.level}</b>`;
+    return `<p data-item>${level} ${place}${text(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
+  };
+  return section('Findings', rows.map(line));
+}
+
+function diff(group: DiffGroup): string {
+  const lines = visibleLines(diffText(group)).split('\n').map(diffLine).join('\n');
+  const title = `${count(group.hosts.length, 'host')}: +${group.added} −${group.removed}`;
+  return `<details data-item open><summary>${title}</summary><p class="soft">${group.hosts.map(text).join(', ')}</p><pre>${lines}</pre></details>`;
+}
+
+const CLASSES: { readonly [sign: string]: string } = { '+': 'add', '-': 'del', '@': 'at' };
+
+function diffLine(line: string): string {
+  const kind = CLASSES[line.charAt(0)];
+  return kind === undefined ? text(line) : `<span class="${kind}">${text(line)}</span>`;
+}
+
+function host({ host: name, status, reason, lockout, foreign }: HostPlan): string {
+  const facts = [
+    ...(reason === undefined ? [] : [reason]),
+    ...(lockout === undefined
+      ? []
+      : [`Lock-out: ${lockout.verdict}${lockout.accepted ? ', accepted' : ''}.`, ...lockout.reasons]),
+    ...(foreign === undefined || foreign.rules + foreign.chains.length === 0
+      ? []
+      : [`Left alone: ${count(foreign.rules, 'rule')}; ${foreign.chains.join(', ')}.`]),
+  ];
+  const state = status === 'unreachable' || status === 'error' ? `<b class="bad">${status}</b>` : status;
+  return `<p data-item><b>${text(name)}</b><span class="tag">${state}</span> <span class="soft">${facts.map(text).join(' ')}</span></p>`;
+}

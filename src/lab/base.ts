@@ -57,15 +57,15 @@ const BUILD = `
 [ ! -d "$1" ] || exit 0
 building="$1.building"
 rm -rf "$building"
-shift_target="$1"; shift
+target="$1"; shift
 sources="$1"; shift
 printf '%s\\n' "$sources" | mmdebstrap --mode=root "$@" "$building" -
-mv "$building" "$shift_target"
+mv "$building" "$target"
 `;
 
 /**
  * The base of a suite, built when it is not in the cache yet (about 20 s and 220 MB), else at once.
- * Needs root. @throws ProblemError when the machine has no package lists or the build fails.
+ * Needs root. @throws ProblemError when apt knows no sources or the build fails.
  */
 export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
   const cache = options.cache ?? '/var/cache/sallyport-lab';
@@ -82,6 +82,7 @@ export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
     `${directory}.lock`,
     ...['sh', '-eu', '-c', BUILD, 'sh', directory, await packageSources(suite)],
     ...['--variant=essential', `--include=${PACKAGES.join(',')}`, '--dpkgopt=force-unsafe-io'],
+    '--keyring=/usr/share/keyrings',
     ...['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*'],
     ...(await downloadSettings()).map((setting) => `--aptopt=${setting}`),
     ...[`--essential-hook=${PRESEED}`, `--customize-hook=${FINISH}`, suite],
@@ -107,30 +108,42 @@ function ownSuite(): string {
 
 /**
  * The machine's own sources of the suite with its updates, as apt understands them, whatever the files are called.
- * Another suite of the same distribution comes from the same mirror.
+ * Another suite of the same distribution comes from the same mirror. A machine fresh from an image has no package
+ * lists, and apt then names no sources: they are fetched first.
  */
 async function packageSources(suite: string): Promise<string> {
-  const format = '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)';
-  const listed = (await must('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']))
+  const lines = sourceLines(await indexTargets(), suite);
+  if (lines.length > 0) return lines.join('\n');
+  await must('apt-get', ['update', '-q']);
+  const fetched = sourceLines(await indexTargets(), suite);
+  if (fetched.length > 0) return fetched.join('\n');
+  throw new ProblemError([
+    error(
+      'lab-no-package-sources',
+      `apt knows no source of Debian or Ubuntu packages for ${suite} on this machine.`,
+      undefined,
+      'Check /etc/apt/sources.list and /etc/apt/sources.list.d.',
+    ),
+  ]);
+}
+
+const indexTargets = (): Promise<string> =>
+  must('apt-get', [
+    ...['indextargets', '--format', '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)'],
+    'Created-By: Packages',
+  ]);
+
+function sourceLines(targets: string, suite: string): readonly string[] {
+  const listed = targets
     .split('\n')
     .map((line) => line.split(' '))
     .filter(([, , , origin]) => origin === 'Debian' || origin === 'Ubuntu');
   const own = listed.filter(([, release]) => release === suite || release?.startsWith(`${suite}-`));
   const mirrors = listed
     .filter(([, release]) => release === ownSuite())
-    .map(([uri, , part]) => [uri, suite, part]);
-  const lines = (own.length > 0 ? own : mirrors).map(
-    ([uri, release, part]) => `deb ${uri} ${release} ${part}`,
-  );
-  if (lines.length > 0) return [...new Set(lines)].sort().join('\n');
-  throw new ProblemError([
-    error(
-      'lab-no-package-lists',
-      'apt has no package lists on this machine.',
-      undefined,
-      'Run "apt-get update" first.',
-    ),
-  ]);
+    .map(([uri, , component]) => [uri, suite, component]);
+  const chosen = own.length > 0 ? own : mirrors;
+  return [...new Set(chosen.map(([uri, release, component]) => `deb ${uri} ${release} ${component}`))].sort();
 }
 
 /** How this machine downloads (proxies, retries, clocks it does not trust), for the apt that fills the root. */

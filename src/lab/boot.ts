@@ -96,8 +96,7 @@ ls /etc/iptables/rules.* /etc/iptables/ipsets >/dev/null 2>&1 && netfilter-persi
 until [ -s /run/sshd.pid ]; do sleep 0.01; done
 echo ready
 exec >/dev/null 2>&1
-trap '' CHLD
-exec sleep infinity
+exec env --ignore-signal=CHLD sleep infinity
 `;
 
 const bootLight: Boot = async (ground, { directory, name, wire, addresses }) => {

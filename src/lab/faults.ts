@@ -1,14 +1,14 @@
-/** What can go wrong with a host, for real. Every fault lasts until it is mended; a power cut mends what was memory. */
+/** What can go wrong with a host, for real. Every fault lasts until it is mended; a boot starts with none of those inside the host or on its wire. */
 import { spawn } from 'node:child_process';
 import { endOf, entering, type Ground } from './boot.js';
 import type { Seat } from './seat.js';
-import { must, type Ran, saysLine, systemEnv } from './shell.js';
+import { must, quote, saysLine, systemEnv } from './shell.js';
 
 /** Takes the fault away again. Harmless when the host lost its power since. */
 export type Mend = () => Promise<void>;
 
 export interface Faults {
-  /** Both directions, silently, for everyone: no carrier is lost, packets are. */
+  /** Both directions, silently, for everyone: packets are lost, the carrier is not. */
   cutWire(): Promise<Mend>;
   /** Between the lab's clients and the host, one family alone, silently. */
   cutFamily(family: 'v4' | 'v6'): Promise<Mend>;
@@ -27,16 +27,17 @@ export interface Faults {
 export interface Target {
   readonly ground: Ground;
   readonly seat: Seat;
-  /** Runs in the host; throws when it fails. */
+  /** Runs a script in the host; throws when it fails. */
   readonly inHost: (script: string) => Promise<string>;
-  readonly exec: (script: string) => Promise<Ran>;
   /** The host's first process. */
   readonly pid: () => number;
+  readonly isUp: () => boolean;
 }
 
 type Rule = readonly [chain: 'INPUT' | 'OUTPUT', ...match: string[]];
 
-export function faultsOf({ ground, seat, inHost, exec, pid }: Target): Faults {
+/** What breaks, and how it is mended; see {@link Faults}. */
+export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
   const inLab = (...command: string[]): Promise<string> =>
     must('nsenter', [...entering(ground.pid, 'mn'), ...command]);
   /** Rules of the lab's own firewall, in the lab's namespace, with the base's own tools. */
@@ -57,18 +58,24 @@ export function faultsOf({ ground, seat, inHost, exec, pid }: Target): Faults {
     await each('-I');
     return () => each('-D');
   };
+  /** What lasted in a host's memory only is mended by the loss of its power. */
+  const mending =
+    (script: string): Mend =>
+    async () => {
+      if (isUp()) await inHost(script);
+    };
   const bothWays = (address: string, ...match: string[]): readonly Rule[] => [
     ['OUTPUT', '-d', address, ...match],
     ['INPUT', '-s', address, ...match],
   ];
-  /** Bridge port states of linux/if_bridge.h: 0 disabled, 3 forwarding. */
-  const portState = (state: '0' | '3') =>
-    inLab('ip', 'link', 'set', seat.wire.port, 'type', 'bridge_slave', 'state', state);
+  const plug = (bridge: 'br0' | 'nowhere') => inLab('ip', 'link', 'set', seat.wire.port, 'master', bridge);
 
   return {
     cutWire: async () => {
-      await portState('0');
-      return async () => void (await portState('3'));
+      await plug('nowhere');
+      return async () => {
+        if (isUp()) await plug('br0');
+      };
     },
     cutFamily: (family) => drop((_, address) => bothWays(address), family),
     blockNewSsh: (family) =>
@@ -82,12 +89,12 @@ export function faultsOf({ ground, seat, inHost, exec, pid }: Target): Faults {
       ),
     fillDisk: async (directory) => {
       await inHost(FILL_DISK.replaceAll('$1', quote(directory)));
-      return async () => void (await exec(`rm -f ${quote(`${directory}/${FILLER}`)}`));
+      return mending(`rm -f ${quote(`${directory}/${FILLER}`)}`);
     },
     readOnly: async (directory) => {
       const path = quote(directory);
       await inHost(`mkdir -p ${path}; mount --bind ${path} ${path}; mount -o remount,bind,ro ${path}`);
-      return async () => void (await exec(`umount ${path}`));
+      return mending(`! mountpoint -q ${path} || umount ${path}`);
     },
     holdXtablesLock: async () => {
       const holder = spawn(
@@ -96,6 +103,8 @@ export function faultsOf({ ground, seat, inHost, exec, pid }: Target): Faults {
         { stdio: ['pipe', 'pipe', 'pipe'], env: systemEnv },
       );
       const ended = endOf(holder);
+      // The host's end may be its end as well.
+      holder.stdin?.on('error', () => {});
       await saysLine(holder, 'held');
       return () => {
         holder.stdin?.end();
@@ -118,5 +127,3 @@ cp -a "$copy"/. $1
 rm -rf "$copy"
 dd if=/dev/zero of=$1/${FILLER} bs=4k 2>/dev/null || true
 `;
-
-const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,10 +1,11 @@
 /** One real host, as tests and the demo hold it: through the machine's kernel, never through SSH. */
 
+import { dirname } from 'node:path';
 import { error, ProblemError } from '../problem.js';
 import { entering, type Ground, type Kind, type Running } from './boot.js';
 import { type Faults, faultsOf } from './faults.js';
 import { type Addresses, type Rules, SAVED, type Seat, type User } from './seat.js';
-import { type Ran, run, until } from './shell.js';
+import { quote, type Ran, run, until } from './shell.js';
 
 export interface Host extends Faults {
   readonly name: string;
@@ -14,7 +15,10 @@ export interface Host extends Faults {
   readonly user: User;
   /** `type base64`, one for each host key, as `known_hosts` holds them after the address. */
   readonly hostKeys: readonly string[];
-  /** Runs a shell script as root inside the host. */
+  /**
+   * Runs a script with `sh -eu` as root inside the host. It ends when the script's output does: what shall stay
+   * behind in the background must close its own (`daemon >/dev/null 2>&1 &`).
+   */
   exec(script: string, input?: string): Promise<Ran>;
   /** As `exec`, for what must succeed: its output, or a ProblemError. */
   must(script: string, input?: string): Promise<string>;
@@ -37,13 +41,14 @@ export interface Host extends Faults {
 export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
   let running: Running | undefined;
 
+  const isUp = (): boolean => running !== undefined;
   const pid = (): number => {
     if (running !== undefined) return running.pid;
     throw new ProblemError([
       error('lab-host-is-off', `${seat.name} has no power.`, undefined, 'Boot it first.'),
     ]);
   };
-  const exec = (script: string, input?: string): Promise<Ran> =>
+  const exec = async (script: string, input?: string): Promise<Ran> =>
     run('nsenter', [...entering(pid(), 'mnpui'), '/bin/sh', '-euc', script], {
       env: HOST_ENV,
       ...(input === undefined ? {} : { input }),
@@ -59,12 +64,12 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
     ]);
   };
   const readFile = async (path: string): Promise<string | undefined> => {
-    const ran = await exec('[ -e "$path" ] || exit 4; cat "$path"'.replaceAll('$path', path));
+    const ran = await exec(`[ -e ${quote(path)} ] || exit 4; cat ${quote(path)}`);
     return ran.code === 4 ? undefined : ran.stdout;
   };
 
   return {
-    ...faultsOf({ ground, seat, exec, inHost: must, pid }),
+    ...faultsOf({ ground, seat, inHost: must, pid, isUp }),
     name: seat.name,
     addresses: seat.addresses,
     port: seat.port,
@@ -89,8 +94,8 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
       };
     },
     writeFile: async (path, text) =>
-      void (await must(`mkdir -p "$(dirname "${path}")"; cat >"${path}"`, text)),
-    isUp: () => running !== undefined,
+      void (await must(`mkdir -p ${quote(dirname(path))}; cat >${quote(path)}`, text)),
+    isUp,
     powerCut: async () => {
       if (running === undefined) return;
       const { pid: first, ended } = running;
@@ -100,13 +105,19 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
       await unplugged(ground, seat);
     },
     boot: async () => {
-      running ??= await kind.boot(ground, seat);
+      if (running !== undefined) return;
+      const up = await kind.boot(ground, seat);
+      running = up;
+      // A host may also end by itself; its process id may then belong to anyone.
+      void up.ended.then(() => {
+        if (running === up) running = undefined;
+      });
     },
   };
 }
 
 const HOST_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
-const CUT = '----8<----';
+const CUT = '@@@';
 
 const bare = (text: string): string =>
   text

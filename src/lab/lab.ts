@@ -13,7 +13,7 @@ import { type BaseOptions, prepareBase } from './base.js';
 import { endOf, entering, firstProcess, type Ground, KINDS, LAB_DEPTH } from './boot.js';
 import { type Dial, openDial } from './dial.js';
 import { type Host, hostOf } from './host.js';
-import { missingForLab } from './machine.js';
+import { installCommand, missingFor, type Purpose } from './machine.js';
 import { type Addresses, addressesOf, type HostOptions, pinHostKeys, putFile, takeSeat } from './seat.js';
 import { finished, must, type Ran, type RunOptions, saysLine, systemEnv } from './shell.js';
 
@@ -50,7 +50,7 @@ export interface Lab {
 
 /**
  * The lab's first process. /run and /tmp become its own, for what hosts leave there; the base is seen read-only.
- * Then it waits for the pipe to close, while the kernel reaps what is orphaned.
+ * A bridge that is never up takes the wires that are cut. Then it waits for the pipe to close, while the kernel reaps what is orphaned.
  */
 const FIRST = `
 mount -t proc proc /proc
@@ -64,13 +64,13 @@ echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 ip link set lo up
 ip link add br0 type bridge mcast_snooping 0
 ip link set br0 up
+ip link add nowhere type bridge
 shift
 for address do ip address add "$address" dev br0 nodad; done
 ip route add default dev br0 src "\${1%/*}"
 ip -6 route add default dev br0 src "\${2%/*}"
 echo ready
-trap '' CHLD
-exec cat >/dev/null
+exec env --ignore-signal=CHLD cat >/dev/null
 `;
 
 /** Outlives this process by the moment it takes to clear up after it. */
@@ -88,10 +88,10 @@ const FIRST_HOST = 10;
 
 /**
  * Opens an empty lab. Labs share nothing but the base: as many as memory allows can be open at once.
- * @throws ProblemError when this machine cannot run one; see {@link missingForLab}.
+ * @throws ProblemError when this machine cannot run one; see {@link missingFor}.
  */
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
-  refuseUnfit();
+  refuseUnfit('demo');
   const base = await prepareBase(options.base);
   const directory = mkdtempSync(join(tmpdir(), `sallyport-lab-${process.pid}-`));
   const cgroups = ownCgroups().map((cgroup) => join(cgroup, basename(directory)));
@@ -147,7 +147,10 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     knownHosts,
     directory,
     light: (wanted) => start('light', wanted),
-    whole: (wanted) => start('whole', wanted),
+    whole: async (wanted) => {
+      refuseUnfit('lab');
+      return start('whole', wanted);
+    },
     run: (command, args, { input, ...rest } = {}) => finished(spawnInside(command, args, rest), input),
     spawn: spawnInside,
     connect: (address, port, dialOptions) => {
@@ -165,12 +168,10 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   };
 }
 
-function refuseUnfit(): void {
-  const { packages, reasons } = missingForLab('light');
+function refuseUnfit(purpose: Purpose): void {
+  const { packages, reasons } = missingFor(purpose);
   const install =
-    packages.length === 0
-      ? []
-      : [`Install ${packages.join(', ')} first: apt-get install ${packages.join(' ')}.`];
+    packages.length === 0 ? [] : [`Packages are missing. Install them with: ${installCommand(packages)}`];
   const problems = [...reasons, ...install].map((reason) => error('lab-unfit-machine', reason));
   if (problems.length > 0) throw new ProblemError(problems);
 }

@@ -1,4 +1,5 @@
-/** What a machine must have to run real hosts, and what this one lacks. */
+/** What a machine must have to run real hosts or the tests, what this one lacks, and how to get it. */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -9,8 +10,10 @@ export interface Missing {
   readonly reasons: readonly string[];
 }
 
-/** A program that the lab starts on the machine itself, and the package that brings it. */
-const NEEDED: readonly (readonly [program: string, package_: string])[] = [
+/** Programs that are started on the machine itself, and the packages that bring them. */
+type Needs = readonly (readonly [program: string, fromPackage: string])[];
+
+const LIGHT: Needs = [
   ['mmdebstrap', 'mmdebstrap'],
   ['ip', 'iproute2'],
   ['ssh-keygen', 'openssh-client'],
@@ -19,30 +22,56 @@ const NEEDED: readonly (readonly [program: string, package_: string])[] = [
   ['flock', 'util-linux'],
   ['mount', 'mount'],
 ];
+const WHOLE: Needs = [...LIGHT, ['systemd-nspawn', 'systemd-container']];
 
-/** Whole hosts boot with this one. */
-const NEEDED_FOR_WHOLE_HOSTS: typeof NEEDED = [['systemd-nspawn', 'systemd-container']];
+/** What each purpose needs. The demo runs light hosts alone. */
+const NEEDS = {
+  demo: LIGHT,
+  lab: WHOLE,
+  tests: [
+    ...WHOLE,
+    ['iptables', 'iptables'],
+    ['ipset', 'ipset'],
+    ['nft', 'nftables'],
+    ['shellcheck', 'shellcheck'],
+    ['busybox', 'busybox-static'],
+    ['ps', 'procps'],
+  ],
+} as const satisfies Record<string, Needs>;
 
-/**
- * What stands between this machine and a lab; both lists empty means that a lab can open.
- * Whole hosts (booted with systemd) need one package more than light ones.
- */
-export function missingForLab(hosts: 'light' | 'whole' = 'whole'): Missing {
+export type Purpose = keyof typeof NEEDS;
+
+/** What stands between this machine and a purpose; both lists empty means that it can start. */
+export function missingFor(purpose: Purpose): Missing {
   if (process.platform !== 'linux')
     return { packages: [], reasons: ['Real hosts need Linux: network namespaces are a part of its kernel.'] };
   const reasons = [
     ...(process.getuid?.() === 0 ? [] : ['Real hosts need root: run it with sudo, or as root.']),
-    ...(mayUnshare()
-      ? []
-      : ['This process may not make namespaces: the container it runs in holds it back.']),
+    ...(mayUnshare() ? [] : ['This process may not make namespaces: what it runs in holds it back.']),
     ...(knowsOverlay() ? [] : ['This kernel has no overlay file system.']),
     ...(existsSync('/etc/debian_version')
       ? []
-      : ['Real hosts are built with the packages of Debian or Ubuntu.']),
+      : ['Real hosts are built from the packages of Debian or Ubuntu, with apt.']),
   ];
-  const needed = hosts === 'whole' ? [...NEEDED, ...NEEDED_FOR_WHOLE_HOSTS] : NEEDED;
-  const packages = needed.filter(([program]) => !installed(program)).map(([, name]) => name);
+  const packages = NEEDS[purpose].filter(([program]) => !installed(program)).map(([, name]) => name);
   return { packages: [...new Set(packages)], reasons };
+}
+
+/** The command a person would type to install packages. */
+export const installCommand = (packages: readonly string[]): string =>
+  `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install --no-install-recommends ${packages.join(' ')}`;
+
+/**
+ * Installs packages without asking, after fetching the package lists; what apt says goes to stderr.
+ * @returns whether all of them are there now.
+ */
+export function installPackages(packages: readonly string[]): boolean {
+  const apt = (...words: string[]): boolean =>
+    spawnSync('apt-get', ['-q', '-y', ...words], {
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status === 0;
+  return apt('update') && apt('install', '--no-install-recommends', ...packages);
 }
 
 /** Root's path may lack sbin when it came through `su`. */

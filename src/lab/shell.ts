@@ -123,4 +123,7 @@ export async function until<T>(
   }
 }
 
+/** One word for a POSIX shell, whatever it holds. */
+export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
 const lastLines = (text: string): string => text.trim().split('\n').slice(-8).join('\n');

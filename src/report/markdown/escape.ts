@@ -9,9 +9,20 @@ import { placeText } from '../words.js';
 /** U+200B: seen by nobody, and GitHub links nothing across it. Its own in hostile text was made visible before. */
 const BREAK = '\u200b';
 
+/** GitHub makes links of these wherever a text stands that is no code span, entities or not. */
+const unlinked = (text: string): string =>
+  text
+    .replace(/@/g, `@${BREAK}`)
+    .replace(/#(?=\d)/g, `#${BREAK}`)
+    .replace(/(GH-)(?=\d)/gi, `$1${BREAK}`)
+    .replace(/:\/\//g, `:${BREAK}//`)
+    .replace(/(www)\./gi, `$1${BREAK}.`);
+
+const ENTITIES: { readonly [character: string]: string } = { '<': '&lt;', '>': '&gt;' };
+
 /**
- * Prose; what our own messages put between backticks is code. Backslashes undo Markdown; mentions, `#1`, `GH-1`, addresses and URLs are linked by GitHub after Markdown, in
- * the HTML, so that only a break inside them helps. https://github.github.com/gfm/#autolinks-extension-
+ * Prose; what our own messages put between backticks is code. Backslashes undo Markdown; what GitHub links after
+ * Markdown needs a break inside. https://github.github.com/gfm/#autolinks-extension-
  */
 export const prose = (text: string): string =>
   visible(text)
@@ -24,26 +35,21 @@ export const prose = (text: string): string =>
     );
 
 const plain = (text: string): string =>
-  text
-    .replace(/[\\`*_{}[\]<>|~$]/g, '\\$&')
-    .replace(/&(?=#?\w+;)/g, '&amp;')
-    .replace(/@/g, `@${BREAK}`)
-    .replace(/#(?=\d)/g, `#${BREAK}`)
-    .replace(/\b(GH-)(?=\d)/gi, `$1${BREAK}`)
-    .replace(/:\/\//g, `:${BREAK}//`)
-    .replace(/\bwww\./gi, (www) => `${www.slice(0, -1)}${BREAK}.`);
+  unlinked(text.replace(/&(?=#?\w+;)/g, '&amp;'))
+    .replace(/[\\`*_{}[\]|~$]/g, '\\$&')
+    .replace(/[<>]/g, (character) => ENTITIES[character] ?? '');
 
 const entities = (text: string): string =>
   text.replace(/[^A-Za-z0-9 ./,=-]/gu, (character) => `&#${character.codePointAt(0)};`);
 
 /**
  * A code span. What could end the span, the table cell or begin a comment is written in entities inside `<code>`,
- * where GitHub looks for neither Markdown (entities never are) nor mentions.
+ * where GitHub looks for no Markdown and no mentions.
  */
 export function code(text: string): string {
   const shown = visible(text);
   if (shown.trim() === '') return '<code> </code>';
-  return /[`|\\]|<!|-->|^ | $/.test(shown) ? `<code>${entities(shown)}</code>` : `\`${shown}\``;
+  return /[`|\\]|<!|-->|^ | $/.test(shown) ? `<code>${entities(unlinked(shown))}</code>` : `\`${shown}\``;
 }
 
 /** A code block. The fence is longer than any inside; a text that holds a comment's start is written in entities. */

@@ -18,15 +18,17 @@ export interface ClientOptions {
   readonly apiUrl: string;
   /** `owner/name`. */
   readonly repository: string;
+  /** Milliseconds until an answer is given up on. */
+  readonly timeout?: number;
 }
 
 /** GitHub gives up on a request after ten seconds; a proxy between may not. */
-const TIMEOUT = 20_000;
+const DEFAULT_TIMEOUT = 20_000;
 
-export function connect({ token, apiUrl, repository }: ClientOptions): Client {
+export function connect({ token, apiUrl, repository, timeout = DEFAULT_TIMEOUT }: ClientOptions): Client {
   const octokit = getOctokit(token, { baseUrl: apiUrl });
   octokit.hook.before('request', (options) => {
-    options.request = { ...options.request, signal: AbortSignal.timeout(TIMEOUT) };
+    options.request = { ...options.request, signal: AbortSignal.timeout(timeout) };
   });
   const [owner = '', repo = ''] = repository.split('/');
   let viewer: Promise<string | undefined> | undefined;

@@ -1,14 +1,15 @@
 /** What the outcomes of a rollout mean to the person who has to act on them. */
 import type { OutcomeName } from './totals.js';
 
-/** Which rules a host runs after each outcome, and what to do: what is asked first when a rollout fails. */
+/** Completes "the host …": which rules it runs and what to do, which is what is asked first when a rollout fails. */
 export const OUTCOME_MEANING: { readonly [name in OutcomeName]: string } = {
   confirmed: 'runs and boots the new rules; it said so itself over a new SSH connection.',
   unchanged: 'ran the new rules already.',
   'rolled-back':
     'runs and boots its old rules. Mend the policy and merge again; running the job again tries the same change again.',
   refused: 'was not touched. The reason says what stood in the way; run the job again when it is gone.',
-  unreachable: 'was not touched. Run the job again when it answers.',
+  unreachable:
+    'did not answer. It runs what it ran when it last did: its old rules in phase connect, the new ones in phase soak. Run the job again when it answers.',
   unknown:
     'did not say how it ended. It puts its old rules back by itself unless it had confirmed: ask it with `sallyport status`, then run the job again.',
   'not-reached':

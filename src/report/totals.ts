@@ -1,7 +1,7 @@
 /** Exact numbers over a whole plan, rollout or drift report, and the one sentence that says what they mean. */
 import type { Drift, HostPlan, Outcome, Outcomes, Plan } from '../rollout/model.js';
 import { findingRows, type TrafficKind, trafficRows } from './fold.js';
-import { count, list } from './words.js';
+import { count, grouped, list } from './words.js';
 
 export interface PlanTotals {
   readonly hosts: number;
@@ -78,10 +78,10 @@ export function planVerdict(totals: PlanTotals): string {
 
 function trafficVerdict({ traffic, changed, unproved }: PlanTotals): string {
   const parts = [
-    ...(traffic.opened > 0 ? [`opens ${traffic.opened}`] : []),
-    ...(traffic.closed > 0 ? [`closes ${traffic.closed}`] : []),
-    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${traffic.possiblyOpened}`] : []),
-    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${traffic.possiblyClosed}`] : []),
+    ...(traffic.opened > 0 ? [`opens ${grouped(traffic.opened)}`] : []),
+    ...(traffic.closed > 0 ? [`closes ${grouped(traffic.closed)}`] : []),
+    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${grouped(traffic.possiblyOpened)}`] : []),
+    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${grouped(traffic.possiblyClosed)}`] : []),
     ...(unproved.length > 0 ? [`traffic not fully proved on ${count(unproved.length, 'host')}`] : []),
   ];
   if (parts.length > 0) return capital(parts.join(', '));
@@ -94,13 +94,13 @@ function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {
   const verb = changed === 1 ? 'changes' : 'change';
   return changed === hosts
     ? `${count(changed, 'host')} ${verb}`
-    : `${changed.toLocaleString('en-US')} of ${count(hosts, 'host')} ${verb}`;
+    : `${grouped(changed)} of ${count(hosts, 'host')} ${verb}`;
 }
 
 function unreadVerdict({ unreachable, error }: PlanTotals): string {
   return [
-    ...(unreachable > 0 ? [`${unreachable.toLocaleString('en-US')} unreachable`] : []),
-    ...(error > 0 ? [`${error.toLocaleString('en-US')} could not be planned`] : []),
+    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
+    ...(error > 0 ? [`${grouped(error)} could not be planned`] : []),
   ].join(', ');
 }
 
@@ -140,7 +140,7 @@ export const allDeployed = (outcomes: Outcomes): boolean =>
 export function outcomesVerdict(outcomes: Outcomes): string {
   const parts = OUTCOME_ORDER.map((name) => ({ name, number: outcomeCount(outcomes, name) }))
     .filter(({ number }) => number > 0)
-    .map(({ name, number }) => `${number.toLocaleString('en-US')} ${name.replace('-', ' ')}`);
+    .map(({ name, number }) => `${grouped(number)} ${name.replace('-', ' ')}`);
   const title = allDeployed(outcomes) ? 'Deployed' : 'Deploy failed';
   return parts.length === 0 ? 'Deployed: no host' : `${title}: ${parts.join(', ')}`;
 }
@@ -175,12 +175,12 @@ export function driftVerdict(totals: DriftTotals): string {
   const drifted =
     totals.drifted === 0
       ? `No drift on the ${count(totals.clean, 'host')} that could be read`
-      : `${totals.drifted.toLocaleString('en-US')} of ${count(totals.hosts, 'host')} drifted`;
+      : `${grouped(totals.drifted)} of ${count(totals.hosts, 'host')} drifted`;
   return [drifted, unread].filter((part) => part !== '').join('; ');
 }
 
 const unreadDrift = ({ unreachable, error }: DriftTotals): string =>
   [
-    ...(unreachable > 0 ? [`${unreachable.toLocaleString('en-US')} unreachable`] : []),
-    ...(error > 0 ? [`${error.toLocaleString('en-US')} could not be read`] : []),
+    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
+    ...(error > 0 ? [`${grouped(error)} could not be read`] : []),
   ].join(', ');

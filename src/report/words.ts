@@ -3,15 +3,18 @@ import type { Place } from '../problem.js';
 import type { DecidingRule, Packet } from '../traffic/model.js';
 import type { TrafficRow } from './fold.js';
 
+/** `1,000`. */
+export const grouped = (number: number): string => number.toLocaleString('en-US');
+
 /** `1 host`, `2 hosts`, `1,000 hosts`. */
 export const count = (number: number, noun: string): string =>
-  `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`;
+  `${grouped(number)} ${noun}${number === 1 ? '' : 's'}`;
 
 /** `a, b and c`, or `a, b and 7 more` past `max`. */
 export function list(items: readonly string[], max = Number.POSITIVE_INFINITY): string {
   const shown = items.length > max ? items.slice(0, Math.max(1, max - 1)) : items;
   const rest = items.length - shown.length;
-  const parts = rest === 0 ? shown : [...shown, `${rest.toLocaleString('en-US')} more`];
+  const parts = rest === 0 ? shown : [...shown, `${grouped(rest)} more`];
   return parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 

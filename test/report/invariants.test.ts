@@ -227,7 +227,7 @@ test('a thousand hosts that all differ give one valid comment within the limits,
     const markdown = planMarkdown(plan, { budget, linkTo });
     expect(markdown.length).toBeLessThanOrEqual(budget.units);
     expect(bytes(markdown)).toBeLessThan(limit);
-    expect(markdown).toContain('Opens 1000, closes 1000');
+    expect(markdown).toContain('Opens 1,000, closes 1,000');
     expect(markdown).toContain('1,000 of 2,000 hosts change');
     expect(markdown).toContain('1,000 unreachable');
     expect(markdown).toMatch(/more (host|row|rule diff|finding)s? did not fit here/);

@@ -17,6 +17,7 @@ import {
   addresses,
   conditions,
   count,
+  grouped,
   packetText,
   placeText,
   protocolText,
@@ -95,7 +96,7 @@ function numbers({ traffic, ...totals }: PlanTotals): string {
     ['bad', totals.unreachable + totals.error, 'without a plan'],
   ];
   const shown = cells.filter(([, number], index) => index < 4 || number > 0);
-  return `<ul class="numbers">${shown.map(([kind, number, words]) => `<li class="${kind}"><b>${number.toLocaleString('en-US')}</b>${words}</li>`).join('')}</ul>`;
+  return `<ul class="numbers">${shown.map(([kind, number, words]) => `<li class="${kind}"><b>${grouped(number)}</b>${words}</li>`).join('')}</ul>`;
 }
 
 const section = (title: string, items: readonly string[]): string =>

@@ -2,7 +2,7 @@
 import type { Outcome, Outcomes } from '../../rollout/model.js';
 import { OUTCOME_MEANING, secondsText, waveText } from '../outcomes.js';
 import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
-import { count, shortCommit } from '../words.js';
+import { count, grouped, shortCommit } from '../words.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
 import { code, prose } from './escape.js';
 
@@ -47,10 +47,10 @@ const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, 
 
 const whatNow = (outcomes: Outcomes): string =>
   OUTCOME_ORDER.filter((name) => outcomeCount(outcomes, name) > 0)
-    .map((name) => {
-      const number = outcomeCount(outcomes, name);
-      return `- **${count(number, 'host')} ${MARKS[name].replace(/^\S+ /, '')}**: each ${prose(OUTCOME_MEANING[name])}\n`;
-    })
+    .map(
+      (name) =>
+        `- ${MARKS[name]} (${grouped(outcomeCount(outcomes, name))}): the host ${prose(OUTCOME_MEANING[name])}\n`,
+    )
     .join('');
 
 function table(outcomes: Outcomes, { elsewhere }: OutcomesMarkdownOptions): Section {

@@ -16,6 +16,7 @@ import {
   addresses,
   conditions,
   count,
+  grouped,
   list,
   packetText,
   protocolText,
@@ -146,7 +147,7 @@ function trafficSection(
 ): readonly Section[] {
   if (rows.length === 0) return [];
   const head = [
-    `### ${TRAFFIC_TITLES[kind]} ${rows.length.toLocaleString('en-US')}\n\n`,
+    `### ${TRAFFIC_TITLES[kind]} ${grouped(rows.length)}\n\n`,
     HINTS[kind],
     `| Traffic | Hosts | ${DECIDED[kind]} |\n| :-- | :-- | :-- |\n`,
   ].join('');
@@ -240,11 +241,7 @@ function diffSection(groups: readonly DiffGroup[], totals: PlanTotals, rest: Res
 }
 
 const ruleCounts = (added: number, removed: number, moved: number): string =>
-  [
-    `+${added.toLocaleString('en-US')}`,
-    `−${removed.toLocaleString('en-US')}`,
-    ...(moved > 0 ? [`${moved.toLocaleString('en-US')} moved`] : []),
-  ].join(' ');
+  [`+${grouped(added)}`, `−${grouped(removed)}`, ...(moved > 0 ? [`${grouped(moved)} moved`] : [])].join(' ');
 
 /** One folded diff; past a few names the hosts are listed inside. */
 function diffBlock(group: DiffGroup): string {
@@ -252,7 +249,7 @@ function diffBlock(group: DiffGroup): string {
     .slice(0, 4)
     .map((name) => `<code>${html(name)}</code>`)
     .join(', ');
-  const more = group.hosts.length > 4 ? ` and ${(group.hosts.length - 4).toLocaleString('en-US')} more` : '';
+  const more = group.hosts.length > 4 ? ` and ${grouped(group.hosts.length - 4)} more` : '';
   const every =
     group.hosts.length > 4
       ? `${count(group.hosts.length, 'host')}: ${group.hosts.map(code).join(', ')}\n\n`

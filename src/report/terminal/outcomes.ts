@@ -40,7 +40,7 @@ const plain = (text: string): string => text;
 
 const whatNow = (outcomes: Outcomes, colours: Paint): string =>
   OUTCOME_ORDER.filter((name) => outcomeCount(outcomes, name) > 0)
-    .map((name) => `  ${colours[COLOURS[name]](name)}: each ${OUTCOME_MEANING[name]}\n`)
+    .map((name) => `  ${colours[COLOURS[name]](name)}: the host ${OUTCOME_MEANING[name]}\n`)
     .join('');
 
 export interface HostStatus {

@@ -17,6 +17,7 @@ import {
   addresses,
   conditions,
   count,
+  grouped,
   list,
   packetText,
   placeText,
@@ -100,7 +101,7 @@ function traffic(
   options: TextOptions,
 ): string {
   if (rows.length === 0) return '';
-  const title = `${colours.bold(`${TITLES[kind]}: ${rows.length.toLocaleString('en-US')}`)}\n`;
+  const title = `${colours.bold(`${TITLES[kind]}: ${grouped(rows.length)}`)}\n`;
   return title + rows.map((row) => trafficLines(row, kind, colours, options)).join('');
 }
 

@@ -1,0 +1,241 @@
+/**
+ * GitHub on this machine: the emulator for repositories, pull requests, comments, issues and labels; in front of it a
+ * small server that knows what the emulator does not (deployments, the pull requests of a commit), writes down every
+ * request, and has faults on demand.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createEmulator, type Emulator } from 'emulate';
+
+export const REPOSITORY = 'firewall-bot/fleet';
+/** Tokens of the emulator: the job's own, and somebody else's. */
+export const TOKEN = 'ghs_0123456789abcdefghijklmnopqrstuvwxyz';
+export const EVE = 'ghp_eve0123456789abcdefghijklmnopqrstuvw';
+
+export interface HubRequest {
+  readonly method: string;
+  /** Without the server: `/repos/…?page=2`. */
+  readonly path: string;
+  readonly body: unknown;
+}
+
+export interface Fault {
+  readonly when: (request: HubRequest) => boolean;
+  /** How often; default once. */
+  times?: number;
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly message?: string;
+  /** Answers nothing at all: `hang` keeps the connection, `cut` closes it. */
+  readonly silence?: 'hang' | 'cut';
+}
+
+export interface Hub {
+  readonly url: string;
+  /** Everything asked since the last `forget`. */
+  readonly requests: HubRequest[];
+  readonly faults: Fault[];
+  readonly deployments: Deployment[];
+  /** Requests that change something. */
+  writes(): readonly HubRequest[];
+  call(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
+  /** Opens a pull request with one commit and gives its number. */
+  openPull(branch: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into the answers of an API
+  readonly body: any;
+}
+
+interface Deployment {
+  readonly id: number;
+  readonly sha: string;
+  readonly environment: string;
+  readonly payload: unknown;
+  readonly statuses: { readonly state: string; readonly description?: string; readonly log_url?: string }[];
+}
+
+export async function startHub(): Promise<Hub> {
+  const emulator = await startEmulator();
+  const requests: HubRequest[] = [];
+  const faults: Fault[] = [];
+  const deployments: Deployment[] = [];
+  const server = createServer(async (incoming, response) => {
+    const request = await read(incoming);
+    requests.push(request);
+    const fault = faults.find(({ when, times }) => times !== 0 && when(request));
+    if (fault !== undefined) {
+      fault.times = (fault.times ?? 1) - 1;
+      return breakDown(fault, response);
+    }
+    const own = await ownAnswer(request, emulator.url, deployments);
+    if (own !== undefined) return send(response, own.status, own.body);
+    await pass(request, incoming, response, emulator.url, url);
+  });
+  const url = await listen(server);
+  const call = async (method: string, path: string, body?: unknown, token = TOKEN): Promise<Answer> => {
+    const answer = await fetch(emulator.url + path, {
+      method,
+      headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: await answer.json().catch(() => null) };
+  };
+  return {
+    url,
+    requests,
+    faults,
+    deployments,
+    writes: () => requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/graphql')),
+    call,
+    openPull: (branch) => openPull(call, branch),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await emulator.close();
+    },
+  };
+}
+
+/** A port that was free a moment ago may be taken now: the emulator needs one named, so another is tried. */
+async function startEmulator(): Promise<Emulator> {
+  for (let tries = 0; ; tries += 1) {
+    const probe = createServer();
+    const port = Number(new URL(await listen(probe)).port);
+    await new Promise((resolve) => probe.close(resolve));
+    try {
+      return await createEmulator({ service: 'github', port, seed: SEED });
+    } catch (thrown) {
+      if (tries === 5) throw thrown;
+    }
+  }
+}
+
+const SEED = {
+  tokens: { [TOKEN]: { login: 'firewall-bot', scopes: ['repo'] }, [EVE]: { login: 'eve', scopes: ['repo'] } },
+  github: {
+    users: [{ login: 'firewall-bot' }, { login: 'eve' }],
+    repos: [{ owner: 'firewall-bot', name: 'fleet', auto_init: true }],
+  },
+};
+
+function listen(server: Server): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () =>
+      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    );
+  });
+}
+
+async function read(incoming: IncomingMessage): Promise<HubRequest> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  return {
+    method: incoming.method ?? '',
+    path: incoming.url ?? '',
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+}
+
+function breakDown(fault: Fault, response: ServerResponse): void {
+  if (fault.silence === 'hang') return;
+  if (fault.silence === 'cut') {
+    response.destroy();
+    return;
+  }
+  for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value);
+  send(response, fault.status, { message: fault.message ?? 'broken for a test' });
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+/** Links to further pages lead back through this server. */
+async function pass(
+  request: HubRequest,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  emulator: string,
+  self: string,
+): Promise<void> {
+  const answer = await fetch(emulator + request.path, {
+    method: request.method,
+    headers: { authorization: incoming.headers.authorization ?? '', 'content-type': 'application/json' },
+    ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+  });
+  const link = answer.headers.get('link');
+  if (link !== null)
+    response.setHeader('link', link.replace(/http:\/\/(?:localhost|127\.0\.0\.1):\d+/g, self));
+  response.writeHead(answer.status, { 'content-type': 'application/json' });
+  response.end(answer.status === 204 ? undefined : await answer.text());
+}
+
+async function ownAnswer(
+  request: HubRequest,
+  emulator: string,
+  deployments: Deployment[],
+): Promise<Answer | undefined> {
+  const [, sha] = /^\/repos\/[^/]+\/[^/]+\/commits\/(\w+)\/pulls/.exec(request.path) ?? [];
+  if (sha !== undefined) {
+    const pulls = await fetch(`${emulator}/repos/${REPOSITORY}/pulls?state=all`, {
+      headers: { authorization: `token ${TOKEN}` },
+    });
+    const all = (await pulls.json()) as { merge_commit_sha: string | null; head: { sha: string } }[];
+    return {
+      status: 200,
+      body: all.filter((pull) => pull.merge_commit_sha === sha || pull.head.sha === sha),
+    };
+  }
+  const [, rest] = /^\/repos\/[^/]+\/[^/]+\/deployments(.*)$/.exec(request.path) ?? [];
+  return rest === undefined ? undefined : deploymentAnswer(request, rest, deployments);
+}
+
+function deploymentAnswer(
+  { method, path, body }: HubRequest,
+  rest: string,
+  deployments: Deployment[],
+): Answer {
+  const [, id] = /^\/(\d+)\/statuses$/.exec(rest) ?? [];
+  if (id !== undefined) {
+    const deployment = deployments.find((one) => one.id === Number(id));
+    if (deployment === undefined) return { status: 404, body: { message: 'Not Found' } };
+    deployment.statuses.push(body as Deployment['statuses'][number]);
+    return {
+      status: 201,
+      body: { id: deployment.statuses.length, state: (body as { state: string }).state },
+    };
+  }
+  if (method === 'GET') {
+    const { searchParams } = new URL(path, 'http://x');
+    return {
+      status: 200,
+      body: deployments.filter(
+        (one) => one.sha === searchParams.get('sha') && one.environment === searchParams.get('environment'),
+      ),
+    };
+  }
+  const { ref, environment, payload } = body as { ref: string; environment: string; payload: unknown };
+  const deployment = { id: deployments.length + 1, sha: ref, environment, payload, statuses: [] };
+  deployments.push(deployment);
+  return { status: 201, body: deployment };
+}
+
+async function openPull(call: Hub['call'], branch: string): Promise<number> {
+  const repo = `/repos/${REPOSITORY}`;
+  const main = await call('GET', `${repo}/branches/main`);
+  await call('POST', `${repo}/git/refs`, { ref: `refs/heads/${branch}`, sha: main.body.commit.sha });
+  await call('PUT', `${repo}/contents/${branch}.txt`, {
+    message: 'A change',
+    content: Buffer.from(branch).toString('base64'),
+    branch,
+  });
+  const pull = await call('POST', `${repo}/pulls`, { title: 'A change', head: branch, base: 'main' });
+  return pull.body.number;
+}

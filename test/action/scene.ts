@@ -81,7 +81,7 @@ export async function play(staging: Staging): Promise<Scene> {
   };
   const given: Readonly<Record<string, string>> = {
     'github-token': 'ghs_token',
-    'ssh-key': 'key',
+    'ssh-key': 'a-private-key-of-a-test',
     ...staging.inputs,
   };
   const inputs = readInputs((name) => given[name] ?? '');

@@ -56,7 +56,7 @@ const FINISH = `rm -rf "$1"/etc/iptables/* "$1"/etc/ssh/ssh_host_* "$1"/etc/mach
 const BUILD = `
 [ ! -d "$1" ] || exit 0
 building="$1.building"
-rm -rf "$building"
+rm -rf --one-file-system "$building"
 target="$1"; shift
 sources="$1"; shift
 printf '%s\\n' "$sources" | mmdebstrap --mode=root "$@" "$building" -

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { error, ProblemError } from '../problem.js';
 import type { Seat } from './seat.js';
 import { failed, run, saysLine, systemEnv, until } from './shell.js';
 
@@ -38,32 +39,37 @@ export const entering = (pid: number, kinds: string): readonly string[] => [
 ];
 
 /**
- * Common to both: the overlay, in a mount namespace of the host's own, so that nothing is left to unmount.
- * The base is the lab's read-only view of it.
+ * Common to both, in a network and a mount namespace of the host's own, so that nothing is left to take away: the wire
+ * from the lab's bridge, and the overlay over the lab's read-only view of the base. /proc is the lab's, and process 1
+ * there the lab's first.
  */
-const MOUNT_ROOT = `
+const PREPARE = `
+directory="$1" port="$2" mac="$3"; shift 3
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+ip link add eth0 address "$mac" type veth peer name "$port" netns /proc/1/ns/net
+nsenter --net=/proc/1/ns/net ip link set "$port" master br0 up
 cd "$directory"
 mount -t overlay overlay -o lowerdir=/run/base,upperdir=upper,workdir=work root
 `;
+const prepareWith = ({ directory, wire }: Seat): readonly string[] => [directory, wire.port, wire.mac];
 
-/**
- * The first process of a light host, up to the moment at which it no longer sees the machine's files. It runs in new
- * network, host name, IPC, mount and process namespaces; /proc is still the lab's, and process 1 there the lab's first.
- */
+/** Whatever a host talks to is on its one wire. */
+const networkUp = ({ addresses: { v4, v6 } }: Seat): string =>
+  [
+    ...(v6 === undefined ? ['echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'] : []),
+    'ip link set lo up',
+    `ip address add ${v4}/32 dev eth0`,
+    ...(v6 === undefined ? [] : [`ip address add ${v6}/128 dev eth0 nodad`]),
+    'ip link set eth0 up',
+    'ip route add default dev eth0',
+    ...(v6 === undefined ? [] : ['ip -6 route add default dev eth0']),
+  ].join('; ');
+
+/** The first process of a light host, up to the moment at which it no longer sees the machine's files. */
 const LIGHT = `
-directory="$1" name="$2" port="$3" mac="$4" v4="$5" v6="$6"
-hostname "$name"
-echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
-[ -n "$v6" ] || echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-ip link set lo up
-ip link add eth0 address "$mac" type veth peer name "$port" netns /proc/1/ns/net
-nsenter --net=/proc/1/ns/net ip link set "$port" master br0 up
-ip address add "$v4/32" dev eth0
-[ -z "$v6" ] || ip address add "$v6/128" dev eth0 nodad
-ip link set eth0 up
-ip route add default dev eth0
-[ -z "$v6" ] || ip -6 route add default dev eth0
-${MOUNT_ROOT}
+${PREPARE}
+hostname "$1"
+eval "$2"
 cd root
 mount -t proc proc proc
 mount --bind proc/sys proc/sys
@@ -99,13 +105,13 @@ exec >/dev/null 2>&1
 exec env --ignore-signal=CHLD sleep infinity
 `;
 
-const bootLight: Boot = async (ground, { directory, name, wire, addresses }) => {
+const bootLight: Boot = async (ground, seat) => {
   const process = spawn(
     'nsenter',
     [
       ...entering(ground.pid, 'mnpi'),
       ...['unshare', '--net', '--uts', '--ipc', '--mount', '--pid', '--fork', 'sh', '-eu', '-c', LIGHT, 'sh'],
-      ...[directory, name, wire.port, wire.mac, addresses.v4, addresses.v6 ?? ''],
+      ...[...prepareWith(seat), seat.name, networkUp(seat)],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...systemEnv, LIGHT_INIT } },
   );
@@ -113,19 +119,18 @@ const bootLight: Boot = async (ground, { directory, name, wire, addresses }) => 
   return { process, pid: await firstProcess(process, HOST_DEPTH), ended: endOf(process) };
 };
 
-/** Plugs the wire in when systemd-nspawn has made it, then becomes systemd-nspawn, in cgroups of the host's own. */
+/** Becomes systemd-nspawn, in cgroups of the host's own. Neither links journals nor reads settings of the machine. */
 const WHOLE = `
-directory="$1" name="$2" port="$3"; shift 3
+${PREPARE}
+name="$1"; shift
 for cgroup do mkdir -p "$cgroup"; echo 0 >"$cgroup/cgroup.procs"; done
-${MOUNT_ROOT}
-(until ip link set "$port" master br0 up 2>/dev/null; do sleep 0.01; done) &
 exec systemd-nspawn --quiet --directory=root --machine="$port" --hostname="$name" --boot \
-  --keep-unit --register=no --private-network --network-veth-extra="$port:eth0" \
-  --capability=CAP_NET_ADMIN,CAP_NET_RAW --resolv-conf=off --timezone=off --console=pipe
+  --keep-unit --register=no --settings=no --link-journal=no --resolv-conf=off --timezone=off --console=pipe \
+  --network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW
 `;
 
-/** Brings the one interface up where a distribution's own network service would. */
-const networkUnit = ({ addresses: { v4, v6 }, wire }: Seat): string => `[Unit]
+/** Brings the one interface up where a distribution's own network service would: after the firewall. */
+const networkUnit = (seat: Seat): string => `[Unit]
 Description=The host's wire
 DefaultDependencies=no
 Wants=network.target
@@ -135,18 +140,7 @@ Before=network.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-${[
-  ...(v6 === undefined ? ['sysctl -qw net.ipv6.conf.all.disable_ipv6=1'] : []),
-  'ip link set lo up',
-  `ip link set eth0 address ${wire.mac}`,
-  `ip address add ${v4}/32 dev eth0`,
-  ...(v6 === undefined ? [] : [`ip address add ${v6}/128 dev eth0 nodad`]),
-  'ip link set eth0 up',
-  'ip route add default dev eth0',
-  ...(v6 === undefined ? [] : ['ip -6 route add default dev eth0']),
-]
-  .map((command) => `ExecStart=/bin/sh -c '${command}'`)
-  .join('\n')}
+ExecStart=/bin/sh -euc '${networkUp(seat)}'
 `;
 
 const bootWhole: Boot = async (ground, seat) => {
@@ -155,21 +149,30 @@ const bootWhole: Boot = async (ground, seat) => {
     'nsenter',
     [
       ...entering(ground.pid, 'mnpui'),
-      ...['unshare', '--mount', 'sh', '-eu', '-c', WHOLE, 'sh'],
-      ...[seat.directory, seat.name, seat.wire.port, ...cgroups],
+      ...['unshare', '--net', '--mount', 'sh', '-eu', '-c', WHOLE, 'sh'],
+      ...[...prepareWith(seat), seat.name, ...cgroups],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: systemEnv },
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // The network is the host's own: so are its settings in /proc/sys/net.
+      env: { ...systemEnv, SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' },
+    },
   );
   const ended = endOf(process);
   const pid = await Promise.race([firstProcess(process, HOST_DEPTH), failed(process)]);
-  await until(
-    `${seat.name} has booted`,
-    async () => {
-      const { stdout } = await run('nsenter', [...entering(pid, 'mnpui'), 'systemctl', 'is-system-running']);
-      return /^(running|degraded)$/m.test(stdout) ? true : undefined;
-    },
-    60,
-  );
+  const systemctl = async (...words: string[]): Promise<string> =>
+    (await run('nsenter', [...entering(pid, 'mnpui'), 'systemctl', ...words])).stdout.trim();
+  const booted = async (): Promise<string | undefined> => {
+    const state = await systemctl('is-system-running');
+    return state === 'running' || state === 'degraded' ? state : undefined;
+  };
+  if ((await until(`${seat.name} has booted`, booted, 60)) === 'degraded')
+    throw new ProblemError([
+      error(
+        'lab-start-failed',
+        `${seat.name} booted, but not whole: ${await systemctl('--failed', '--plain', '--no-legend')}`,
+      ),
+    ]);
   return { process, pid, ended };
 };
 

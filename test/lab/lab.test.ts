@@ -152,7 +152,8 @@ describe('hosts', () => {
   });
 
   test('that end by themselves are known to be off', async () => {
-    const brief = await lab.whole({ name: 'brief-1' });
+    const brief = await lab.whole({ name: 'brief-1', backend: 'legacy', ipv6: false });
+    expect(await brief.must('iptables -V; ip -6 address')).toMatch(/^iptables \S+ \(legacy\)\n$/);
     await brief.exec('systemctl poweroff --no-wall');
     await until('It is off', () => (brief.isUp() ? undefined : true));
   });

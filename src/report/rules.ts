@@ -12,13 +12,21 @@ export function diffText({ v4, v6, sets }: Pick<DiffGroup, 'v4' | 'v6' | 'sets'>
   return [...families, ...sets.map(setText)].filter((text) => text !== '').join('\n');
 }
 
-/** The two header lines of each chain say the same; one line with the family says more. */
+/**
+ * A unified diff with one title for each chain instead of two file names, and with a space after the sign: iptables'
+ * own `-A` right behind a minus is hard to read. The line numbers of further hunks say nothing about rules.
+ */
 const titled = (text: string, family: string): string =>
-  text.replace(/^--- (.*)\n\+\+\+ .*$/gm, (_, chain: string) => `@@ ${family} ${chain} @@`).trimEnd();
+  text
+    .replace(/^([-+ ])(?=-[APN] )/gm, '$1 ')
+    .replace(/^--- (.*)\n\+\+\+ .*\n@@ -\d.*$/gm, (_, chain: string) => `@@ ${family} ${chain} @@`)
+    .replace(/^--- (.*)\n\+\+\+ .*$/gm, (_, chain: string) => `@@ ${family} ${chain} @@`)
+    .replace(/^@@ -\d.*$/gm, '  …')
+    .trimEnd();
 
 const setText = ({ name, added, removed }: SetDiff): string =>
   [
     `@@ ipset ${name} @@`,
-    ...removed.map((member) => `-${member}`),
-    ...added.map((member) => `+${member}`),
+    ...removed.map((member) => `- ${member}`),
+    ...added.map((member) => `+ ${member}`),
   ].join('\n');

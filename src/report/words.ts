@@ -1,6 +1,6 @@
 /** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
 import type { Place } from '../problem.js';
-import type { DecidingRule, Packet } from '../traffic/model.js';
+import type { DecidingRule } from '../traffic/model.js';
 import type { TrafficRow } from './fold.js';
 
 /** `1,000`. */
@@ -48,9 +48,10 @@ export const FAMILY = { v4: 'IPv4', v6: 'IPv6' } as const;
 export const addresses = (list: readonly string[]): readonly string[] =>
   list.length === 0 ? ['anywhere'] : list;
 
-/** `198.51.100.7:40000 → 203.0.113.10:443`. */
-export function packetText(packet: Packet): string {
-  return `${endpoint(packet.src, packet.sport)} → ${endpoint(packet.dst, packet.dport)}`;
+/** `198.51.100.7 → 203.0.113.10:443`; the source port where the row is about one. */
+export function exampleText({ example, sport }: TrafficRow): string {
+  const from = endpoint(example.src, sport.length === 0 ? undefined : example.sport);
+  return `${from} → ${endpoint(example.dst, example.dport)}`;
 }
 
 const endpoint = (address: string, port: number | undefined): string =>

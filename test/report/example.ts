@@ -1,4 +1,5 @@
 /** Plans, outcomes and drift as they look in life, for goldens and screenshots. */
+import { createHash } from 'node:crypto';
 import { diffTables } from '../../src/netfilter/diff.js';
 import type { RuleDiff } from '../../src/netfilter/model.js';
 import { parseSave } from '../../src/netfilter/parse.js';
@@ -102,7 +103,7 @@ export const NO_TRAFFIC = {
 } as const;
 
 const PROVED = { verdict: 'proved', reasons: [], accepted: false } as const;
-const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;
+const digest = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
 export const unchanged = (host: string): HostPlan => ({
   host,

@@ -17,8 +17,8 @@ import {
   addresses,
   conditions,
   count,
+  exampleText,
   grouped,
-  packetText,
   placeText,
   protocolText,
   ruleReason,
@@ -59,6 +59,9 @@ ${section('Hosts', plan.hosts.map(host))}
 /** Text for HTML, in an element or between double quotes. */
 const text = (value: string): string =>
   visible(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** What our own messages put between backticks is code. */
+const rich = (value: string): string => text(value).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 /** Every word must be found; sections without anything found go as well. */
 const SEARCH = `
@@ -122,7 +125,7 @@ function what(row: TrafficRow): string {
     `<b>${text(protocolText(row))}</b> from ${addresses(row.src).map(text).join(', ')}`,
     row.hook === 'INPUT' && row.dst.length === 0 ? '' : ` to ${addresses(row.dst).map(text).join(', ')}`,
     details,
-    `<br><span class="soft">${row.hook}, for example ${text(packetText(row.example))}</span>`,
+    `<br><span class="soft">${row.hook}, for example ${text(exampleText(row))}</span>`,
   ].join('');
 }
 
@@ -138,9 +141,9 @@ function findings(rows: readonly FindingRow[]): string {
   const line = ({ finding, hosts }: FindingRow): string => {
     const place =
       finding.source === undefined ? '' : `<span class="soft">${text(placeText(finding.source))}</span> `;
-    const hint = finding.hint === undefined ? '' : ` ${text(finding.hint)}`;
+    const hint = finding.hint === undefined ? '' : ` ${rich(finding.hint)}`;
     const level = finding.level === 'error' ? '<b class="bad">error</b>' : `<b>${finding.level}</b>`;
-    return `<p data-item>${level} ${place}${text(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
+    return `<p data-item>${level} ${place}${rich(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
   };
   return section('Findings', rows.map(line));
 }

@@ -16,9 +16,9 @@ import {
   addresses,
   conditions,
   count,
+  exampleText,
   grouped,
   list,
-  packetText,
   protocolText,
   ruleReason,
   ruleText,
@@ -162,7 +162,7 @@ function trafficCell(row: TrafficRow): string {
   return [
     `**${prose(protocolText(row))}** ${endpoints(row)}`,
     ...(extra.length === 0 ? [] : [`<sub>${extra.join(' · ')}</sub>`]),
-    `<sub>for example ${prose(packetText(row.example))}</sub>`,
+    `<sub>for example ${prose(exampleText(row))}</sub>`,
   ].join('<br>');
 }
 
@@ -183,23 +183,28 @@ function endpoints(row: TrafficRow): string {
 
 function hostsCell(hosts: readonly string[]): string {
   if (hosts.length === 1) return code(hosts[0] ?? '');
-  const shown = hosts.slice(0, 3).map(code).join(', ');
-  return `**${count(hosts.length, 'host')}**<br><sub>${shown}${hosts.length > 3 ? ', …' : ''}</sub>`;
+  const [first = '', last = ''] = [hosts[0], hosts.at(-1)];
+  const names = hosts.length > 3 ? `${code(first)} … ${code(last)}` : hosts.map(code).join(', ');
+  return `**${count(hosts.length, 'host')}**<br><sub>${names}</sub>`;
 }
 
 /** For what closes the rule that used to allow it says more than the final drop. */
 function ruleCell(row: TrafficRow, kind: TrafficKind, linkTo: LinkTo | undefined): string {
   const closes = kind === 'closed' || kind === 'possiblyClosed';
   const rules = closes ? row.before : row.after;
-  const now = closes ? row.after.slice(0, 1).map((rule) => `<sub>now ${decider(rule, linkTo)}</sub>`) : [];
+  const now = closes ? row.after.slice(0, 1).map((rule) => `<sub>now: ${words(rule)}</sub>`) : [];
   return [...rules.slice(0, 2).map((rule) => decider(rule, linkTo)), ...now].join('<br>') || 'no rule';
 }
 
 function decider(rule: DecidingRule, linkTo: LinkTo | undefined): string {
+  const place = rule.source === undefined ? '' : `${placeLink(rule.source, linkTo)}<br>`;
+  return place + words(rule);
+}
+
+/** The rule in the words of the policy, or as it stands where the policy has none for it. */
+function words(rule: DecidingRule): string {
   const reason = ruleReason(rule);
-  const place = rule.source === undefined ? '' : `${placeLink(rule.source, linkTo)} `;
-  const words = reason === undefined ? code(clip(ruleText(rule), 200)) : prose(clip(reason, 200));
-  return `${place}${words}`;
+  return reason === undefined ? code(clip(ruleText(rule), 200)) : prose(clip(reason, 200));
 }
 
 function unprovedSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {

@@ -17,9 +17,9 @@ import {
   addresses,
   conditions,
   count,
+  exampleText,
   grouped,
   list,
-  packetText,
   placeText,
   protocolText,
   ruleReason,
@@ -116,7 +116,7 @@ function trafficLines(row: TrafficRow, kind: TrafficKind, colours: Paint, option
     `  ${colours[COLOURS[kind]](`${SIGNS[kind]} ${what}`)}${extra.length === 0 ? '' : ` (${extra.join(', ')})`}`,
     hostLines([where + (row.hosts[0] ?? ''), ...row.hosts.slice(1)], '      ', options),
     ...(rule === undefined ? [] : [`      ${verb} ${decider(rule, colours)}`]),
-    colours.dim(`      for example ${visible(packetText(row.example))}`),
+    colours.dim(`      for example ${visible(exampleText(row))}`),
     '',
   ].join('\n');
 }
@@ -148,9 +148,9 @@ function findings(rows: readonly FindingRow[], colours: Paint): string {
   if (rows.length === 0) return '';
   const line = ({ finding, hosts }: FindingRow): string => {
     const place = finding.source === undefined ? '' : `${visible(placeText(finding.source))}: `;
-    const hint = finding.hint === undefined ? '' : ` ${visible(finding.hint)}`;
+    const hint = finding.hint === undefined ? '' : `    ${colours.dim(visible(finding.hint))}\n`;
     const where = hosts.length === 1 ? visible(hosts[0] ?? '') : count(hosts.length, 'host');
-    return `  ${place}${colours[LEVEL_COLOUR[finding.level]](finding.level)}: ${visible(finding.message)}${hint} (${where})\n`;
+    return `  ${place}${colours[LEVEL_COLOUR[finding.level]](finding.level)}: ${visible(finding.message)} (${where})\n${hint}`;
   };
   return `${colours.bold('Findings')}\n${rows.map(line).join('')}`;
 }

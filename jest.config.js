@@ -4,11 +4,11 @@ const tier = (name, testMatch, extra = {}) => ({
   rootDir: import.meta.dirname,
   testMatch: testMatch.map((glob) => `<rootDir>/test/${glob}`),
   testEnvironment: 'node',
-  extensionsToTreatAsEsm: ['.ts', '.sh', '.css'],
-  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'sh', 'css'],
+  extensionsToTreatAsEsm: ['.ts', '.sh', '.css', '.yml'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'sh', 'css', 'yml'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
-    '\\.(sh|css)$': '<rootDir>/scripts/jest-text.mjs',
+    '\\.(sh|css|yml)$': '<rootDir>/scripts/jest-text.mjs',
     '^.+\\.ts$': [
       '@swc/jest',
       {

@@ -1,4 +1,4 @@
-/** Lets tests import `*.sh` and `*.css` as text, as the bundler does. */
+/** Lets tests import `*.sh`, `*.css` and `*.yml` as text, as the bundler does. */
 export default {
   process: (text) => ({ code: `export default ${JSON.stringify(text)};` }),
 };

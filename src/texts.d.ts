@@ -7,3 +7,7 @@ declare module '*.css' {
   const text: string;
   export default text;
 }
+declare module '*.yml' {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,85 @@
+/** The action from its environment to its end, but for the commands themselves, which `main.ts` hands in. */
+import { readFile } from 'node:fs/promises';
+import { openGitHub } from '../github/github.js';
+import { error, type Problem, ProblemError } from '../problem.js';
+import { type GitHubEvent, readEvent } from './event.js';
+import { type Inputs, readInputs } from './inputs.js';
+import type { Runner, UseCases } from './ports.js';
+import { stop } from './publish.js';
+import { run } from './run.js';
+import { openRunner } from './runner.js';
+import { redactor, secretsOf } from './secrets.js';
+
+export interface Commission {
+  readonly inputs: Inputs;
+  readonly event: GitHubEvent;
+  /** One line for the log of the job, as soon as a host is done with. Secrets are taken out of it. */
+  readonly log: (line: string) => void;
+  /** Aborted when the job is cancelled: no further host is begun, and what is pending is left to its host. */
+  readonly signal: AbortSignal;
+}
+
+/** The commands, with hosts to work on; `close` ends every connection. */
+export type OpenUseCases = (commission: Commission) => UseCases & { close(): Promise<void> };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Never throws: whatever goes wrong fails the step with a sentence. */
+export async function start(env: Environment, open: OpenUseCases): Promise<void> {
+  const runner = openRunner(env);
+  const inputs = readInputs(runner.input);
+  if (!inputs.ok) {
+    for (const problem of inputs.problems) runner.annotate(problem);
+    runner.fail(inputs.problems.map(({ message }) => message).join(' '));
+    return;
+  }
+  const secrets = secretsOf(inputs.value);
+  for (const secret of secrets) runner.mask(secret);
+  await work(env, inputs.value, runner, redactor(secrets), open);
+}
+
+async function work(
+  env: Environment,
+  inputs: Inputs,
+  runner: Runner,
+  redact: (text: string) => string,
+  open: OpenUseCases,
+): Promise<void> {
+  const event = readEvent(env, await payload(env));
+  const github = openGitHub({ token: inputs.token, apiUrl: event.apiUrl, repository: event.repository });
+  const log = (line: string): void => runner.log(redact(line));
+  const useCases = open({ inputs, event, log, signal: cancelled() });
+  const context = { inputs, event, runner, github, useCases, redact };
+  try {
+    await run(context);
+  } catch (thrown) {
+    await stop(context, 'Sallyport stopped', problemsOf(thrown));
+  } finally {
+    await useCases.close();
+  }
+}
+
+/** The runner writes the event to a file before the step begins. */
+async function payload(env: Environment): Promise<unknown> {
+  const path = env.GITHUB_EVENT_PATH;
+  return path === undefined ? {} : JSON.parse(await readFile(path, 'utf8'));
+}
+
+/** GitHub cancels with SIGINT, and after 7.5 seconds with SIGTERM. */
+function cancelled(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+const problemsOf = (thrown: unknown): readonly Problem[] =>
+  thrown instanceof ProblemError
+    ? thrown.problems
+    : [
+        error(
+          'unexpected',
+          `Something went wrong that Sallyport does not know: ${thrown instanceof Error ? thrown.message : String(thrown)}.`,
+          undefined,
+          'Please report it, with the log of this job.',
+        ),
+      ];

@@ -18,6 +18,8 @@ import { done, failed, payload, play, pullEvent, pushEvent, type Scene, SHA } fr
 const called = (scene: Scene, name: string): readonly unknown[] | undefined =>
   scene.calls.find((call) => call.name === name)?.given;
 
+const unread = (status: 'unreachable' | 'error') => ({ host: 'web-1', status, reason: 'No.', findings: [] });
+
 describe('which command follows', () => {
   const env = (name: string, more: Record<string, string> = {}) => ({
     GITHUB_EVENT_NAME: name,
@@ -124,6 +126,8 @@ describe('plan', () => {
     ['opened', { ...typicalPlan, hosts: [{ ...databaseHost, findings: [] }] }, true],
     ['warning', { ...typicalPlan, hosts: [{ ...databaseHost, findings: [] }] }, false],
     ['never', troubledPlan, false],
+    ['error', { ...unchangedPlan, hosts: [unread('unreachable')] }, true],
+    ['error', { ...unchangedPlan, hosts: [unread('error')] }, true],
   ] as const)('fail-on %s', async (level, plan, fails) => {
     const scene = await play({
       event: pullEvent(),

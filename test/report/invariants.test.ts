@@ -233,7 +233,7 @@ test('a thousand hosts that all differ give one valid comment within the limits,
     expect(markdown).toContain('Opens 1,000, closes 1,000');
     expect(markdown).toContain('1,000 of 2,000 hosts change');
     expect(markdown).toContain('1,000 unreachable');
-    expect(markdown).toMatch(/more (host|row|rule diff|finding)s? did not fit here/);
+    expect(markdown).toMatch(/more (line|row|rule diff|finding)s? did not fit here/);
     expect(markdown.match(/<details>/g)?.length).toBe(markdown.match(/<\/details>/g)?.length);
     expect((markdown.match(/^```/gm)?.length ?? 0) % 2).toBe(0);
   }
@@ -248,6 +248,32 @@ test('a thousand hosts that change alike fold into one of everything', () => {
   expect(markdown).toContain('Opens 1, closes 1');
   expect(markdown).toContain('**1,000 hosts**');
   expect(markdown.match(/```diff/g)).toHaveLength(1);
+});
+
+test('one diff that is larger than the comment does not take the others with it', () => {
+  const [small] = planWith('small').hosts;
+  const huge = {
+    ...NO_DIFF,
+    text: `--- filter INPUT\n+++ filter INPUT\n${'+-A INPUT -j ACCEPT\n'.repeat(5000)}`,
+  };
+  const hosts = [
+    { ...unchanged('huge'), status: 'changed', rules: { v4: huge, v6: NO_DIFF } } as const,
+    ...(small ? [small] : []),
+  ];
+  const markdown = planMarkdown({ version: 1, commit: null, digest: 'sha256:0', hosts });
+  expect(markdown).toContain('<code>h1 small</code>: +1 −0');
+  expect(markdown).toContain('1 more rule diff did not fit here');
+});
+
+test('the diff of three thousand hosts that change alike is shown', () => {
+  const [one] = planWith('x').hosts;
+  const hosts = Array.from({ length: 3000 }, (_, index) => ({
+    ...(one ?? unchanged('x')),
+    host: `a-rather-long-name-of-a-host-${index}`,
+  }));
+  const markdown = planMarkdown({ version: 1, commit: null, digest: 'sha256:0', hosts }, { linkTo });
+  expect(markdown).toContain('```diff');
+  expect(markdown).toContain('and 2,801 more');
 });
 
 test('thousands of hosts in a drift report and a rollout stay within the limits', () => {

@@ -15,7 +15,8 @@ export const SUMMARY_BUDGET: Budget = { units: 900_000, bytes: 1_000_000 };
 export interface Section {
   /** Stays in any case; never holds text whose length others decide. */
   readonly head: string;
-  /** Whole blocks: a table row, a list item, a folded diff. Those that come first are the last to go. */
+  /** Whole blocks: a table row, a list item, a folded diff. Those that come first are the last to go; one that is larger
+   * than all the room there is does not take the others with it. */
   readonly items: readonly string[];
   readonly tail: string;
   /** The smaller, the longer it stays. */
@@ -24,40 +25,38 @@ export interface Section {
   readonly left: (left: number) => string;
 }
 
+/** However important, a section leaves room for what others have to say. */
+const LARGEST_SHARE = 0.4;
+
 /**
- * The sections in the order given; items are granted room by rank. The sizes of heads, tails and of every "left out"
- * sentence are set aside first, so that the result is never over the budget as long as those fit.
+ * The sections in the order given; items are granted room by rank, at first to no section more than its share, then
+ * what is left over. The sizes of heads, tails and of every "left out" sentence are set aside before, so that the
+ * result is never over the budget as long as those fit.
  */
 export function assemble(sections: readonly Section[], budget: Budget): string {
-  let units = budget.units;
-  let bytes = budget.bytes;
-  const take = (text: string): void => {
-    units -= text.length;
-    bytes -= Buffer.byteLength(text);
-  };
-  for (const section of sections) {
-    take(section.head + section.tail);
-    if (section.items.length > 0) take(section.left(section.items.length));
-  }
-  const shown = new Map<Section, number>();
-  for (const section of sections.toSorted((a, b) => a.rank - b.rank)) {
-    let fitting = 0;
-    for (const item of section.items) {
-      if (item.length > units || Buffer.byteLength(item) > bytes) break;
-      take(item);
-      fitting += 1;
-    }
-    shown.set(section, fitting);
-  }
-  return sections.map((section) => print(section, shown.get(section) ?? 0)).join('');
+  const blocks = sections.map((section) => ({ section, shown: new Set<number>(), used: 0 }));
+  const fixed = sections.map(
+    ({ head, tail, items, left }) => head + tail + (items.length > 0 ? left(items.length) : ''),
+  );
+  let room = fixed.reduce((rest, text) => rest - size(text, budget), 1);
+  const byRank = blocks.toSorted((a, b) => a.section.rank - b.section.rank);
+  for (const share of [LARGEST_SHARE, 1])
+    for (const block of byRank)
+      for (const [index, item] of block.section.items.entries()) {
+        const wanted = size(item, budget);
+        if (block.shown.has(index) || wanted > room || block.used + wanted > share) continue;
+        block.shown.add(index);
+        block.used += wanted;
+        room -= wanted;
+      }
+  return blocks.map(({ section, shown }) => print(section, shown)).join('');
 }
 
-function print(section: Section, shown: number): string {
-  const left = section.items.length - shown;
-  return [
-    section.head,
-    ...section.items.slice(0, shown),
-    left === 0 ? '' : section.left(left),
-    section.tail,
-  ].join('');
+/** The part of the budget that a text takes, by whichever of the two measures is the tighter one. */
+const size = (text: string, { units, bytes }: Budget): number =>
+  Math.max(text.length / units, Buffer.byteLength(text) / bytes);
+
+function print({ head, items, tail, left }: Section, shown: ReadonlySet<number>): string {
+  const rest = items.length - shown.size;
+  return [head, ...items.filter((_, index) => shown.has(index)), rest === 0 ? '' : left(rest), tail].join('');
 }

@@ -6,6 +6,7 @@ import {
   diffGroups,
   type FindingRow,
   findingRows,
+  groupBy,
   type TrafficKind,
   type TrafficRow,
   trafficRows,
@@ -96,9 +97,24 @@ function unreadSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Sec
   const unread = plan.hosts.filter(({ status }) => status === 'unreachable' || status === 'error');
   if (unread.length === 0) return [];
   const title = `### ⚠️ ${count(totals.unreachable + totals.error, 'host')} without a plan\n\n`;
-  const line = (host: HostPlan): string =>
-    `- ${code(host.host)} ${host.status === 'error' ? 'could not be planned' : 'is unreachable'}: ${prose(host.reason ?? 'no reason given')}\n`;
-  return [{ head: title, items: unread.map(line), tail: '\n', rank: 0, left: rest('host', 'item') }];
+  const items = folded(unread, ({ status, reason = 'no reason given' }) => {
+    const what = status === 'error' ? 'could not be planned' : 'unreachable';
+    return `${what}: ${prose(reason)}`;
+  });
+  return [{ head: title, items, tail: '\n', rank: 0, left: rest('line', 'item') }];
+}
+
+/** One line for all hosts about which the same is to be said. */
+const folded = (hosts: readonly HostPlan[], say: (host: HostPlan) => string): readonly string[] =>
+  [...groupBy(hosts, say)].map(
+    ([words, group]) => `- ${hostNames(group.map(({ host }) => host))} ${words}\n`,
+  );
+
+function hostNames(hosts: readonly string[]): string {
+  const [first = '', last = ''] = [hosts[0], hosts.at(-1)];
+  return hosts.length > 3
+    ? `**${count(hosts.length, 'host')}** (${code(first)} … ${code(last)})`
+    : list(hosts.map(code));
 }
 
 function lockoutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {
@@ -106,12 +122,12 @@ function lockoutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Se
   if (risky.length === 0) return [];
   const { violated } = totals.lockout;
   const title = violated.length > 0 ? '### ⛔ SSH would be locked out\n\n' : '### ⚠️ Lock-out proof\n\n';
-  const line = ({ host, lockout }: HostPlan): string => {
-    const state = lockout?.verdict === 'violated' ? 'locks SSH out' : 'could not be proved safe';
+  const items = folded(risky, ({ lockout }) => {
+    const state = lockout?.verdict === 'violated' ? 'locked out' : 'not proved safe';
     const accepted = lockout?.accepted ? ' **Accepted** with `accept-lockout-risk`.' : '';
-    return `- ${code(host)} ${state}: ${prose(list(lockout?.reasons ?? [], 4))}${accepted}\n`;
-  };
-  return [{ head: title, items: risky.map(line), tail: '\n', rank: 0, left: rest('host', 'item') }];
+    return `${state}: ${prose(list(lockout?.reasons ?? [], 4))}${accepted}`;
+  });
+  return [{ head: title, items, tail: '\n', rank: 0, left: rest('line', 'item') }];
 }
 
 const TRAFFIC_TITLES: { readonly [kind in TrafficKind]: string } = {
@@ -209,11 +225,13 @@ function words(rule: DecidingRule): string {
 
 function unprovedSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {
   if (totals.unproved.length === 0) return [];
-  const items = plan.hosts
-    .filter(({ traffic }) => traffic?.proved === false)
-    .map(({ host, traffic }) => `- ${code(host)}: ${prose(traffic?.why ?? 'the proof was ended')}\n`);
+  const hosts = plan.hosts.filter(({ traffic }) => traffic?.proved === false);
+  const items = folded(
+    hosts,
+    ({ traffic }) => `not fully proved: ${prose(traffic?.why ?? 'the proof was ended')}`,
+  );
   return [
-    { head: '### ⚠️ Traffic not fully proved\n\n', items, tail: '\n', rank: 1, left: rest('host', 'item') },
+    { head: '### ⚠️ Traffic not fully proved\n\n', items, tail: '\n', rank: 1, left: rest('line', 'item') },
   ];
 }
 
@@ -248,6 +266,9 @@ function diffSection(groups: readonly DiffGroup[], totals: PlanTotals, rest: Res
 const ruleCounts = (added: number, removed: number, moved: number): string =>
   [`+${grouped(added)}`, `−${grouped(removed)}`, ...(moved > 0 ? [`${grouped(moved)} moved`] : [])].join(' ');
 
+/** A block that lists every host of a large fleet would be too large to be shown at all. */
+const MAX_NAMES = 200;
+
 /** One folded diff; past a few names the hosts are listed inside. */
 function diffBlock(group: DiffGroup): string {
   const names = group.hosts
@@ -257,7 +278,7 @@ function diffBlock(group: DiffGroup): string {
   const more = group.hosts.length > 4 ? ` and ${grouped(group.hosts.length - 4)} more` : '';
   const every =
     group.hosts.length > 4
-      ? `${count(group.hosts.length, 'host')}: ${group.hosts.map(code).join(', ')}\n\n`
+      ? `${count(group.hosts.length, 'host')}: ${list(group.hosts.map(code), MAX_NAMES)}\n\n`
       : '';
   const summary = `${names}${more}: ${ruleCounts(group.added, group.removed, group.moved)}`;
   return `<details><summary>${summary}</summary>\n\n${every}${fence(diffText(group), 'diff')}\n\n</details>\n\n`;

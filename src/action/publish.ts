@@ -5,6 +5,7 @@ import { SUMMARY_BUDGET } from '../report/markdown/budget.js';
 import type { LinkTo } from '../report/markdown/escape.js';
 import { problemsMarkdown } from '../report/markdown/problems.js';
 import type { Context } from './ports.js';
+import { redactAll } from './secrets.js';
 
 /** The line in the repository, at the commit that people look at. */
 export function linkTo({ event }: Context): LinkTo {
@@ -28,28 +29,24 @@ const ANNOTATIONS = 10;
 const LEVELS: readonly Level[] = ['error', 'warning', 'note'];
 
 /** Problems as annotations, the most severe first, and those past GitHub's limit as lines of the log. */
-export function annotate({ runner, redact }: Context, problems: readonly Problem[]): void {
+export function annotate({ runner }: Context, problems: readonly Problem[]): void {
   for (const level of LEVELS) {
     const distinct = [
       ...new Map(
         problems.filter((one) => one.level === level).map((one) => [formatProblem(one), one]),
       ).values(),
     ];
-    for (const problem of distinct.slice(0, ANNOTATIONS))
-      runner.annotate({
-        ...problem,
-        message: redact(problem.message),
-        ...(problem.hint === undefined ? {} : { hint: redact(problem.hint) }),
-      });
-    for (const problem of distinct.slice(ANNOTATIONS)) runner.log(redact(formatProblem(problem)));
+    for (const problem of distinct.slice(0, ANNOTATIONS)) runner.annotate(problem);
+    for (const problem of distinct.slice(ANNOTATIONS)) runner.log(formatProblem(problem));
   }
 }
 
 /** What GitHub did not do, in the log and the summary: the report itself stands there too. */
 export async function told<T>(context: Context, result: Result<T>): Promise<T | undefined> {
   if (result.ok) return result.value;
-  annotate(context, result.problems);
-  await summarise(context, problemsMarkdown('Not posted', result.problems, { budget: SUMMARY_BUDGET }));
+  const problems = redactAll(result.problems, context.redact);
+  annotate(context, problems);
+  await summarise(context, problemsMarkdown('Not posted', problems, { budget: SUMMARY_BUDGET }));
   return undefined;
 }
 
@@ -82,13 +79,12 @@ export async function comment(
 }
 
 /** Problems that ended a command: annotated, summed up, and the step failed. */
-export async function stop(context: Context, heading: string, problems: readonly Problem[]): Promise<string> {
+export async function stop(context: Context, heading: string, found: readonly Problem[]): Promise<string> {
+  const problems = redactAll(found, context.redact);
   annotate(context, problems);
   const options = { budget: SUMMARY_BUDGET, linkTo: linkTo(context) };
   await summarise(context, problemsMarkdown(heading, problems, options));
   context.runner.output('outcome', 'failed');
-  context.runner.fail(
-    context.redact(`${heading}: ${problems.map(({ message }) => message).join(' ')}`.slice(0, 1000)),
-  );
+  context.runner.fail(`${heading}: ${problems.map(({ message }) => message).join(' ')}`.slice(0, 1000));
   return problemsMarkdown(heading, problems, { linkTo: linkTo(context) });
 }

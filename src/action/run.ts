@@ -4,8 +4,9 @@ import { deploy } from './deploy.js';
 import { drift } from './drift.js';
 import { type Command, commandOf } from './event.js';
 import { plan } from './plan.js';
-import type { Context } from './ports.js';
+import type { Context, UseCases } from './ports.js';
 import { stop } from './publish.js';
+import { redactAll } from './secrets.js';
 
 const NO_SECRETS =
   'No SSH key was given, as on a pull request from a fork, so the hosts were not read and there is no plan: the policy was checked, and that is all. Recorded states (`state:`) give such pull requests a plan.';
@@ -32,5 +33,15 @@ export async function run(context: Context): Promise<void> {
     return;
   }
   context.runner.log(`${context.event.name}: ${command.value}`);
-  await HANDLERS[command.value](context);
+  await HANDLERS[command.value]({ ...context, useCases: discreet(context) });
+}
+
+/** The use cases, with every secret taken out of what they answer. */
+function discreet({ useCases, redact }: Context): UseCases {
+  return {
+    check: async () => redactAll(await useCases.check(), redact),
+    plan: async () => redactAll(await useCases.plan(), redact),
+    deploy: async () => redactAll(await useCases.deploy(), redact),
+    drift: async () => redactAll(await useCases.drift(), redact),
+  };
 }

@@ -13,8 +13,23 @@ export function secretsOf({ ssh, token }: Pick<Inputs, 'ssh' | 'token'>): readon
   return [token, ssh.passphrase ?? '', ssh.key?.trim() ?? '', ...keyLines].filter((text) => text !== '');
 }
 
-/** The last thing that happens to a text before it leaves. */
+/** Takes secrets out of a text. */
 export function redactor(secrets: readonly string[]): (text: string) => string {
   const longestFirst = secrets.toSorted((a, b) => b.length - a.length);
   return (text) => longestFirst.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+}
+
+/**
+ * Takes secrets out of every text of a value. Done before anything is rendered: escaping, clipping and wrapping make
+ * pieces of a secret that no search for the whole would find.
+ */
+export function redactAll<T>(value: T, redact: (text: string) => string): T {
+  return deep(value) as T;
+
+  function deep(part: unknown): unknown {
+    if (typeof part === 'string') return redact(part);
+    if (Array.isArray(part)) return part.map(deep);
+    if (typeof part !== 'object' || part === null) return part;
+    return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, deep(inner)]));
+  }
 }

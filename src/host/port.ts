@@ -2,6 +2,7 @@
  * What the rest of the house needs of a host. `host/` implements it over SSH; `cli/` and `action/` hand it in; tests
  * may hand in recorded state. A host's fault is a value here, never an exception.
  */
+import type { RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 import type { Problem } from '../problem.js';
 
@@ -26,13 +27,6 @@ export type Reading =
   | { readonly status: 'unreachable'; readonly problem: Problem }
   /** Connected, but the state cannot be read truthfully: sudo, tools, two backends, native nft tables. */
   | { readonly status: 'error'; readonly problem: Problem };
-
-/** Text exactly as `iptables-save`, `ip6tables-save` and `ipset save` print it (or as the files hold it). */
-export interface RulesText {
-  readonly v4: string;
-  readonly v6: string;
-  readonly sets: string;
-}
 
 export interface HostState {
   readonly live: RulesText;
@@ -123,14 +117,20 @@ export interface Change {
   readonly live: RulesText;
   /** What must stand live afterwards. */
   readonly next: RulesText;
-  /** `iptables-restore --noflush` and `ipset restore` text: live → next, and next → live. */
-  readonly forward: RulesText;
-  readonly backward: RulesText;
+  /** live → next, and next → live. */
+  readonly forward: Steps;
+  readonly backward: Steps;
   /** The saved files as they are (undefined: none) and as they must become. */
   readonly savedBefore: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
   readonly savedAfter: RulesText;
   /** The owned part alone, kept on the host as known good. */
   readonly owned: RulesText;
+}
+
+/** One way from a state to another, in the order in which the host takes it: `sets`, `v4`, `v6`, `setsAfter`. */
+export interface Steps extends RulesText {
+  /** For `ipset restore`, once no rule names them any more: the sets that go. `v4` and `v6` are for `iptables-restore --noflush`. */
+  readonly setsAfter: string;
 }
 
 export type OutcomeKind = 'unchanged' | 'confirmed' | 'rolled-back' | 'refused' | 'unreachable' | 'unknown';

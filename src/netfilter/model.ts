@@ -16,6 +16,13 @@ export interface Ruleset {
   readonly sets: readonly IpSet[];
 }
 
+/** A ruleset as text: exactly as `iptables-save`, `ip6tables-save` and `ipset save` print it, or as files hold it. */
+export interface RulesText {
+  readonly v4: string;
+  readonly v6: string;
+  readonly sets: string;
+}
+
 /** Compared as a map: the order of tables in a save file means nothing (nft and legacy print different ones). */
 export type Tables = readonly Table[];
 

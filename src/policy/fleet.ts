@@ -20,6 +20,18 @@ export interface Fleet {
   readonly roles: ReadonlyMap<string, Role>;
   /** In the order of their names. */
   readonly hosts: readonly Host[];
+  /** Address sets of this many entries and more, in one family, become ipsets. */
+  readonly setsFrom: number;
+  readonly acceptances: readonly Acceptance[];
+}
+
+/** A lint that the policy accepts, with the reason: for the whole fleet, or for what one role or host says. */
+export interface Acceptance {
+  readonly finding: string;
+  readonly reason: string;
+  /** The role's or host's name; absent when it stands in fleet.yml. */
+  readonly origin?: string;
+  readonly place: Place;
 }
 
 export interface Role {
@@ -48,7 +60,16 @@ export interface Host {
   readonly raw: readonly RawRule[];
   readonly checks: readonly Check[];
   readonly expired: readonly PolicyRule[];
+  readonly boot: BootSettings;
   readonly place: Place;
+}
+
+/** How the rules come back after a reboot. */
+export interface BootSettings {
+  /** Enable the host's boot loader when it is not; otherwise it is only reported. */
+  readonly enable: boolean;
+  /** Where the saved files are, when the host's loader is none of those that are recognised. */
+  readonly paths?: { readonly v4: string; readonly v6: string; readonly sets?: string };
 }
 
 export interface SshSettings {
@@ -57,6 +78,8 @@ export interface SshSettings {
   /** A file beside the policy; `undefined` when only `--known-hosts` names one. */
   readonly knownHosts?: string;
   readonly transport: 'builtin' | 'openssh';
+  /** A private key for this host alone; absent: the key of the run. */
+  readonly identity?: string;
   /** Jump hosts in the order in which they are passed. */
   readonly bastions: readonly { readonly host: string; readonly user: string; readonly port: number }[];
 }
@@ -92,6 +115,8 @@ export interface RolloutSettings {
   readonly maxFailures: { readonly count: number } | { readonly percent: number };
   readonly confirmWithinSeconds: number;
   readonly onFailure: 'keep' | 'rollback';
+  /** The rate of logged drops may grow by this factor during the soak; more stops the rollout. */
+  readonly maxDropGrowth: number;
 }
 
 /** What a `from`, `to` or `except` names, resolved. */

@@ -3,7 +3,13 @@
  * small server that knows what the emulator does not (deployments, the pull requests of a commit), writes down every
  * request, and has faults on demand.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  request as open,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createEmulator, type Emulator } from 'emulate';
 
@@ -77,12 +83,8 @@ export async function startHub(): Promise<Hub> {
   });
   const url = await listen(server);
   const call = async (method: string, path: string, body?: unknown, token = TOKEN): Promise<Answer> => {
-    const answer = await fetch(emulator.url + path, {
-      method,
-      headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, body: await answer.json().catch(() => null) };
+    const answer = await ask(emulator.url, { method, path, body }, `token ${token}`);
+    return { status: answer.status, body: answer.text === '' ? null : JSON.parse(answer.text) };
   };
   return {
     url,
@@ -157,6 +159,29 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
+/** A connection of its own for each request: one kept alive may have been closed while a step was running. */
+function ask(
+  server: string,
+  { method, path, body }: HubRequest,
+  authorization: string,
+): Promise<{ readonly status: number; readonly link: string | undefined; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization, 'content-type': 'application/json' };
+    const asked = open(server + path, { method, headers, agent: false }, async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      const link = answer.headers.link;
+      resolve({
+        status: answer.statusCode ?? 0,
+        link: Array.isArray(link) ? link[0] : link,
+        text: Buffer.concat(chunks).toString(),
+      });
+    });
+    asked.on('error', reject);
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
 /** Links to further pages lead back through this server. */
 async function pass(
   request: HubRequest,
@@ -165,16 +190,11 @@ async function pass(
   emulator: string,
   self: string,
 ): Promise<void> {
-  const answer = await fetch(emulator + request.path, {
-    method: request.method,
-    headers: { authorization: incoming.headers.authorization ?? '', 'content-type': 'application/json' },
-    ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-  });
-  const link = answer.headers.get('link');
-  if (link !== null)
-    response.setHeader('link', link.replace(/http:\/\/(?:localhost|127\.0\.0\.1):\d+/g, self));
+  const answer = await ask(emulator, request, incoming.headers.authorization ?? '');
+  if (answer.link !== undefined)
+    response.setHeader('link', answer.link.replace(/http:\/\/(?:localhost|127\.0\.0\.1):\d+/g, self));
   response.writeHead(answer.status, { 'content-type': 'application/json' });
-  response.end(answer.status === 204 ? undefined : await answer.text());
+  response.end(answer.status === 204 ? undefined : answer.text);
 }
 
 async function ownAnswer(
@@ -184,10 +204,9 @@ async function ownAnswer(
 ): Promise<Answer | undefined> {
   const [, sha] = /^\/repos\/[^/]+\/[^/]+\/commits\/(\w+)\/pulls/.exec(request.path) ?? [];
   if (sha !== undefined) {
-    const pulls = await fetch(`${emulator}/repos/${REPOSITORY}/pulls?state=all`, {
-      headers: { authorization: `token ${TOKEN}` },
-    });
-    const all = (await pulls.json()) as { merge_commit_sha: string | null; head: { sha: string } }[];
+    const path = `/repos/${REPOSITORY}/pulls?state=all`;
+    const pulls = await ask(emulator, { method: 'GET', path, body: undefined }, `token ${TOKEN}`);
+    const all = JSON.parse(pulls.text) as { merge_commit_sha: string | null; head: { sha: string } }[];
     return {
       status: 200,
       body: all.filter((pull) => pull.merge_commit_sha === sha || pull.head.sha === sha),

@@ -37,6 +37,8 @@ export interface HostState {
   readonly versions: { readonly iptables: string; readonly ipset?: string; readonly kernel: string };
   readonly facts: HostFacts;
   readonly record: HostRecord;
+  /** Read from a folder of recorded states: `live` alone is known. */
+  readonly recorded?: true;
 }
 
 export interface Boot {

@@ -1,0 +1,29 @@
+/** What a benchmark found, as lines of a table. */
+export interface Row {
+  readonly name: string;
+  readonly seconds: number;
+  /** Peak of the process; absent where several processes work together. */
+  readonly megabytes?: number;
+  readonly limit?: { readonly seconds?: number; readonly megabytes?: number };
+  /** Against another row of the same run. */
+  readonly ratio?: { readonly to: string; readonly value: number; readonly limit: number };
+}
+
+export const kept = ({ seconds, megabytes = 0, limit = {}, ratio }: Row): boolean =>
+  seconds <= (limit.seconds ?? Number.POSITIVE_INFINITY) &&
+  megabytes <= (limit.megabytes ?? Number.POSITIVE_INFINITY) &&
+  (ratio === undefined || ratio.value <= ratio.limit);
+
+export function line(row: Row): string {
+  const { name, seconds, megabytes, limit, ratio } = row;
+  const parts = [
+    name.padEnd(36),
+    `${seconds.toFixed(2)} s`.padStart(9),
+    (megabytes === undefined ? '' : `${megabytes.toFixed(0)} MB`).padStart(8),
+    ratio === undefined ? '' : `  ${ratio.value.toFixed(2)} × ${ratio.to} (at most ${ratio.limit})`,
+    limit?.seconds === undefined ? '' : `  at most ${limit.seconds} s`,
+    limit?.megabytes === undefined ? '' : `, ${limit.megabytes} MB`,
+    kept(row) ? '' : '  MISSED',
+  ];
+  return parts.join('').trimEnd();
+}

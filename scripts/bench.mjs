@@ -1,0 +1,23 @@
+/** Bundles `bench/main.ts` and runs it; words on the command line choose benchmarks: start, text, hosts. */
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const outfile = join(root, 'bench', '.bundle.mjs');
+try {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['bench/main.ts'],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    loader: { '.sh': 'text' },
+    outfile,
+    logLevel: 'warning',
+  });
+  await import(pathToFileURL(outfile).href);
+} finally {
+  rmSync(outfile, { force: true });
+}

@@ -1,0 +1,135 @@
+/** One host of a plan: from its state to what will change, what that means, and what speaks against it. */
+import { compileHost } from '../compile/compile.js';
+import { rulesetDigest } from '../compile/digest.js';
+import type { HostPort, HostState, Reading } from '../host/port.js';
+import { diffSets, diffTables } from '../netfilter/diff.js';
+import type { Ruleset } from '../netfilter/model.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { formatProblem, type Problem } from '../problem.js';
+import { compareTraffic } from '../traffic/compare.js';
+import { proveGuards, runPolicyTests } from '../traffic/guards.js';
+import { proveLockout } from '../traffic/lockout.js';
+import type { LockoutProof } from '../traffic/model.js';
+import { findingOf, stateFindings } from './findings.js';
+import type { HostPlan } from './model.js';
+import { type PlacedHost, placeHost } from './place.js';
+
+/** A host whose plan could be made, with everything that a deploy needs. */
+export interface Ready {
+  readonly host: Host;
+  readonly state: HostState;
+  readonly placed: PlacedHost;
+}
+
+export interface Assessed {
+  readonly host: Host;
+  readonly plan: HostPlan;
+  readonly ready?: Ready;
+}
+
+export interface AssessOptions {
+  /** Hosts whose lock-out proof may fail. */
+  readonly acceptLockoutRisk?: readonly string[];
+  /** Instead of what the policy compiles to: a known-good state of the host. */
+  readonly desired?: Ruleset;
+}
+
+/** Reads one host and assesses it. Never throws for a host's fault. */
+export async function readAndAssess(
+  fleet: Fleet,
+  host: Host,
+  port: Pick<HostPort, 'read'>,
+  options: AssessOptions = {},
+): Promise<Assessed> {
+  return assess(fleet, host, await port.read(host), options);
+}
+
+/** Pure: the same reading gives the same plan. */
+export function assess(fleet: Fleet, host: Host, reading: Reading, options: AssessOptions = {}): Assessed {
+  if (reading.status !== 'read') return { host, plan: withoutPlan(host, reading.status, [reading.problem]) };
+  const compiled = options.desired === undefined ? compileHost(fleet, host) : known(options.desired);
+  if (!compiled.ok) return { host, plan: withoutPlan(host, 'error', compiled.problems) };
+  const { state } = reading;
+  const placed = placeHost(fleet, host, state, compiled.value);
+  if (!placed.ok) return { host, plan: withoutPlan(host, 'error', placed.problems) };
+  return {
+    host,
+    plan: planOf(fleet, host, state, placed.value, [...compiled.problems, ...placed.problems], options),
+    ready: { host, state, placed: placed.value },
+  };
+}
+
+const known = (value: Ruleset) => ({ ok: true, value, problems: [] }) as const;
+
+/** An `error` or `unreachable` host says why in one sentence, and all of it in its findings. */
+function withoutPlan(host: Host, status: 'unreachable' | 'error', problems: readonly Problem[]): HostPlan {
+  const [first] = problems.filter(({ level }) => level === 'error');
+  return {
+    host: host.name,
+    status,
+    reason: first === undefined ? 'Nothing more is known.' : formatProblem(first),
+    findings: problems.slice(first === undefined ? 0 : 1).map(findingOf),
+  };
+}
+
+function planOf(
+  fleet: Fleet,
+  host: Host,
+  state: HostState,
+  placed: PlacedHost,
+  problems: readonly Problem[],
+  options: AssessOptions,
+): HostPlan {
+  const { before, owned } = placed.live;
+  const { next, foreign } = owned;
+  const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
+  const sets = diffSets(before.sets, next.sets);
+  const changed = rules.v4.text !== '' || rules.v6.text !== '' || sets.length > 0;
+  // An earlier state may break what the policy has come to say since; it must still be there to go back to.
+  const statements =
+    options.desired === undefined
+      ? [...proveGuards(fleet, host, next), ...runPolicyTests(fleet, host, next)]
+      : [];
+  const findings = [
+    ...problems,
+    ...owned.problems,
+    ...statements,
+    ...stateFindings(fleet, host, state, placed),
+  ];
+  return {
+    host: host.name,
+    status: changed ? 'changed' : 'unchanged',
+    live: rulesetDigest(before, fleet.ownership),
+    next: rulesetDigest(next, fleet.ownership),
+    rules,
+    sets,
+    traffic: compareTraffic(before, next, { addresses: ownAddresses(host, state) }),
+    lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
+    findings: findings.map(findingOf),
+    foreign,
+  };
+}
+
+/** Every address that the kernel takes for its own. */
+const ownAddresses = (host: Host, { facts }: HostState): readonly string[] => [
+  ...new Set([...host.addresses, ...facts.addresses]),
+];
+
+function lockoutOf(
+  fleet: Fleet,
+  host: Host,
+  state: HostState,
+  next: Ruleset,
+  acceptLockoutRisk: readonly string[],
+): LockoutProof {
+  const { client, sshPort } = state.facts;
+  const question = {
+    admin: fleet.admin,
+    addresses: host.addresses,
+    // Behind a port forwarding, sshd listens elsewhere than the policy connects to.
+    port: sshPort ?? host.ssh.port,
+    ...(client === undefined ? {} : { client }),
+  };
+  const proof = proveLockout(next, question, { addresses: ownAddresses(host, state) });
+  return { ...proof, accepted: proof.verdict !== 'proved' && acceptLockoutRisk.includes(host.name) };
+}

@@ -1,0 +1,49 @@
+/** From a host's plan to the change that its transaction makes. */
+import { renderHost } from '../compile/render.js';
+import { stepsBetween } from '../compile/steps.js';
+import type { Change } from '../host/port.js';
+import type { Ruleset, RulesText } from '../netfilter/model.js';
+import { printTables } from '../netfilter/print.js';
+import { printSets } from '../netfilter/sets.js';
+import type { Fleet } from '../policy/fleet.js';
+import type { Ready } from './assess.js';
+import { type Placed, sameRuleset } from './place.js';
+
+export interface Run {
+  /** Unique to one transaction. */
+  readonly run: string;
+  readonly commit: string;
+  readonly owner: string;
+}
+
+/** A host on which nothing is left to do: live and saved are as the policy wants them, and so is the boot. */
+export function isSettled({ host, state, placed }: Ready): boolean {
+  if (!placed.saved.ok || !isThere(placed.live) || !isThere(placed.saved.value)) return false;
+  return state.boot.enabled || !host.boot.enable;
+}
+
+/** What must stand stands already. */
+const isThere = ({ before, owned }: Placed): boolean => sameRuleset(before, owned.next);
+
+/** @param saved The saved files with the policy in its place; a {@link Ready} host's, once they could be read. */
+export function changeOf(fleet: Fleet, ready: Ready, saved: Placed, run: Run): Change {
+  const { state, placed } = ready;
+  const { before, owned } = placed.live;
+  return {
+    ...run,
+    confirmWithinSeconds: fleet.rollout.confirmWithinSeconds,
+    live: state.live,
+    next: textOf(owned.next),
+    forward: stepsBetween(before, owned.next),
+    backward: stepsBetween(owned.next, before),
+    savedBefore: state.saved,
+    savedAfter: textOf(saved.owned.next),
+    owned: renderHost(placed.desired),
+  };
+}
+
+const textOf = (ruleset: Ruleset): RulesText => ({
+  v4: printTables(ruleset.v4),
+  v6: printTables(ruleset.v6),
+  sets: printSets(ruleset.sets),
+});

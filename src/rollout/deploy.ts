@@ -1,0 +1,239 @@
+/** Many hosts: everything is read and judged first, then the canary, a soak, and wave after wave while all goes well. */
+import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
+import type { Change, HostPort, TransactionResult } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import type { Assessed, Ready } from './assess.js';
+import { changeOf, type Run } from './change.js';
+import type { Tell } from './events.js';
+import type { Outcome, Outcomes, Plan } from './model.js';
+import type { Placed } from './place.js';
+import { assessFleet } from './plan.js';
+import { preflight, type Verdict } from './preflight.js';
+import { takeBack } from './rollback.js';
+import { pause, whileUncancelled } from './time.js';
+import { failuresAllowed, type Wave, wavesOf } from './waves.js';
+
+export interface DeployOptions {
+  readonly commit?: string;
+  /** Who deploys, for the lock on each host: `ci@runner pull/12`, `anna@laptop`. */
+  readonly owner: string;
+  readonly acceptLockoutRisk?: readonly string[];
+  /** The plan that was reviewed: a host that is no longer as it found it is refused. */
+  readonly reviewed?: Plan;
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  /** Aborted: no further host is begun; what is pending is left to its own timer. */
+  readonly signal?: AbortSignal;
+  readonly tell?: Tell;
+}
+
+/** One {@link Outcome} a host, in the order of the rollout. Never throws for a host's fault. */
+export async function deployFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: HostPort,
+  options: DeployOptions,
+): Promise<Outcomes> {
+  const { tell = () => {} } = options;
+  const assessed = await assessFleet(fleet, hosts, port, options);
+  const waves = wavesOf(
+    hosts.map(({ name }) => name),
+    fleet.rollout,
+  );
+  const rollout: Rollout = {
+    fleet,
+    port,
+    options,
+    tell,
+    waves,
+    verdicts: new Map(assessed.map((one) => [one.host.name, preflight(one, options.reviewed)])),
+    outcomes: new Map(),
+    changes: new Map(),
+    allowed: failuresAllowed(fleet.rollout, hosts.length),
+  };
+  recordVerdicts(rollout, assessed);
+  const stopped = stopBefore(rollout) ?? (await go(rollout));
+  if (stopped !== undefined) tell({ kind: 'stopped', reason: stopped });
+  if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await undo(rollout);
+  return {
+    version: 1,
+    commit: options.commit ?? null,
+    hosts: waves.flatMap(({ number, hosts: names }) =>
+      names.map((host) => rollout.outcomes.get(host) ?? notReached(host, number, stopped ?? '')),
+    ),
+  };
+}
+
+interface Rollout {
+  readonly fleet: Fleet;
+  readonly port: HostPort;
+  readonly options: DeployOptions;
+  readonly tell: Tell;
+  readonly waves: readonly Wave[];
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly outcomes: Map<string, Outcome>;
+  /** Of the hosts that this run has changed. */
+  readonly changes: Map<string, { readonly ready: Ready; readonly change: Change }>;
+  readonly allowed: number;
+}
+
+const FAILED: ReadonlySet<Outcome['outcome']> = new Set(['rolled-back', 'refused', 'unreachable', 'unknown']);
+
+const failuresOf = ({ outcomes }: Rollout): readonly Outcome[] =>
+  [...outcomes.values()].filter(({ outcome }) => FAILED.has(outcome));
+
+function record(rollout: Rollout, outcome: Outcome): void {
+  rollout.outcomes.set(outcome.host, outcome);
+  rollout.tell({ kind: 'outcome', outcome });
+}
+
+const waveOf = ({ waves }: Rollout, host: string): number =>
+  waves.find(({ hosts }) => hosts.includes(host))?.number ?? 0;
+
+const notReached = (host: string, wave: number, reason: string): Outcome => ({
+  host,
+  outcome: 'not-reached',
+  wave,
+  phase: 'preflight',
+  reason,
+  seconds: 0,
+});
+
+/** What is certain before anything begins: hosts that are done already, and hosts that cannot be. */
+function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
+  for (const { host } of assessed) {
+    const verdict = rollout.verdicts.get(host.name);
+    if (verdict === undefined || verdict.kind === 'go') continue;
+    const known = { host: host.name, wave: waveOf(rollout, host.name), seconds: 0 };
+    record(
+      rollout,
+      verdict.kind === 'unchanged'
+        ? { ...known, outcome: 'unchanged', phase: 'done', reason: '' }
+        : { ...known, outcome: verdict.kind, phase: verdict.phase, reason: verdict.reason },
+    );
+  }
+}
+
+/** Why not even the canary is begun. */
+function stopBefore(rollout: Rollout): string | undefined {
+  const faults = [...rollout.verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
+  const [first] = faults;
+  if (first !== undefined)
+    return `Nothing was changed: the policy is refused for ${first[0]}${faults.length > 1 ? ` and ${faults.length - 1} more` : ''}.`;
+  const reason = tooMany(rollout);
+  return reason === undefined ? undefined : `Nothing was changed: ${reason}`;
+}
+
+/** A failed canary is one too many; of the others the policy says how many are. */
+function tooMany(rollout: Rollout): string | undefined {
+  const failures = failuresOf(rollout);
+  const canary = failures.find(({ wave }) => wave === 0);
+  if (canary !== undefined) return `the canary ${canary.host} is ${canary.outcome}.`;
+  const [first] = failures;
+  return first === undefined || failures.length <= rollout.allowed
+    ? undefined
+    : `${first.host} is ${first.outcome}${failures.length > 1 ? `, and ${failures.length - 1} more failed` : ''}; ${rollout.allowed} may fail.`;
+}
+
+const CANCELLED = 'The run was cancelled.';
+const isCancelled = ({ options }: Rollout): boolean => options.signal?.aborted === true;
+
+/** Wave after wave. @returns why it ended early. */
+async function go(rollout: Rollout): Promise<string | undefined> {
+  const work = rollout.waves
+    .map((wave) => ({ ...wave, hosts: wave.hosts.filter((host) => !rollout.outcomes.has(host)) }))
+    .filter(({ hosts }) => hosts.length > 0);
+  for (const [index, wave] of work.entries()) {
+    await runWave(rollout, wave);
+    if (index < work.length - 1 && whyStop(rollout) === undefined) await soak(rollout, wave);
+    const stop = whyStop(rollout);
+    if (stop !== undefined) return stop;
+  }
+  return undefined;
+}
+
+function whyStop(rollout: Rollout): string | undefined {
+  const reason = tooMany(rollout);
+  if (reason !== undefined) return `The rollout stopped: ${reason}`;
+  return isCancelled(rollout) ? CANCELLED : undefined;
+}
+
+async function runWave(rollout: Rollout, wave: Wave): Promise<void> {
+  const { tell, options, fleet } = rollout;
+  tell({ kind: 'wave', wave: wave.number, hosts: wave.hosts });
+  await pMap(
+    wave.hosts,
+    async (host) => {
+      const verdict = rollout.verdicts.get(host);
+      if (verdict?.kind !== 'go' || whyStop(rollout) !== undefined) return;
+      record(rollout, await changeHost(rollout, wave.number, verdict));
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+}
+
+async function changeHost(
+  rollout: Rollout,
+  wave: number,
+  { ready, saved }: { readonly ready: Ready; readonly saved: Placed },
+): Promise<Outcome> {
+  const { port, tell, options, fleet } = rollout;
+  const { host } = ready;
+  const change = changeOf(fleet, ready, saved, newRun(options));
+  let phase: TransactionResult['phase'] = 'connect';
+  const ended = await whileUncancelled(
+    port.transact(host, change, (reached) => {
+      phase = reached;
+      tell({ kind: 'phase', host: host.name, phase: reached });
+    }),
+    options.signal,
+  );
+  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { ready, change });
+  return { host: host.name, wave, ...(ended ?? leftAlone(phase)) };
+}
+
+const newRun = ({ commit, owner }: DeployOptions): Run => ({
+  run: randomUUID(),
+  commit: commit ?? '',
+  owner,
+});
+
+const leftAlone = (phase: TransactionResult['phase']): TransactionResult => ({
+  outcome: 'unknown',
+  phase,
+  reason: `${CANCELLED} The host puts its old rules back by itself unless it had confirmed.`,
+  seconds: 0,
+});
+
+/** Waits, then asks every host of the wave again, over a new connection. */
+async function soak(rollout: Rollout, wave: Wave): Promise<void> {
+  const { fleet, tell, port, options } = rollout;
+  const changed = wave.hosts.flatMap((host) => rollout.changes.get(host) ?? []);
+  if (changed.length === 0) return;
+  const { soakSeconds } = fleet.rollout;
+  tell({ kind: 'soak', wave: wave.number, seconds: soakSeconds });
+  await pause(soakSeconds, options.signal);
+  await pMap(
+    changed,
+    async ({ ready: { host }, change }) => {
+      if (isCancelled(rollout)) return;
+      const said = await whileUncancelled(port.reverify(host, change), options.signal);
+      if (said === undefined || said.outcome === 'confirmed') return;
+      record(rollout, { host: host.name, wave: wave.number, ...said, phase: 'soak' });
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+}
+
+/** `on_failure: rollback`: the hosts that this run has changed go back, the last ones first. */
+async function undo(rollout: Rollout): Promise<void> {
+  const { fleet, port, options } = rollout;
+  for (const [host, { ready }] of [...rollout.changes].toReversed()) {
+    const before = rollout.outcomes.get(host);
+    if (before?.outcome !== 'confirmed') continue;
+    if (isCancelled(rollout)) return;
+    const result = await takeBack(fleet, ready, port, newRun(options));
+    record(rollout, { host, wave: before.wave, ...result });
+  }
+}

@@ -1,0 +1,81 @@
+/** Whether the hosts still run, keep and boot what the policy says. */
+import pMap from 'p-map';
+import { compileHost } from '../compile/compile.js';
+import type { HostPort, HostState, Reading } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { formatProblem, type Problem } from '../problem.js';
+import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
+import type { Tell } from './events.js';
+import type { Drift, HostDrift } from './model.js';
+import { placeHost } from './place.js';
+
+export interface DriftOptions {
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  readonly tell?: Tell;
+}
+
+/** One {@link HostDrift} a host, in the order given; a host that cannot be read is never called clean. */
+export async function driftFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostPort, 'read'>,
+  options: DriftOptions = {},
+): Promise<Drift> {
+  const { tell = () => {} } = options;
+  const found = await pMap(
+    hosts,
+    async (host) => {
+      tell({ kind: 'reading', host: host.name });
+      const drift = driftOf(fleet, host, await port.read(host));
+      tell({ kind: 'read', host: host.name, status: drift.status, words: drift.reason ?? '' });
+      return drift;
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+  return { version: 1, hosts: found };
+}
+
+/** Pure: the same reading gives the same drift. */
+export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
+  if (reading.status !== 'read') return unread(host, reading.status, [reading.problem]);
+  const { state } = reading;
+  const busy = pendingWords(state);
+  if (busy !== undefined) return { ...unread(host, 'error', []), reason: busy };
+  const compiled = compileHost(fleet, host);
+  if (!compiled.ok) return unread(host, 'error', compiled.problems);
+  const placed = placeHost(fleet, host, state, compiled.value);
+  if (!placed.ok) return unread(host, 'error', placed.problems);
+  const items = {
+    live: liveDrift(fleet, host, placed.value.live),
+    saved: state.recorded ? [] : savedDrift(fleet, host, state, placed.value),
+    boot: state.recorded ? [] : bootDrift(host, state),
+  };
+  const { foreign } = placed.value.live.owned;
+  return {
+    host: host.name,
+    status: Object.values(items).some((list) => list.length > 0) ? 'drifted' : 'clean',
+    ...items,
+    ignored: { chains: foreign.chains.length, rules: foreign.rules },
+  };
+}
+
+/** While a host is being changed its rules are in between, which is no drift. */
+function pendingWords({ record: { pending } }: HostState): string | undefined {
+  return pending === undefined
+    ? undefined
+    : `${pending.owner} is changing this host (${pending.phase}); look again in ${pending.secondsLeft} s.`;
+}
+
+const unread = (
+  { name }: Host,
+  status: 'unreachable' | 'error',
+  problems: readonly Problem[],
+): HostDrift => ({
+  host: name,
+  status,
+  reason: problems.map(formatProblem).join(' '),
+  live: [],
+  saved: [],
+  boot: [],
+});

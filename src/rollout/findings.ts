@@ -1,0 +1,113 @@
+/** What a reviewer should know of a host beyond the differences of its rules. */
+import type { HostState } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { error, note, type Problem, warning } from '../problem.js';
+import { includesAddress } from './admin.js';
+import type { Finding } from './model.js';
+import { type PlacedHost, sameRuleset } from './place.js';
+
+/** A problem as a plan holds it. */
+export const findingOf = ({ id, level, message, hint, place }: Problem): Finding => ({
+  id,
+  level,
+  message,
+  ...(hint === undefined ? {} : { hint }),
+  ...(place === undefined ? {} : { source: place }),
+});
+
+/** What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner. */
+export function stateFindings(
+  fleet: Fleet,
+  host: Host,
+  state: HostState,
+  placed: PlacedHost,
+): readonly Problem[] {
+  if (state.recorded === true) return [];
+  return [
+    ...pending(host, state),
+    ...runner(fleet, host, state),
+    ...saved(host, state, placed),
+    ...boot(host, state),
+  ];
+}
+
+function pending(host: Host, { record }: HostState): readonly Problem[] {
+  if (record.pending === undefined) return [];
+  const { owner, phase, secondsLeft } = record.pending;
+  return [
+    warning(
+      'pending-transaction',
+      `${host.name} has an unfinished change of ${owner} in phase ${phase}.`,
+      undefined,
+      `It rolls itself back in ${secondsLeft} s; plan again after that.`,
+    ),
+  ];
+}
+
+function runner(fleet: Fleet, host: Host, { facts }: HostState): readonly Problem[] {
+  if (facts.client === undefined || includesAddress(fleet.admin, facts.client)) return [];
+  return [
+    note(
+      'runner-not-admin',
+      `${host.name} is reached from ${facts.client}, which is in none of the admin networks.`,
+      undefined,
+      'Add it to `admin` when deploys come from there: the rules need not let it in otherwise.',
+    ),
+  ];
+}
+
+function saved(host: Host, state: HostState, placed: PlacedHost): readonly Problem[] {
+  if (!placed.saved.ok)
+    return placed.saved.problems.map((problem) =>
+      error(
+        'saved-unreadable',
+        `What ${host.name} loads at boot cannot be read: ${problem.message}`,
+        problem.place,
+        `Mend or remove the file on the host, then plan again.`,
+      ),
+    );
+  if (state.saved.v4 === undefined && state.saved.v6 === undefined)
+    return [
+      note(
+        'saved-missing',
+        `${host.name} has no saved rules: after a reboot it would run none of what it runs now.`,
+        undefined,
+        'A deploy writes them.',
+      ),
+    ];
+  const { before, owned } = placed.saved.value;
+  const bootsLive = sameRuleset(placed.live.before, placed.live.owned.next);
+  return bootsLive && !sameRuleset(before, owned.next)
+    ? [
+        warning(
+          'saved-differs',
+          `${host.name} runs the policy, but would load other rules at its next boot.`,
+          undefined,
+          'A deploy writes the saved files anew.',
+        ),
+      ]
+    : [];
+}
+
+function boot(host: Host, { boot: { loader, enabled } }: HostState): readonly Problem[] {
+  if (loader === 'none' && host.boot.paths === undefined)
+    return [
+      warning(
+        'no-boot-loader',
+        `Nothing on ${host.name} loads firewall rules at boot.`,
+        undefined,
+        'Install iptables-persistent (Debian, Ubuntu) or iptables-services (RHEL family), or name `boot.paths`.',
+      ),
+    ];
+  if (enabled || loader === 'none') return [];
+  return host.boot.enable
+    ? [note('boot-disabled', `${loader} is not enabled on ${host.name}; a deploy enables it.`)]
+    : [
+        warning(
+          'boot-disabled',
+          `${loader} is not enabled on ${host.name}: after a reboot it would run no rules.`,
+          undefined,
+          'Enable it on the host, or say `boot: {enable: true}`.',
+        ),
+      ];
+}

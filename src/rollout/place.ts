@@ -1,0 +1,60 @@
+/** One host's states as rulesets: what it runs, what it boots, and what both become with the policy in its place. */
+import { type Owned, placeOwned } from '../compile/ownership.js';
+import { readRuleset } from '../compile/read.js';
+import type { HostState } from '../host/port.js';
+import { diffSets } from '../netfilter/diff.js';
+import { equalTables } from '../netfilter/empty.js';
+import type { Ruleset, RulesText } from '../netfilter/model.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import type { Result } from '../problem.js';
+
+export interface Placed {
+  readonly before: Ruleset;
+  /** `next`, and what was found of others' rules. */
+  readonly owned: Owned;
+}
+
+export interface PlacedHost {
+  readonly desired: Ruleset;
+  readonly live: Placed;
+  /** Not ok when a saved file is not what iptables-restore would read. */
+  readonly saved: Result<Placed>;
+}
+
+/** @returns the problems when the live state cannot be understood whole: nothing may then be said about this host. */
+export function placeHost(fleet: Fleet, host: Host, state: HostState, wanted: Ruleset): Result<PlacedHost> {
+  const desired = possibleOn(state, wanted);
+  const live = place(state.live, desired, `${host.name} live`, fleet.ownership);
+  if (!live.ok) return live;
+  const saved = place(savedText(state), desired, `${host.name} saved`, fleet.ownership);
+  return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
+}
+
+function place(
+  text: RulesText,
+  desired: Ruleset,
+  name: string,
+  ownership: Fleet['ownership'],
+): Result<Placed> {
+  const read = readRuleset(text, name);
+  if (!read.ok) return read;
+  const owned = placeOwned(read.value, desired, ownership);
+  return { ok: true, value: { before: read.value, owned }, problems: read.problems };
+}
+
+/** A kernel without IPv6 has no tables for its rules. */
+const possibleOn = ({ facts }: HostState, desired: Ruleset): Ruleset =>
+  facts.ipv6 ? desired : { ...desired, v6: [] };
+
+/** A missing file loads nothing at boot. */
+export const savedText = ({ saved }: HostState): RulesText => ({
+  v4: saved.v4 ?? '',
+  v6: saved.v6 ?? '',
+  sets: saved.sets ?? '',
+});
+
+/** The same rules, policies and sets. */
+export const sameRuleset = (one: Ruleset, other: Ruleset): boolean =>
+  equalTables(one.v4, other.v4) &&
+  equalTables(one.v6, other.v6) &&
+  diffSets(one.sets, other.sets).length === 0;

@@ -1,0 +1,68 @@
+/** The plan of a fleet: every host read in parallel, assessed, and put together under one digest. */
+import { createHash } from 'node:crypto';
+import pMap from 'p-map';
+import type { HostPort } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { type Assessed, readAndAssess } from './assess.js';
+import type { Tell } from './events.js';
+import type { HostPlan, Plan } from './model.js';
+
+export interface PlanOptions {
+  readonly commit?: string;
+  /** Hosts whose lock-out proof may fail. */
+  readonly acceptLockoutRisk?: readonly string[];
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  readonly tell?: Tell;
+}
+
+/** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
+export async function planFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostPort, 'read'>,
+  options: PlanOptions = {},
+): Promise<Plan> {
+  const assessed = await assessFleet(fleet, hosts, port, options);
+  return planOf(
+    assessed.map(({ plan }) => plan),
+    options.commit,
+  );
+}
+
+/** @param hosts As they stand in the report. */
+export const planOf = (hosts: readonly HostPlan[], commit?: string): Plan => ({
+  version: 1,
+  commit: commit ?? null,
+  digest: planDigest(hosts),
+  hosts,
+});
+
+/** Reads and assesses every host, `parallel` at a time. */
+export function assessFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostPort, 'read'>,
+  options: Omit<PlanOptions, 'commit'> = {},
+): Promise<readonly Assessed[]> {
+  const { tell = () => {}, acceptLockoutRisk = [] } = options;
+  return pMap(
+    hosts,
+    async (host) => {
+      tell({ kind: 'reading', host: host.name });
+      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk });
+      const { status, reason = '' } = assessed.plan;
+      tell({ kind: 'read', host: host.name, status, words: reason });
+      return assessed;
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+}
+
+/** Over every host's live and next digests, whatever order the hosts came in. */
+function planDigest(hosts: readonly HostPlan[]): string {
+  const lines = hosts
+    .map(({ host, status, live, next }) => `${host} ${live ?? status} ${next ?? status}\n`)
+    .toSorted();
+  return `sha256:${createHash('sha256').update(lines.join('')).digest('hex')}`;
+}

@@ -1,0 +1,112 @@
+/** Back to a state that was good, by the same transaction that goes forward. */
+import { ownedPart } from '../compile/ownership.js';
+import { readRuleset } from '../compile/read.js';
+import type { HostPort, TransactionResult } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { type Assessed, assess, type Ready } from './assess.js';
+import { changeOf, type Run } from './change.js';
+import type { Tell } from './events.js';
+import type { Outcomes } from './model.js';
+import { placeHost, savedText } from './place.js';
+import { preflight } from './preflight.js';
+
+export interface RollbackOptions {
+  /** Of the known-good history; 1 is the newest, which the host runs unless someone has changed it since. */
+  readonly to: number;
+  readonly acceptLockoutRisk?: readonly string[];
+  readonly tell?: Tell;
+}
+
+/** Takes one host to an earlier known-good state. The lock-out proof holds for that one as well. */
+export async function rollbackHost(
+  fleet: Fleet,
+  host: Host,
+  port: HostPort,
+  run: Run,
+  { to, acceptLockoutRisk = [], tell = () => {} }: RollbackOptions,
+): Promise<Outcomes> {
+  tell({ kind: 'reading', host: host.name });
+  const reading = await port.read(host, { knownGood: to });
+  const outcomes = (result: TransactionResult): Outcomes => {
+    const outcome = { host: host.name, wave: 0, ...result };
+    tell({ kind: 'outcome', outcome });
+    return { version: 1, commit: null, hosts: [outcome] };
+  };
+  if (reading.status !== 'read')
+    return outcomes(
+      ended(reading.status === 'unreachable' ? 'unreachable' : 'refused', 'connect', reading.problem.message),
+    );
+  const { history } = reading.state.record;
+  const entry = history.find(({ number }) => number === to);
+  if (entry?.rules === undefined) return outcomes(refused(nothingThere(to, history.length)));
+  const desired = readRuleset(entry.rules, `${host.name} known good ${to}`);
+  if (!desired.ok) return outcomes(refused(desired.problems.map(({ message }) => message).join(' ')));
+  const assessed = assess(fleet, host, reading, { acceptLockoutRisk, desired: desired.value });
+  return outcomes(
+    await transactIfGood(fleet, assessed, port, { ...run, commit: entry.commit }, (phase) =>
+      tell({ kind: 'phase', host: host.name, phase }),
+    ),
+  );
+}
+
+const nothingThere = (to: number, entries: number): string =>
+  entries === 0
+    ? 'The host has no known-good state: nothing was ever deployed to it.'
+    : `The host has no known-good state ${to}; it has 1 to ${entries}.`;
+
+async function transactIfGood(
+  fleet: Fleet,
+  assessed: Assessed,
+  port: HostPort,
+  run: Run,
+  report: Parameters<HostPort['transact']>[2],
+): Promise<TransactionResult> {
+  const verdict = preflight(assessed, undefined);
+  if (verdict.kind === 'go')
+    return port.transact(assessed.host, changeOf(fleet, verdict.ready, verdict.saved, run), report);
+  return verdict.kind === 'unchanged'
+    ? ended('unchanged', 'done', '')
+    : ended(verdict.kind, verdict.phase, verdict.reason);
+}
+
+/**
+ * Undoes what a rollout did to one host: its owned rules and its saved ones as they were before, in whatever else the
+ * host runs by now. Not proved again: the host ran exactly these rules until a moment ago.
+ */
+export async function takeBack(
+  fleet: Fleet,
+  before: Ready,
+  port: HostPort,
+  run: Run,
+): Promise<TransactionResult> {
+  const { host } = before;
+  const reading = await port.read(host);
+  if (reading.status !== 'read') return keeps(reading.problem.message);
+  const { state } = reading;
+  const live = placeHost(fleet, host, state, ownedPart(before.placed.live.before, fleet.ownership));
+  const old = readRuleset(savedText(before.state), `${host.name} saved`);
+  if (!live.ok || !old.ok) return keeps('Its state could not be read.');
+  const saved = placeHost(fleet, host, state, ownedPart(old.value, fleet.ownership));
+  if (!saved.ok || !saved.value.saved.ok) return keeps('Its saved files could not be read.');
+  const ready = { host, state, placed: live.value };
+  const result = await port.transact(host, changeOf(fleet, ready, saved.value.saved.value, run), () => {});
+  return result.outcome === 'confirmed'
+    ? {
+        ...result,
+        outcome: 'rolled-back',
+        phase: 'rollback',
+        reason: 'Taken back, because the rollout failed elsewhere.',
+      }
+    : keeps(result.reason);
+}
+
+const keeps = (why: string): TransactionResult =>
+  ended('unknown', 'rollback', `It was to be taken back, which did not succeed: ${why}`);
+
+const refused = (reason: string): TransactionResult => ended('refused', 'preflight', reason);
+
+const ended = (
+  outcome: TransactionResult['outcome'],
+  phase: TransactionResult['phase'],
+  reason: string,
+): TransactionResult => ({ outcome, phase, reason, seconds: 0 });

@@ -23,6 +23,17 @@ export interface Fleet {
   /** Address sets of this many entries and more, in one family, become ipsets. */
   readonly setsFrom: number;
   readonly acceptances: readonly Acceptance[];
+  /** The day for which expiry was decided, `YYYY-MM-DD`; absent: this day, UTC. */
+  readonly today?: string;
+  /** What the policy defines by name; `used` when something refers to it. */
+  readonly definitions?: readonly Definition[];
+}
+
+export interface Definition {
+  readonly kind: 'network' | 'service' | 'role';
+  readonly name: string;
+  readonly used: boolean;
+  readonly place: Place;
 }
 
 /** A lint that the policy accepts, with the reason: for the whole fleet, or for what one role or host says. */
@@ -145,7 +156,7 @@ export type Service =
     }
   /** `type` is canonical: a number or number/code, for one family. */
   | { readonly kind: 'icmp'; readonly name?: string; readonly family: 'v4' | 'v6'; readonly type: string }
-  /** A whole protocol by its iptables name or number. */
+  /** A whole protocol by its iptables name or number; `icmp` is of v4 and `ipv6-icmp` of v6 alone. */
   | { readonly kind: 'protocol'; readonly name?: string; readonly protocol: string }
   | { readonly kind: 'any'; readonly name?: string };
 

@@ -82,7 +82,7 @@ const rollout = z.strictObject({
     .union([z.string(), z.array(z.string())])
     .optional()
     .meta({ description: 'The first hosts: host names, role:NAME, or one-per-role.' }),
-  soak: duration.optional().meta({ description: 'The wait after the canary. Default: 30s.' }),
+  soak: duration.optional().meta({ description: 'The wait after the canary, such as 30s (the default) or 5m.' }),
   waves: z
     .array(z.union([z.int().min(1), percent]))
     .min(1)
@@ -93,7 +93,7 @@ const rollout = z.strictObject({
     .union([z.int().min(0), percent])
     .optional()
     .meta({ description: 'Default: 0.' }),
-  confirm_within: duration.optional().meta({ description: 'The deadline on the host. Default: 60s.' }),
+  confirm_within: duration.optional().meta({ description: 'How long a host waits for the confirmation, such as 60s (the default).' }),
   on_failure: z.enum(['keep', 'rollback']).optional().meta({ description: 'Default: keep.' }),
   max_drop_growth: z
     .number()
@@ -189,7 +189,15 @@ export const host = z.strictObject({
   addresses: z.array(z.string()).min(1).optional().meta({ description: 'Every address that the host has.' }),
   roles: z.array(z.string()).optional(),
   interfaces: z
-    .record(z.string().regex(NAME), z.string().regex(INTERFACE))
+    .record(
+      z.string().regex(NAME),
+      z
+        .string()
+        .regex(INTERFACE)
+        .meta({
+          description: "A kernel name of at most 15 letters, digits, '.', '-', '_' and '@'; '+' at the end.",
+        }),
+    )
     .optional()
     .meta({ description: "The policy's name: the kernel's name." }),
   ssh: ssh.optional(),

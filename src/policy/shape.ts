@@ -22,9 +22,24 @@ export function shape<T>(schema: z.ZodType<T>, source: Source): Shaped<T> {
     };
   if (fits(schema, source.value)) return { value: source.value, problems: [] };
   const issues = flatten(schema.safeParse(source.value).error?.issues ?? []);
-  const problems = issues.map((issue) => toProblem(issue, schema, source));
+  const problems = issues
+    .filter(({ path }) => !isReported(source.value, path))
+    .map((issue) => toProblem(issue, schema, source));
   for (const path of issues.flatMap(faultyPart).toSorted((a, b) => order(b, a))) remove(source, path);
   return { value: fits(schema, source.value) ? source.value : undefined, problems };
+}
+
+/** A value that the reader of YAML already refused is there, but undefined. */
+function isReported(root: unknown, path: Path): boolean {
+  const key = path[path.length - 1];
+  const container = follow(root, path.slice(0, -1));
+  return (
+    key !== undefined &&
+    typeof container === 'object' &&
+    container !== null &&
+    Object.hasOwn(container, key) &&
+    follow(container, [key]) === undefined
+  );
 }
 
 const fits = <T>(schema: z.ZodType<T>, value: unknown): value is T => schema.safeParse(value).success;
@@ -180,13 +195,13 @@ function wrongType(issue: Issue, value: unknown, where: Place, name: string, sch
       where,
       `Write tcp/${value} or udp/${value}.`,
     );
-  return error(
-    'wrong-type',
-    message,
-    where,
-    isText ? `Put it in quotes: "${value}".` : descriptionAt(schema, issue.path),
-  );
+  const quoted =
+    isText && schemasAt(schema, issue.path).some((found) => isText && fitsText(found, String(value)));
+  const hint = quoted ? `Put it in quotes: "${value}".` : descriptionAt(schema, issue.path);
+  return error('wrong-type', message, where, hint);
 }
+
+const fitsText = (schema: z.core.$ZodType, text: string): boolean => z.safeParse(schema, text).success;
 
 function expected(issue: Issue): readonly string[] {
   if (issue.code === 'invalid_union')
@@ -233,7 +248,8 @@ function unknownKey(keys: readonly string[], path: Path, schema: z.ZodType, sour
 /** The schemas that may stand at a path; several where there are alternatives. */
 function schemasAt(schema: z.core.$ZodType, path: Path): readonly z.core.$ZodType[] {
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  if (def.type === 'optional') return schemasAt(def.innerType, path);
+  if (def.type === 'optional')
+    return [...(path.length === 0 ? [schema] : []), ...schemasAt(def.innerType, path)];
   if (def.type === 'union') return def.options.flatMap((option) => schemasAt(option, path));
   const [key, ...rest] = path;
   if (key === undefined) return [schema];

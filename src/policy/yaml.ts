@@ -170,14 +170,16 @@ const PLAIN_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
 function scalarOf(walk: Walk, node: Scalar): unknown {
   const { value } = node;
-  if (typeof value === 'number' && !PLAIN_NUMBER.test(node.source ?? ''))
-    return refuse(
+  if (typeof value === 'number' && !PLAIN_NUMBER.test(node.source ?? '')) {
+    refuse(
       walk,
       'number-trap',
       `YAML reads ${node.source} as the number ${value}.`,
       place(walk, offsetOf(node)),
       `Write ${value} if that is meant, or put it in quotes.`,
     );
+    return value;
+  }
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return value;
   return refuse(
     walk,

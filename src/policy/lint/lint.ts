@@ -1,5 +1,51 @@
-/** The lints of a policy. */
-import type { Problem } from '../../problem.js';
-import type { Fleet } from '../fleet.js';
+/** The lints of a policy: what can be told without any host, and is no error but worth a reviewer's eye. */
+import { byPlace, type Problem } from '../../problem.js';
+import type { Acceptance, Fleet } from '../fleet.js';
+import { EXPOSURE } from './exposure.js';
+import { NAMES } from './names.js';
+import type { Found, Lint } from './row.js';
+import { RULES } from './rules.js';
 
-export const lintFleet = (_fleet: Fleet): readonly Problem[] => [];
+export const LINTS: readonly Lint[] = [...EXPOSURE, ...RULES, ...NAMES];
+
+/**
+ * All findings that the policy does not accept, each once, in the order of their places. An acceptance in fleet.yml
+ * holds everywhere; one of a role or a host holds for what that role or host says.
+ */
+export function lintFleet(fleet: Fleet): readonly Problem[] {
+  const accepting = new Set<Acceptance>();
+  const seen = new Map<string, Problem>();
+  for (const lint of LINTS)
+    for (const found of lint.check(fleet)) {
+      const acceptance = fleet.acceptances.find((one) => accepts(one, lint, found));
+      if (acceptance !== undefined) accepting.add(acceptance);
+      else {
+        const { file, line, column } = found.place;
+        seen.set(`${lint.id}:${file}:${line}:${column}:${found.message}`, problemOf(lint, found));
+      }
+    }
+  const idle = fleet.acceptances.filter((one) => isOurs(one) && !accepting.has(one)).map(idleProblem);
+  return [...seen.values(), ...idle].toSorted(byPlace);
+}
+
+const accepts = (acceptance: Acceptance, { id }: Lint, { origin }: Found): boolean =>
+  acceptance.finding === id && (acceptance.origin === undefined || acceptance.origin === origin);
+
+const isOurs = ({ finding }: Acceptance): boolean => LINTS.some(({ id }) => id === finding);
+
+const problemOf = ({ id, level }: Lint, { message, hint, place }: Found): Problem => ({
+  id,
+  level,
+  message,
+  hint: `${hint} If it is meant: accept: [{finding: ${id}, reason: …}].`,
+  place,
+});
+
+/** An acceptance that outlives its finding would hide the next one. */
+const idleProblem = ({ finding, place }: Acceptance): Problem => ({
+  id: 'idle-acceptance',
+  level: 'warning',
+  message: `There is no finding ${finding} here to accept.`,
+  hint: 'Remove it, so that it does not hide a later one.',
+  place,
+});

@@ -31,7 +31,8 @@ const ways = {
 };
 
 /** Which keys make a rule complete, for editors; `rules.ts` says it in sentences. */
-const oneVerb = (...verbs: readonly (readonly string[])[]) => ({
+const oneVerb = (id: string, ...verbs: readonly (readonly string[])[]) => ({
+  id,
   oneOf: verbs.map((required) => ({ required: [...required] })),
 });
 
@@ -68,6 +69,7 @@ export const rule = z
       .meta({ description: 'The last day, YYYY-MM-DD, UTC; allow only.' }),
   })
   .meta({
+    id: 'rule',
     anyOf: [
       { required: ['allow', 'reason'] },
       { required: ['deny'] },
@@ -89,7 +91,7 @@ export const natRule = z
       .meta({ description: 'snat, dnat: an address, perhaps with a port; redirect: a port.' }),
     reason,
   })
-  .meta(oneVerb(['masquerade'], ['snat', 'target'], ['dnat', 'target'], ['redirect', 'target']));
+  .meta(oneVerb('nat', ['masquerade'], ['snat', 'target'], ['dnat', 'target'], ['redirect', 'target']));
 
 export const rawRule = z.strictObject({
   rule: line.meta({ description: 'One rule in the syntax of iptables, without -A CHAIN.' }),
@@ -114,7 +116,7 @@ const claim = z.strictObject({
 
 export const guard = z
   .strictObject({ name: text, on: selector, drop: claim.optional(), accept: claim.optional() })
-  .meta(oneVerb(['drop'], ['accept']));
+  .meta(oneVerb('guard', ['drop'], ['accept']));
 
 const packetPort = z.int().min(0).max(65535).optional();
 const packetByte = z.int().min(0).max(255).optional();

@@ -82,7 +82,9 @@ const rollout = z.strictObject({
     .union([z.string(), z.array(z.string())])
     .optional()
     .meta({ description: 'The first hosts: host names, role:NAME, or one-per-role.' }),
-  soak: duration.optional().meta({ description: 'The wait after the canary, such as 30s (the default) or 5m.' }),
+  soak: duration
+    .optional()
+    .meta({ description: 'The wait after the canary, such as 30s (the default) or 5m.' }),
   waves: z
     .array(z.union([z.int().min(1), percent]))
     .min(1)
@@ -93,7 +95,9 @@ const rollout = z.strictObject({
     .union([z.int().min(0), percent])
     .optional()
     .meta({ description: 'Default: 0.' }),
-  confirm_within: duration.optional().meta({ description: 'How long a host waits for the confirmation, such as 60s (the default).' }),
+  confirm_within: duration
+    .optional()
+    .meta({ description: 'How long a host waits for the confirmation, such as 60s (the default).' }),
   on_failure: z.enum(['keep', 'rollback']).optional().meta({ description: 'Default: keep.' }),
   max_drop_growth: z
     .number()
@@ -191,12 +195,9 @@ export const host = z.strictObject({
   interfaces: z
     .record(
       z.string().regex(NAME),
-      z
-        .string()
-        .regex(INTERFACE)
-        .meta({
-          description: "A kernel name of at most 15 letters, digits, '.', '-', '_' and '@'; '+' at the end.",
-        }),
+      z.string().regex(INTERFACE).meta({
+        description: "A kernel name of at most 15 letters, digits, '.', '-', '_' and '@'; '+' at the end.",
+      }),
     )
     .optional()
     .meta({ description: "The policy's name: the kernel's name." }),

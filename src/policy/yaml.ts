@@ -49,7 +49,7 @@ interface Walk {
   readonly file: string;
   readonly lines: LineCounter;
   readonly problems: Problem[];
-  readonly offsets: WeakMap<object, Offsets>;
+  readonly offsets: Map<object, Offsets>;
   readonly anchors: Map<string, { readonly value: unknown; readonly size: number }>;
   /** How many nodes there would be with every alias written out. */
   size: number;
@@ -62,7 +62,7 @@ const MAX_SIZE = 2_000_000;
 /** Never throws: whatever the text is, the answer is a value with places, and all problems. */
 export function readYaml(text: string, file: string): SourceReading {
   const lines = new LineCounter();
-  const walk: Walk = { file, lines, problems: [], offsets: new WeakMap(), anchors: new Map(), size: 0 };
+  const walk: Walk = { file, lines, problems: [], offsets: new Map(), anchors: new Map(), size: 0 };
   const document = parse(text.startsWith('\uFEFF') ? text.slice(1) : text, walk);
   const broken = walk.problems.length > 0 || document === undefined;
   const value = broken ? undefined : document.contents === null ? null : toValue(walk, document.contents, 0);

@@ -28,9 +28,12 @@ const ssh = z.strictObject({
     .regex(USER)
     .optional()
     .meta({ description: 'The user that connects; root or one with sudo.' }),
-  port: port.optional().meta({ description: '22 when absent.' }),
+  port: port.optional().meta({ description: 'A port from 1 to 65535; 22 when absent.' }),
   known_hosts: path.optional().meta({ description: 'A file with the host keys, beside the policy.' }),
-  transport: z.enum(['builtin', 'openssh']).optional().meta({ description: 'builtin when absent.' }),
+  transport: z
+    .enum(['builtin', 'openssh'])
+    .optional()
+    .meta({ description: 'How SSH is spoken: builtin (default), or the openssh of this machine.' }),
   identity: path.optional().meta({ description: 'A private key file; the key of the run when absent.' }),
   bastion: z
     .union([bastion, z.array(bastion)])

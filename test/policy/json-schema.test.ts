@@ -27,7 +27,7 @@ describe('the JSON Schemas', () => {
     expect(accepts(name, parse(text))).toBe(true);
   });
 
-  test.each([
+  test.each<readonly [string, unknown, string]>([
     ['role.schema.json', { input: [{ allow: 'https' }] }, 'an allow without a reason'],
     ['role.schema.json', { input: [{ reason: 'x' }] }, 'a rule without a verb'],
     ['role.schema.json', { inputs: [] }, 'an unknown key'],

@@ -37,6 +37,8 @@ export interface HostState {
   readonly versions: { readonly iptables: string; readonly ipset?: string; readonly kernel: string };
   readonly facts: HostFacts;
   readonly record: HostRecord;
+  /** What the rules that were read do not show: native nft tables that filter as well. */
+  readonly notes?: readonly Problem[];
   /** Read from a folder of recorded states: `live` alone is known. */
   readonly recorded?: true;
 }
@@ -58,6 +60,8 @@ export interface HostFacts {
   readonly systemd: boolean;
   readonly ipv6: boolean;
   readonly timeUtc: string;
+  /** Programs that are active and believe the built-in chains to be theirs: `ufw`, `firewalld`. */
+  readonly managers?: readonly string[];
 }
 
 /** What Sallyport's own state directory on the host says. */

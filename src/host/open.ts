@@ -1,0 +1,120 @@
+/** Real hosts behind {@link HostPort}: one connection per host, kept from reading until its transaction. */
+import type { Host } from '../policy/fleet.js';
+import { error, type Problem, type Result } from '../problem.js';
+import { ask, lostProblem } from './agent.js';
+import { type KeyOptions, type Login, readLogin } from './keys.js';
+import { parseKnownHosts } from './known-hosts.js';
+import type { HostPort, Reading, ReadOptions } from './port.js';
+import { type Dial, sshTransport } from './ssh.js';
+import { readState } from './state.js';
+import type { Connect, Connected, Connection } from './transport.js';
+
+export interface HostOptions extends KeyOptions {
+  /** The texts of known_hosts files. Without any, no host is trusted. */
+  readonly knownHosts: readonly string[];
+  /** Opens TCP connections in another way than the system's. */
+  readonly connect?: Dial;
+  /** Told what happens, for debugging; never a secret. */
+  readonly log?: (line: string) => void;
+}
+
+/** Connecting and logging in, and reading one host. */
+const CONNECT_SECONDS = 20;
+const READ_SECONDS = 60;
+
+/** Opens no connection yet. Bad keys are reported with the first host that needs them. */
+export function openHosts(options: HostOptions): HostPort {
+  const { log = () => {} } = options;
+  const connect = connectWith(options);
+  const kept = new Map<string, Connection>();
+
+  const connectionTo = async (host: Host): Promise<Connected> => {
+    const connection = kept.get(host.name);
+    if (connection?.isAlive()) return { ok: true, connection };
+    const connected = await connect(host, { seconds: CONNECT_SECONDS });
+    log(
+      `${host.name}: ${connected.ok ? `connected to ${connected.connection.address}` : connected.problem.message}`,
+    );
+    if (connected.ok) kept.set(host.name, connected.connection);
+    return connected;
+  };
+
+  const read = async (host: Host, { knownGood }: ReadOptions = {}): Promise<Reading> => {
+    const connected = await connectionTo(host);
+    if (!connected.ok) return { status: 'unreachable', problem: connected.problem };
+    const variables = {
+      ...bootVariables(host),
+      ...(knownGood === undefined ? {} : { KNOWN: String(knownGood) }),
+    };
+    const answer = await ask(
+      connected.connection,
+      host,
+      { verb: 'read', variables },
+      { seconds: READ_SECONDS },
+    );
+    if (answer.kind === 'lost') return { status: 'unreachable', problem: lostProblem(host) };
+    if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
+    return readState(host, answer.sections, knownGood);
+  };
+
+  return {
+    read,
+    transact: async () => {
+      throw new Error('not yet');
+    },
+    reverify: async () => {
+      throw new Error('not yet');
+    },
+    close: async () => {
+      for (const connection of kept.values()) connection.close();
+      kept.clear();
+    },
+  };
+}
+
+/** The files that the policy names for the host's boot. */
+const bootVariables = ({ boot: { paths } }: Host): Readonly<Record<string, string>> =>
+  paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };
+
+function connectWith(options: HostOptions): Connect {
+  const login = loginFor(options);
+  const builtin = sshTransport({
+    knownHosts: parseKnownHosts(options.knownHosts),
+    login: (host) => {
+      const found = login(host);
+      return found.ok ? found.value : { keys: [] };
+    },
+    ...(options.connect === undefined ? {} : { dial: options.connect }),
+  });
+  return async (host, how) => {
+    const problem = noKey(host, login(host));
+    return problem === undefined ? builtin(host, how) : { ok: false, problem };
+  };
+}
+
+/** Reads keys once each: deriving one from its passphrase takes a moment (bcrypt). */
+function loginFor(options: HostOptions): (host: Host) => Result<Login> {
+  const read = new Map<string, Result<Login>>();
+  return ({ ssh: { identity } }) => {
+    const name = identity ?? '';
+    const login =
+      read.get(name) ??
+      readLogin(identity === undefined ? options : { ...passphraseOf(options), identityFiles: [identity] });
+    read.set(name, login);
+    return login;
+  };
+}
+
+const passphraseOf = ({ key }: HostOptions): KeyOptions =>
+  key?.passphrase === undefined ? {} : { passphrase: key.passphrase };
+
+function noKey(host: Host, login: Result<Login>): Problem | undefined {
+  if (!login.ok) return login.problems[0];
+  if (login.value.keys.length > 0 || login.value.agent !== undefined) return undefined;
+  return error(
+    'no-key',
+    `There is no key to log in to ${host.name} with.`,
+    undefined,
+    'Name one with --identity, or start an ssh-agent.',
+  );
+}

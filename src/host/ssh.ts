@@ -1,0 +1,266 @@
+/**
+ * The built-in transport: node-ssh over ssh2, with the host key always verified. Where node-ssh 13.2.1 would mislead,
+ * this file knows better: output is collected as bytes (node-ssh trims it and cuts characters in two), an answer
+ * without status and signal is a lost connection (node-ssh resolves it as a success without output), and an error
+ * between two commands has a listener (else it would end the process, steelbrain/node-ssh#421).
+ */
+import { connect as netConnect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { NodeSSH } from 'node-ssh';
+import type { ServerHostKeyAlgorithm } from 'ssh2';
+import type { Host } from '../policy/fleet.js';
+import type { Problem } from '../problem.js';
+import { attempts, type Login } from './keys.js';
+import { algorithmsFor, type KnownHosts, pinsFor, refuseKey, refusePins } from './known-hosts.js';
+import {
+  type Connect,
+  type Connection,
+  lines,
+  type Ran,
+  type RunOptions,
+  unreachable,
+  within,
+} from './transport.js';
+
+/** Opens a TCP connection. */
+export type Dial = (address: string, port: number) => Promise<Socket>;
+
+export interface SshOptions {
+  readonly knownHosts: KnownHosts;
+  /** The ways in for a host: its own key, or the run's. */
+  readonly login: (host: Host) => Login;
+  readonly dial?: Dial;
+}
+
+/** One machine on the way to a host, or the host. */
+interface Hop {
+  /** The names under which its key may be pinned. */
+  readonly names: readonly string[];
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+/** Logins that may be under way at one bastion at the same time: sshd turns away bursts (MaxStartups 10:30:100). */
+const LOGINS_AT_BASTION = 6;
+
+/** A socket that stays silent is asked for a sign of life; three misses end it. */
+const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
+
+export function sshTransport(options: SshOptions): Connect {
+  const gates = new Map<string, Gate>();
+  const gateOf = (name: string): Gate => {
+    const gate = gates.get(name) ?? makeGate(LOGINS_AT_BASTION);
+    gates.set(name, gate);
+    return gate;
+  };
+
+  const connect: Connect = async (host, { address = host.address, hostKey, seconds }) => {
+    const way = [
+      ...host.ssh.bastions.map(
+        ({ host: name, user, port }): Hop => ({ names: [name], address: name, port, user }),
+      ),
+      {
+        names: [...new Set([host.address, address, ...host.addresses])],
+        address,
+        port: host.ssh.port,
+        user: host.ssh.user,
+      },
+    ];
+    const closers = makeClosers();
+    let problem: Problem | undefined;
+    const go = async (): Promise<Connection> => {
+      let last: { ssh: NodeSSH; key: Buffer; reached: string } | undefined;
+      for (const [index, hop] of way.entries()) {
+        const sock: Duplex =
+          last === undefined
+            ? await (options.dial ?? dialDirectly)(hop.address, hop.port)
+            : await last.ssh.forwardOut('127.0.0.1', 0, hop.address, hop.port);
+        closers.add(() => sock.destroy());
+        const expected = index === way.length - 1 ? hostKey : undefined;
+        const step = await login(options, host, hop, sock, expected, (refused) => {
+          problem ??= refused;
+        });
+        last = { ...step, reached: remoteAddress(sock) ?? hop.address };
+      }
+      if (last === undefined) throw new Error('no way leads there');
+      return connectionOver(last.ssh, last.reached, last.key, closers.close);
+    };
+    const first = host.ssh.bastions[0];
+    const gated =
+      first === undefined
+        ? go
+        : (): Promise<Connection> => gateOf(`${first.user}@${first.host}:${first.port}`)(go);
+    try {
+      const connection = await within(seconds, gated(), `no answer within ${seconds} seconds`, closers.close);
+      return { ok: true, connection };
+    } catch (cause) {
+      closers.close();
+      return { ok: false, problem: problem ?? faultOf(host, cause) };
+    }
+  };
+  return connect;
+}
+
+async function login(
+  { knownHosts, login }: SshOptions,
+  host: Host,
+  hop: Hop,
+  sock: Duplex,
+  expected: Buffer | undefined,
+  refuse: (problem: Problem) => void,
+): Promise<{ readonly ssh: NodeSSH; readonly key: Buffer }> {
+  const pins = pinsFor(knownHosts, hop.names, hop.port);
+  const unpinned = refusePins(pins, hop.names[0] ?? hop.address, hop.port);
+  if (unpinned !== undefined) {
+    sock.destroy();
+    refuse(unpinned);
+    throw new Error(unpinned.message);
+  }
+  const ssh = new NodeSSH();
+  let key: Buffer = Buffer.alloc(0);
+  const connecting = ssh.connect({
+    sock,
+    username: hop.user,
+    algorithms: { serverHostKey: algorithmsFor(pins) as ServerHostKeyAlgorithm[] },
+    hostVerifier: (shown: Buffer) => {
+      key = shown;
+      const same = expected === undefined || shown.equals(expected);
+      const refused =
+        refuseKey(pins, shown, hop.names[0] ?? hop.address) ?? (same ? undefined : otherKey(host));
+      if (refused !== undefined) refuse(refused);
+      return refused === undefined;
+    },
+    authHandler: [...attempts(login(host), hop.user)],
+    // The caller's deadline covers all hops.
+    readyTimeout: 0,
+    ...KEEPALIVE,
+  });
+  // The socket may fail at any later moment, between two commands too.
+  ssh.connection?.on('error', () => {});
+  await connecting;
+  return { ssh, key };
+}
+
+const otherKey = (host: Host): Problem =>
+  unreachable(host, 'a new connection showed another of its pinned host keys than the first one did');
+
+function connectionOver(ssh: NodeSSH, address: string, hostKey: Buffer, close: () => void): Connection {
+  return {
+    address,
+    hostKey,
+    isAlive: () => ssh.isConnected(),
+    close,
+    run: (command, input, options) => run(ssh, command, input, options, close),
+  };
+}
+
+async function run(
+  ssh: NodeSSH,
+  command: string,
+  input: string,
+  { seconds, onLine }: RunOptions,
+  close: () => void,
+): Promise<Ran> {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const feed = onLine === undefined ? undefined : lines(onLine);
+  const said = (): Pick<Ran, 'stdout' | 'stderr'> => ({
+    stdout: Buffer.concat(out).toString('utf8'),
+    stderr: Buffer.concat(err).toString('utf8'),
+  });
+  try {
+    const { code, signal } = await within(
+      seconds,
+      ssh.execCommand(command, {
+        stdin: input,
+        noTrim: true,
+        onStdout: (chunk) => {
+          out.push(chunk);
+          feed?.(chunk);
+        },
+        onStderr: (chunk) => err.push(chunk),
+      }),
+      'no end in time',
+      close,
+    );
+    return { ...said(), ...(code === null ? {} : { code }), lost: code === null && signal === null };
+  } catch {
+    return { ...said(), lost: true };
+  }
+}
+
+/** The system resolves names and tries both families (RFC 8305). */
+const dialDirectly: Dial = (host, port) =>
+  new Promise((resolve, reject) => {
+    const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true });
+    // Nothing that arrives before the new owner listens may be lost.
+    socket.pause();
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+
+const remoteAddress = (sock: Duplex): string | undefined =>
+  'remoteAddress' in sock && typeof sock.remoteAddress === 'string' ? sock.remoteAddress : undefined;
+
+/** What people understand of the ways in which connecting fails. */
+const CAUSES: readonly (readonly [RegExp, string, string?])[] = [
+  [
+    /All configured authentication methods failed/,
+    'it accepts none of the keys that were offered',
+    "Put the public key into the user's authorized_keys, or give another key.",
+  ],
+  [/ECONNREFUSED/, 'it refuses the connection', 'Check that sshd runs, and the port.'],
+  [/ENOTFOUND|EAI_AGAIN/, 'its name does not resolve', 'Check "address" in the policy.'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'there is no route to it'],
+  [/ECONNRESET|Connection lost|No response from server/, 'the connection was lost while it was being made'],
+  [/no matching host key format/, 'it has no host key of a type that is pinned', 'Pin the key it has.'],
+  [
+    /no matching/,
+    'it has no algorithm in common with the built-in SSH client',
+    'Set "ssh: {transport: openssh}" for it.',
+  ],
+];
+
+function faultOf(host: Host, cause: unknown): Problem {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const [, why = words.replace(/[.\s]+$/, ''), hint] =
+    CAUSES.find(([pattern]) => pattern.test(`${code} ${words}`)) ?? [];
+  return unreachable(host, why, hint);
+}
+
+/** Everything that must go together, last first; what is added too late goes at once. */
+function makeClosers(): { readonly add: (closer: () => void) => void; readonly close: () => void } {
+  const closers: (() => void)[] = [];
+  let closed = false;
+  return {
+    add: (closer) => {
+      if (closed) closer();
+      else closers.unshift(closer);
+    },
+    close: () => {
+      closed = true;
+      for (const closer of closers.splice(0)) closer();
+    },
+  };
+}
+
+type Gate = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Lets so many through at a time; the others wait in line. */
+function makeGate(places: number): Gate {
+  let free = places;
+  const line: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => line.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = line.shift();
+      if (next === undefined) free++;
+      else next();
+    }
+  };
+}

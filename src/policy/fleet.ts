@@ -232,7 +232,10 @@ export interface Guard {
 export interface PolicyTest {
   readonly name: string;
   readonly on: readonly string[];
-  /** In the packet JSON of `explain`. */
+  /**
+   * In the packet JSON of `explain`; `dst` in INPUT and `src` in OUTPUT may be absent and then are each host's own
+   * address of the other one's family.
+   */
   readonly packet: { readonly [field: string]: string | number };
   readonly verdict: 'accept' | 'drop' | 'reject';
   readonly place: Place;

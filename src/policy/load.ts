@@ -52,7 +52,7 @@ async function policyPaths(folder: string, problems: Problem[]): Promise<readonl
             'stray-folder',
             'Folders in here are not read.',
             start(entry.path),
-            `Move its files into ${path}.`,
+            'Move its files into the folder above.',
           ),
         );
       else if (isYaml(entry.path)) paths.push(entry.path);

@@ -74,6 +74,7 @@ function runStatic() {
     ['npx', 'biome', 'check', '.'],
     [process.execPath, 'scripts/check-imports.mjs'],
     [process.execPath, 'scripts/build.mjs', '--check'],
+    [process.execPath, 'scripts/docs.mjs', '--check'],
   ];
   const results = commands.map(([command, ...args]) => {
     console.log(`$ ${[command === process.execPath ? 'node' : command, ...args].join(' ')}`);

@@ -37,16 +37,16 @@ export function planText(plan: Plan, options: TextOptions): string {
     `${colours.bold(bad ? colours.red(verdict) : verdict)}\n${colours.dim(`Plan ${shortDigest(visible(plan.digest))}`)}\n`,
     unread(plan, colours),
     lockout(plan, colours),
-    ...KINDS.map((kind) => traffic(trafficRows(plan, kind), kind, colours, options)),
+    ...KINDS.map((kind) => trafficBlock(trafficRows(plan, kind), kind, colours, options)),
     unproved(plan, colours),
     findings(findingRows(plan.hosts), colours),
-    ...diffGroups(plan).map((group) => rules(group, colours, options)),
+    ...diffGroups(plan).map((group) => rulesBlock(group, colours, options)),
     foreign(plan, colours),
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
 
-const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
+export const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
 
 const TITLES: { readonly [kind in TrafficKind]: string } = {
   opened: 'Opens',
@@ -94,7 +94,7 @@ function lockout(plan: Plan, colours: Paint): string {
   return lines.length === 0 ? '' : `${colours.bold('Lock-out proof')}\n${lines.join('')}`;
 }
 
-function traffic(
+export function trafficBlock(
   rows: readonly TrafficRow[],
   kind: TrafficKind,
   colours: Paint,
@@ -155,13 +155,14 @@ function findings(rows: readonly FindingRow[], colours: Paint): string {
   return `${colours.bold('Findings')}\n${rows.map(line).join('')}`;
 }
 
-function rules(group: DiffGroup, colours: Paint, options: TextOptions): string {
+export function rulesBlock(group: DiffGroup, colours: Paint, options: TextOptions): string {
   const title = `Rules +${group.added} -${group.removed}${group.moved > 0 ? ` ${group.moved} moved` : ''}`;
   const body = visibleLines(diffText(group))
     .split('\n')
     .map((line) => `  ${diffColour(line, colours)}\n`)
     .join('');
-  return `${colours.bold(title)}\n${hostLines(group.hosts, '  ', options)}\n${body}`;
+  const hosts = group.hosts.length === 0 ? '' : `${hostLines(group.hosts, '  ', options)}\n`;
+  return `${colours.bold(title)}\n${hosts}${body}`;
 }
 
 function diffColour(line: string, colours: Paint): string {

@@ -1,0 +1,43 @@
+/** `explain`: what becomes of a packet, and which rule decides it. */
+import { compileHost } from '../compile/compile.js';
+import type { Ruleset } from '../netfilter/model.js';
+import { error, type Result } from '../problem.js';
+import { explainPacket } from '../traffic/explain.js';
+import type { Explanation, Packet } from '../traffic/model.js';
+import { chooseHosts, type FleetOptions } from './fleet.js';
+
+export interface Explainable {
+  readonly ruleset: Ruleset;
+  /** The host's own addresses, for rules that match them by type. */
+  readonly addresses: readonly string[];
+}
+
+/** The rules that the policy gives to one host. */
+export async function desiredOf(options: FleetOptions): Promise<Result<Explainable>> {
+  const chosen = await chooseHosts(options);
+  if (!chosen.ok) return chosen;
+  const { fleet, hosts } = chosen.value;
+  const [host] = hosts;
+  if (host === undefined || hosts.length > 1)
+    return {
+      ok: false,
+      problems: [
+        error(
+          'one-host',
+          `A packet goes through the rules of one host; this names ${hosts.length}.`,
+          undefined,
+          'Name it: `sallyport explain web-1 …`.',
+        ),
+      ],
+    };
+  const compiled = compileHost(fleet, host);
+  return compiled.ok
+    ? { ...compiled, value: { ruleset: compiled.value, addresses: host.addresses } }
+    : compiled;
+}
+
+/** One answer a packet, in the same order. */
+export const explain = (
+  { ruleset, addresses }: Explainable,
+  packets: readonly Packet[],
+): readonly Explanation[] => packets.map((packet) => explainPacket(ruleset, packet, { addresses }));

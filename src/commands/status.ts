@@ -1,0 +1,41 @@
+/** `status`: what each host runs, since when and from which commit, as the host itself says. */
+import pMap from 'p-map';
+import type { Result } from '../problem.js';
+import type { HostStatus } from '../report/terminal/outcomes.js';
+import type { Tell } from '../rollout/events.js';
+import { chooseHosts, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
+
+export interface StatusOptions extends FleetOptions {
+  readonly parallel?: number;
+  readonly tell?: Tell;
+}
+
+export async function status(
+  options: StatusOptions,
+  open: OpenPort<Reader>,
+): Promise<Result<readonly HostStatus[]>> {
+  const { tell = () => {} } = options;
+  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) =>
+    pMap(
+      hosts,
+      async (host): Promise<HostStatus> => {
+        tell({ kind: 'reading', host: host.name });
+        const reading = await port.read(host);
+        const words = reading.status === 'read' ? '' : reading.problem.message;
+        tell({ kind: 'read', host: host.name, status: reading.status, words });
+        return { host: host.name, reading };
+      },
+      { concurrency: options.parallel ?? fleet.rollout.parallel },
+    ),
+  );
+}
+
+/** The same without the rules, for machines. */
+export const statusJson = (hosts: readonly HostStatus[]): object => ({
+  version: 1,
+  hosts: hosts.map(({ host, reading }) => {
+    if (reading.status !== 'read') return { host, status: reading.status, reason: reading.problem.message };
+    const { record, boot, backend, versions, facts } = reading.state;
+    return { host, status: 'read', record, boot, backend, versions, facts };
+  }),
+});

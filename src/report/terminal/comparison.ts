@@ -1,0 +1,39 @@
+/** Two rulesets side by side as terminal text: which traffic opens and closes, then the rules. */
+import type { Plan } from '../../rollout/model.js';
+import { diffGroups, trafficRows } from '../fold.js';
+import { planTotals } from '../totals.js';
+import { count } from '../words.js';
+import { paint, type TextOptions } from './paint.js';
+import { KINDS, rulesBlock, trafficBlock } from './plan.js';
+
+/** @param plan One "host": the new ruleset against the old one. */
+export function comparisonText(plan: Plan, options: TextOptions): string {
+  const colours = paint(options);
+  const parts = [
+    `${colours.bold(`${comparisonVerdict(plan)}.`)}\n`,
+    ...KINDS.map((kind) => trafficBlock(trafficRows(plan, kind), kind, colours, options)),
+    ...diffGroups(plan).map((group) => rulesBlock({ ...group, hosts: [] }, colours, options)),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+/** `The same traffic, the same rules`; `Opens 1 and closes 2 kinds of traffic`. */
+export function comparisonVerdict(plan: Plan): string {
+  const { traffic, changed } = planTotals(plan);
+  const [only] = plan.hosts;
+  if (only?.traffic?.equal === true)
+    return `The same traffic, proved for every packet; ${changed > 0 ? 'the rules differ' : 'the rules are the same'}`;
+  const parts = [
+    ...(traffic.opened > 0 ? [`opens ${traffic.opened}`] : []),
+    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${traffic.possiblyOpened}`] : []),
+    ...(traffic.closed > 0 ? [`closes ${traffic.closed}`] : []),
+    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${traffic.possiblyClosed}`] : []),
+    ...(traffic.answeredDifferently > 0
+      ? [`refuses ${count(traffic.answeredDifferently, 'kind')} of traffic in another way`]
+      : []),
+  ];
+  const said = parts.length === 0 ? 'no difference of traffic was found' : parts.join(', ');
+  const why =
+    only?.traffic?.proved === false ? `; not proved: ${only.traffic.why ?? 'a budget ended the proof'}` : '';
+  return `${said.charAt(0).toUpperCase()}${said.slice(1)}${why}`;
+}

@@ -17,6 +17,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { error, type Place, type Problem } from '../problem.js';
+import { type Offsets, readPlain } from './yaml-plain.js';
 
 /** A file that was read; `value` is made of strings, numbers, booleans, null, arrays and plain objects. */
 export interface Source {
@@ -38,13 +39,6 @@ export interface SourceReading {
   readonly problems: readonly Problem[];
 }
 
-/** Offsets of the values, and of the keys for a mapping, in the order of `keys`. */
-interface Offsets {
-  readonly keys?: readonly string[];
-  readonly keyOffsets: number[];
-  readonly values: number[];
-}
-
 interface Walk {
   readonly file: string;
   readonly lines: LineCounter;
@@ -59,25 +53,41 @@ const MAX_DEPTH = 32;
 /** What aliases may add up to; a file of that many lines would be no firewall policy. */
 const MAX_SIZE = 2_000_000;
 
+const CONTROL = /[^\t\n\r\u0020-\u{10FFFF}]/u;
+
 /** Never throws: whatever the text is, the answer is a value with places, and all problems. */
 export function readYaml(text: string, file: string): SourceReading {
-  const lines = new LineCounter();
-  const walk: Walk = { file, lines, problems: [], offsets: new Map(), anchors: new Map(), size: 0 };
-  const document = parse(text.startsWith('\uFEFF') ? text.slice(1) : text, walk);
+  const bare = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  const plain = CONTROL.test(bare) ? undefined : readPlain(bare);
+  if (plain === undefined) return readAnyYaml(bare, file);
+  const walk = newWalk(file, plain.offsets);
+  for (const start of plain.lineStarts) walk.lines.addNewLine(start);
+  return { source: source(walk, plain.value), problems: [] };
+}
+
+/** By the package `yaml`: everything that YAML has. */
+export function readAnyYaml(text: string, file: string): SourceReading {
+  const walk = newWalk(file, new Map());
+  const document = parse(text, walk);
   const broken = walk.problems.length > 0 || document === undefined;
   const value = broken ? undefined : document.contents === null ? null : toValue(walk, document.contents, 0);
   return { source: source(walk, value), problems: walk.problems };
 }
 
+const newWalk = (file: string, offsets: Map<object, Offsets>): Walk => ({
+  file,
+  lines: new LineCounter(),
+  problems: [],
+  offsets,
+  anchors: new Map(),
+  size: 0,
+});
+
 function parse(text: string, walk: Walk): Document.Parsed | undefined {
-  const control = /[^\t\n\r\u0020-\u{10FFFF}]/u.exec(text);
+  const control = CONTROL.exec(text);
   if (control !== null) {
-    refuse(
-      walk,
-      'control-character',
-      'A control character stands here.',
-      placeIn(text, control.index, walk.file),
-    );
+    const where = placeIn(text, control.index, walk.file);
+    refuse(walk, 'control-character', 'A control character stands here.', where);
     return undefined;
   }
   try {

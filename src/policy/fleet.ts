@@ -11,6 +11,8 @@ export interface Fleet {
   readonly ssh: SshSettings;
   /** Networks that must always reach SSH, on every host. Never empty. */
   readonly admin: AddressSet;
+  /** Where the policy names them. */
+  readonly adminPlace?: Place;
   readonly ownership: 'chains' | 'tables';
   readonly rollout: RolloutSettings;
   readonly guards: readonly Guard[];

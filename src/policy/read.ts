@@ -121,6 +121,7 @@ function resolveFleet(files: PolicyFiles, setting: Setting): Fleet | undefined {
     directory,
     ssh: { ...sshSettings([file.ssh]), user: file.ssh.user ?? '' },
     admin,
+    adminPlace: source.keyAt(file, 'admin'),
     ownership: file.ownership ?? 'chains',
     rollout,
     guards,

@@ -142,6 +142,14 @@ describe('lints', () => {
     },
   );
 
+  test('administrators from everywhere are SSH open to the internet', () => {
+    const found = findings(
+      { 'fleet.yml': 'version: 1\nssh: {user: deploy}\nadmin: [admin, internet]\n' },
+      'warning',
+    );
+    expect(found.map(({ id, place }) => [id, place?.line])).toEqual([['ssh-open', 3]]);
+  });
+
   test('a literal rule that logs needs a limit as well', () => {
     const raw = (rule: string) => ({
       'hosts/web-1.yml': host(`raw:\n  - {rule: ${rule}, chain: INPUT, reason: x}\n`),

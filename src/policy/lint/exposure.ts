@@ -1,10 +1,10 @@
 /** What is open wider than most people want. */
 import { SERVICES } from '../builtin.js';
-import type { Host, PolicyRule, Service } from '../fleet.js';
+import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
 import { builtInService } from '../services.js';
 import { list } from '../values.js';
 import { covers, isWorld, port, reached } from './cover.js';
-import { eachHost, eachRule, type Lint } from './row.js';
+import { eachHost, eachRule, type Found, type Lint } from './row.js';
 
 const opensToWorld = (rule: PolicyRule): boolean =>
   rule.verb === 'allow' && rule.direction === 'input' && rule.in !== 'lo' && isWorld(reached(rule));
@@ -68,18 +68,31 @@ function sensitiveOpen(rule: PolicyRule): { readonly message: string; readonly h
 
 const bySsh = (rule: PolicyRule, host: Host): boolean => allows(rule, port('tcp', host.ssh.port));
 
+const sshRule = eachRule((rule, host) =>
+  opensToWorld(rule) && bySsh(rule, host) && !isEverything(rule)
+    ? {
+        message: `The rule opens SSH (tcp/${host.ssh.port}) to the internet.`,
+        hint: 'Name the networks of the administrators in "from:".',
+      }
+    : undefined,
+);
+
+const adminIsWorld = ({ admin, adminPlace }: Fleet): readonly Found[] =>
+  adminPlace !== undefined && isWorld(admin)
+    ? [
+        {
+          message: 'The baseline opens SSH to the internet, on every host: "admin" is as large.',
+          hint: 'Name the networks of the administrators.',
+          place: adminPlace,
+        },
+      ]
+    : [];
+
 export const EXPOSURE: readonly Lint[] = [
   {
     id: 'ssh-open',
     level: 'warning',
-    check: eachRule((rule, host) =>
-      opensToWorld(rule) && bySsh(rule, host) && !isEverything(rule)
-        ? {
-            message: `The rule opens SSH (tcp/${host.ssh.port}) to the internet.`,
-            hint: 'Name the networks of the administrators in "from:".',
-          }
-        : undefined,
-    ),
+    check: (fleet) => [...adminIsWorld(fleet), ...sshRule(fleet)],
   },
   { id: 'sensitive-port-open', level: 'warning', check: eachRule(sensitiveOpen) },
   {

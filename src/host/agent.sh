@@ -8,7 +8,7 @@
 # one succeeds. Everything that changes rules or files holds the lock.
 
 : "${SP_MARK=}" "${SP_KNOWN=}" "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
-STATE=${SP_STATE:-/var/lib/sallyport}
+STATE=/var/lib/sallyport
 PENDING=$STATE/pending
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -280,8 +280,802 @@ seconds_left() {
   printf '%s' "$left"
 }
 
+# --- rules in a form that can be compared
+
+# What the kernel runs, as `= v4`, `= v6` and `= sets` with the text below each; `= failed` where a tool fails.
+live() {
+  echo '= v4'
+  iptables-save || echo '= failed'
+  echo '= v6'
+  save_v6 || echo '= failed'
+  echo '= sets'
+  save_sets || echo '= failed'
+}
+
+# The same out of three files $1.v4, $1.v6, $1.sets.
+texts() {
+  for kind in v4 v6 sets; do
+    echo "= $kind"
+    cat "$1.$kind" || echo '= failed'
+    echo
+  done
+}
+
+# One line for each policy that drops, each user chain, rule, set and member: family, table, chain, number in the
+# chain, text. What may differ between equal states is left out: comments, counters, the order of tables and chains,
+# empty tables, and of sets what the kernel chooses or counts.
+normal() {
+  awk '
+    /^= / { family = $2; if (family == "failed") print "failed"; next }
+    /^#/ || /^COMMIT/ || /^$/ { next }
+    family == "sets" && $1 == "create" {
+      gsub(/ (hashsize|bucketsize) [0-9]+| initval 0x[0-9a-f]+/, "")
+      print "sets\t\t" $2 "\t0\t" $0
+      next
+    }
+    family == "sets" {
+      gsub(/ (timeout|packets|bytes) [0-9]+/, "")
+      print "sets\t\t" $2 "\t1\t" $0
+      next
+    }
+    /^\*/ { table = substr($0, 2); next }
+    /^:/ {
+      if ($2 != "ACCEPT") print family "\t" table "\t" substr($1, 2) "\t000000\t:" substr($1, 2) " " $2
+      next
+    }
+    { sub(/^\[[0-9]+:[0-9]+\] /, "") }
+    { printf "%s\t%s\t%s\t%06d\t%s\n", family, table, $2, ++number[family, table, $2], $0 }
+  ' | sort
+}
+
+# Of normal lines, those that Sallyport answers for: its chains, the hooks that lead to them, the policies, its sets.
+# With `foreign`, all others. A rule in a built-in chain is taken without its number: others may come and go above it.
+part() {
+  awk -F '\t' -v which="$1" -v ownership="$(first_line "$DIR/ownership")" -v names="$(first_line "$DIR/set-names")" '
+    BEGIN { split(names, listed, " "); for (at in listed) ours[listed[at]] = 1 }
+    {
+      if (ownership == "tables") own = 1
+      else if ($1 == "sets") own = $3 in ours
+      else own = $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
+    }
+    own == (which == "owned") {
+      if (ownership != "tables" && $1 != "sets" && $3 !~ /^SALLYPORT-/) $4 = "-"
+      print $1 "\t" $2 "\t" $3 "\t" $4 "\t" $5
+    }'
+}
+
+owned_now() { live | normal | part owned; }
+
+# The owned part of what the kernel runs is that of $1 (snapshot or expected).
+stands() { owned_now | cmp -s - "$DIR/$1.owned"; }
+
+# --- changing rules
+
+# Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.
+steps() {
+  apply_sets "$DIR/$1.sets" && apply_v4 "$DIR/$1.v4" && apply_v6 "$DIR/$1.v6" && apply_sets "$DIR/$1.setsAfter"
+}
+
+apply_sets() { [ ! -s "$1" ] || ipset restore <"$1"; }
+apply_v4() { [ ! -s "$1" ] || iptables-restore --noflush -w 5 <"$1"; }
+apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"; }
+
+# A host without IPv6 may have tools that fail; then there is nothing to filter.
+can_v6() { has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; }
+
+# Loads whole texts $1.v4, $1.v6, $1.sets; what else is in the named tables goes.
+load() {
+  if [ -s "$1.sets" ]; then load_sets "$1.sets" || return 1; fi
+  if [ -s "$1.v4" ]; then iptables-restore -w 5 <"$1.v4" || return 1; fi
+  if [ -s "$1.v6" ] && can_v6; then ip6tables-restore -w 5 <"$1.v6" || return 1; fi
+}
+
+# Sets that are there get the members of the text and no others.
+load_sets() {
+  awk '{ print } $1 == "create" { print "flush " $2 }' "$1" | ipset -exist restore
+}
+
+# --- answers and state of a transaction
+
+say() { printf '%s %s\n' "$SP_MARK" "$*"; }
+
+answer() {
+  say "$@"
+  say 'done'
+  exit 0
+}
+
+refuse() {
+  if [ -n "${NEW:-}" ]; then
+    unstage
+    rm -rf "$NEW"
+  fi
+  answer refuse "$@"
+}
+
+put() { printf '%s' "$2" >"$1"; }
+
+run_of() { first_line "$1/run"; }
+mine() { [ -d "$PENDING" ] && [ "$(run_of "$PENDING")" = "$RUN" ]; }
+state_is() { [ -e "$PENDING/state.$1" ]; }
+move_state() { mv "$PENDING/state.$1" "$PENDING/state.$2" 2>/dev/null; }
+phase() {
+  if [ "$ROLE" = confirm ]; then say phase "$1"; fi
+  put "$PENDING/phase" "$1" 2>/dev/null
+}
+
+# The lock is file descriptor 9. busybox flock cannot wait for a while, so this asks again.
+take_lock() {
+  exec 9>>"$STATE/lock" || return 1
+  tries=$(($1 * 10))
+  until flock -n 9; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then
+      exec 9>&-
+      return 1
+    fi
+    sleep 0.1 || sleep 1
+  done
+}
+drop_lock() { exec 9>&-; }
+
+last_value() {
+  while read -r name value; do
+    if [ "$name" = "$1" ]; then
+      printf '%s' "$value"
+      return 0
+    fi
+  done <"$STATE/last"
+}
+
+# Answers with how run $RUN ended, when it is the last one that ended here.
+answer_if_ended() {
+  if [ -e "$STATE/last" ] && [ "$(last_value run)" = "$RUN" ]; then
+    answer ended "$(last_value outcome)" "$(last_value phase)" "$(last_value reason)"
+  fi
+}
+
+# Waits for an end that another process is about to bring.
+await_end() {
+  tries=$(($1 * 10))
+  while [ "$tries" -gt 0 ]; do
+    answer_if_ended
+    sleep 0.1 || sleep 1
+    tries=$((tries - 1))
+  done
+  answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
+}
+
+# --- saved files
+
+# Where kind $1 is loaded from at boot; nothing when nothing loads it.
+boot_path() {
+  case $1 in
+  v4) printf '%s' "$BOOT_V4" ;;
+  v6) printf '%s' "$BOOT_V6" ;;
+  sets) printf '%s' "$BOOT_SETS" ;;
+  esac
+}
+
+sum_of() {
+  if [ ! -e "$1" ]; then
+    printf none
+    return
+  fi
+  sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
+}
+
+# Kind $1 is to be written: there is a place for it, and a text or a file that is to be empty.
+to_save() {
+  saved_path=$(boot_path "$1")
+  [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -e "$saved_path" ]; }
+}
+
+# Writes file $2 beside its place $1, with the mode and owner of what is there, and reads it back.
+stage() {
+  if [ -e "$1" ]; then cp -p "$1" "$1.sallyport" || return 1; fi
+  cat "$2" >"$1.sallyport" && sync_files "$1.sallyport" && cmp -s "$2" "$1.sallyport"
+}
+
+unstage() {
+  find_loader
+  for kind in v4 v6 sets; do
+    saved_path=$(boot_path "$kind")
+    if [ -n "$saved_path" ]; then rm -f "$saved_path.sallyport" 2>/dev/null; fi
+  done
+  return 0
+}
+
+write_saved() {
+  if [ -e "$1" ] && cmp -s "$2" "$1"; then return 0; fi
+  stage "$1" "$2" && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  ! has restorecon || restorecon "$1" || :
+}
+
+# Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
+# rules are written.
+persist() {
+  find_loader
+  if to_save sets; then
+    awk 'FNR == NR { if ($1 == "create") new[$2] = 1; print; next } !($2 in new)' \
+      "$DIR/saved.sets" "$DIR/old.sets" >"$DIR/union.sets" 2>/dev/null || cp "$DIR/saved.sets" "$DIR/union.sets" || return 1
+    write_saved "$BOOT_SETS" "$DIR/union.sets" || return 1
+  fi
+  for kind in v4 v6 sets; do
+    if to_save "$kind"; then write_saved "$saved_path" "$DIR/saved.$kind" || return 1; fi
+  done
+  if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
+    enable_loader
+    find_loader
+    [ "$ENABLED" = yes ]
+  fi
+}
+
+enable_loader() {
+  case $LOADER in
+  netfilter-persistent) systemctl enable --quiet netfilter-persistent || update-rc.d netfilter-persistent defaults ;;
+  iptables-services | systemd-iptables) systemctl enable --quiet iptables ip6tables ;;
+  openrc) rc-update add iptables && rc-update add ip6tables ;;
+  esac >/dev/null 2>&1
+}
+
+# Puts back what was there before `persist`.
+unpersist() {
+  find_loader
+  for kind in v4 v6 sets; do
+    saved_path=$(boot_path "$kind")
+    if [ -z "$saved_path" ]; then continue; fi
+    if [ -e "$DIR/old.$kind" ]; then
+      write_saved "$saved_path" "$DIR/old.$kind" || return 1
+    elif [ -e "$DIR/absent.$kind" ]; then
+      rm -f "$saved_path"
+    fi
+  done
+}
+
+# To disk, by name where the system's sync can do that.
+sync_files() { sync "$@" 2>/dev/null || sync; }
+
+# The owned part, kept as known good; the newest ten stay.
+keep_known_good() {
+  number=0
+  for entry in "$STATE"/known-good/*/; do
+    if [ -d "$entry" ]; then
+      entry=${entry%/}
+      number=${entry##*/}
+    fi
+  done
+  while [ "${number#0}" != "$number" ]; do number=${number#0}; done
+  entry=$STATE/known-good/$(printf '%06d' $((number + 1)))
+  rm -rf "$STATE/known-good.new"
+  mkdir -p "$STATE/known-good" "$STATE/known-good.new" || return 1
+  for kind in v4 v6 sets; do cp "$DIR/known.$kind" "$STATE/known-good.new/$kind" || return 1; done
+  cp "$DIR/about" "$STATE/known-good.new/about" && mv "$STATE/known-good.new" "$entry" || return 1
+  set -- "$STATE"/known-good/*/
+  while [ $# -gt 10 ]; do
+    rm -rf "$1"
+    shift
+  done
+}
+
+# --- the two safety nets
+
+unit_name() { printf 'sallyport-%s' "$RUN"; }
+
+uses_systemd() { [ -d /run/systemd/system ] && has systemd-run; }
+
+# Starts verb $1 of the agent, free of this session.
+detached() {
+  setsid sh "$PENDING/agent.sh" "$1" "$RUN" </dev/null >/dev/null 2>&1 9>&- &
+}
+
+# The second net first: a timer of systemd, or a process of its own that sleeps.
+arm_late() {
+  if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)-late" --on-active="$(($1 + LATE))s" \
+    --timer-property=AccuracySec=100ms /bin/sh "$PENDING/agent.sh" late "$RUN" 9>&-; then
+    put "$PENDING/late" systemd
+  else
+    detached late
+    put "$PENDING/late" "$!"
+  fi
+}
+
+arm_supervisor() {
+  if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)" /bin/sh "$PENDING/agent.sh" supervise "$RUN" 9>&-; then
+    put "$PENDING/supervisor" systemd
+  else
+    detached supervise
+    put "$PENDING/supervisor" "$!"
+  fi
+}
+
+# A process of this run's own, not another one that got its number since.
+is_ours() {
+  case $1 in '' | systemd | *[!0-9]*) return 1 ;; esac
+  { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- " $RUN "
+}
+
+late_armed() {
+  late=$(first_line "$PENDING/late")
+  if [ "$late" = systemd ]; then
+    [ "$(systemctl show --property=ActiveState --value "$(unit_name)-late.timer")" = active ]
+  else
+    is_ours "$late"
+  fi
+}
+
+# Ends both nets, except for the one that this process is, and looks that they are gone.
+disarm() {
+  if uses_systemd; then
+    if [ "$ROLE" != late ]; then systemctl stop --quiet "$(unit_name)-late.timer" "$(unit_name)-late.service" 2>/dev/null; fi
+    if [ "$ROLE" != supervise ]; then systemctl stop --quiet "$(unit_name).service" 2>/dev/null; fi
+  fi
+  for net in late supervisor; do
+    pid=$(first_line "$PENDING/$net")
+    if [ "$pid" != $$ ] && is_ours "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
+  done
+  tries=50
+  while ! disarmed; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then return 1; fi
+    sleep 0.1 || sleep 1
+  done
+}
+
+disarmed() {
+  for net in late supervisor; do
+    pid=$(first_line "$PENDING/$net")
+    if [ "$pid" != $$ ] && is_ours "$pid"; then return 1; fi
+  done
+  if uses_systemd; then
+    if [ "$ROLE" != late ]; then
+      ! systemctl --quiet is-active "$(unit_name)-late.timer" || return 1
+      ! systemctl --quiet is-active "$(unit_name)-late.service" || return 1
+    fi
+    if [ "$ROLE" != supervise ]; then ! systemctl --quiet is-active "$(unit_name).service" || return 1; fi
+  fi
+  return 0
+}
+
+# --- the ends of a transaction; each holds the lock
+
+# Records the end, ends the nets, and takes the transaction away.
+finish() {
+  outcome=$1 reason=$2 ended_in=${3:-done}
+  if write_last; then recorded=yes; else recorded=no; fi
+  disarm || :
+  drop_pending
+  if [ "$recorded" = no ]; then write_last || :; fi
+  sync_files "$STATE"
+}
+
+write_last() {
+  {
+    fact run "$RUN"
+    fact commit "$(first_line "$PENDING/commit")"
+    fact outcome "$outcome"
+    fact phase "$ended_in"
+    fact reason "$reason"
+    fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  } >"$STATE/last.new" 2>/dev/null && mv "$STATE/last.new" "$STATE/last"
+}
+
+drop_pending() {
+  rm -rf "$STATE/gone"
+  mv "$PENDING" "$STATE/gone" && rm -rf "$STATE/gone"
+}
+
+# The state is rolling-back, for the reason in the file of that name. Never gives up while the host is up.
+roll_back() {
+  DIR=$PENDING
+  why=$(first_line "$DIR/reason")
+  ended_in=$(first_line "$DIR/phase")
+  # The phase is written before the first rule changes.
+  if [ "$ended_in" = arm ]; then end=refused; else end=rolled-back; fi
+  phase rollback || :
+  tries=0
+  until undo; do
+    tries=$((tries + 1))
+    if [ "$tries" -eq 10 ]; then
+      outcome=rollback-failed reason="$why; the old rules do not load: $(first_line "$DIR/error")"
+      write_last || :
+      ! has logger || logger -p auth.crit -t sallyport "The old firewall rules do not load; trying on." || :
+    fi
+    sleep 1
+  done
+  unstage
+  if [ -e "$DIR/persisting" ]; then unpersist || why="$why; the saved files could not be put back"; fi
+  finish "$end" "$why${undone_by:-}" "$ended_in"
+}
+
+# Backwards, so that what others added since stays; else the whole snapshot; else what loads at boot.
+undo() {
+  undone_by=''
+  if intact && stands snapshot; then return 0; fi
+  if intact && steps backward 2>"$ERRORS" && stands snapshot; then return 0; fi
+  if intact; then
+    load "$DIR/snapshot" 2>"$ERRORS" && stands snapshot
+    return
+  fi
+  find_loader
+  undone_by='; the snapshot was damaged, so the saved rules were loaded'
+  if [ -n "$BOOT_SETS" ] && [ -s "$BOOT_SETS" ]; then load_sets "$BOOT_SETS" 2>"$ERRORS" || return 1; fi
+  if [ -s "$BOOT_V4" ]; then iptables-restore -w 5 <"$BOOT_V4" 2>"$ERRORS" || return 1; fi
+  if [ -s "$BOOT_V6" ] && can_v6; then ip6tables-restore -w 5 <"$BOOT_V6" 2>"$ERRORS" || return 1; fi
+  [ -s "$BOOT_V4" ]
+}
+
+intact() { (cd "$DIR" && sha256sum -c sums >/dev/null 2>&1); }
+
+# The state is confirmed: the new rules were proved to let people in. What is left is to make them last.
+make_last() {
+  DIR=$PENDING
+  phase persist || :
+  put "$DIR/persisting" yes
+  if persist 2>"$ERRORS" && keep_known_good 2>>"$ERRORS"; then
+    phase disarm || :
+    unstage
+    note=''
+    if [ "$ENABLED" = no ]; then note="nothing loads the rules at boot: $LOADER is not enabled"; fi
+    finish confirmed "$note"
+  else
+    give_up "the rules could not be saved: $(first_line "$ERRORS")" confirmed
+    roll_back
+  fi
+}
+
+# From state $2 (pending, unless said) to rolling-back, because of $1. Fails when another one was faster.
+give_up() {
+  move_state "${2:-pending}" rolling-back || return 1
+  put "$PENDING/reason" "$1" 2>/dev/null || :
+}
+
+# Brings the transaction of $RUN to the end that its state asks for, once nobody else works on it.
+conclude() {
+  take_lock "$1" || return 1
+  if mine; then
+    if [ -n "${2:-}" ]; then give_up "$2" || :; fi
+    if state_is rolling-back; then
+      roll_back
+    elif state_is confirmed; then
+      make_last
+    fi
+  fi
+  drop_lock
+}
+
+# A transaction that was left here by a run that is no more. Leaves it alone while it may still be confirmed.
+settle() {
+  RUN=$(run_of "$PENDING")
+  DIR=$PENDING
+  if [ "$(first_line "$PENDING/boot")" = "$(boot_id)" ]; then
+    [ "$(seconds_left)" -eq 0 ] || return 1
+    give_up 'nobody confirmed it in time' || :
+    if state_is confirmed; then make_last; else roll_back; fi
+  elif state_is confirmed; then
+    stands expected || steps forward || { find_loader && persist && load_boot; }
+    make_last
+  else
+    unstage
+    finish rolled-back 'the host restarted before it was confirmed' "$(first_line "$PENDING/phase")"
+  fi 2>/dev/null
+}
+
+load_boot() {
+  if [ -n "$BOOT_SETS" ] && [ -s "$BOOT_SETS" ]; then load_sets "$BOOT_SETS" || return 1; fi
+  iptables-restore -w 5 <"$BOOT_V4" && { [ ! -s "$BOOT_V6" ] || ! can_v6 || ip6tables-restore -w 5 <"$BOOT_V6"; }
+}
+
+# --- verbs that change something
+
+begin() {
+  RUN=$SP_RUN
+  say phase preflight
+  { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
+  missing=$(missing_tools)
+  if [ -n "$missing" ]; then refuse tools-missing "$(printf '%s' "$missing" | tr '\n' ' ')"; fi
+  for manager in $(managers); do
+    case $manager in
+    manager) ;;
+    *) refuse other-manager "$manager is active and would write over the same chains; switch it off first" ;;
+    esac
+  done
+  take_lock 5 || refuse busy "another run is at work: $(first_line "$STATE/lock")"
+  if [ -d "$PENDING" ]; then
+    settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $(seconds_left) seconds are left"
+    RUN=$SP_RUN
+  fi
+  printf '%s\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
+  answer_if_ended
+  rm -rf "$STATE"/new.* "$STATE/gone"
+  NEW=$STATE/new.$RUN
+  DIR=$NEW
+  { mkdir "$NEW" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"
+  find_loader
+  check_saved
+
+  say phase snapshot
+  snapshot
+  texts "$DIR/planned" | normal >"$DIR/planned.normal" || refuse disk-full "$STATE is full"
+  if ! cmp -s "$DIR/planned.normal" "$DIR/snapshot.normal"; then
+    part owned <"$DIR/planned.normal" | cmp -s - "$DIR/snapshot.owned" ||
+      refuse plan-changed "the rules on the host are not those that the change was computed from"
+  fi
+
+  say phase rehearse
+  why=$(unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-this host lets nobody make a network namespace}$(detail)"
+  why=$(unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-no namespace}$(detail)"
+  (cd "$DIR" && sha256sum snapshot.* expected.* forward.* backward.* >sums) || refuse disk-full "$STATE is full"
+
+  say phase arm
+  put "$DIR/boot" "$(boot_id)"
+  put "$DIR/deadline" $(($(uptime_now) + SP_SECONDS * 100))
+  put "$DIR/phase" arm
+  : >"$DIR/state.pending" || refuse disk-full "$STATE is full"
+  sync_files "$DIR"/* "$DIR"
+  mv "$NEW" "$PENDING" || refuse disk-full "$STATE cannot be written"
+  NEW=''
+  DIR=$PENDING
+  sync_files "$STATE"
+  arm_late "$SP_SECONDS"
+  drop_lock
+  arm_supervisor
+  await_applied
+}
+
+unpack() {
+  put "$DIR/run" "$SP_RUN" && put "$DIR/commit" "$SP_COMMIT" && put "$DIR/owner" "$SP_OWNER" || return 1
+  put "$DIR/token" "$SP_TOKEN" && put "$DIR/ownership" "$SP_OWNERSHIP" && put "$DIR/enable" "$SP_ENABLE" || return 1
+  put "$DIR/set-names" "$SP_SET_NAMES" && put "$DIR/agent.sh" "$SP_AGENT" || return 1
+  put "$DIR/forward.sets" "$SP_FORWARD_SETS" && put "$DIR/forward.v4" "$SP_FORWARD_V4" || return 1
+  put "$DIR/forward.v6" "$SP_FORWARD_V6" && put "$DIR/forward.setsAfter" "$SP_FORWARD_AFTER" || return 1
+  put "$DIR/backward.sets" "$SP_BACKWARD_SETS" && put "$DIR/backward.v4" "$SP_BACKWARD_V4" || return 1
+  put "$DIR/backward.v6" "$SP_BACKWARD_V6" && put "$DIR/backward.setsAfter" "$SP_BACKWARD_AFTER" || return 1
+  put "$DIR/planned.v4" "$SP_LIVE_V4" && put "$DIR/planned.v6" "$SP_LIVE_V6" || return 1
+  put "$DIR/planned.sets" "$SP_LIVE_SETS" && put "$DIR/known.v4" "$SP_OWNED_V4" || return 1
+  put "$DIR/known.v6" "$SP_OWNED_V6" && put "$DIR/known.sets" "$SP_OWNED_SETS" || return 1
+  put "$DIR/saved.v4" "$SP_SAVED_V4" && put "$DIR/saved.v6" "$SP_SAVED_V6" || return 1
+  put "$DIR/saved.sets" "$SP_SAVED_SETS" || return 1
+  {
+    fact run "$SP_RUN"
+    fact commit "$SP_COMMIT"
+    fact owner "$SP_OWNER"
+    fact digest "$SP_DIGEST"
+    fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  } >"$DIR/about" || return 1
+  ERRORS=$DIR/error
+  (cd "$DIR" && printf '%s' "$SP_SUMS" | sha256sum -c >/dev/null 2>&1)
+}
+
+# There is a place that loads at boot, it holds what the plan saw, and it takes the new text.
+check_saved() {
+  if [ -z "$BOOT_V4" ]; then refuse no-boot-loader 'nothing on this host loads rules at boot'; fi
+  if [ -s "$DIR/saved.sets" ] && [ -z "$BOOT_SETS" ]; then
+    refuse no-boot-loader 'nothing on this host loads ipsets at boot, which the rules need'
+  fi
+  for kind in v4 v6 sets; do
+    saved_path=$(boot_path "$kind")
+    if [ -z "$saved_path" ]; then continue; fi
+    case $kind in v4) before=$SP_BEFORE_V4 ;; v6) before=$SP_BEFORE_V6 ;; *) before=$SP_BEFORE_SETS ;; esac
+    [ "$(sum_of "$saved_path")" = "$before" ] ||
+      refuse plan-changed "$saved_path is not what the change was computed from"
+    if [ -e "$saved_path" ]; then
+      cp -p "$saved_path" "$DIR/old.$kind" || refuse disk-full "$STATE is full"
+    else
+      : >"$DIR/absent.$kind" || refuse disk-full "$STATE is full"
+    fi
+    if to_save "$kind" && ! cmp -s "$saved_path" "$DIR/saved.$kind"; then
+      { mkdir -p "${saved_path%/*}" && stage "$saved_path" "$DIR/saved.$kind"; } 2>/dev/null ||
+        refuse saved-unwritable "$saved_path cannot be written"
+    fi
+  done
+}
+
+snapshot() {
+  {
+    iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
+  } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
+  for family in v4 v6; do
+    awk -v steps="$DIR/forward.$family" '
+      /is incompatible/ { exit 1 }
+      /^\*/ { opened++; there[substr($0, 2)] = 1 }
+      /^COMMIT/ { closed++ }
+      END {
+        if (opened != closed) exit 1
+        chains["filter"] = "INPUT FORWARD OUTPUT"
+        chains["security"] = chains["filter"]
+        chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
+        chains["mangle"] = "PREROUTING INPUT FORWARD OUTPUT POSTROUTING"
+        chains["raw"] = "PREROUTING OUTPUT"
+        while ((getline line < steps) > 0)
+          if (line ~ /^\*/ && !(substr(line, 2) in there)) {
+            table = substr(line, 2)
+            there[table] = 1
+            print line
+            count = split(chains[table], names, " ")
+            for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]"
+            print "COMMIT"
+          }
+      }' "$DIR/snapshot.$family" >"$DIR/empty.$family" || refuse snapshot-failed 'what iptables-save printed is not complete'
+    cat "$DIR/empty.$family" >>"$DIR/snapshot.$family" || refuse disk-full "$STATE is full"
+  done
+  {
+    texts "$DIR/snapshot" | normal >"$DIR/snapshot.normal" &&
+      part owned <"$DIR/snapshot.normal" >"$DIR/snapshot.owned"
+  } || refuse disk-full "$STATE is full"
+}
+
+# The last line of what a tool said.
+detail() {
+  text=
+  if [ -r "$ERRORS" ]; then
+    while IFS= read -r line; do
+      if [ -n "$line" ]; then text=$line; fi
+    done <"$ERRORS"
+  fi
+  if [ -n "$text" ]; then printf ': %s' "$text"; fi
+}
+
+# In a namespace of its own, on the host's own tools and kernel: the snapshot, the change, and the way back.
+rehearse() {
+  DIR=$1
+  load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
+  live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the rules of this host, once loaded, are others than those that were saved'
+  steps forward || fail 'the new rules do not load'
+  {
+    live | normal >"$DIR/expected.normal" && part owned <"$DIR/expected.normal" >"$DIR/expected.owned" &&
+      part foreign <"$DIR/snapshot.normal" >"$DIR/foreign"
+  } || fail 'the disk is full'
+  part foreign <"$DIR/expected.normal" | cmp -s - "$DIR/foreign" ||
+    fail 'the change would touch what is not of Sallyport'
+  steps backward || fail 'the way back does not load'
+  live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the way back does not lead to the old rules'
+}
+
+rehearse_saved() {
+  DIR=$1
+  load "$DIR/saved" || fail 'the saved rules would not load at boot'
+}
+
+fail() {
+  printf '%s' "$1"
+  exit 1
+}
+
+await_applied() {
+  told=arm
+  while mine; do
+    now_in=$(first_line "$PENDING/phase")
+    if [ "$now_in" != "$told" ] && [ -n "$now_in" ]; then
+      # It may have come and gone between two looks.
+      if [ "$told:$now_in" = arm:verify ]; then say phase apply; fi
+      told=$now_in
+      say phase "$told"
+    fi
+    if [ "$told" = verify ]; then answer applied "$(seconds_left)"; fi
+    if [ "$(seconds_left)" -eq 0 ]; then break; fi
+    sleep 0.05 || sleep 1
+  done
+  await_end 20
+}
+
+# Applies, then waits for the deadline. Its death is covered by `late`.
+supervise() {
+  trap '' HUP INT PIPE
+  ROLE=supervise
+  DIR=$PENDING
+  ERRORS=$DIR/error
+  if ! late_armed; then
+    give_up 'the second timer could not be armed, so nothing was changed' && conclude 30
+    exit
+  fi
+  if ! take_lock 10; then
+    give_up 'the lock was held, so nothing was changed' || :
+  elif mine && state_is pending; then
+    if ! phase apply; then
+      give_up "$STATE is full, so nothing was changed"
+    elif ! steps forward 2>"$ERRORS"; then
+      give_up "the new rules did not load$(detail)"
+    elif ! stands expected; then
+      give_up 'the rules that stood afterwards were not those of the rehearsal'
+    else
+      phase verify || give_up "$STATE is full"
+    fi
+    drop_lock
+  fi
+  if state_is pending; then until_deadline 0; fi
+  conclude 60 'nobody confirmed it in time'
+}
+
+# The second net. A supervisor that does not let go of the lock is ended.
+late() {
+  trap '' HUP INT PIPE
+  ROLE=late
+  ERRORS=$PENDING/error
+  until_deadline "$LATE"
+  if mine && ! conclude 5 'nobody confirmed it in time'; then
+    pid=$(first_line "$PENDING/supervisor")
+    if [ "$pid" = systemd ]; then
+      systemctl kill --signal=KILL "$(unit_name).service"
+    elif is_ours "$pid"; then
+      kill -9 "-$pid"
+    fi 2>/dev/null
+    conclude 60 'nobody confirmed it in time'
+  fi
+}
+
+# Until so many seconds after the deadline, or the end of the transaction.
+until_deadline() {
+  while mine; do
+    left=$(($(first_line "$PENDING/deadline") + $1 * 100 - $(uptime_now)))
+    if [ "$left" -le 0 ]; then return 0; fi
+    sleep "$((left / 100)).$(printf '%02d' $((left % 100)))" || sleep 1
+  done
+}
+
+probe() {
+  RUN=$SP_RUN
+  answer_if_ended
+  if mine; then answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)" "$(first_line "$PENDING/token")"; fi
+  if [ -e "$STATE/lock" ]; then
+    case $(first_line "$STATE/lock") in "$RUN of "*) take_lock 0 || answer beginning ;; esac
+  fi
+  answer none
+}
+
+confirm() {
+  trap '' HUP INT PIPE TERM
+  RUN=$SP_RUN
+  ROLE=confirm
+  ERRORS=$PENDING/error
+  answer_if_ended
+  mine || answer none
+  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
+  if state_is pending && [ "$(first_line "$PENDING/phase")" != verify ]; then
+    answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
+  fi
+  if move_state pending confirmed; then conclude 30 || :; fi
+  await_end 30
+}
+
+# The runner wants the old rules back, because of SP_REASON.
+abort() {
+  RUN=$SP_RUN
+  ERRORS=$PENDING/error
+  answer_if_ended
+  mine || answer none
+  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
+  if give_up "$SP_REASON"; then detached conclude; fi
+  await_end 30
+}
+
+: "${SP_AGENT=}" "${SP_RUN=}" "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_TOKEN=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_SUMS=}"
+: "${SP_OWNERSHIP=}" "${SP_SET_NAMES=}" "${SP_ENABLE=}" "${SP_REASON=}"
+: "${SP_FORWARD_SETS=}" "${SP_FORWARD_V4=}" "${SP_FORWARD_V6=}" "${SP_FORWARD_AFTER=}"
+: "${SP_BACKWARD_SETS=}" "${SP_BACKWARD_V4=}" "${SP_BACKWARD_V6=}" "${SP_BACKWARD_AFTER=}"
+: "${SP_LIVE_V4=}" "${SP_LIVE_V6=}" "${SP_LIVE_SETS=}" "${SP_OWNED_V4=}" "${SP_OWNED_V6=}" "${SP_OWNED_SETS=}"
+: "${SP_SAVED_V4=}" "${SP_SAVED_V6=}" "${SP_SAVED_SETS=}" "${SP_BEFORE_V4=}" "${SP_BEFORE_V6=}" "${SP_BEFORE_SETS=}"
+
+# Seconds by which the second net comes after the first.
+LATE=2
+ROLE=''
+ERRORS=/dev/null
+RUN=${2:-}
 case ${1:-} in
 read) read_state ;;
+begin) begin ;;
+probe) probe ;;
+confirm) confirm ;;
+abort) abort ;;
+rehearse) rehearse "$2" && exit ;;
+rehearse-saved) rehearse_saved "$2" && exit ;;
+supervise) supervise && exit ;;
+late) late && exit ;;
+conclude)
+  ROLE=conclude
+  ERRORS=$PENDING/error
+  conclude 60 && exit
+  ;;
 *) exit 64 ;;
 esac
 printf '%s done\n' "$SP_MARK"

@@ -7,7 +7,8 @@ import { parseKnownHosts } from './known-hosts.js';
 import type { HostPort, Reading, ReadOptions } from './port.js';
 import { type Dial, sshTransport } from './ssh.js';
 import { readState } from './state.js';
-import type { Connect, Connected, Connection } from './transport.js';
+import { transact as carryOut, reverify } from './transaction.js';
+import type { Connected, Connection, Transport } from './transport.js';
 
 export interface HostOptions extends KeyOptions {
   /** The texts of known_hosts files. Without any, no host is trusted. */
@@ -25,13 +26,13 @@ const READ_SECONDS = 60;
 /** Opens no connection yet. Bad keys are reported with the first host that needs them. */
 export function openHosts(options: HostOptions): HostPort {
   const { log = () => {} } = options;
-  const connect = connectWith(options);
+  const transport = transportWith(options);
   const kept = new Map<string, Connection>();
 
   const connectionTo = async (host: Host): Promise<Connected> => {
     const connection = kept.get(host.name);
     if (connection?.isAlive()) return { ok: true, connection };
-    const connected = await connect(host, { seconds: CONNECT_SECONDS });
+    const connected = await transport.connect(host, { seconds: CONNECT_SECONDS });
     log(
       `${host.name}: ${connected.ok ? `connected to ${connected.connection.address}` : connected.problem.message}`,
     );
@@ -59,12 +60,18 @@ export function openHosts(options: HostOptions): HostPort {
 
   return {
     read,
-    transact: async () => {
-      throw new Error('not yet');
+    transact: async (host, change, report) => {
+      report('connect');
+      const connected = await connectionTo(host);
+      if (!connected.ok)
+        return { outcome: 'unreachable', phase: 'connect', reason: connected.problem.message, seconds: 0 };
+      const { connection } = connected;
+      const result = await carryOut({ host, change, transport, connection, report });
+      kept.delete(host.name);
+      connection.close();
+      return result;
     },
-    reverify: async () => {
-      throw new Error('not yet');
-    },
+    reverify: async (host, change) => reverify({ host, change, transport }),
     close: async () => {
       for (const connection of kept.values()) connection.close();
       kept.clear();
@@ -76,7 +83,7 @@ export function openHosts(options: HostOptions): HostPort {
 const bootVariables = ({ boot: { paths } }: Host): Readonly<Record<string, string>> =>
   paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };
 
-function connectWith(options: HostOptions): Connect {
+function transportWith(options: HostOptions): Transport {
   const login = loginFor(options);
   const builtin = sshTransport({
     knownHosts: parseKnownHosts(options.knownHosts),
@@ -86,9 +93,12 @@ function connectWith(options: HostOptions): Connect {
     },
     ...(options.connect === undefined ? {} : { dial: options.connect }),
   });
-  return async (host, how) => {
-    const problem = noKey(host, login(host));
-    return problem === undefined ? builtin(host, how) : { ok: false, problem };
+  return {
+    ...builtin,
+    connect: async (host, how) => {
+      const problem = noKey(host, login(host));
+      return problem === undefined ? builtin.connect(host, how) : { ok: false, problem };
+    },
   };
 }
 

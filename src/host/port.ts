@@ -131,6 +131,10 @@ export interface Change {
   readonly savedAfter: RulesText;
   /** The owned part alone, kept on the host as known good. */
   readonly owned: RulesText;
+  /** What counts as owned when the host compares; default `chains`. */
+  readonly ownership?: 'chains' | 'tables';
+  /** The digest under which the plan knows `next`, kept with the known good; default: one of the texts in `owned`. */
+  readonly digest?: string;
 }
 
 /** One way from a state to another, in the order in which the host takes it: `sets`, `v4`, `v6`, `setsAfter`. */

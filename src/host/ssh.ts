@@ -13,11 +13,12 @@ import type { Problem } from '../problem.js';
 import { attempts, type Login } from './keys.js';
 import { algorithmsFor, type KnownHosts, pinsFor, refuseKey, refusePins } from './known-hosts.js';
 import {
-  type Connect,
+  type Connected,
   type Connection,
   lines,
   type Ran,
   type RunOptions,
+  type Transport,
   unreachable,
   within,
 } from './transport.js';
@@ -36,7 +37,6 @@ export interface SshOptions {
 interface Hop {
   /** The names under which its key may be pinned. */
   readonly names: readonly string[];
-  readonly address: string;
   readonly port: number;
   readonly user: string;
 }
@@ -47,60 +47,76 @@ const LOGINS_AT_BASTION = 6;
 /** A socket that stays silent is asked for a sign of life; three misses end it. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 
-export function sshTransport(options: SshOptions): Connect {
+export function sshTransport(options: SshOptions): Transport {
   const gates = new Map<string, Gate>();
-  const gateOf = (name: string): Gate => {
+  const gateOf = ({ user, host, port }: Host['ssh']['bastions'][number]): Gate => {
+    const name = `${user}@${host}:${port}`;
     const gate = gates.get(name) ?? makeGate(LOGINS_AT_BASTION);
     gates.set(name, gate);
     return gate;
   };
 
-  const connect: Connect = async (host, { address = host.address, hostKey, seconds }) => {
-    const way = [
-      ...host.ssh.bastions.map(
-        ({ host: name, user, port }): Hop => ({ names: [name], address: name, port, user }),
-      ),
-      {
-        names: [...new Set([host.address, address, ...host.addresses])],
-        address,
-        port: host.ssh.port,
-        user: host.ssh.user,
-      },
-    ];
-    const closers = makeClosers();
-    let problem: Problem | undefined;
-    const go = async (): Promise<Connection> => {
-      let last: { ssh: NodeSSH; key: Buffer; reached: string } | undefined;
-      for (const [index, hop] of way.entries()) {
-        const sock: Duplex =
-          last === undefined
-            ? await (options.dial ?? dialDirectly)(hop.address, hop.port)
-            : await last.ssh.forwardOut('127.0.0.1', 0, hop.address, hop.port);
-        closers.add(() => sock.destroy());
-        const expected = index === way.length - 1 ? hostKey : undefined;
-        const step = await login(options, host, hop, sock, expected, (refused) => {
-          problem ??= refused;
-        });
-        last = { ...step, reached: remoteAddress(sock) ?? hop.address };
+  /** Logs in to one hop after the other; `work` gets a dialler from the last one on. */
+  const through = async <T>(
+    host: Host,
+    seconds: number,
+    work: (dial: (address: string, port: number) => Promise<Duplex>, trip: Trip) => Promise<T>,
+  ): Promise<
+    { readonly ok: true; readonly value: T; readonly trip: Trip } | Extract<Connected, { ok: false }>
+  > => {
+    const trip = makeTrip();
+    const go = async (): Promise<T> => {
+      let dial: (address: string, port: number) => Promise<Duplex> = options.dial ?? dialDirectly;
+      for (const { host: name, user, port } of host.ssh.bastions) {
+        const sock = trip.keep(await dial(name, port));
+        const { ssh } = await login(options, host, { names: [name], port, user }, sock, undefined, trip);
+        dial = (address, to) => ssh.forwardOut('127.0.0.1', 0, address, to);
       }
-      if (last === undefined) throw new Error('no way leads there');
-      return connectionOver(last.ssh, last.reached, last.key, closers.close);
+      return work(dial, trip);
     };
-    const first = host.ssh.bastions[0];
-    const gated =
-      first === undefined
-        ? go
-        : (): Promise<Connection> => gateOf(`${first.user}@${first.host}:${first.port}`)(go);
+    const [first] = host.ssh.bastions;
     try {
-      const connection = await within(seconds, gated(), `no answer within ${seconds} seconds`, closers.close);
-      return { ok: true, connection };
+      const working = first === undefined ? go() : gateOf(first)(go);
+      return {
+        ok: true,
+        value: await within(seconds, working, `no answer within ${seconds} seconds`, trip.end),
+        trip,
+      };
     } catch (cause) {
-      closers.close();
-      return { ok: false, problem: problem ?? faultOf(host, cause) };
+      trip.end();
+      return { ok: false, problem: trip.refusal() ?? faultOf(host, cause) };
     }
   };
-  return connect;
+
+  return {
+    connect: async (host, { address = host.address, hostKey, seconds }) => {
+      const names = [...new Set([host.address, address, ...host.addresses])];
+      const { port, user } = host.ssh;
+      const arrived = await through(host, seconds, async (dial, trip) => {
+        const sock = trip.keep(await dial(address, port));
+        const { ssh, key } = await login(options, host, { names, port, user }, sock, hostKey, trip);
+        return connectionOver(ssh, remoteAddress(sock) ?? address, key, trip.end);
+      });
+      return arrived.ok ? { ok: true, connection: arrived.value } : arrived;
+    },
+    reaches: async (host, address, port, { seconds, greeting }) => {
+      const arrived = await through(host, seconds, async (dial, trip) => {
+        const sock = trip.keep(await dial(address, port));
+        return greeting === undefined || (await firstBytes(sock)).startsWith(greeting);
+      });
+      if (arrived.ok) arrived.trip.end();
+      return arrived.ok && arrived.value;
+    },
+  };
 }
+
+const firstBytes = (sock: Duplex): Promise<string> =>
+  new Promise((resolve, reject) => {
+    sock.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1')));
+    sock.once('error', reject);
+    sock.once('close', () => resolve(''));
+    sock.resume();
+  });
 
 async function login(
   { knownHosts, login }: SshOptions,
@@ -108,10 +124,10 @@ async function login(
   hop: Hop,
   sock: Duplex,
   expected: Buffer | undefined,
-  refuse: (problem: Problem) => void,
+  { refuse }: Trip,
 ): Promise<{ readonly ssh: NodeSSH; readonly key: Buffer }> {
   const pins = pinsFor(knownHosts, hop.names, hop.port);
-  const unpinned = refusePins(pins, hop.names[0] ?? hop.address, hop.port);
+  const unpinned = refusePins(pins, hop.names[0] ?? host.address, hop.port);
   if (unpinned !== undefined) {
     sock.destroy();
     refuse(unpinned);
@@ -127,7 +143,7 @@ async function login(
       key = shown;
       const same = expected === undefined || shown.equals(expected);
       const refused =
-        refuseKey(pins, shown, hop.names[0] ?? hop.address) ?? (same ? undefined : otherKey(host));
+        refuseKey(pins, shown, hop.names[0] ?? host.address) ?? (same ? undefined : otherKey(host));
       if (refused !== undefined) refuse(refused);
       return refused === undefined;
     },
@@ -230,19 +246,35 @@ function faultOf(host: Host, cause: unknown): Problem {
   return unreachable(host, why, hint);
 }
 
-/** Everything that must go together, last first; what is added too late goes at once. */
-function makeClosers(): { readonly add: (closer: () => void) => void; readonly close: () => void } {
-  const closers: (() => void)[] = [];
-  let closed = false;
+/** What was opened on the way, to be closed together, and what refused to go on. */
+interface Trip {
+  /** Hands a socket back; it is closed at once when the trip has ended. */
+  readonly keep: <S extends Duplex>(sock: S) => S;
+  readonly end: () => void;
+  readonly refuse: (problem: Problem) => void;
+  readonly refusal: () => Problem | undefined;
+}
+
+function makeTrip(): Trip {
+  const socks: Duplex[] = [];
+  let ended = false;
+  let refusal: Problem | undefined;
   return {
-    add: (closer) => {
-      if (closed) closer();
-      else closers.unshift(closer);
+    keep: (sock) => {
+      // ssh2 listens once it owns the socket; until then nobody would.
+      sock.on('error', () => {});
+      socks.unshift(sock);
+      if (ended) sock.destroy();
+      return sock;
     },
-    close: () => {
-      closed = true;
-      for (const closer of closers.splice(0)) closer();
+    end: () => {
+      ended = true;
+      for (const sock of socks.splice(0)) sock.destroy();
     },
+    refuse: (problem) => {
+      refusal ??= problem;
+    },
+    refusal: () => refusal,
   };
 }
 

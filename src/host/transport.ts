@@ -47,8 +47,17 @@ export interface ConnectOptions {
   readonly seconds: number;
 }
 
-/** Opens a new connection, over a TCP connection of its own. Never rejects. */
-export type Connect = (host: Host, options: ConnectOptions) => Promise<Connected>;
+export interface Transport {
+  /** Opens a new connection, over a TCP connection of its own. Never rejects. */
+  connect(host: Host, options: ConnectOptions): Promise<Connected>;
+  /** Whether a port of the host takes a TCP connection and, where `greeting` is given, speaks first with it. */
+  reaches(host: Host, address: string, port: number, how: Reach): Promise<boolean>;
+}
+
+export interface Reach {
+  readonly seconds: number;
+  readonly greeting?: string;
+}
 
 export const unreachable = (host: Host, why: string, hint?: string): Problem =>
   error(

@@ -1,0 +1,381 @@
+/**
+ * The runner's half of a transaction. It asks, proves that the host still lets new connections in, and hands the proof
+ * over; what the host then says is the outcome. Nothing depends on this process staying alive: from the moment at
+ * which the host is armed, it goes back to the old rules by itself unless it is told otherwise.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Host } from '../policy/fleet.js';
+import { type Answer, ask, type Variables } from './agent.js';
+import { failedCheck } from './checks.js';
+import type { Change, OutcomeKind, Phase, TransactionResult } from './port.js';
+import type { Connection, Transport } from './transport.js';
+
+/** Below this no host can be asked twice: a new connection, its retry, and the confirmation must fit. */
+export const MINIMUM_CONFIRM_SECONDS = 5;
+
+/** What is left of the window when verifying ends, so that a confirmation or the way back still fits in. */
+const reserveOf = (window: number): number => Math.max(1, window * 0.15);
+/** A new connection that takes longer than this is given up, and another one tried. */
+const attemptOf = (window: number): number => Math.min(5, window / 3);
+/** Between two attempts; the last one repeats. Few, lest a rate limit takes them for an attack. */
+const BACK_OFF = [0.2, 0.5, 1, 2];
+/** The host's own end comes so much after its deadline at the latest: its second timer, and loading rules. */
+const HOST_GRACE = 15;
+const BEGIN_SECONDS = 120;
+const CONFIRM_SECONDS = 60;
+const REVERIFY_SECONDS = 20;
+/** After arming, the answer may be lost to the very rules it is about. */
+const APPLY_PATIENCE = 3;
+
+export interface Scene {
+  readonly host: Host;
+  readonly change: Change;
+  readonly transport: Transport;
+  /** The connection that the state was read over. */
+  readonly connection: Connection;
+  readonly report: (phase: Phase) => void;
+}
+
+/** Changes one host. Never rejects; ends a little after the window at the latest. */
+export async function transact(scene: Scene): Promise<TransactionResult> {
+  const { host, change, connection } = scene;
+  const began = performance.now();
+  let phase: Phase = 'connect';
+  const enter = (next: Phase): void => {
+    if (next === phase) return;
+    phase = next;
+    scene.report(next);
+  };
+  const ended = (outcome: OutcomeKind, reason: string, at: Phase = phase): TransactionResult => {
+    scene.report('done');
+    return { outcome, phase: at, reason, seconds: Math.round((performance.now() - began) / 10) / 100 };
+  };
+  const told = ({ outcome, phase: at, reason }: End): TransactionResult => ended(outcome, reason, at);
+
+  enter('preflight');
+  const window = change.confirmWithinSeconds;
+  if (window < MINIMUM_CONFIRM_SECONDS)
+    return ended(
+      'refused',
+      `confirm_within is ${window} seconds; a new connection and its retry need ${MINIMUM_CONFIRM_SECONDS}`,
+    );
+  const token = randomBytes(16).toString('hex');
+  const ways = await workingWays(scene);
+
+  const start = await begin(scene, token, enter);
+  if (start.kind === 'refused') return ended('refused', start.reason);
+  if (start.kind === 'ended') return told(start.end);
+  const deadline = start.armed + (window - reserveOf(window)) * 1000;
+
+  enter('verify');
+  const proof = await verify(scene, ways, token, deadline);
+  if (proof.kind === 'ended') return told(proof.end);
+  if (proof.kind === 'confirm') {
+    enter('confirm');
+    const confirming: Variables = { RUN: change.run, TOKEN: token };
+    const answer = await ask(
+      proof.connection,
+      host,
+      { verb: 'confirm', variables: confirming },
+      {
+        seconds: CONFIRM_SECONDS,
+        onWords: (words) => {
+          const [word, name] = words.split(' ');
+          if (word === 'phase') enter(name as Phase);
+        },
+      },
+    );
+    proof.close();
+    const end = endOf(answer) ?? (await learn(scene, start.armed + (window + HOST_GRACE) * 1000)).end;
+    return end === undefined
+      ? ended('unknown', 'the connection was lost while confirming, and the host does not answer since')
+      : told(end);
+  }
+
+  enter('rollback');
+  const variables: Variables = { RUN: change.run, TOKEN: token, REASON: proof.reason };
+  const aborting = connection.isAlive()
+    ? await ask(connection, host, { verb: 'abort', variables }, { seconds: 15 })
+    : undefined;
+  const end =
+    (aborting === undefined ? undefined : endOf(aborting)) ??
+    (await learn(scene, start.armed + (window + HOST_GRACE) * 1000, variables)).end;
+  return end === undefined
+    ? ended('unknown', `${proof.reason}; the host does not answer since, and goes back by itself`)
+    : told(end);
+}
+
+/** After the soak: over a new connection, the host still says that it keeps the change. */
+export async function reverify(scene: Omit<Scene, 'connection' | 'report'>): Promise<TransactionResult> {
+  const began = performance.now();
+  const { end, none } = await learn(scene, began + REVERIFY_SECONDS * 1000);
+  const seconds = Math.round((performance.now() - began) / 10) / 100;
+  if (end !== undefined) return { ...end, phase: 'soak', seconds };
+  return {
+    outcome: none ? 'unknown' : 'unreachable',
+    phase: 'soak',
+    reason: none ? 'the host knows nothing of this run' : 'the host lets no new connection in',
+    seconds,
+  };
+}
+
+/** How a run ended, in the host's words. */
+interface End {
+  readonly outcome: OutcomeKind;
+  readonly phase: Phase;
+  readonly reason: string;
+}
+
+const OUTCOMES: Readonly<Record<string, OutcomeKind>> = {
+  confirmed: 'confirmed',
+  'rolled-back': 'rolled-back',
+  refused: 'refused',
+  'rollback-failed': 'unknown',
+};
+
+function endOf(answer: Answer): End | undefined {
+  if (answer.kind !== 'answer') return undefined;
+  const words = answer.words.find((line) => line.startsWith('ended '))?.split(' ');
+  if (words === undefined) return undefined;
+  const [, outcome = '', phase = 'done', ...reason] = words;
+  return { outcome: OUTCOMES[outcome] ?? 'unknown', phase: phase as Phase, reason: reason.join(' ') };
+}
+
+type Start =
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'ended'; readonly end: End }
+  /** The new rules stand, or may stand; `armed` is when the host's clock began to run, at the latest. */
+  | { readonly kind: 'applied'; readonly armed: number };
+
+async function begin(scene: Scene, token: string, enter: (phase: Phase) => void): Promise<Start> {
+  const { host, change, connection } = scene;
+  let armed: number | undefined;
+  let patience: (() => void) | undefined;
+  const impatient = new Promise<'late'>((resolve) => {
+    patience = () => void setTimeout(() => resolve('late'), APPLY_PATIENCE * 1000).unref();
+  });
+  const answering = ask(
+    connection,
+    host,
+    { verb: 'begin', variables: variablesOf(scene, token) },
+    {
+      seconds: BEGIN_SECONDS,
+      onWords: (words) => {
+        const [word, name] = words.split(' ');
+        if (word !== 'phase') return;
+        enter(name as Phase);
+        if (name !== 'arm') return;
+        armed = performance.now();
+        patience?.();
+      },
+    },
+  );
+  const answer = await Promise.race([answering, impatient]);
+  if (answer === 'late') return { kind: 'applied', armed: armed ?? performance.now() };
+  if (answer.kind === 'failed') return { kind: 'refused', reason: answer.problem.message };
+  if (answer.kind === 'lost') {
+    if (armed !== undefined) return { kind: 'applied', armed };
+    const { end, none } = await learn(
+      scene,
+      performance.now() + (change.confirmWithinSeconds + HOST_GRACE) * 1000,
+    );
+    if (end !== undefined) return { kind: 'ended', end };
+    const nothing = none ? 'the host has changed nothing' : 'the host does not answer since';
+    return {
+      kind: 'ended',
+      end: {
+        outcome: none ? 'unreachable' : 'unknown',
+        phase: 'preflight',
+        reason: `the connection was lost before the change began; ${nothing}`,
+      },
+    };
+  }
+  const end = endOf(answer);
+  if (end !== undefined) return { kind: 'ended', end };
+  const refused = answer.words.find((line) => line.startsWith('refuse '));
+  if (refused !== undefined) return { kind: 'refused', reason: refused.split(' ').slice(2).join(' ') };
+  return { kind: 'applied', armed: armed ?? performance.now() };
+}
+
+/** The addresses, one a family, over which a new connection worked before anything changed. */
+async function workingWays({ host, connection, transport }: Scene): Promise<readonly string[]> {
+  const first = connection.address;
+  const other = host.addresses.find((address) => isIP(address) !== isIP(first) && isIP(first) !== 0);
+  if (other === undefined) return [first];
+  const how = { seconds: 3, greeting: 'SSH-' };
+  return (await transport.reaches(host, other, host.ssh.port, how)) ? [first, other] : [first];
+}
+
+type Proof =
+  | { readonly kind: 'confirm'; readonly connection: Connection; readonly close: () => void }
+  | { readonly kind: 'ended'; readonly end: End }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** A new connection over every way that worked before, then the checks of the policy. */
+async function verify(
+  scene: Scene,
+  ways: readonly string[],
+  token: string,
+  deadline: number,
+): Promise<Proof> {
+  const { host } = scene;
+  const tried = await Promise.all(ways.map((way) => prove(scene, way, token, deadline)));
+  const connections = tried.flatMap((one) => (one.kind === 'proved' ? [one.connection] : []));
+  const close = (): void => {
+    for (const connection of connections) connection.close();
+  };
+  const ended = tried.find((one) => one.kind === 'ended');
+  const failed = tried.find((one) => one.kind === 'failed');
+  const [connection] = connections;
+  if (ended !== undefined || failed !== undefined || connection === undefined) {
+    close();
+    return ended ?? { kind: 'failed', reason: failed?.reason ?? 'no new connection was made' };
+  }
+  const reason = await failedCheck(host, connection, scene.transport, deadline);
+  if (reason === undefined) return { kind: 'confirm', connection, close };
+  close();
+  return { kind: 'failed', reason };
+}
+
+type Tried =
+  | { readonly kind: 'proved'; readonly connection: Connection }
+  | { readonly kind: 'ended'; readonly end: End }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** Tries until a command over a new connection reads the run's token back, or the deadline is near. */
+async function prove(scene: Scene, way: string, token: string, deadline: number): Promise<Tried> {
+  const { host, change, transport, connection: first } = scene;
+  const seconds = attemptOf(change.confirmWithinSeconds);
+  let reason = '';
+  for (let attempt = 0; performance.now() < deadline; attempt++) {
+    const connected = await transport.connect(host, {
+      address: way,
+      seconds: Math.min(seconds, Math.max(0.5, (deadline - performance.now()) / 1000)),
+      ...(first.hostKey === undefined ? {} : { hostKey: first.hostKey }),
+    });
+    if (connected.ok) {
+      const { connection } = connected;
+      const variables: Variables = { RUN: change.run };
+      const answer = await ask(connection, host, { verb: 'probe', variables }, { seconds });
+      const end = endOf(answer);
+      if (end === undefined && isPending(answer, token)) return { kind: 'proved', connection };
+      connection.close();
+      if (end !== undefined) return { kind: 'ended', end };
+      reason = answer.kind === 'failed' ? answer.problem.message : 'a new connection did not carry a command';
+    } else reason = connected.problem.message;
+    await pause(Math.min(BACK_OFF[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
+  }
+  return { kind: 'failed', reason: `no new connection over ${way}: ${reason.replace(/\.$/, '')}` };
+}
+
+/** `pending PHASE LEFT TOKEN`, with the rules applied. */
+const isPending = (answer: Answer, token: string): boolean =>
+  answer.kind === 'answer' &&
+  answer.words.some((line) => {
+    const [word, phase, , read] = line.split(' ');
+    return word === 'pending' && phase === 'verify' && read === token;
+  });
+
+/** Asks over new connections until the host says how the run ended, or time is over. */
+async function learn(
+  { host, change, transport }: Omit<Scene, 'connection' | 'report'>,
+  until: number,
+  abort?: Variables,
+): Promise<{ readonly end?: End; readonly none: boolean }> {
+  for (let attempt = 0; ; attempt++) {
+    const connected = await transport.connect(host, { seconds: 5 });
+    if (connected.ok) {
+      const question =
+        abort === undefined
+          ? ({ verb: 'probe', variables: { RUN: change.run } } as const)
+          : ({ verb: 'abort', variables: abort } as const);
+      const answer = await ask(connected.connection, host, question, { seconds: 40 });
+      connected.connection.close();
+      const end = endOf(answer);
+      if (end !== undefined) return { end, none: false };
+      if (answer.kind === 'answer' && answer.words.includes('none')) return { none: true };
+    }
+    if (performance.now() > until) return { none: false };
+    await pause(BACK_OFF[attempt] ?? 2);
+  }
+}
+
+const pause = (seconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Everything that the agent's `begin` wants; see there. */
+function variablesOf({ host, change }: Scene, token: string): Variables {
+  const { forward, backward, live, savedBefore, savedAfter, owned } = change;
+  const files: Readonly<Record<string, string>> = {
+    'forward.sets': forward.sets,
+    'forward.v4': forward.v4,
+    'forward.v6': forward.v6,
+    'forward.setsAfter': forward.setsAfter,
+    'backward.sets': backward.sets,
+    'backward.v4': backward.v4,
+    'backward.v6': backward.v6,
+    'backward.setsAfter': backward.setsAfter,
+    'planned.v4': live.v4,
+    'planned.v6': live.v6,
+    'planned.sets': live.sets,
+    'saved.v4': savedAfter.v4,
+    'saved.v6': savedAfter.v6,
+    'saved.sets': savedAfter.sets,
+    'known.v4': owned.v4,
+    'known.v6': owned.v6,
+    'known.sets': owned.sets,
+  };
+  const before = (text: string | undefined): string => (text === undefined ? 'none' : sha256(text));
+  const paths = host.boot.paths;
+  return {
+    RUN: change.run,
+    COMMIT: oneLine(change.commit),
+    OWNER: oneLine(change.owner),
+    TOKEN: token,
+    SECONDS: String(change.confirmWithinSeconds),
+    DIGEST: change.digest ?? `sha256:${sha256([owned.v4, owned.v6, owned.sets].join('\0'))}`,
+    OWNERSHIP: change.ownership ?? 'chains',
+    SET_NAMES: setNames(change).join(' '),
+    ENABLE: host.boot.enable ? 'yes' : 'no',
+    SUMS: Object.entries(files)
+      .map(([name, text]) => `${sha256(text)}  ${name}\n`)
+      .join(''),
+    FORWARD_SETS: forward.sets,
+    FORWARD_V4: forward.v4,
+    FORWARD_V6: forward.v6,
+    FORWARD_AFTER: forward.setsAfter,
+    BACKWARD_SETS: backward.sets,
+    BACKWARD_V4: backward.v4,
+    BACKWARD_V6: backward.v6,
+    BACKWARD_AFTER: backward.setsAfter,
+    LIVE_V4: live.v4,
+    LIVE_V6: live.v6,
+    LIVE_SETS: live.sets,
+    SAVED_V4: savedAfter.v4,
+    SAVED_V6: savedAfter.v6,
+    SAVED_SETS: savedAfter.sets,
+    OWNED_V4: owned.v4,
+    OWNED_V6: owned.v6,
+    OWNED_SETS: owned.sets,
+    BEFORE_V4: before(savedBefore.v4),
+    BEFORE_V6: before(savedBefore.v6),
+    BEFORE_SETS: before(savedBefore.sets),
+    ...(paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' }),
+  };
+}
+
+/** The sets that the change makes, alters or takes away: those that Sallyport answers for. */
+function setNames({ forward, backward, owned }: Change): readonly string[] {
+  const texts = [forward.sets, forward.setsAfter, backward.sets, backward.setsAfter, owned.sets];
+  const names = texts.flatMap((text) =>
+    [...text.matchAll(/^(?:create|add|flush|destroy|swap|-N|-A|-X|-F|-W) (\S+)(?: (\S+))?/gm)].flatMap(
+      ([line, one = '', other = '']) => (/^(swap|-W) /.test(line) ? [one, other] : [one]),
+    ),
+  );
+  return [...new Set(names)].sort();
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();

@@ -65,6 +65,8 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
 
 function wrongArrow(file, room, path) {
   const to = relative(src, resolve(dirname(file), path)).replace(/\.js$/, '');
+  // The example fleet is bundled as text.
+  if (room === 'commands' && /^\.\.\/policies\/.*\.yml$/.test(to)) return undefined;
   if (to.startsWith('..')) return `src must not import ${path}, which is outside src.`;
   const target = to.split('/')[0];
   if (target === room || !to.includes('/')) return undefined;

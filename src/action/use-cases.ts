@@ -1,0 +1,129 @@
+/** The commands with real hosts in their hands: keys stay in memory, host keys are always verified. */
+import { readFile } from 'node:fs/promises';
+import { check } from '../commands/check.js';
+import { deploy, readPlan } from '../commands/deploy.js';
+import { drift } from '../commands/drift.js';
+import type { OpenPort, Reader } from '../commands/fleet.js';
+import { knownHostsTexts } from '../commands/known-hosts.js';
+import { plan } from '../commands/plan.js';
+import { openHosts } from '../host/open.js';
+import type { HostPort } from '../host/port.js';
+import { error, type Result } from '../problem.js';
+import type { Tell } from '../rollout/events.js';
+import type { Outcomes, Plan } from '../rollout/model.js';
+import { snapshotPort } from '../rollout/snapshots.js';
+import type { GitHubEvent } from './event.js';
+import type { Commission, OpenUseCases } from './start.js';
+
+/** Every command opens and closes its own connections; `close` is there for what is cut short. */
+export const openUseCases: OpenUseCases = (commission) => {
+  const { inputs, event, log, signal } = commission;
+  const opened: Reader[] = [];
+  const hosts = remembering(overSsh(commission), opened);
+  const read = inputs.state === undefined ? hosts : recorded(inputs.state);
+  const common = {
+    policies: inputs.policies,
+    acceptLockoutRisk: inputs.acceptLockoutRisk,
+    commit: event.pull?.headCommit ?? event.commit,
+    tell: telling(log),
+    ...(inputs.hosts === undefined ? {} : { hosts: inputs.hosts }),
+  };
+  return {
+    check: () => check(common),
+    plan: () => plan(common, read),
+    drift: () => drift(common, read),
+    deploy: async (): Promise<Result<Outcomes>> => {
+      const reviewed = await reviewedPlan(inputs.planFile);
+      if (!reviewed.ok) return reviewed;
+      return deploy(
+        {
+          ...common,
+          owner: ownerOf(event),
+          signal,
+          ...(reviewed.value === undefined ? {} : { reviewed: reviewed.value }),
+        },
+        hosts,
+      );
+    },
+    close: async () => {
+      await Promise.all(opened.map((port) => port.close()));
+    },
+  };
+};
+
+const overSsh =
+  ({ inputs: { ssh } }: Commission): OpenPort<HostPort> =>
+  async (chosen) => {
+    const known =
+      ssh.knownHosts === undefined
+        ? await knownHostsTexts(chosen)
+        : ({ ok: true, value: [ssh.knownHosts], problems: [] } as const);
+    if (!known.ok) return known;
+    const { key: text, passphrase } = ssh;
+    const key =
+      text === undefined ? {} : { key: { text, ...(passphrase === undefined ? {} : { passphrase }) } };
+    return { ...known, value: openHosts({ knownHosts: known.value, ...key }) };
+  };
+
+const recorded =
+  (directory: string): OpenPort<Reader> =>
+  async () => ({ ok: true, value: snapshotPort(directory), problems: [] });
+
+function remembering(open: OpenPort<HostPort>, opened: Reader[]): OpenPort<HostPort> {
+  return async (chosen) => {
+    const port = await open(chosen);
+    if (port.ok) opened.push(port.value);
+    return port;
+  };
+}
+
+async function reviewedPlan(file: string | undefined): Promise<Result<Plan | undefined>> {
+  if (file === undefined) return { ok: true, value: undefined, problems: [] };
+  try {
+    return readPlan(await readFile(file, 'utf8'), file);
+  } catch {
+    return {
+      ok: false,
+      problems: [
+        error(
+          'plan-unreadable',
+          `The reviewed plan ${file} cannot be read.`,
+          undefined,
+          'Check the input `plan`, and that the artifact with it was downloaded.',
+        ),
+      ],
+    };
+  }
+}
+
+/** For the lock on each host: who to ask. */
+const ownerOf = ({ actor, repository, commit }: GitHubEvent): string =>
+  `${actor || 'github-actions'}@${repository || 'github'} ${commit.slice(0, 12)}`.trim();
+
+/** One line a step that someone reading the log would want to see. */
+const telling =
+  (log: (line: string) => void): Tell =>
+  (event) => {
+    switch (event.kind) {
+      case 'read':
+        log(`${event.host}: ${event.status}${event.words === '' ? '' : `: ${event.words}`}`);
+        return;
+      case 'wave':
+        log(`${event.wave === 0 ? 'Canary' : `Wave ${event.wave}`}: ${event.hosts.join(', ')}`);
+        return;
+      case 'outcome': {
+        const { host, outcome, phase, reason, seconds } = event.outcome;
+        const why = reason === '' ? '' : ` (${phase}: ${reason})`;
+        log(`${host}: ${outcome} after ${seconds.toFixed(1)} s${why}`);
+        return;
+      }
+      case 'soak':
+        log(`Waiting ${event.seconds} s, then every changed host is asked again.`);
+        return;
+      case 'stopped':
+        log(event.reason);
+        return;
+      case 'reading':
+      case 'phase':
+    }
+  };

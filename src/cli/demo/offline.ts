@@ -1,0 +1,58 @@
+/** The part of the demo that needs no real host: the same commands on recorded state. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { drift } from '../../commands/drift.js';
+import { plan } from '../../commands/plan.js';
+import { render } from '../../commands/render.js';
+import { driftText } from '../../report/terminal/drift.js';
+import { planText } from '../../report/terminal/plan.js';
+import { saveSnapshot, snapshotPort } from '../../rollout/snapshots.js';
+import { DONE, type Io, textOptions } from '../io.js';
+import { DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
+import type { Stage } from './stage.js';
+
+const NOTHING = { v4: '', v6: '', sets: '' };
+
+export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), 'sallyport-demo-'));
+  const here = process.cwd();
+  try {
+    process.chdir(directory);
+    await play(io, stage);
+    return DONE;
+  } finally {
+    process.chdir(here);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function play(io: Io, stage: Stage): Promise<void> {
+  const text = textOptions(io.stdout, io.env);
+  const policies = 'policies';
+  const open = async () => ({ ok: true, value: snapshotPort('states'), problems: [] }) as const;
+  await writePolicy(policies);
+  for (const { name } of DEMO_HOSTS)
+    await saveSnapshot('states', name, name === 'web-2' ? { ...NOTHING, v4: FOREIGN_V4 } : NOTHING);
+
+  stage.scene('The plan', 'What the policy would change on three recorded hosts that have no firewall yet.');
+  stage.show(planText(stage.take(await plan({ policies }, open)), text));
+
+  stage.scene(
+    'A policy that locks everyone out of web-1',
+    'Someone means well and adds to web-1:',
+    ...newLines('hosts/all.yml').map((line) => `   ${line}`),
+    '',
+    'A deploy of this is refused:',
+  );
+  await writePolicy(policies, LOCKOUT);
+  stage.show(planText(stage.take(await plan({ policies, hosts: 'web-1' }, open)), text));
+
+  stage.scene('Drift', 'The hosts run the policy, but someone has opened the database by hand.');
+  await writePolicy(policies);
+  for (const { host, text: rules } of stage.take(await render({ policies }))) {
+    const opened = rules.v4.replace(/^-A INPUT/m, '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\n-A INPUT');
+    await saveSnapshot('states', host, host === 'db-1' ? { ...rules, v4: opened } : rules);
+  }
+  stage.show(driftText(stage.take(await drift({ policies }, open)), text));
+}

@@ -1,0 +1,42 @@
+/** How the demo speaks: numbered scenes, calm words, and the real reports in between. */
+import type { Result } from '../../problem.js';
+import { ProblemError } from '../../problem.js';
+import { paint } from '../../report/terminal/paint.js';
+import { complain, type Io, textOptions } from '../io.js';
+
+export interface Stage {
+  /** A headline, and what is about to happen. */
+  scene(title: string, ...words: readonly string[]): void;
+  say(...words: readonly string[]): void;
+  /** The report of a command, indented. */
+  show(text: string): void;
+  /** The value of a command; its problems end the demo. */
+  take<T>(result: Result<T>): T;
+}
+
+export function openStage(io: Io): Stage {
+  const colours = paint(textOptions(io.stdout, io.env));
+  let number = 0;
+  const say = (...words: readonly string[]): void => {
+    for (const line of words) io.stdout.write(`${line}\n`);
+  };
+  return {
+    say,
+    scene: (title, ...words) => {
+      number += 1;
+      say('', colours.bold(`${number}. ${title}`), ...words, '');
+    },
+    show: (text) => {
+      for (const line of text.trimEnd().split('\n')) io.stdout.write(line === '' ? '\n' : `   │ ${line}\n`);
+      io.stdout.write('\n');
+    },
+    take: (result) => {
+      if (!result.ok) throw new ProblemError(result.problems);
+      complain(
+        io,
+        result.problems.filter(({ level }) => level === 'error'),
+      );
+      return result.value;
+    },
+  };
+}

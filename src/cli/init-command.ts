@@ -1,0 +1,55 @@
+/** `init`: a policy to start from and the workflows, never over what is there. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { count } from '../report/words.js';
+import { DONE, type Io, writeText } from './io.js';
+import { examples } from './options.js';
+import type { Act } from './program.js';
+
+interface InitOptions {
+  readonly policies: string;
+  readonly workflows: boolean;
+}
+
+export function defineInit(program: Command, act: Act, io: Io): void {
+  const init = program
+    .command('init')
+    .summary('write a policy to start from, and the workflows')
+    .description(
+      'Writes an example policy and three GitHub workflows (plan, deploy, drift) into a repository. A file\nthat is there already is left as it is.',
+    )
+    .argument('[dir]', 'the repository', '.')
+    .option('-p, --policies <dir>', 'the folder for the policy, in the repository', 'policies')
+    .option('--no-workflows', 'the policy alone');
+  examples(init, 'sallyport init', 'sallyport init ../firewall --no-workflows');
+  act(init, (directory: string, options: InitOptions) => runInit(directory, options, io));
+}
+
+async function runInit(directory: string, options: InitOptions, io: Io): Promise<number> {
+  const [{ scaffold }, { WORKFLOWS }] = await Promise.all([
+    import('../commands/init.js'),
+    import('../github/workflows.js'),
+  ]);
+  const files = scaffold({ policies: options.policies, workflows: options.workflows ? WORKFLOWS : {} });
+  let written = 0;
+  for (const [path, text] of files) {
+    const file = join(directory, path);
+    if (existsSync(file)) {
+      io.stderr.write(`${file} is there already and was left as it is.\n`);
+      continue;
+    }
+    await writeText(file, text);
+    written += 1;
+    io.stdout.write(`${file}\n`);
+  }
+  io.stderr.write(`Wrote ${count(written, 'file')}.\n${NEXT}`);
+  return DONE;
+}
+
+const NEXT = `
+Next:
+  1. Put your hosts and your admin networks into the policy.
+  2. Collect the host keys (ssh-keyscan HOST >> policies/known_hosts) and compare them with the hosts' own.
+  3. sallyport check, then sallyport plan: both change nothing.
+`;

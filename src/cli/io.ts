@@ -1,0 +1,87 @@
+/** The terminal as the commands see it. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { error, type Problem, ProblemError, type Result } from '../problem.js';
+import type { TextOptions } from '../report/terminal/paint.js';
+import { problemsText } from '../report/terminal/problems.js';
+import type { ProgressStream } from '../report/terminal/progress.js';
+
+export interface Io {
+  /** Results alone, so that a pipe gets nothing else. */
+  readonly stdout: ProgressStream;
+  /** Progress, problems, questions. */
+  readonly stderr: ProgressStream;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type Environment = Io['env'];
+
+/** Exit statuses, as the documents promise them. */
+export const DONE = 0;
+export const FAILED = 1;
+export const DIFFERENT = 2;
+
+/** https://no-color.org and https://force-color.org: set and not empty. */
+export function textOptions(stream: ProgressStream, env: Environment): TextOptions {
+  const colour = env.NO_COLOR ? false : env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : stream.isTTY === true;
+  return { colour, ...(stream.isTTY && stream.columns !== undefined ? { width: stream.columns } : {}) };
+}
+
+/** Prints problems where they do not disturb a result. */
+export function complain({ stderr, env }: Io, problems: readonly Problem[]): void {
+  if (problems.length > 0) stderr.write(problemsText(problems, textOptions(stderr, env)));
+}
+
+/** The value; else its problems are printed and there is none. Warnings are printed either way. */
+export function told<T>(io: Io, result: Result<T>): { readonly value: T } | undefined {
+  complain(io, result.problems);
+  return result.ok ? { value: result.value } : undefined;
+}
+
+/** To standard output, or into a file with the folders above it. */
+export async function emit(io: Io, text: string, file: string | undefined): Promise<void> {
+  if (file === undefined || file === '-') io.stdout.write(text);
+  else await writeText(file, text);
+}
+
+export async function writeText(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  } catch (thrown) {
+    throw new ProblemError([
+      error('cannot-write', `${file} cannot be written: ${messageOf(thrown)}.`, undefined, 'Name another.'),
+    ]);
+  }
+}
+
+/** The text of a file, or of standard input for `-`. */
+export async function readText(io: Io, file: string): Promise<string> {
+  if (file === '-') return readAll(io.stdin);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (thrown) {
+    throw new ProblemError([error('cannot-read', `${file} cannot be read: ${messageOf(thrown)}.`)]);
+  }
+}
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString();
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission is denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of its path is no folder',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the file system is read-only',
+};
+
+export function messageOf(thrown: unknown): string {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  return REASONS[code ?? ''] ?? message;
+}

@@ -1,0 +1,24 @@
+/** Where a change comes from: the commit of the policy, and who makes it. */
+import { execFile } from 'node:child_process';
+import { hostname, userInfo } from 'node:os';
+import type { Environment } from './io.js';
+
+/** The commit in which the policy stands; `undefined` when it stands in none, as after an edit that is not committed. */
+export async function commitOf(folder: string, env: Environment): Promise<string | undefined> {
+  const changed = await git(folder, 'status', '--porcelain', '--', '.');
+  if (changed === undefined) return env.GITHUB_SHA || env.CI_COMMIT_SHA || undefined;
+  return changed === '' ? git(folder, 'rev-parse', 'HEAD') : undefined;
+}
+
+/** `anna@laptop`, for the lock on each host. */
+export function ownerOf(env: Environment): string {
+  const name = env.GITLAB_USER_LOGIN ?? env.USER ?? env.LOGNAME ?? userInfo().username;
+  return `${name}@${hostname()}`;
+}
+
+const git = (folder: string, ...words: readonly string[]): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    execFile('git', ['-C', folder, ...words], { timeout: 5000 }, (failed, stdout) =>
+      resolve(failed === null ? stdout.trim() : undefined),
+    );
+  });

@@ -1,0 +1,66 @@
+/** One packet as options of a command line, with what a person leaves out. */
+import { isIPv6 } from 'node:net';
+import { type Command, InvalidArgumentError } from 'commander';
+
+export interface PacketOptions {
+  readonly hook: string;
+  readonly in?: string;
+  /** `--out`: the interface by which it leaves. */
+  readonly out?: string;
+  readonly src?: string;
+  readonly dst?: string;
+  readonly protocol: string;
+  readonly sport?: number;
+  readonly dport?: number;
+  readonly flags?: string;
+  readonly state?: string;
+  readonly type?: number;
+  readonly code?: number;
+}
+
+export const definePacket = (command: Command): Command =>
+  command
+    .option('--hook <hook>', 'INPUT, OUTPUT or FORWARD', 'INPUT')
+    .option('--src <address>', 'where it comes from')
+    .option('--dst <address>', "where it goes (INPUT: by default the host's own address)")
+    .option('--protocol <name>', 'tcp, udp, icmp, ipv6-icmp, or any other', 'tcp')
+    .option('--sport <port>', 'source port', whole)
+    .option('--dport <port>', 'destination port', whole)
+    .option('--in <interface>', 'by which it arrives')
+    .option('--out <interface>', 'by which it leaves')
+    .option('--flags <list>', 'TCP flags (default: SYN)')
+    .option('--state <state>', 'NEW, ESTABLISHED, RELATED, INVALID or UNTRACKED (default: NEW)')
+    .option('--type <n>', 'ICMP type', whole)
+    .option('--code <n>', 'ICMP code', whole);
+
+function whole(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It is a whole number.');
+}
+
+const FIELDS = [
+  'hook',
+  'in',
+  'out',
+  'src',
+  'dst',
+  'protocol',
+  'sport',
+  'dport',
+  'flags',
+  'state',
+  'type',
+  'code',
+] as const;
+
+/** @param own The addresses of the host: its end of the packet, in the family of the other end. */
+export function packetOf(options: PacketOptions, own: readonly string[]): Readonly<Record<string, unknown>> {
+  const mine = (other: string | undefined): string | undefined =>
+    other === undefined ? own[0] : own.find((address) => isIPv6(address) === isIPv6(other));
+  const src = options.src ?? (options.hook === 'OUTPUT' ? mine(options.dst) : undefined);
+  const dst = options.dst ?? (options.hook === 'INPUT' ? mine(options.src) : undefined);
+  const given = { ...options, src, dst, hook: options.hook.toUpperCase() };
+  return Object.fromEntries(
+    FIELDS.flatMap((field) => (given[field] === undefined ? [] : [[field, given[field]] as const])),
+  );
+}

@@ -1,0 +1,70 @@
+/** argv → a command → an exit status. */
+import { Command, CommanderError } from 'commander';
+import { error, type Problem, ProblemError } from '../problem.js';
+import { defineDemo } from './demo-command.js';
+import { defineFileCommands } from './file-commands.js';
+import { defineHostCommands } from './host-commands.js';
+import { defineInit } from './init-command.js';
+import { complain, DONE, FAILED, type Io } from './io.js';
+import { definePolicyCommands } from './policy-commands.js';
+
+/** Gives a command what it does; what that returns is the exit status of the program. */
+export type Act = (command: Command, action: (...args: never[]) => Promise<number>) => Command;
+
+const ABOUT = `Firewall changes as pull requests, with a way back in.
+
+Keeps the iptables policy of your Linux hosts as YAML in git, shows which traffic a change opens or
+closes, and deploys it host by host with a rollback that only a new SSH connection can disarm.`;
+
+const EXAMPLES = `
+First steps:
+  sallyport demo                    see all of it on this machine, on real hosts
+  sallyport init                    write a policy to start from, and the workflows
+  sallyport check                   is the policy sound?
+  sallyport plan                    what would change on the hosts? (reads only)
+  sallyport deploy --hosts web-1    change one host
+
+Exit status: 0 done; 1 failed, with every problem printed; 2 a comparison found a difference.`;
+
+/** Never throws: whatever goes wrong is printed, and the status says so. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let status = DONE;
+  const act: Act = (command, action) =>
+    command.action(async (...args) => {
+      status = await action(...(args as never[]));
+    });
+  const program = new Command('sallyport')
+    .description(ABOUT)
+    .version(process.env.SALLYPORT_VERSION ?? 'from source', '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('Run it with --help for what it takes.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    });
+  for (const define of [defineInit, definePolicyCommands, defineHostCommands, defineFileCommands, defineDemo])
+    define(program, act, io);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return status;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : FAILED;
+    complain(io, problemsOf(thrown));
+    return FAILED;
+  }
+}
+
+const problemsOf = (thrown: unknown): readonly Problem[] =>
+  thrown instanceof ProblemError
+    ? thrown.problems
+    : [
+        error(
+          'unexpected',
+          `Something went wrong that Sallyport does not know: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}.`,
+          undefined,
+          'Please report it.',
+        ),
+      ];

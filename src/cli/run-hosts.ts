@@ -1,0 +1,157 @@
+/** What the commands that reach hosts do. */
+import { deploy, readPlan } from '../commands/deploy.js';
+import { drift } from '../commands/drift.js';
+import { plan } from '../commands/plan.js';
+import { rollback } from '../commands/rollback.js';
+import { status, statusJson } from '../commands/status.js';
+import { jsonText } from '../report/json.js';
+import { driftMarkdown } from '../report/markdown/drift.js';
+import { outcomesMarkdown } from '../report/markdown/outcomes.js';
+import { planMarkdown } from '../report/markdown/plan.js';
+import { driftText } from '../report/terminal/drift.js';
+import { outcomesText, statusText } from '../report/terminal/outcomes.js';
+import type { TextOptions } from '../report/terminal/paint.js';
+import { planText } from '../report/terminal/plan.js';
+import { allDeployed, driftTotals, planTotals } from '../report/totals.js';
+import type { Outcomes, Plan } from '../rollout/model.js';
+import { DIFFERENT, DONE, emit, FAILED, type Io, readText, textOptions, told } from './io.js';
+import type { OutputOptions, PolicyOptions, RiskOptions, SshOptions } from './options.js';
+import { commitOf, ownerOf } from './origin.js';
+import { confirm } from './questions.js';
+import { journal, telling } from './telling.js';
+import { overSsh, type StateOptions, toRead } from './way.js';
+
+type Common = PolicyOptions & SshOptions & OutputOptions;
+export type PlanArguments = Common & RiskOptions & StateOptions & { readonly exitCode?: boolean };
+export type DriftArguments = Common & StateOptions;
+export type StatusArguments = Common;
+export type DeployArguments = Common &
+  RiskOptions & { readonly plan?: string; readonly journal?: string; readonly yes?: boolean };
+export type RollbackArguments = Common & RiskOptions & { readonly to: number; readonly yes?: boolean };
+
+export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
+  const { tell, end } = telling(io, 'reading');
+  const commit = await commitOf(options.policies, io.env);
+  const planned = await plan(
+    { ...options, tell, ...(commit === undefined ? {} : { commit }) },
+    toRead(io, options),
+  );
+  end();
+  const made = told(io, planned);
+  if (made === undefined) return FAILED;
+  await report(io, options, made.value, { text: planText, markdown: planMarkdown, json: jsonText });
+  if (mustNotGo(made.value)) return FAILED;
+  return options.exitCode && planTotals(made.value).changed > 0 ? DIFFERENT : DONE;
+}
+
+/** Hosts without a plan, and plans that a deploy would refuse. */
+function mustNotGo(made: Plan): boolean {
+  const { unreachable, error, findings, lockout } = planTotals(made);
+  return unreachable + error + findings.error + lockout.violated.length + lockout.notProven.length > 0;
+}
+
+export async function runDrift(options: DriftArguments, io: Io): Promise<number> {
+  const { tell, end } = telling(io, 'reading');
+  const looked = await drift({ ...options, tell }, toRead(io, options));
+  end();
+  const found = told(io, looked);
+  if (found === undefined) return FAILED;
+  await report(io, options, found.value, { text: driftText, markdown: driftMarkdown, json: jsonText });
+  const { drifted, unreachable, error } = driftTotals(found.value);
+  return drifted > 0 ? DIFFERENT : unreachable + error > 0 ? FAILED : DONE;
+}
+
+export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
+  const { tell, end } = telling(io, 'reading');
+  const asked = await status({ ...options, tell }, overSsh(io, options));
+  end();
+  const said = told(io, asked);
+  if (said === undefined) return FAILED;
+  await report(io, options, said.value, {
+    text: statusText,
+    markdown: () => '',
+    json: (hosts) => jsonText(statusJson(hosts)),
+  });
+  return said.value.every(({ reading }) => reading.status === 'read') ? DONE : FAILED;
+}
+
+export async function runDeploy(options: DeployArguments, io: Io): Promise<number> {
+  const reviewed =
+    options.plan === undefined
+      ? undefined
+      : told(io, readPlan(await readText(io, options.plan), options.plan));
+  if (options.plan !== undefined && reviewed === undefined) return FAILED;
+  const which = options.hosts ?? 'every host of the policy';
+  if (!(await mayGo(io, options, `This changes the firewall of ${which}. Go on?`))) return FAILED;
+  const { tell, end } = telling(io, 'deploying');
+  const commit = await commitOf(options.policies, io.env);
+  const { signal, release } = interrupted(io);
+  const deployed = await deploy(
+    {
+      ...options,
+      owner: ownerOf(io.env),
+      tell: options.journal === undefined ? tell : journal(options.journal, tell),
+      signal,
+      ...(commit === undefined ? {} : { commit }),
+      ...(reviewed === undefined ? {} : { reviewed: reviewed.value }),
+    },
+    overSsh(io, options),
+  ).finally(release);
+  end();
+  const done = told(io, deployed);
+  return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
+}
+
+export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
+  const question = `This takes ${host} back to its known-good state ${options.to}. Go on?`;
+  if (!(await mayGo(io, options, question))) return FAILED;
+  const { tell, end } = telling(io, 'rolling back');
+  const taken = await rollback({ ...options, host, owner: ownerOf(io.env), tell }, overSsh(io, options));
+  end();
+  const done = told(io, taken);
+  return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
+}
+
+async function reportOutcomes(io: Io, options: OutputOptions, outcomes: Outcomes): Promise<number> {
+  await report(io, options, outcomes, { text: outcomesText, markdown: outcomesMarkdown, json: jsonText });
+  return allDeployed(outcomes) ? DONE : FAILED;
+}
+
+/** A person at a terminal is asked; a program is taken at its word. */
+async function mayGo(io: Io, { yes }: { readonly yes?: boolean }, question: string): Promise<boolean> {
+  return yes === true || (await confirm(io, question)) !== false;
+}
+
+/** The first Ctrl-C begins no further host; the second one ends this program at once. */
+function interrupted(io: Io): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    release();
+    io.stderr.write(
+      '\nNo further host is begun. Once more ends this program; the hosts look after themselves.\n',
+    );
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const release = (): void => {
+    for (const name of signals) process.off(name, onSignal);
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return { signal: controller.signal, release };
+}
+
+interface Reports<T> {
+  readonly text: (value: T, options: TextOptions) => string;
+  readonly markdown: (value: T) => string;
+  readonly json: (value: T) => string;
+}
+
+async function report<T>(
+  io: Io,
+  { format, output }: OutputOptions,
+  value: T,
+  reports: Reports<T>,
+): Promise<void> {
+  const paint = output === undefined ? textOptions(io.stdout, io.env) : { colour: false };
+  await emit(io, format === 'text' ? reports.text(value, paint) : reports[format](value), output);
+}

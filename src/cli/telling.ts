@@ -1,0 +1,68 @@
+/** What happens to the hosts, told while it happens: a progress line, lines for a log, and the journal. */
+import { appendFileSync } from 'node:fs';
+import { type Progress, progressLine } from '../report/terminal/progress.js';
+import { count } from '../report/words.js';
+import type { Tell } from '../rollout/events.js';
+import type { Io } from './io.js';
+
+export interface Telling {
+  readonly tell: Tell;
+  /** Takes the progress line away. */
+  readonly end: () => void;
+}
+
+/** @param title What is being done: `reading`, `deploying`. */
+export function telling(io: Io, title: string): Telling {
+  let line: Progress | undefined;
+  let reading = 0;
+  const say = (words: string): void => {
+    line?.end();
+    io.stderr.write(`${words}\n`);
+  };
+  // The number of hosts is known once all of them are begun; until then the line counts what is there.
+  const progress = (total: number): Progress => {
+    line = progressLine(io.stderr, title, total);
+    return line;
+  };
+  const tell: Tell = (event) => {
+    switch (event.kind) {
+      case 'reading':
+        reading += 1;
+        if (io.stderr.isTTY) (line ?? progress(reading)).at(event.host, '');
+        return;
+      case 'read':
+        if (io.stderr.isTTY) line?.done(event.host, event.status);
+        else if (event.words !== '') say(`${event.host}: ${event.status}: ${event.words}`);
+        return;
+      case 'wave':
+        say(
+          `${event.wave === 0 ? 'Canary' : `Wave ${event.wave}`}: ${count(event.hosts.length, 'host')} (${event.hosts.slice(0, 8).join(', ')}${event.hosts.length > 8 ? ', …' : ''})`,
+        );
+        progress(event.hosts.length);
+        return;
+      case 'phase':
+        line?.at(event.host, event.phase);
+        return;
+      case 'outcome': {
+        const { host, outcome, reason } = event.outcome;
+        line?.end();
+        say(`${host}: ${outcome}${reason === '' ? '' : `: ${reason}`}`);
+        return;
+      }
+      case 'soak':
+        say(`Waiting ${event.seconds} s, then every host that changed is asked again.`);
+        return;
+      case 'stopped':
+        say(event.reason);
+    }
+  };
+  return { tell, end: () => line?.end() };
+}
+
+/** Every event as one line of JSON, written before the next one can happen: it survives this process. */
+export const journal =
+  (file: string, tell: Tell): Tell =>
+  (event) => {
+    appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+    tell(event);
+  };

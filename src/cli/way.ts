@@ -1,0 +1,40 @@
+/** The way to the hosts: over SSH with the person's key, or a folder of recorded states. */
+import type { OpenPort, Reader } from '../commands/fleet.js';
+import type { HostPort } from '../host/port.js';
+import { type Io, readText } from './io.js';
+import { chooseKey } from './key.js';
+import type { SshOptions } from './options.js';
+
+/** Loaded only once the policy is known to be sound. */
+export const overSsh =
+  (io: Io, { identity, knownHosts }: SshOptions): OpenPort<HostPort> =>
+  async (chosen) => {
+    const [{ openHosts }, { knownHostsTexts }] = await Promise.all([
+      import('../host/open.js'),
+      import('../commands/known-hosts.js'),
+    ]);
+    const known =
+      knownHosts === undefined
+        ? await knownHostsTexts(chosen)
+        : ({ ok: true, value: [await readText(io, knownHosts)], problems: [] } as const);
+    if (!known.ok) return known;
+    const key = await chooseKey(io, identity);
+    return { ...known, value: openHosts({ knownHosts: known.value, ...key }) };
+  };
+
+export interface StateOptions {
+  readonly state?: string;
+  readonly save?: string;
+}
+
+/** For commands that read only: `--state` instead of the hosts, `--save` beside them. */
+export const toRead =
+  (io: Io, options: SshOptions & StateOptions): OpenPort<Reader> =>
+  async (chosen) => {
+    const { recording, snapshotPort } = await import('../rollout/snapshots.js');
+    const { state, save } = options;
+    if (state !== undefined) return { ok: true, value: snapshotPort(state), problems: [] };
+    const opened = await overSsh(io, options)(chosen);
+    if (!opened.ok || save === undefined) return opened;
+    return { ...opened, value: recording(opened.value, save) };
+  };

@@ -152,10 +152,8 @@ async function runFmt(
   { family, output }: FamilyOptions & { readonly output?: string },
   io: Io,
 ): Promise<number> {
-  const [{ formatRules }, { familyOfName }] = await Promise.all([
-    import('../netfilter/fmt.js'),
-    import('../commands/rules-file.js'),
-  ]);
+  const { formatRules } = await import('../netfilter/fmt.js');
+  const { familyOfName } = await import('../commands/rules-file.js');
   const text = await readText(io, file);
   const name = file === '-' ? 'standard input' : file;
   const guess = family ?? familyOfName(file);

@@ -27,10 +27,8 @@ export function defineInit(program: Command, act: Act, io: Io): void {
 }
 
 async function runInit(directory: string, options: InitOptions, io: Io): Promise<number> {
-  const [{ scaffold }, { WORKFLOWS }] = await Promise.all([
-    import('../commands/init.js'),
-    import('../github/workflows.js'),
-  ]);
+  const { scaffold } = await import('../commands/init.js');
+  const { WORKFLOWS } = await import('../github/workflows.js');
   const files = scaffold({ policies: options.policies, workflows: options.workflows ? WORKFLOWS : {} });
   let written = 0;
   for (const [path, text] of files) {

@@ -9,10 +9,8 @@ import type { SshOptions } from './options.js';
 export const overSsh =
   (io: Io, { identity, knownHosts }: SshOptions): OpenPort<HostPort> =>
   async (chosen) => {
-    const [{ openHosts }, { knownHostsTexts }] = await Promise.all([
-      import('../host/open.js'),
-      import('../commands/known-hosts.js'),
-    ]);
+    const { openHosts } = await import('../host/open.js');
+    const { knownHostsTexts } = await import('../commands/known-hosts.js');
     const known =
       knownHosts === undefined
         ? await knownHostsTexts(chosen)

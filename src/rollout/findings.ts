@@ -4,7 +4,7 @@ import type { Fleet, Host } from '../policy/fleet.js';
 import { error, note, type Problem, warning } from '../problem.js';
 import { includesAddress } from './admin.js';
 import type { Finding } from './model.js';
-import { type PlacedHost, sameRuleset } from './place.js';
+import { hasIpv6, type PlacedHost, sameRuleset } from './place.js';
 
 /** A problem as a plan holds it. */
 export const findingOf = ({ id, level, message, hint, place }: Problem): Finding => ({
@@ -25,6 +25,7 @@ export function stateFindings(
   if (state.recorded === true) return [];
   return [
     ...pending(host, state),
+    ...ipv6(host, state),
     ...runner(fleet, host, state),
     ...saved(host, state, placed),
     ...boot(host, state),
@@ -40,6 +41,18 @@ function pending(host: Host, { record }: HostState): readonly Problem[] {
       `${host.name} has an unfinished change of ${owner} in phase ${phase}.`,
       undefined,
       `It rolls itself back in ${secondsLeft} s; plan again after that.`,
+    ),
+  ];
+}
+
+function ipv6(host: Host, state: HostState): readonly Problem[] {
+  if (hasIpv6(state)) return [];
+  return [
+    note(
+      'no-ipv6',
+      `${host.name} has no IPv6, so it gets the IPv4 rules alone.`,
+      undefined,
+      'Deploy again when IPv6 is switched on: until then drift tells.',
     ),
   ];
 }

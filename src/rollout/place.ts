@@ -42,9 +42,11 @@ function place(
   return { ok: true, value: { before: read.value, owned }, problems: read.problems };
 }
 
-/** A kernel without IPv6 has no tables for its rules. */
-const possibleOn = ({ facts }: HostState, desired: Ruleset): Ruleset =>
-  facts.ipv6 ? desired : { ...desired, v6: [] };
+/** Where IPv6 is switched off, its tools may fail; where they show rules, they work. */
+export const hasIpv6 = ({ facts, live }: HostState): boolean => facts.ipv6 || live.v6.includes('COMMIT');
+
+const possibleOn = (state: HostState, desired: Ruleset): Ruleset =>
+  hasIpv6(state) ? desired : { ...desired, v6: [] };
 
 /** A missing file loads nothing at boot. */
 export const savedText = ({ saved }: HostState): RulesText => ({

@@ -1,0 +1,333 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Host } from '../../src/policy/fleet.js';
+import { type DeployOptions, deployFleet } from '../../src/rollout/deploy.js';
+import type { RolloutEvent } from '../../src/rollout/events.js';
+import type { Outcomes } from '../../src/rollout/model.js';
+import { planFleet } from '../../src/rollout/plan.js';
+import { fleetOf, type Words } from './fleet.js';
+import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-host.js';
+
+const NAMES = ['web-1', 'web-2', 'web-3', 'web-4'];
+
+function scene(words: Words = {}, behaviours: Readonly<Record<string, Behaviour>> = {}) {
+  const fleet = fleetOf(words);
+  const port = modelFleet(
+    Object.fromEntries(NAMES.map((name) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })])),
+  );
+  const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
+    deployFleet(fleet, fleet.hosts, port, { owner: 'test', commit: 'abc', ...options });
+  return { fleet, port, deploy };
+}
+
+const short = ({ hosts }: Outcomes): readonly string[] =>
+  hosts.map(({ host, outcome, wave }) => `${wave} ${host} ${outcome}`);
+const touched = ({ log }: ModelFleet): readonly string[] =>
+  log.filter((line) => line.startsWith('transact')).map((line) => line.slice('transact '.length));
+const behave = (port: ModelFleet, name: string, behaviour: Behaviour): void => {
+  const host = port.hosts.get(name);
+  if (host !== undefined) host.behaviour = behaviour;
+};
+const hostNamed = (hosts: readonly Host[], name: string): Host => {
+  const found = hosts.find((host) => host.name === name);
+  if (found === undefined) throw new Error(name);
+  return found;
+};
+
+describe('a rollout where all goes well', () => {
+  test('takes the canary, asks it again, and then wave after wave', async () => {
+    const { port, deploy } = scene();
+    expect(short(await deploy())).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+    expect(port.log.filter((line) => !line.startsWith('read'))).toEqual([
+      'transact web-1',
+      'reverify web-1',
+      'transact web-2',
+      'reverify web-2',
+      'transact web-3',
+      'transact web-4',
+    ]);
+  });
+
+  test('reads every host before the first one is changed', async () => {
+    const { port, deploy } = scene();
+    await deploy();
+    expect(port.log.slice(0, 4).toSorted()).toEqual(NAMES.map((name) => `read ${name}`));
+  });
+
+  test('leaves live and saved as the plan said, and a second run has nothing to do', async () => {
+    const { port, deploy, fleet } = scene();
+    await deploy();
+    for (const { live, saved } of port.hosts.values()) expect(saved).toEqual(live);
+    const before = port.log.length;
+    expect(short(await deploy())).toEqual(NAMES.map((name, at) => `${[0, 1, 2, 2][at]} ${name} unchanged`));
+    expect(port.log.slice(before).every((line) => line.startsWith('read'))).toBe(true);
+    const plan = await planFleet(fleet, fleet.hosts, port);
+    expect(plan.hosts.map(({ status }) => status)).toEqual(Array(4).fill('unchanged'));
+  });
+
+  test('persists a host that runs the policy and would boot something else', async () => {
+    const { port, deploy } = scene();
+    await deploy();
+    const host = port.hosts.get('web-3');
+    if (host === undefined) throw new Error('web-3');
+    const right = host.saved;
+    host.saved = {};
+    const outcomes = await deploy();
+    expect(outcomes.hosts.find(({ host: name }) => name === 'web-3')?.outcome).toBe('confirmed');
+    expect(host.saved).toEqual(right);
+    const last = port.changes.at(-1);
+    expect(last?.change.forward).toEqual({ sets: '', v4: '', v6: '', setsAfter: '' });
+  });
+
+  test('has no more hosts under way than `parallel`', async () => {
+    const { port, deploy } = scene({ rollout: 'parallel: 2' });
+    await deploy();
+    expect(port.most()).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a failed canary', () => {
+  test.each([
+    ['rolls-back', 'rolled-back'],
+    ['refuses', 'refused'],
+    ['lost', 'unknown'],
+    ['gone-later', 'unreachable'],
+  ] as const)('that %s stops everything, whatever may fail elsewhere', async (behaviour, outcome) => {
+    const { port, deploy } = scene({ rollout: 'max_failures: 3' }, { 'web-1': behaviour });
+    const outcomes = await deploy();
+    expect(short(outcomes)).toEqual([
+      `0 web-1 ${outcome}`,
+      '1 web-2 not-reached',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(touched(port)).toEqual(['web-1']);
+    expect(outcomes.hosts[1]?.reason).toContain('web-1');
+  });
+});
+
+describe('failures further on', () => {
+  test('stop the rollout when there are more than `max_failures`', async () => {
+    const { port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    expect(short(await deploy())).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 rolled-back',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(touched(port)).toEqual(['web-1', 'web-2']);
+  });
+
+  test('are passed over up to `max_failures`', async () => {
+    const { deploy } = scene({ rollout: 'max_failures: 1' }, { 'web-2': 'rolls-back' });
+    expect(short(await deploy())).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 rolled-back',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+  });
+
+  test('leave the hosts that are done as they are, and a later run takes the rest', async () => {
+    const { port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    await deploy();
+    behave(port, 'web-2', 'good');
+    expect(short(await deploy())).toEqual([
+      '0 web-1 unchanged',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+  });
+
+  test('take the hosts that are done back with `on_failure: rollback`', async () => {
+    const { port, deploy } = scene({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
+    const web1 = port.hosts.get('web-1');
+    const before = web1?.live;
+    const outcomes = await deploy();
+    expect(short(outcomes)).toEqual([
+      '0 web-1 rolled-back',
+      '1 web-2 rolled-back',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(outcomes.hosts[0]?.phase).toBe('rollback');
+    expect(web1?.live.v4 === '' || !web1?.live.v4.includes('SALLYPORT')).toBe(true);
+    expect(before?.v4).toBe('');
+  });
+});
+
+describe('before anything is changed', () => {
+  test('a host out of reach counts as a failure', async () => {
+    const { port, deploy } = scene({}, { 'web-4': 'unreachable' });
+    expect(short(await deploy())).toEqual([
+      '0 web-1 not-reached',
+      '1 web-2 not-reached',
+      '2 web-3 not-reached',
+      '2 web-4 unreachable',
+    ]);
+    expect(touched(port)).toEqual([]);
+  });
+
+  test('it is passed over where that many may fail', async () => {
+    const { deploy } = scene({ rollout: 'max_failures: 1' }, { 'web-4': 'unreadable' });
+    expect(short(await deploy())).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 refused',
+    ]);
+  });
+
+  const LOCKOUT = {
+    hosts: `
+  web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] }
+  web-2:
+    addresses: [192.0.2.2, "2001:db8::2"]
+    roles: [web]
+    raw:
+      - {table: mangle, chain: PREROUTING, rule: "-p tcp -m tcp --dport 22 -j DROP", reason: Brute force}
+  web-3: { addresses: [192.0.2.3, "2001:db8::3"], roles: [web] }
+  web-4: { addresses: [192.0.2.4, "2001:db8::4"], roles: [web] }
+`,
+    rollout: 'max_failures: 4',
+  };
+
+  test('one host that would be locked out stops all of them', async () => {
+    const { port, deploy } = scene(LOCKOUT);
+    const outcomes = await deploy();
+    expect(short(outcomes)).toEqual([
+      '0 web-1 not-reached',
+      '1 web-2 refused',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(outcomes.hosts[1]?.reason).toMatch(/^The new rules would lock SSH out\. /);
+    expect(touched(port)).toEqual([]);
+  });
+
+  test('unless the risk is accepted for that host by name', async () => {
+    const { deploy } = scene(LOCKOUT);
+    expect(short(await deploy({ acceptLockoutRisk: ['web-1'] }))).toContain('1 web-2 refused');
+    expect(short(await deploy({ acceptLockoutRisk: ['web-2'] }))).toContain('1 web-2 confirmed');
+  });
+
+  test('a guard that does not hold stops all of them', async () => {
+    const { deploy } = scene({
+      more: 'guards:\n  - {name: No web, on: web-3, drop: {service: https, from: any}}\n',
+    });
+    const outcomes = await deploy();
+    expect(short(outcomes)).toContain('2 web-3 refused');
+    expect(short(outcomes)).toContain('0 web-1 not-reached');
+  });
+});
+
+describe('bound to a reviewed plan', () => {
+  test('a host that changed since is refused, and is said to be', async () => {
+    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 1' });
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const host = port.hosts.get('web-3');
+    if (host === undefined) throw new Error('web-3');
+    host.live = {
+      ...host.live,
+      v4: '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\nCOMMIT\n',
+    };
+    const outcomes = await deploy({ reviewed });
+    const refused = outcomes.hosts.find(({ host: name }) => name === 'web-3');
+    expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
+    expect(refused?.reason).toMatch(/^plan-changed: the live rules are not those that the reviewed plan saw/);
+    expect(short(outcomes)).toContain('2 web-4 confirmed');
+  });
+
+  test('another policy than the reviewed one is refused', async () => {
+    const { fleet, port } = scene();
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const other = fleetOf({ web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
+    const outcomes = await deployFleet(other, other.hosts, port, { owner: 'test', reviewed });
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
+    expect(outcomes.hosts[0]?.reason).toContain('8443');
+    expect(touched(port)).toEqual([]);
+  });
+
+  test('hosts that an earlier run of the same plan has done are done', async () => {
+    const { fleet, port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    await deploy({ reviewed });
+    behave(port, 'web-2', 'good');
+    expect(short(await deploy({ reviewed }))).toEqual([
+      '0 web-1 unchanged',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+  });
+
+  test('hosts that the plan did not have are refused', async () => {
+    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 4' });
+    const reviewed = await planFleet(fleet, [hostNamed(fleet.hosts, 'web-1')], port);
+    expect(short(await deploy({ reviewed }))).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 refused',
+      '2 web-3 refused',
+      '2 web-4 refused',
+    ]);
+  });
+});
+
+describe('a cancelled run', () => {
+  test('begins no further host', async () => {
+    const controller = new AbortController();
+    const { port, deploy } = scene();
+    const outcomes = await deploy({
+      signal: controller.signal,
+      tell: (event: RolloutEvent) => {
+        if (event.kind === 'outcome') controller.abort();
+      },
+    });
+    expect(short(outcomes)).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 not-reached',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(touched(port)).toEqual(['web-1']);
+    expect(outcomes.hosts[1]?.reason).toBe('The run was cancelled.');
+  });
+
+  test('does not wait for the end of a soak', async () => {
+    const controller = new AbortController();
+    const { deploy } = scene({ rollout: 'soak: 1h' });
+    const outcomes = await deploy({
+      signal: controller.signal,
+      tell: (event: RolloutEvent) => {
+        if (event.kind === 'soak') controller.abort();
+      },
+    });
+    expect(short(outcomes)[0]).toBe('0 web-1 confirmed');
+  });
+});
+
+test('everything that happens is told in its order', async () => {
+  const { deploy } = scene();
+  const events: string[] = [];
+  await deploy({ tell: ({ kind }) => void events.push(kind) });
+  expect(events.filter((kind) => kind !== 'reading' && kind !== 'read')).toEqual([
+    'wave',
+    'phase',
+    'outcome',
+    'soak',
+    'wave',
+    'phase',
+    'outcome',
+    'soak',
+    'wave',
+    'phase',
+    'phase',
+    'outcome',
+    'outcome',
+  ]);
+});

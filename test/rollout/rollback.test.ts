@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import { deployFleet } from '../../src/rollout/deploy.js';
+import { rollbackHost } from '../../src/rollout/rollback.js';
+import { fleetOf } from './fleet.js';
+import { modelFleet, modelHost } from './model-host.js';
+
+const HOSTS = '\n  web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] }\n';
+const first = fleetOf({ hosts: HOSTS });
+const second = fleetOf({ hosts: HOSTS, web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
+const RUN = { run: 'r', commit: '', owner: 'test' };
+
+async function deployedTwice() {
+  const model = modelHost();
+  const port = modelFleet({ 'web-1': model });
+  await deployFleet(first, first.hosts, port, { owner: 'test', commit: 'one' });
+  const old = model.live;
+  await deployFleet(second, second.hosts, port, { owner: 'test', commit: 'two' });
+  const [host] = second.hosts;
+  if (host === undefined) throw new Error('no host');
+  return { model, port, old, host };
+}
+
+test('a rollback brings back the rules before the last ones, live and saved', async () => {
+  const { model, port, old, host } = await deployedTwice();
+  expect(model.live.v4).toContain('8443');
+  const outcomes = await rollbackHost(second, host, port, RUN, { to: 2 });
+  expect(outcomes.hosts[0]).toMatchObject({ host: 'web-1', outcome: 'confirmed' });
+  expect(model.live).toEqual(old);
+  expect(model.saved).toEqual(old);
+  expect(port.changes.at(-1)?.change.commit).toBe('one');
+});
+
+test('rules of others that came since stay', async () => {
+  const { model, port, host } = await deployedTwice();
+  model.live = { ...model.live, v4: model.live.v4.replace(/^-A/m, ':f2b-sshd - [0:0]\n-A') };
+  await rollbackHost(second, host, port, RUN, { to: 2 });
+  expect(model.live.v4).toContain(':f2b-sshd');
+  expect(model.saved.v4).not.toContain(':f2b-sshd');
+});
+
+test('the state that a host runs already is no change', async () => {
+  const { port, host } = await deployedTwice();
+  const outcomes = await rollbackHost(second, host, port, RUN, { to: 1 });
+  expect(outcomes.hosts[0]?.outcome).toBe('unchanged');
+});
+
+test('a state that is not there is refused with what there is', async () => {
+  const { port, host } = await deployedTwice();
+  const outcomes = await rollbackHost(second, host, port, RUN, { to: 7 });
+  expect(outcomes.hosts[0]).toMatchObject({
+    outcome: 'refused',
+    reason: 'The host has no known-good state 7; it has 1 to 2.',
+  });
+  expect(port.changes).toHaveLength(2);
+});

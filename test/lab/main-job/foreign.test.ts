@@ -1,0 +1,123 @@
+/** What Docker and fail2ban have put into the kernel stays as it is, through a deploy and through a rollback. */
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
+import { outcomesOf, type Program, programIn, writePolicy } from './scene.js';
+
+jest.setTimeout(180_000);
+
+/** As Docker 24 and fail2ban 1.0 leave them. */
+const LIVE = `*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A DOCKER -i docker0 -j RETURN
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+:f2b-sshd - [0:0]
+-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o docker0 -j DOCKER
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -i docker0 -o docker0 -j ACCEPT
+-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+-A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable
+-A f2b-sshd -j RETURN
+COMMIT
+`;
+/** An administrator's own line in the saved file, which is not in the kernel. */
+const SAVED = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:MINE - [0:0]
+-A INPUT -s 10.99.0.0/16 -j MINE
+-A MINE -p tcp -m tcp --dport 7777 -j DROP
+COMMIT
+`;
+
+/** Every line of others, in order: chains that are not ours, and rules that are neither in ours nor lead there. */
+const foreign = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .filter(
+      (line) =>
+        /^(:|-A )/.test(line) && !line.includes('SALLYPORT-') && !/^:(INPUT|FORWARD|OUTPUT|P\w+) /.test(line),
+    );
+
+let lab: Lab;
+let hosts: readonly Host[];
+let sallyport: Program;
+
+beforeAll(async () => {
+  lab = await openLab();
+  hosts = await Promise.all([
+    lab.light({ name: 'web-1', rules: { v4: LIVE }, savedRules: { v4: SAVED } }),
+    lab.light({ name: 'old-1', backend: 'legacy', rules: { v4: LIVE }, savedRules: { v4: SAVED } }),
+  ]);
+  sallyport = await programIn(lab);
+  writePolicy(lab, hosts);
+});
+afterAll(() => lab.close());
+
+const live = () => Promise.all(hosts.map(async (host) => foreign((await host.liveRules()).v4)));
+const saved = () => Promise.all(hosts.map(async (host) => foreign((await host.savedRules()).v4 ?? '')));
+
+test('a deploy keeps them in the kernel and out of the saved file, and keeps what was saved', async () => {
+  const before = await live();
+  const deployed = await sallyport('deploy', '--format', 'json');
+  expect({ ...deployed, stderr: deployed.stderr.slice(-2000) }).toMatchObject({ code: 0 });
+  expect(outcomesOf(deployed)).toEqual(['web-1 confirmed', 'old-1 confirmed']);
+  expect(await live()).toEqual(before);
+  expect(await saved()).toEqual([foreign(SAVED), foreign(SAVED)]);
+  expect(await sallyport('drift')).toMatchObject({ code: 0 });
+});
+
+test('a ban that comes while nobody deploys is no drift', async () => {
+  for (const host of hosts) await host.must('iptables -I f2b-sshd -s 198.51.100.77 -j REJECT');
+  expect(await sallyport('drift')).toMatchObject({ code: 0 });
+  expect(await sallyport('plan', '--exit-code')).toMatchObject({ code: 0 });
+});
+
+test('a change that the hosts take back leaves them as they were', async () => {
+  const before = await Promise.all(hosts.map((host) => host.liveRules()));
+  const own = `    raw:
+      - table: mangle
+        chain: PREROUTING
+        rule: -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j DROP
+        reason: Brute force
+`;
+  writePolicy(lab, hosts, { own: { 'web-1': own, 'old-1': own }, rollout: ', max_failures: 2' });
+  for (const { name } of hosts) {
+    const deployed = await sallyport(
+      'deploy',
+      '--hosts',
+      name,
+      '--accept-lockout-risk',
+      name,
+      '--format',
+      'json',
+    );
+    expect(outcomesOf(deployed)).toEqual([`${name} rolled-back`]);
+  }
+  expect(await Promise.all(hosts.map((host) => host.liveRules()))).toEqual(before);
+});

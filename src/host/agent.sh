@@ -385,13 +385,7 @@ answer() {
   exit 0
 }
 
-refuse() {
-  if [ -n "${NEW:-}" ]; then
-    unstage
-    rm -rf "$NEW"
-  fi
-  answer refuse "$@"
-}
+refuse() { answer refuse "$@"; }
 
 put() { printf '%s' "$2" >"$1"; }
 
@@ -770,6 +764,9 @@ load_boot() {
 
 begin() {
   RUN=$SP_RUN
+  NEW=''
+  trap abandon EXIT
+  trap 'exit 1' HUP INT PIPE TERM
   say phase preflight
   { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
   missing=$(missing_tools)
@@ -821,6 +818,14 @@ begin() {
   drop_lock
   arm_supervisor
   await_applied
+}
+
+# Until it is armed, a change that ends leaves nothing behind, also when the runner is gone and nobody listens.
+abandon() {
+  if [ -n "$NEW" ]; then
+    unstage
+    rm -rf "$NEW"
+  fi
 }
 
 unpack() {

@@ -1,4 +1,5 @@
 /** Changes written by hand: an owned chain with a hook in INPUT, as the compiler would make them. */
+import { randomBytes } from 'node:crypto';
 import type { Change, HostState } from '../../../src/host/port.js';
 import type { RulesText } from '../../../src/netfilter/model.js';
 
@@ -38,7 +39,7 @@ export function changeTo(state: HostState, wanted: Wanted, changes: Partial<Chan
   const before = state.live.sets.includes('create sallyport-office');
   const sets = setSteps(state.live.sets, wanted.office);
   return {
-    run: `run-${++count}`,
+    run: `run-${randomBytes(6).toString('hex')}`,
     commit: '0123456789abcdef0123456789abcdef01234567',
     owner: 'anna@laptop',
     confirmWithinSeconds: 20,
@@ -57,8 +58,6 @@ export function changeTo(state: HostState, wanted: Wanted, changes: Partial<Chan
     ...changes,
   };
 }
-
-let count = 0;
 
 function ownedText(rules: readonly string[]): string {
   return `*filter

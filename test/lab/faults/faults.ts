@@ -1,0 +1,51 @@
+/**
+ * What the fault tests share. Each test is named after the fault's id, what is broken, and how it ends; the table in
+ * the documentation is made of these names.
+ */
+import { expect, test } from '@jest/globals';
+import type { Host as LabHost } from '../../../src/lab/lab.js';
+import type { Rules } from '../../../src/lab/seat.js';
+import { type Client, quiet } from '../host/hosts.js';
+
+/** A test whose name tells fault and end. */
+export const fault = (id: string, broken: string, ends: string, check: () => Promise<void>): void =>
+  test(`${id} | ${broken} | ${ends}`, check);
+
+/** Both rulesets of a host, in the kernel and on disk. */
+export interface Stand {
+  readonly live: Required<Rules>;
+  readonly saved: Rules;
+}
+
+export const standOf = async (host: LabHost): Promise<Stand> => ({
+  live: await host.liveRules(),
+  saved: await host.savedRules(),
+});
+
+/** Nothing changed, in the kernel and on disk, and nothing is left to change it later. */
+export async function expectOld(host: LabHost, before: Stand): Promise<void> {
+  await quiet(host);
+  expect(await standOf(host)).toEqual(before);
+}
+
+/** The new rules stand in the kernel and on disk, which agree; nothing is left to change it later. */
+export async function expectNew(host: LabHost, port: number): Promise<void> {
+  await quiet(host);
+  const { live, saved } = await standOf(host);
+  expect(live.v4).toContain(`--dport ${port} -j ACCEPT`);
+  expect(live.v6).toContain(`--dport ${port} -j ACCEPT`);
+  expect({ v4: saved.v4, v6: saved.v6 }).toEqual({ v4: live.v4, v6: live.v6 });
+}
+
+/** Either all old or all new; says which. */
+export async function oldOrNew(host: LabHost, before: Stand, port: number): Promise<'old' | 'new'> {
+  await quiet(host, 20);
+  const now = await standOf(host);
+  if (JSON.stringify(now) === JSON.stringify(before)) return 'old';
+  await expectNew(host, port);
+  return 'new';
+}
+
+/** What the host itself says about the last run. */
+export const lastOutcome = async (client: Client, host: LabHost): Promise<string | undefined> =>
+  (await client.state(host)).record.last?.outcome;

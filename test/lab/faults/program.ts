@@ -1,0 +1,71 @@
+/** A client as a program of its own, so that it can be killed: deploys once and prints each phase as it begins. */
+import { join } from 'node:path';
+import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
+
+export interface Killed {
+  /** Resolves when the program has ended, by itself or by the signal. */
+  readonly ended: Promise<void>;
+  /** Everything it printed. */
+  readonly said: () => string;
+}
+
+/** Starts the program and kills it with SIGKILL as soon as it prints the phase. */
+export function killedAt(lab: Lab, host: LabHost, phase: string, port: number): Killed {
+  const client = lab.spawn(process.execPath, [programOf(lab)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      SCENE: JSON.stringify({
+        identity: lab.identity,
+        knownHosts: lab.knownHosts,
+        host: { name: host.name, addresses: host.addresses, port: host.port, user: host.user },
+        open: port,
+      }),
+    },
+  });
+  let said = '';
+  client.stdout?.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+    if (said.split('\n').includes(phase)) client.kill('SIGKILL');
+  });
+  return { ended: new Promise((resolve) => client.once('close', () => resolve())), said: () => said };
+}
+
+const programOf = (lab: Lab): string => join(lab.directory, 'client.mjs');
+
+/** Builds the program, once for each lab. */
+export async function bundleClient(lab: Lab): Promise<void> {
+  const { build } = await import('esbuild');
+  await build({
+    stdin: {
+      contents: `
+        import { readFileSync } from 'node:fs';
+        import { changeTo, open } from './test/lab/host/change.ts';
+        import { policyHost } from './test/lab/host/hosts.ts';
+        import { openHosts } from './src/host/open.ts';
+        const scene = JSON.parse(process.env.SCENE);
+        const host = policyHost(scene.host);
+        const port = openHosts({
+          knownHosts: [readFileSync(scene.knownHosts, 'utf8')],
+          key: { text: readFileSync(scene.identity, 'utf8') },
+        });
+        const reading = await port.read(host);
+        const change = { ...changeTo(reading.state, open(scene.open)), confirmWithinSeconds: 5 };
+        const result = await port.transact(host, change, (phase) => console.log(phase));
+        console.log(JSON.stringify(result));
+        await port.close();`,
+      resolveDir: join(import.meta.dirname, '../../..'),
+      loader: 'ts',
+    },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    loader: { '.sh': 'text' },
+    banner: {
+      js: `import { createRequire } from 'node:module'; const require = createRequire(${JSON.stringify(`${process.cwd()}/package.json`)}); const __dirname = '/'; const __filename = '/client.js';`,
+    },
+    external: ['cpu-features', '*.node'],
+    outfile: programOf(lab),
+    logLevel: 'silent',
+  });
+}

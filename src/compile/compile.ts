@@ -1,0 +1,195 @@
+/** From a host of the fleet to the rules that it must run: the owned part alone. */
+import {
+  BUILT_IN_CHAINS,
+  type Chain,
+  FAMILIES,
+  type Family,
+  type IpSet,
+  type Rule,
+  type Ruleset,
+  type Table,
+  type TableName,
+  type Tables,
+} from '../netfilter/model.js';
+import type { Fleet, Host, NatRule, PolicyRule } from '../policy/fleet.js';
+import { byPlace, error, hasErrors, type Place, type Problem, type Result } from '../problem.js';
+import { dropTail, FORWARD_BASELINE, inputBaseline, outputBaseline } from './baseline.js';
+import { type Canonical, canonicalRules } from './canonical.js';
+import { type Lines, type LogLook, logLook, NO_LINES } from './lines.js';
+import { ownedChain } from './names.js';
+import { natProblems, type Translation, translate } from './nat.js';
+import { rawLine } from './raw.js';
+import { ruleLines, ruleProblems } from './rules.js';
+import { inSaveOrder, inSetOrder, TABLE_NAMES } from './tables.js';
+
+/** Lines that come from one place of the policy, and the built-in chain in whose owned chain they stand. */
+interface Part {
+  readonly table: TableName;
+  readonly chain: string;
+  readonly place: Place;
+  readonly lines: Lines;
+}
+
+const KNOWN = new WeakMap<Fleet, Canonical>();
+
+/**
+ * What Sallyport owns on a host: `SALLYPORT-*` chains, one hook in each built-in chain that has one, the policies of the
+ * filter table, and the sets. Every rule's place is its line of the policy; the baseline's is the host's. The same
+ * policy gives the same rules.
+ */
+export function compileHost(fleet: Fleet, host: Host): Result<Ruleset> {
+  const problems: Problem[] = [
+    ...[...host.input, ...host.output, ...host.forward].flatMap(ruleProblems),
+    ...host.nat.flatMap(natProblems),
+  ];
+  if (hasErrors(problems)) return { ok: false, problems: problems.toSorted(byPlace) };
+  const known = KNOWN.get(fleet) ?? new Map();
+  KNOWN.set(fleet, known);
+  const log = logLook(host.baseline);
+  const parts = FAMILIES.map((family) => partsOf(fleet, host, family, log));
+  problems.push(...unwritten(host, parts.flat()));
+  const [v4 = [], v6 = []] = FAMILIES.map((family, index) =>
+    tablesOf(host, family, parts[index] ?? [], known, problems),
+  );
+  const sorted = problems.toSorted(byPlace);
+  return hasErrors(sorted)
+    ? { ok: false, problems: sorted }
+    : { ok: true, value: { v4, v6, sets: setsOf(parts.flat()) }, problems: sorted };
+}
+
+/** Everything of one family in its final order: baseline, literal rules, the policy's rules, what is left is dropped. */
+function partsOf(fleet: Fleet, host: Host, family: Family, log: LogLook): readonly Part[] {
+  const { baseline, place } = host;
+  const translations = host.nat.flatMap((rule) => {
+    const translation = translate(rule, host, family, fleet.setsFrom);
+    return translation === undefined ? [] : [{ rule, translation }];
+  });
+  const rulesOf = (chain: string, rules: readonly PolicyRule[]): readonly Part[] =>
+    rules.map((rule): Part => {
+      const context = { family, chain: ownedChain(chain), setsFrom: fleet.setsFrom, log };
+      return { table: 'filter', chain, place: rule.place, lines: ruleLines(rule, context) };
+    });
+  const own = (chain: string, rules: readonly PolicyRule[]): readonly Part[] =>
+    [
+      ...rawParts(host, family, 'filter', chain),
+      ...rulesOf(chain, rules),
+      ...broughtTo(chain, translations),
+    ].filter(({ lines }) => lines.rules.length > 0);
+  const fixed = (chain: string, lines: Lines): Part => ({ table: 'filter', chain, place, lines });
+  const rules = (texts: readonly string[]): Lines => ({ ...NO_LINES, rules: texts });
+  const tail = (chain: string, verdict: 'drop' | 'accept'): Part =>
+    fixed(chain, rules(verdict === 'drop' ? dropTail(baseline, log) : []));
+  const [forward, output] = [own('FORWARD', host.forward), own('OUTPUT', host.output)];
+  const guarded = output.length > 0 || baseline.output === 'drop';
+  return [
+    fixed('INPUT', inputBaseline(fleet, host, family)),
+    ...own('INPUT', host.input),
+    tail('INPUT', baseline.input),
+    fixed('FORWARD', rules(forward.length > 0 ? FORWARD_BASELINE : [])),
+    ...forward,
+    tail('FORWARD', baseline.forward),
+    fixed('OUTPUT', rules(guarded ? outputBaseline(host, family) : [])),
+    ...output,
+    tail('OUTPUT', baseline.output),
+    ...TABLE_NAMES.filter((table) => table !== 'filter').flatMap((table) =>
+      BUILT_IN_CHAINS[table].flatMap((chain) => rawParts(host, family, table, chain)),
+    ),
+    ...translations.map(
+      ({ rule, translation: { chain, lines } }): Part => ({ table: 'nat', chain, place: rule.place, lines }),
+    ),
+  ];
+}
+
+const rawParts = (host: Host, family: Family, table: TableName, chain: string): readonly Part[] =>
+  host.raw
+    .filter((rule) => rule.table === table && rule.chain === chain && rule.families.includes(family))
+    .map(
+      (rule): Part => ({
+        table,
+        chain,
+        place: rule.place,
+        lines: { ...NO_LINES, rules: [rawLine(rule)] },
+      }),
+    );
+
+const broughtTo = (
+  chain: string,
+  translations: readonly { readonly rule: NatRule; readonly translation: Translation }[],
+): readonly Part[] =>
+  translations.flatMap(({ rule, translation: { brought } }) =>
+    brought?.chain === chain
+      ? [{ table: 'filter' as const, chain, place: rule.place, lines: brought.lines }]
+      : [],
+  );
+
+/** A statement from which nothing comes in either family lost what it names: that is never what was meant. */
+function unwritten(host: Host, parts: readonly Part[]): readonly Problem[] {
+  const written = new Set(parts.filter(({ lines }) => lines.rules.length > 0).map(({ place }) => place));
+  return [...host.input, ...host.output, ...host.forward, ...host.nat]
+    .filter(({ place }) => !written.has(place))
+    .map(({ place }) =>
+      error(
+        'matches-nothing',
+        'No packet can match this rule: it has no address and no service of the same family.',
+        place,
+        'Name addresses and services of one family, or take the rule out.',
+      ),
+    );
+}
+
+type Draft = Map<string, Rule[]>;
+
+function tablesOf(
+  host: Host,
+  family: Family,
+  parts: readonly Part[],
+  known: Canonical,
+  problems: Problem[],
+): Tables {
+  const drafts = new Map<TableName, Draft>([
+    ['filter', new Map(BUILT_IN_CHAINS.filter.map((chain) => [ownedChain(chain), []]))],
+  ]);
+  for (const { table, chain, place, lines } of parts) {
+    const draft = drafts.get(table) ?? new Map<string, Rule[]>();
+    drafts.set(table, draft);
+    for (const { name, rules } of [{ name: ownedChain(chain), rules: lines.rules }, ...lines.chains]) {
+      const to = draft.get(name) ?? [];
+      draft.set(name, to);
+      for (const text of rules)
+        to.push(...canonicalRules(text, { family, table, chain: name, place }, known, problems));
+    }
+  }
+  return TABLE_NAMES.flatMap((name) => {
+    const draft = drafts.get(name);
+    return draft === undefined ? [] : [tableOf(name, draft, host, family, known)];
+  });
+}
+
+function tableOf(name: TableName, draft: Draft, host: Host, family: Family, known: Canonical): Table {
+  const builtIn = BUILT_IN_CHAINS[name].map((chain): Chain => {
+    const spot = { family, table: name, chain, place: host.place };
+    const hook = draft.has(ownedChain(chain))
+      ? canonicalRules(`-j ${ownedChain(chain)}`, spot, known, [])
+      : [];
+    return { name: chain, policy: name === 'filter' ? policyOf(chain, host) : 'ACCEPT', rules: hook };
+  });
+  const own = [...draft].map(([chain, rules]): Chain => ({ name: chain, rules }));
+  return { name, chains: inSaveOrder(name, [...builtIn, ...own]) };
+}
+
+const BASELINE_KEY: { readonly [chain: string]: 'input' | 'forward' | 'output' } = {
+  INPUT: 'input',
+  FORWARD: 'forward',
+  OUTPUT: 'output',
+};
+
+function policyOf(chain: string, host: Host): 'ACCEPT' | 'DROP' {
+  const key = BASELINE_KEY[chain];
+  return key !== undefined && host.baseline[key] === 'drop' ? 'DROP' : 'ACCEPT';
+}
+
+/** Two statements with one name for a set have the same members: names tell what a set holds. */
+const setsOf = (parts: readonly Part[]): readonly IpSet[] =>
+  inSetOrder([
+    ...new Map(parts.flatMap(({ lines }) => lines.sets.map((set) => [set.name, set] as const))).values(),
+  ]);

@@ -1,0 +1,74 @@
+/** Programs that keep rules of their own and change them while they run: containers, bans, overlays, virtual machines. */
+import type { IpSet, Rule } from '../netfilter/model.js';
+import { setsNamedBy } from './tables.js';
+
+interface Program {
+  /** As `ownership: tables` is told that its rules may go. */
+  readonly name: string;
+  readonly chains: RegExp;
+  readonly interfaces?: RegExp;
+  readonly comments?: RegExp;
+  readonly sets?: RegExp;
+  /** What it writes without any mark. */
+  readonly writes?: (rule: Rule) => boolean;
+}
+
+/** A container that reaches its own published port: from its address, to its address. */
+const hairpin = ({ source, destination, target }: Rule): boolean =>
+  target?.name === 'MASQUERADE' && source !== undefined && source.value === destination?.value;
+
+const PROGRAMS: readonly Program[] = [
+  {
+    name: 'docker',
+    chains: /^DOCKER(-|$)/,
+    interfaces: /^(docker\d|docker_gwbridge$|br-[0-9a-f]{12}$)/,
+    sets: /^docker-ext-bridges-/,
+    writes: hairpin,
+  },
+  { name: 'fail2ban', chains: /^(f2b|fail2ban)-/, sets: /^(f2b|fail2ban)-/ },
+  { name: 'kube-proxy', chains: /^KUBE-/, comments: /^kubernetes /, sets: /^KUBE-/ },
+  { name: 'libvirt', chains: /^LIBVIRT_/, interfaces: /^(virbr|vnet)\d/ },
+  {
+    name: 'calico',
+    chains: /^cali-/,
+    interfaces: /^(cali|tunl\d)/,
+    comments: /^cali:/,
+    sets: /^cali[46]0/,
+  },
+  { name: 'cilium', chains: /^(OLD_)?CILIUM_/, interfaces: /^(cilium_|lxc)/ },
+  { name: 'flannel', chains: /^FLANNEL-/, interfaces: /^flannel/ },
+  { name: 'weave', chains: /^WEAVE(-|$)/, interfaces: /^weave$/, sets: /^weave-/ },
+  { name: 'cni', chains: /^CNI-/, interfaces: /^cni/ },
+  { name: 'podman', chains: /^NETAVARK[-_]/, interfaces: /^podman\d/ },
+  { name: 'nomad', chains: /^NOMAD-/ },
+  { name: 'tailscale', chains: /^ts-(input|forward|postrouting)$/, interfaces: /^tailscale\d/ },
+  { name: 'crowdsec', chains: /^CROWDSEC/, sets: /^crowdsec/ },
+  { name: 'sshguard', chains: /^sshguard/, sets: /^sshguard/ },
+];
+
+/** The program whose chain it is. */
+export const programOfChain = (name: string): string | undefined =>
+  PROGRAMS.find(({ chains }) => chains.test(name))?.name;
+
+/** The program that wrote the rule: by where it stands or leads to, its interface, its comment or its set. */
+export function programOfRule(chain: string, rule: Rule): string | undefined {
+  const jump = rule.target?.chain ? rule.target.name : undefined;
+  const interfaces = [rule.inInterface?.value, rule.outInterface?.value].filter((name) => name !== undefined);
+  const comments = rule.matches
+    .filter(({ name }) => name === 'comment')
+    .flatMap(({ options }) => options.flatMap(({ values }) => values));
+  const sets = setsNamedBy(rule);
+  return PROGRAMS.find(
+    (program) =>
+      program.chains.test(chain) ||
+      (jump !== undefined && program.chains.test(jump)) ||
+      interfaces.some((name) => program.interfaces?.test(name)) ||
+      comments.some((text) => program.comments?.test(text)) ||
+      sets.some((name) => program.sets?.test(name)) ||
+      program.writes?.(rule),
+  )?.name;
+}
+
+/** Filled by a program, or by time: a set whose members leave by themselves. */
+export const isDynamicSet = (set: IpSet): boolean =>
+  PROGRAMS.some(({ sets }) => sets?.test(set.name)) || /\btimeout \d/.test(set.options);

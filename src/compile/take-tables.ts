@@ -1,0 +1,71 @@
+/** `ownership: tables`: everything is ours, and what is not of the policy goes, each rule of it named first. */
+
+import { withBuiltIns } from '../netfilter/empty.js';
+import {
+  FAMILIES,
+  type Rule,
+  type Ruleset,
+  type Table,
+  type TableName,
+  type Tables,
+} from '../netfilter/model.js';
+import { error, type Problem, warning } from '../problem.js';
+import { isOwned } from './names.js';
+import { programOfRule } from './programs.js';
+import { chainOf, inSetOrder, isHook, TABLE_NAMES, tableOf } from './tables.js';
+
+/**
+ * The desired tables in place of the live ones; tables that only the host has are there, empty. Sets of others stay:
+ * they decide nothing without a rule.
+ */
+export function takeTables(
+  live: Ruleset,
+  desired: Ruleset,
+  mayRemove: readonly string[],
+): { readonly next: Ruleset; readonly problems: readonly Problem[] } {
+  const place = (mine: Tables, theirs: Tables): Tables => {
+    const names = theirs.map(({ name }): TableName => name);
+    const all = withBuiltIns(mine, names);
+    return TABLE_NAMES.flatMap((name) => tableOf(all, name) ?? []);
+  };
+  const others = live.sets.filter(({ name }) => !isOwned(name));
+  return {
+    next: {
+      v4: place(desired.v4, live.v4),
+      v6: place(desired.v6, live.v6),
+      sets: inSetOrder([...others, ...desired.sets]),
+    },
+    problems: FAMILIES.flatMap((family) =>
+      live[family].flatMap((table) => removals(table, tableOf(desired[family], table.name), mayRemove)),
+    ),
+  };
+}
+
+function removals(live: Table, desired: Table | undefined, mayRemove: readonly string[]): readonly Problem[] {
+  return live.chains
+    .filter(({ name }) => !isOwned(name))
+    .flatMap(({ name, rules }) => {
+      const stays = new Set(chainOf(desired, name)?.rules.map(({ text }) => text));
+      return rules
+        .filter((rule) => !isHook(rule) && !stays.has(rule.text))
+        .map((rule) => removal(`${live.name} ${name}`, name, rule, mayRemove));
+    });
+}
+
+function removal(where: string, chain: string, rule: Rule, mayRemove: readonly string[]): Problem {
+  const program = programOfRule(chain, rule);
+  const text = rule.text === '' ? 'an empty rule' : rule.text;
+  return program === undefined || mayRemove.includes(program)
+    ? warning(
+        'removes-foreign',
+        `The policy owns the whole table, so this rule of ${where} goes: ${text}`,
+        rule.place,
+        'Take it into the policy, or write "ownership: chains".',
+      )
+    : error(
+        'removes-program',
+        `The policy owns the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
+        rule.place,
+        `Write "ownership: chains", or stop ${program} on this host, or name it as one whose rules may go.`,
+      );
+}

@@ -12,7 +12,7 @@ import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { findingOf, stateFindings } from './findings.js';
 import type { HostPlan } from './model.js';
-import { type PlacedHost, placeHost } from './place.js';
+import { type PlacedHost, placeHost, sameRuleset } from './place.js';
 
 /** A host whose plan could be made, with everything that a deploy needs. */
 export interface Ready {
@@ -84,7 +84,6 @@ function planOf(
   const { next, foreign } = owned;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
-  const changed = rules.v4.text !== '' || rules.v6.text !== '' || sets.length > 0;
   // An earlier state may break what the policy has come to say since; it must still be there to go back to.
   const statements =
     options.desired === undefined
@@ -98,7 +97,7 @@ function planOf(
   ];
   return {
     host: host.name,
-    status: changed ? 'changed' : 'unchanged',
+    status: sameRuleset(before, next) ? 'unchanged' : 'changed',
     live: rulesetDigest(before, fleet.ownership),
     next: rulesetDigest(next, fleet.ownership),
     rules,

@@ -10,7 +10,8 @@ import type { Placed, PlacedHost } from './place.js';
 /** What the kernel runs against what it should, and rules of others that decide before the policy's do. */
 export function liveDrift(fleet: Fleet, host: Host, { before, owned }: Placed): readonly DriftItem[] {
   const bypasses = owned.problems
-    .filter(({ level }) => level !== 'note')
+    // What else was found of others' rules is a difference, and stands among those.
+    .filter(({ id }) => id === 'bypass')
     .map(
       ({ message, place }): DriftItem => ({
         kind: 'bypass',

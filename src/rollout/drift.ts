@@ -52,11 +52,12 @@ export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
     boot: state.recorded ? [] : bootDrift(host, state),
   };
   const { foreign } = placed.value.live.owned;
+  const ignored = { chains: foreign.chains.length, rules: foreign.rules };
   return {
     host: host.name,
     status: Object.values(items).some((list) => list.length > 0) ? 'drifted' : 'clean',
     ...items,
-    ignored: { chains: foreign.chains.length, rules: foreign.rules },
+    ...(fleet.ownership === 'chains' ? { ignored } : {}),
   };
 }
 

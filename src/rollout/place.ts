@@ -1,8 +1,7 @@
 /** One host's states as rulesets: what it runs, what it boots, and what both become with the policy in its place. */
-import { type Owned, placeOwned } from '../compile/ownership.js';
+import { type Owned, placeOwned, sameSet } from '../compile/ownership.js';
 import { readRuleset } from '../compile/read.js';
 import type { HostState } from '../host/port.js';
-import { diffSets } from '../netfilter/diff.js';
 import { equalTables } from '../netfilter/empty.js';
 import type { Ruleset, RulesText } from '../netfilter/model.js';
 import type { Fleet, Host } from '../policy/fleet.js';
@@ -59,4 +58,5 @@ export const savedText = ({ saved }: HostState): RulesText => ({
 export const sameRuleset = (one: Ruleset, other: Ruleset): boolean =>
   equalTables(one.v4, other.v4) &&
   equalTables(one.v6, other.v6) &&
-  diffSets(one.sets, other.sets).length === 0;
+  one.sets.length === other.sets.length &&
+  one.sets.every((set) => other.sets.some((like) => like.name === set.name && sameSet(like, set)));

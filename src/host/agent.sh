@@ -364,10 +364,21 @@ apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"
 can_v6() { has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; }
 
 # Loads whole texts $1.v4, $1.v6, $1.sets; what else is in the named tables goes.
-load() {
-  if [ -s "$1.sets" ]; then load_sets "$1.sets" || return 1; fi
-  if [ -s "$1.v4" ]; then iptables-restore -w 5 <"$1.v4" || return 1; fi
-  if [ -s "$1.v6" ] && can_v6; then ip6tables-restore -w 5 <"$1.v6" || return 1; fi
+load() { load_files "$1.v4" "$1.v6" "$1.sets"; }
+
+# All that can be loaded is, also when another one fails; fails unless all of it did.
+load_files() {
+  failed=no
+  if [ -n "$3" ] && [ -s "$3" ]; then load_sets "$3" || failed=yes; fi
+  if [ -n "$1" ] && [ -s "$1" ]; then iptables-restore -w 5 <"$1" || failed=yes; fi
+  if [ -n "$2" ] && [ -s "$2" ] && can_v6; then ip6tables-restore -w 5 <"$2" || failed=yes; fi
+  [ "$failed" = no ]
+}
+
+# What the next boot would load.
+load_boot() {
+  find_loader
+  [ -s "$BOOT_V4" ] && load_files "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"
 }
 
 # Sets that are there get the members of the text and no others.
@@ -686,17 +697,18 @@ roll_back() {
 undo() {
   undone_by=''
   if intact && stands snapshot; then return 0; fi
-  if intact && steps backward 2>"$ERRORS" && stands snapshot; then return 0; fi
   if intact; then
-    load "$DIR/snapshot" 2>"$ERRORS" && stands snapshot
+    # One that fails must not keep the others from trying; what stands afterwards decides.
+    for each in apply_sets:sets apply_v4:v4 apply_v6:v6 apply_sets:setsAfter; do
+      "${each%:*}" "$DIR/backward.${each#*:}"
+    done 2>"$ERRORS"
+    if stands snapshot; then return 0; fi
+    load "$DIR/snapshot" 2>>"$ERRORS"
+    stands snapshot
     return
   fi
-  find_loader
   undone_by='; the snapshot was damaged, so the saved rules were loaded'
-  if [ -n "$BOOT_SETS" ] && [ -s "$BOOT_SETS" ]; then load_sets "$BOOT_SETS" 2>"$ERRORS" || return 1; fi
-  if [ -s "$BOOT_V4" ]; then iptables-restore -w 5 <"$BOOT_V4" 2>"$ERRORS" || return 1; fi
-  if [ -s "$BOOT_V6" ] && can_v6; then ip6tables-restore -w 5 <"$BOOT_V6" 2>"$ERRORS" || return 1; fi
-  [ -s "$BOOT_V4" ]
+  load_boot 2>"$ERRORS"
 }
 
 intact() { (cd "$DIR" && sha256sum -c sums >/dev/null 2>&1); }
@@ -747,17 +759,12 @@ settle() {
     give_up 'nobody confirmed it in time' || :
     if state_is confirmed; then make_last; else roll_back; fi
   elif state_is confirmed; then
-    stands expected || steps forward || { find_loader && persist && load_boot; }
+    stands expected || steps forward || { persist && load_boot; }
     make_last
   else
     unstage
     finish rolled-back 'the host restarted before it was confirmed' "$(first_line "$PENDING/phase")"
   fi 2>/dev/null
-}
-
-load_boot() {
-  if [ -n "$BOOT_SETS" ] && [ -s "$BOOT_SETS" ]; then load_sets "$BOOT_SETS" || return 1; fi
-  iptables-restore -w 5 <"$BOOT_V4" && { [ ! -s "$BOOT_V6" ] || ! can_v6 || ip6tables-restore -w 5 <"$BOOT_V6"; }
 }
 
 # --- verbs that change something
@@ -1018,8 +1025,17 @@ until_deadline() {
   done
 }
 
+# What a restart interrupted can no longer be confirmed: the rules that were proved are gone.
+settle_after_restart() {
+  if mine && [ "$(first_line "$PENDING/boot")" != "$(boot_id)" ] && take_lock 10; then
+    if mine; then settle; fi
+    drop_lock
+  fi
+}
+
 probe() {
   RUN=$SP_RUN
+  settle_after_restart
   answer_if_ended
   if mine; then answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)" "$(first_line "$PENDING/token")"; fi
   if [ -e "$STATE/lock" ]; then
@@ -1033,13 +1049,21 @@ confirm() {
   RUN=$SP_RUN
   ROLE=confirm
   ERRORS=$PENDING/error
+  DIR=$PENDING
+  settle_after_restart
   answer_if_ended
   mine || answer none
   [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
   if state_is pending && [ "$(first_line "$PENDING/phase")" != verify ]; then
     answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
   fi
-  if move_state pending confirmed; then conclude 30 || :; fi
+  if [ "$(seconds_left)" -eq 0 ]; then
+    give_up 'nobody confirmed it in time' || :
+  elif ! stands expected; then
+    give_up 'someone else changed the rules before they were confirmed' || :
+  fi
+  move_state pending confirmed || :
+  conclude 30 || :
   await_end 30
 }
 
@@ -1047,6 +1071,7 @@ confirm() {
 abort() {
   RUN=$SP_RUN
   ERRORS=$PENDING/error
+  settle_after_restart
   answer_if_ended
   mine || answer none
   [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'

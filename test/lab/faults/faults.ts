@@ -3,9 +3,10 @@
  * the documentation is made of these names.
  */
 import { expect, test } from '@jest/globals';
-import type { Host as LabHost } from '../../../src/lab/lab.js';
+import { type HostOptions, type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import type { Rules } from '../../../src/lab/seat.js';
-import { type Client, quiet } from '../host/hosts.js';
+import { open } from '../host/change.js';
+import { type Client, clientOf, quiet } from '../host/hosts.js';
 
 /** A test whose name tells fault and end. */
 export const fault = (id: string, broken: string, ends: string, check: () => Promise<void>): void =>
@@ -49,3 +50,36 @@ export async function oldOrNew(host: LabHost, before: Stand, port: number): Prom
 /** What the host itself says about the last run. */
 export const lastOutcome = async (client: Client, host: LabHost): Promise<string | undefined> =>
   (await client.state(host)).record.last?.outcome;
+
+/** A lab, and hosts in it that take part in one test each. */
+export interface Scenes {
+  readonly lab: Lab;
+  /** A new host, and a client that knows it; with rules of ours already there unless `first` is false. */
+  host(options?: Partial<HostOptions>, kind?: 'light' | 'whole', first?: boolean): Promise<Scene>;
+  close(): Promise<void>;
+}
+
+export interface Scene {
+  readonly host: LabHost;
+  readonly client: Client;
+}
+
+export async function openScenes(): Promise<Scenes> {
+  const lab = await openLab();
+  const clients: Client[] = [];
+  let count = 0;
+  return {
+    lab,
+    host: async (options = {}, kind = 'light', first = true) => {
+      const host = await lab[kind]({ name: `host-${++count}`, ...options });
+      const client = clientOf(lab);
+      clients.push(client);
+      if (first) expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
+      return { host, client };
+    },
+    close: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+      await lab.close();
+    },
+  };
+}

@@ -123,6 +123,7 @@ const telling =
       case 'stopped':
         log(event.reason);
         return;
+      case 'begin':
       case 'reading':
       case 'phase':
     }

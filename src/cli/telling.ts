@@ -14,25 +14,25 @@ export interface Telling {
 /** @param title What is being done: `reading`, `deploying`. */
 export function telling(io: Io, title: string): Telling {
   let line: Progress | undefined;
-  let reading = 0;
   const say = (words: string): void => {
     line?.end();
     io.stderr.write(`${words}\n`);
   };
-  // The number of hosts is known once all of them are begun; until then the line counts what is there.
-  const progress = (total: number): Progress => {
-    line = progressLine(io.stderr, title, total);
-    return line;
+  // A log gets sentences instead: what ended well when reading is not worth one.
+  const progress = (total: number): void => {
+    line = io.stderr.isTTY === true ? progressLine(io.stderr, title, total) : undefined;
   };
   const tell: Tell = (event) => {
     switch (event.kind) {
+      case 'begin':
+        progress(event.hosts.length);
+        return;
       case 'reading':
-        reading += 1;
-        if (io.stderr.isTTY) (line ?? progress(reading)).at(event.host, '');
+        line?.at(event.host, 'reading');
         return;
       case 'read':
-        if (io.stderr.isTTY) line?.done(event.host, event.status);
-        else if (event.words !== '') say(`${event.host}: ${event.status}: ${event.words}`);
+        line?.done(event.host, event.status);
+        if (event.words !== '') say(`${event.host}: ${event.status}: ${event.words}`);
         return;
       case 'wave':
         say(
@@ -45,7 +45,7 @@ export function telling(io: Io, title: string): Telling {
         return;
       case 'outcome': {
         const { host, outcome, reason } = event.outcome;
-        line?.end();
+        line?.done(host, outcome);
         say(`${host}: ${outcome}${reason === '' ? '' : `: ${reason}`}`);
         return;
       }

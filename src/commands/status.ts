@@ -15,8 +15,9 @@ export async function status(
   open: OpenPort<Reader>,
 ): Promise<Result<readonly HostStatus[]>> {
   const { tell = () => {} } = options;
-  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) =>
-    pMap(
+  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) => {
+    tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+    return pMap(
       hosts,
       async (host): Promise<HostStatus> => {
         tell({ kind: 'reading', host: host.name });
@@ -26,8 +27,8 @@ export async function status(
         return { host: host.name, reading };
       },
       { concurrency: options.parallel ?? fleet.rollout.parallel },
-    ),
-  );
+    );
+  });
 }
 
 /** The same without the rules, for machines. */

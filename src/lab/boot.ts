@@ -97,7 +97,7 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -eu -c "$LIGHT_INIT"
  * SIGCHLD lets the kernel do (wait(2)).
  */
 const LIGHT_INIT = `
-ls /etc/iptables/rules.* /etc/iptables/ipsets >/dev/null 2>&1 && netfilter-persistent start >/dev/null 2>&1 || true
+[ -z "$(ls /etc/iptables 2>/dev/null)" ] || netfilter-persistent start >/dev/null 2>&1 || true
 /usr/sbin/sshd
 until [ -s /run/sshd.pid ]; do sleep 0.01; done
 echo ready

@@ -12,13 +12,7 @@ export function liveDrift(fleet: Fleet, host: Host, { before, owned }: Placed): 
   const bypasses = owned.problems
     // What else was found of others' rules is a difference, and stands among those.
     .filter(({ id }) => id === 'bypass')
-    .map(
-      ({ message, place }): DriftItem => ({
-        kind: 'bypass',
-        message,
-        ...(place === undefined ? {} : { source: place }),
-      }),
-    );
+    .map(({ message }): DriftItem => ({ kind: 'bypass', message }));
   return [...differences(before, owned.next, expiredRules(fleet, host)), ...bypasses];
 }
 
@@ -73,7 +67,9 @@ function differences(before: Ruleset, after: Ruleset, expired: Expired): readonl
       ...moved.map(
         (change): DriftItem => ({
           ...item('moved', family, change),
-          message: `A rule stands at another place in ${chainOf(change)}.`,
+          message: /^-j SALLYPORT-/.test(change.text)
+            ? `The jump to the policy's rules is not where it was put in ${chainOf(change)}.`
+            : `A rule stands at another place in ${chainOf(change)}.`,
         }),
       ),
     ];

@@ -23,6 +23,7 @@ export async function driftFleet(
   options: DriftOptions = {},
 ): Promise<Drift> {
   const { tell = () => {} } = options;
+  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   const found = await pMap(
     hosts,
     async (host) => {

@@ -3,6 +3,8 @@ import type { Phase } from '../host/port.js';
 import type { HostDrift, HostPlan, Outcome } from './model.js';
 
 export type RolloutEvent =
+  /** Before the first of these hosts is read. */
+  | { readonly kind: 'begin'; readonly hosts: readonly string[] }
   | { readonly kind: 'reading'; readonly host: string }
   /** `words`: why it could not be read; empty otherwise. */
   | {

@@ -46,6 +46,7 @@ export function assessFleet(
   options: Omit<PlanOptions, 'commit'> = {},
 ): Promise<readonly Assessed[]> {
   const { tell = () => {}, acceptLockoutRisk = [] } = options;
+  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   return pMap(
     hosts,
     async (host) => {

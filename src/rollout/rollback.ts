@@ -25,6 +25,7 @@ export async function rollbackHost(
   run: Run,
   { to, acceptLockoutRisk = [], tell = () => {} }: RollbackOptions,
 ): Promise<Outcomes> {
+  tell({ kind: 'begin', hosts: [host.name] });
   tell({ kind: 'reading', host: host.name });
   const reading = await port.read(host, { knownGood: to });
   const outcomes = (result: TransactionResult): Outcomes => {

@@ -20,7 +20,7 @@ export async function liveDemo(io: Io, stage: Stage): Promise<number> {
   const began = performance.now();
   const lab = await openLab({ base: { onBuild: (message) => stage.say(message) } });
   const here = process.cwd();
-  // Ctrl-C must not leave the working directory gone; the lab itself goes with this process.
+  // Problems name files from here on: "policies/roles/web.yml:3", not a path in the lab.
   try {
     process.chdir(lab.directory);
     const good = await play(io, stage, lab);
@@ -115,22 +115,31 @@ async function lockOut(stage: Stage, lab: Lab, scene: Scene): Promise<boolean> {
 
   stage.scene(
     'The same with the proof overridden (--accept-lockout-risk web-1)',
-    'The canary takes the new rules, no new SSH connection comes through, and nobody can confirm.',
-    'After 10 seconds the host puts its old rules back by itself. The other hosts are not touched.',
+    'The canary takes the new rules, no new SSH connection comes through, and so nobody can confirm.',
+    'Within 10 seconds the host has its old rules back. The other hosts are not touched.',
   );
-  const before = await Promise.all([web1, ...others].map((host) => host.liveRules()));
-  const saved = await web1.savedRules();
+  const states = () => Promise.all([web1, ...others].map(stateOf));
+  const before = await states();
   const outcomes = stage.take(await deploy({ ...options, tell, acceptLockoutRisk: ['web-1'] }, open));
   end();
   stage.show(outcomesText(outcomes, text));
-  const after = await Promise.all([web1, ...others].map((host) => host.liveRules()));
-  const same = JSON.stringify([before, saved]) === JSON.stringify([after, await web1.savedRules()]);
+  const after = await states();
+  const same = before.every((state, index) => state === after[index]);
   stage.say(
     same
-      ? '   All three hosts run exactly what they ran before, and web-1 boots what it booted before.'
+      ? '   All three hosts run the rules that they ran before, and would boot those that they would have booted.'
       : '   The rules are NOT what they were before.',
   );
   return same && outcomes.hosts.some(({ host, outcome }) => host === 'web-1' && outcome === 'rolled-back');
+}
+
+/** Live and saved rules, without tables that say nothing: the kernel keeps a table that was used once. */
+async function stateOf(host: Host): Promise<string> {
+  const [live, saved] = [await host.liveRules(), await host.savedRules()];
+  return JSON.stringify([live.v4, live.v6, live.sets, saved.v4, saved.v6]).replace(
+    /\*\w+\\n(?::\S+ ACCEPT \[0:0\]\\n)*COMMIT\\n/g,
+    '',
+  );
 }
 
 /** Real SSH, dialled from inside the lab. */

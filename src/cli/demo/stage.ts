@@ -8,11 +8,14 @@ export interface Stage {
   /** A headline, and what is about to happen. */
   scene(title: string, ...words: readonly string[]): void;
   say(...words: readonly string[]): void;
-  /** The report of a command, indented. */
+  /** The report of a command, indented; of a long one its beginning. */
   show(text: string): void;
   /** The value of a command; its problems end the demo. */
   take<T>(result: Result<T>): T;
 }
+
+/** Lines of a report that a reader still reads. */
+const LONGEST = 48;
 
 export function openStage(io: Io): Stage {
   const colours = paint(textOptions(io.stdout, io.env));
@@ -27,8 +30,14 @@ export function openStage(io: Io): Stage {
       say('', colours.bold(`${number}. ${title}`), ...words, '');
     },
     show: (text) => {
-      for (const line of text.trimEnd().split('\n')) io.stdout.write(line === '' ? '\n' : `   │ ${line}\n`);
-      io.stdout.write('\n');
+      const lines = text.trimEnd().split('\n');
+      const shown = lines.length > LONGEST ? lines.slice(0, LONGEST - 2) : lines;
+      const rest = lines.length - shown.length;
+      say(
+        ...shown.map((line) => (line === '' ? '' : `   │ ${line}`)),
+        ...(rest === 0 ? [] : [colours.dim(`   │ … and ${rest} more lines`)]),
+        '',
+      );
     },
     take: (result) => {
       if (!result.ok) throw new ProblemError(result.problems);

@@ -1,7 +1,7 @@
 /** Six real hosts, two of them booted with systemd: from YAML to persisted rules, by the program as it is delivered. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
-import { outcomesOf, type Program, programIn, writePolicy } from './scene.js';
+import { meaning, outcomesOf, type Program, programIn, writePolicy } from './scene.js';
 
 jest.setTimeout(240_000);
 
@@ -86,11 +86,12 @@ describe('six real hosts', () => {
 
   test('a new rule and back: rollback brings the state before it, live and saved', async () => {
     const [web1] = hosts as [Host];
-    const before = [await web1.liveRules(), await web1.savedRules()];
+    const state = async () => [meaning(await web1.liveRules()), meaning(await web1.savedRules())];
+    const before = await state();
     writePolicy(lab, hosts, { rules: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
     expect(await sallyport('deploy', '--hosts', 'web-1')).toMatchObject({ code: 0 });
     expect((await web1.liveRules()).v4).toContain('--dport 8443');
     expect(await sallyport('rollback', 'web-1')).toMatchObject({ code: 0 });
-    expect([await web1.liveRules(), await web1.savedRules()]).toEqual(before);
+    expect(await state()).toEqual(before);
   });
 });

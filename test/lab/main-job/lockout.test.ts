@@ -1,7 +1,7 @@
 /** A policy that locks SSH out: refused by the proof, and taken back by the host itself when the proof is overridden. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
-import { outcomesOf, type Program, programIn, writePolicy } from './scene.js';
+import { meaning, outcomesOf, type Program, programIn, writePolicy } from './scene.js';
 
 jest.setTimeout(180_000);
 
@@ -17,7 +17,9 @@ let lab: Lab;
 let hosts: readonly Host[];
 let sallyport: Program;
 const states = () =>
-  Promise.all(hosts.map(async (host) => ({ live: await host.liveRules(), saved: await host.savedRules() })));
+  Promise.all(
+    hosts.map(async (host) => ({ live: meaning(await host.liveRules()), saved: await host.savedRules() })),
+  );
 
 beforeAll(async () => {
   lab = await openLab();

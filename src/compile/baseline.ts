@@ -3,7 +3,7 @@ import type { Family, Rule } from '../netfilter/model.js';
 import type { Baseline, Fleet, Host } from '../policy/fleet.js';
 import { comment, join, type Lines, type LogLook, limit, logTarget, NO_LINES } from './lines.js';
 import { icmpMatch } from './services.js';
-import { sideOf } from './sides.js';
+import { around, sideOf } from './sides.js';
 
 const ESTABLISHED = '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT';
 const INVALID = '-m conntrack --ctstate INVALID -j DROP';
@@ -37,10 +37,20 @@ function icmpLines(baseline: Baseline, family: Family, arriving: boolean): reado
 
 /** SSH from the networks that must always reach it. */
 function adminLines(fleet: Fleet, host: Host, family: Family): Lines {
-  const side = sideOf(fleet.admin, undefined, 'source', family, fleet.setsFrom);
+  const side = sideOf(fleet.admin, undefined, {
+    direction: 'source',
+    family,
+    setsFrom: fleet.setsFrom,
+    mayReturn: false,
+  });
   if (side === undefined) return NO_LINES;
-  const end = `-p tcp -m tcp --dport ${host.ssh.port} -m conntrack --ctstate NEW ${comment('baseline: SSH from admin')} -j ACCEPT`;
-  return { ...NO_LINES, rules: side.matches.map((match) => join(match, end)), sets: side.sets };
+  const ssh = `-p tcp -m tcp --dport ${host.ssh.port}`;
+  const end = `-m conntrack --ctstate NEW ${comment('baseline: SSH from admin')} -j ACCEPT`;
+  return {
+    ...NO_LINES,
+    rules: side.matches.map((match) => join(around(match, '', ssh), end)),
+    sets: side.sets,
+  };
 }
 
 /** Loopback, established connections, what connection tracking cannot place, ICMP, SSH: in this order. */

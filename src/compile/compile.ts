@@ -17,7 +17,7 @@ import { dropTail, FORWARD_BASELINE, inputBaseline, outputBaseline } from './bas
 import { type Canonical, canonicalRules } from './canonical.js';
 import { type Lines, type LogLook, logLook, NO_LINES } from './lines.js';
 import { ownedChain } from './names.js';
-import { natProblems, type Translation, translate } from './nat.js';
+import { type Translation, translate } from './nat.js';
 import { rawLine } from './raw.js';
 import { ruleLines, ruleProblems } from './rules.js';
 import { inSaveOrder, inSetOrder, TABLE_NAMES } from './tables.js';
@@ -38,10 +38,7 @@ const KNOWN = new WeakMap<Fleet, Canonical>();
  * policy gives the same rules.
  */
 export function compileHost(fleet: Fleet, host: Host): Result<Ruleset> {
-  const problems: Problem[] = [
-    ...[...host.input, ...host.output, ...host.forward].flatMap(ruleProblems),
-    ...host.nat.flatMap(natProblems),
-  ];
+  const problems = [...host.input, ...host.output, ...host.forward].flatMap(ruleProblems);
   if (hasErrors(problems)) return { ok: false, problems: problems.toSorted(byPlace) };
   const known = KNOWN.get(fleet) ?? new Map();
   KNOWN.set(fleet, known);

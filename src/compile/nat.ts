@@ -1,12 +1,10 @@
 /** Translation of addresses, and the filter rules without which it would lead nowhere. */
 import { parseAddress } from '../netfilter/address.js';
 import type { Family } from '../netfilter/model.js';
-import type { AddressSet, Host, NatRule, PortRange } from '../policy/fleet.js';
-import { error, type Problem } from '../problem.js';
+import type { Host, NatRule, PortRange } from '../policy/fleet.js';
 import { comment, join, type Lines, NO_LINES, oneLine } from './lines.js';
-import { ownedChain } from './names.js';
 import { portMatches, type ServiceMatch, serviceMatches } from './services.js';
-import { type Side, sideOf } from './sides.js';
+import { around, type Side, sideOf } from './sides.js';
 
 /** A `nat` statement in one family. */
 export interface Translation {
@@ -59,42 +57,6 @@ function portsOf(text: string): { readonly ports: PortRange } | undefined {
   return from === undefined ? undefined : { ports: { from: Number(from), to: Number(to) } };
 }
 
-/** What is wrong with a translation, whatever the family. */
-export function natProblems(rule: NatRule): readonly Problem[] {
-  const problems: Problem[] = [];
-  const { kind, place } = rule;
-  if (CHAIN[kind] === 'POSTROUTING' && rule.in !== undefined)
-    problems.push(
-      error('interface-direction', `A ${kind} cannot say "in".`, place, 'Packets leave here: use "out".'),
-    );
-  if (CHAIN[kind] === 'PREROUTING' && rule.out !== undefined)
-    problems.push(
-      error('interface-direction', `A ${kind} cannot say "out".`, place, 'Packets arrive here: use "in".'),
-    );
-  const target = readTarget(rule);
-  if (target === undefined)
-    problems.push(
-      error(
-        'bad-nat-target',
-        `"${rule.target ?? ''}" is no target of a ${kind}.`,
-        place,
-        kind === 'redirect'
-          ? 'Write a port.'
-          : 'Write an address, or an address and a port such as 10.0.0.5:8080 or [2001:db8::5]:80.',
-      ),
-    );
-  else if (target.ports !== undefined && rule.services.some((service) => service.kind !== 'ports'))
-    problems.push(
-      error(
-        'bad-nat-target',
-        'A port can only be translated for services that have ports.',
-        place,
-        'Name services such as tcp/80, or leave the port out of the target.',
-      ),
-    );
-  return problems;
-}
-
 /** The translation in one family, or `undefined` when none of its packets are of that family. */
 export function translate(
   rule: NatRule,
@@ -104,24 +66,26 @@ export function translate(
 ): Translation | undefined {
   const target = readTarget(rule);
   if (target === undefined || (target.family ?? family) !== family) return undefined;
-  const from = sideOf(rule.from, undefined, 'source', family, setsFrom);
-  const to = sideOf(rule.to, undefined, 'destination', family, setsFrom);
+  const wish = { family, setsFrom, mayReturn: false };
+  const from = sideOf(rule.from, undefined, { ...wish, direction: 'source' });
+  const to = sideOf(rule.to, undefined, { ...wish, direction: 'destination' });
   const services = serviceMatches(rule.services, family);
   if (from === undefined || to === undefined || services.length === 0) return undefined;
   const words = comment(oneLine(`${rule.origin}: ${rule.reason}`));
   const jump = join(WORDS[rule.kind], rule.target ?? '');
   const interfaces = join(rule.in ? `-i ${rule.in}` : '', rule.out ? `-o ${rule.out}` : '');
-  const rules = cross(from, to).flatMap((sides) =>
-    services.map((service) => join(sides, interfaces, service.text, words, jump)),
+  const rules = from.matches.flatMap((source) =>
+    to.matches.flatMap((destination) =>
+      services.map((service) =>
+        join(around(source, destination, join(interfaces, service.text)), words, jump),
+      ),
+    ),
   );
   const chain = CHAIN[rule.kind];
   const lines: Lines = { ...NO_LINES, rules, sets: [...from.sets, ...to.sets] };
   if (chain === 'POSTROUTING') return { chain, lines };
   return { chain, lines, brought: brings(rule, target, { host, from, services, words }) };
 }
-
-const cross = (from: Side, to: Side): readonly string[] =>
-  from.matches.flatMap((source) => to.matches.map((destination) => join(source, destination)));
 
 interface Parts {
   readonly host: Host;
@@ -148,13 +112,11 @@ function brings(
           portMatches(protocol, [ports]),
         );
   const destination = target.address === undefined ? '' : `-d ${target.address}`;
+  const interfaces = rule.in === undefined ? '' : `-i ${rule.in}`;
   const rules = from.matches.flatMap((source) =>
     after.map((service) =>
       join(
-        source,
-        destination,
-        rule.in ? `-i ${rule.in}` : '',
-        service.text,
+        around(source, destination, join(interfaces, service.text)),
         '-m conntrack --ctstate DNAT',
         words,
         '-j ACCEPT',
@@ -166,9 +128,3 @@ function brings(
 
 const isOwnAddress = (address: string, host: Host): boolean =>
   host.addresses.includes(address) || address.startsWith('127.') || address === '::1';
-
-/** Whether an address set has any address at all. */
-export const isEmpty = (addresses: AddressSet): boolean =>
-  !addresses.any && addresses.v4.length === 0 && addresses.v6.length === 0;
-
-export const natChain = (translation: Translation): string => ownedChain(translation.chain);

@@ -16,7 +16,7 @@ import {
 } from './lines.js';
 import { tag } from './names.js';
 import { type ServiceMatch, serviceMatches } from './services.js';
-import { sideOf } from './sides.js';
+import { around, sideOf } from './sides.js';
 
 export interface RuleContext {
   readonly family: Family;
@@ -37,24 +37,6 @@ export function ruleComment(rule: PolicyRule): string {
 export function ruleProblems(rule: PolicyRule): readonly Problem[] {
   const { place } = rule;
   const problems: Problem[] = [];
-  if (rule.direction === 'input' && rule.out !== undefined)
-    problems.push(
-      error(
-        'interface-direction',
-        'An input rule cannot say "out".',
-        place,
-        'Packets arrive here: use "in".',
-      ),
-    );
-  if (rule.direction === 'output' && rule.in !== undefined)
-    problems.push(
-      error(
-        'interface-direction',
-        'An output rule cannot say "in".',
-        place,
-        'Packets leave here: use "out".',
-      ),
-    );
   if (rule.rate !== undefined && (rule.verb === 'deny' || rule.verb === 'reject'))
     problems.push(
       error(
@@ -85,21 +67,26 @@ export function ruleLines(rule: PolicyRule, context: RuleContext): Lines {
   const { family, setsFrom } = context;
   if (rule.family !== undefined && rule.family !== family) return NO_LINES;
   const leaving = rule.direction === 'output';
-  const from = sideOf(rule.from, leaving ? undefined : rule.except, 'source', family, setsFrom);
-  const to = sideOf(rule.to, leaving ? rule.except : undefined, 'destination', family, setsFrom);
+  const wish = { family, setsFrom, mayReturn: true };
+  const from = sideOf(rule.from, leaving ? undefined : rule.except, { ...wish, direction: 'source' });
+  const to = sideOf(rule.to, leaving ? rule.except : undefined, { ...wish, direction: 'destination' });
   if (from === undefined || to === undefined) return NO_LINES;
   const services = serviceMatches(rule.services, family);
   const interfaces = join(rule.in ? `-i ${rule.in}` : '', rule.out ? `-o ${rule.out}` : '');
-  const sides = from.matches.flatMap((source) =>
-    to.matches.map((destination) => join(source, destination, interfaces)),
-  );
   const words = comment(ruleComment(rule));
   const returns = [...from.returns, ...to.returns];
-  const parts = answers(rule.verb, services).map(({ matches, target }) => {
-    const heads = sides.flatMap((side) =>
-      matches.map((match) => join(side, match.text, rule.verb === 'allow' ? newOnly(match) : '')),
+  const parts = answers(rule.verb, services).map(({ matches, target, needs = '' }) => {
+    const heads = from.matches.flatMap((source) =>
+      to.matches.flatMap((destination) =>
+        matches.map((match) =>
+          join(
+            around(source, destination, join(interfaces, match.text)),
+            rule.verb === 'allow' ? newOnly(match) : '',
+          ),
+        ),
+      ),
     );
-    return statement({ heads, returns, target, words, rule, context });
+    return statement({ heads, returns, target, needs, words, rule, context });
   });
   return {
     rules: parts.flatMap((part) => part.rules),
@@ -114,6 +101,8 @@ interface Answer {
   readonly matches: readonly ServiceMatch[];
   /** Absent where nothing is decided. */
   readonly target?: string;
+  /** What the target wants to see in its own rule, even where only such packets come. */
+  readonly needs?: string;
 }
 
 /** The verdict for each of the services. TCP is rejected with a reset, the rest with "port unreachable". */
@@ -126,7 +115,7 @@ function answers(verb: Verb, services: readonly ServiceMatch[]): readonly Answer
   );
   const isTcp = ({ protocol }: ServiceMatch): boolean => protocol === 'tcp' || protocol === '6';
   return [
-    { matches: split.filter(isTcp), target: '-j REJECT --reject-with tcp-reset' },
+    { matches: split.filter(isTcp), target: '-j REJECT --reject-with tcp-reset', needs: '-p tcp' },
     { matches: split.filter((match) => !isTcp(match)), target: '-j REJECT' },
   ].filter(({ matches }) => matches.length > 0);
 }
@@ -135,6 +124,7 @@ interface Statement {
   readonly heads: readonly string[];
   readonly returns: readonly string[];
   readonly target: string | undefined;
+  readonly needs: string;
   readonly words: string;
   readonly rule: PolicyRule;
   readonly context: RuleContext;
@@ -144,7 +134,7 @@ interface Statement {
  * Heads and what is done behind them. What must happen once for all heads (a rate, exceptions) or what is more than
  * one rule stands in a chain of its own.
  */
-function statement({ heads, returns, target, words, rule, context }: Statement): Lines {
+function statement({ heads, returns, target, needs, words, rule, context }: Statement): Lines {
   const rate = rateOf(rule, heads);
   let body: Lines = { ...NO_LINES, rules: bodyOf(rule, context.log, target, rate, words) };
   if (body.rules.length > 1 && rate !== '') {
@@ -154,7 +144,10 @@ function statement({ heads, returns, target, words, rule, context }: Statement):
   } else if (rate !== '') body = { ...body, rules: body.rules.map((line) => join(rate, line)) };
   const once = returns.length > 0 || (heads.length > 1 && (rate !== '' || body.rules.length > 1));
   if (!once) return { ...body, rules: heads.flatMap((head) => body.rules.map((line) => join(head, line))) };
-  const whole = [...returns.map((match) => `${match} -j RETURN`), ...body.rules];
+  const whole = [
+    ...returns.map((match) => `${match} -j RETURN`),
+    ...body.rules.map((line) => join(needs, line)),
+  ];
   const outer = inChain(context.chain, heads, { ...body, rules: whole });
   return { ...outer.lines, rules: heads.map((head) => join(head, words, outer.jump)) };
 }

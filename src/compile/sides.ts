@@ -25,26 +25,46 @@ const WORDING: { readonly [direction in Direction]: Wording } = {
   destination: { flag: '-d', end: 'dst' },
 };
 
+/** So many networks are looked at from the other side: "everywhere but here" is mostly shorter. */
+const MANY = 8;
+
+const COMPLEMENTS = new WeakMap<readonly string[], readonly string[]>();
+
+function complement(networks: readonly string[], family: Family): readonly string[] {
+  const known = COMPLEMENTS.get(networks);
+  if (known !== undefined) return known;
+  const rest = subtract([family === 'v4' ? '0.0.0.0/0' : '::/0'], networks, family);
+  COMPLEMENTS.set(networks, rest);
+  return rest;
+}
+
+export interface Wish {
+  readonly direction: Direction;
+  readonly family: Family;
+  /** So many networks and more become a set. */
+  readonly setsFrom: number;
+  /** Whether a chain that returns may leave something out; without it there are more matches, and never `returns`. */
+  readonly mayReturn: boolean;
+}
+
 /**
  * The side in this family, or `undefined` when no address of the family is on it. Networks without their exceptions
  * are computed address by address; every address without some is a negated match, a set, or a chain that returns.
- * @param setsFrom so many networks and more become a set.
  */
-export function sideOf(
-  addresses: AddressSet,
-  except: AddressSet | undefined,
-  direction: Direction,
-  family: Family,
-  setsFrom: number,
-): Side | undefined {
+export function sideOf(addresses: AddressSet, except: AddressSet | undefined, wish: Wish): Side | undefined {
+  const { direction, family, setsFrom, mayReturn } = wish;
   const { flag, end } = WORDING[direction];
   if (except?.any) return undefined;
   const out = except?.[family] ?? [];
   if (!addresses.any) {
     const left = subtract(addresses[family], out, family);
     if (left.length === 0) return undefined;
-    if (left.length < setsFrom)
-      return { matches: left.map((network) => `${flag} ${network}`), returns: [], sets: [] };
+    if (left.length < setsFrom) {
+      const rest = mayReturn && left.length >= MANY ? complement(left, family) : [];
+      return rest.length > 0 && rest.length * 2 < left.length
+        ? { matches: [''], returns: rest.map((network) => `${flag} ${network}`), sets: [] }
+        : { matches: left.map((network) => `${flag} ${network}`), returns: [], sets: [] };
+    }
     const set = setOf(label(addresses, left === addresses[family] ? undefined : except), left, family);
     return { matches: [`-m set --match-set ${set.name} ${end}`], returns: [], sets: [set] };
   }
@@ -78,4 +98,13 @@ function setOf(name: string, networks: readonly string[], family: Family): IpSet
     options: `family ${INET[family]} hashsize ${size} maxelem ${most}`,
     members: networks.map((network) => network.replace(family === 'v4' ? /\/32$/ : /\/128$/, '')),
   };
+}
+
+/** A source, a destination and the rest of a rule in the order in which they read best: sets after the protocol. */
+export function around(source: string, destination: string, rest: string): string {
+  const sides = [source, destination].filter((match) => match !== '');
+  const isSet = (match: string): boolean => match.startsWith('-m');
+  return [...sides.filter((match) => !isSet(match)), rest, ...sides.filter(isSet)]
+    .filter((part) => part !== '')
+    .join(' ');
 }

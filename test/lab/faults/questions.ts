@@ -1,0 +1,46 @@
+/** The agent's verbs one by one, over OpenSSH: what a runner asks, at the moment that a test chooses. */
+import { script } from '../../../src/host/agent.js';
+import type { Change } from '../../../src/host/port.js';
+import { variablesOf } from '../../../src/host/variables.js';
+import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
+import { policyHost } from '../host/hosts.js';
+
+export interface Question {
+  readonly change: Change;
+  readonly token: string;
+  readonly seconds?: number;
+  readonly reason?: string;
+}
+
+/** The last line of the answer before `done`, mark taken off. */
+export async function askHost(
+  lab: Lab,
+  host: LabHost,
+  verb: 'begin' | 'probe' | 'confirm' | 'abort',
+  { change, token, seconds = 20, reason = '' }: Question,
+): Promise<string> {
+  const variables =
+    verb === 'begin'
+      ? variablesOf(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
+      : { RUN: change.run, TOKEN: token, REASON: reason };
+  const ran = await lab.run(
+    'ssh',
+    [
+      ...[
+        '-F',
+        'none',
+        '-i',
+        lab.identity,
+        '-o',
+        `UserKnownHostsFile=${lab.knownHosts}`,
+        '-o',
+        'BatchMode=yes',
+      ],
+      ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],
+    ],
+    { input: script('MARK', { verb, variables }) },
+  );
+  const words = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
+  if (words.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
+  return (words.at(-2) ?? '').slice('MARK '.length).trim();
+}

@@ -2,8 +2,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
-import agent from './agent.sh';
+import base from './agent/base.sh';
+import begin from './agent/begin.sh';
+import ends from './agent/ends.sh';
+import host from './agent/host.sh';
+import main from './agent/main.sh';
+import nets from './agent/nets.sh';
+import rules from './agent/rules.sh';
+import saved from './agent/saved.sh';
+import state from './agent/state.sh';
 import { type Connection, quote, type Ran, type RunOptions, unreachable } from './transport.js';
+
+/** The whole script, in the order in which its parts build on each other. */
+export const AGENT = [base, host, rules, state, saved, nets, ends, begin, main].join('\n');
 
 /** Shell variables by their name without the `SP_` in front. */
 export type Variables = Readonly<Record<string, string>>;
@@ -41,7 +52,7 @@ export const commandLine = ({ ssh }: Host): string =>
 
 /** Everything that goes over standard input. Its last line starts the agent: a text cut short does nothing. */
 export function script(mark: string, { verb, variables = {} }: Question): string {
-  const settings = Object.entries({ ...variables, MARK: mark, AGENT: agent });
+  const settings = Object.entries({ ...variables, MARK: mark, AGENT });
   const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
   return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\neval "$SP_AGENT"\n`;
 }

@@ -1,0 +1,220 @@
+# What the host is, and the answer to `read`.
+
+# An address of the loopback device is enough: IPv6 is there.
+has_ipv6() {
+  [ -r /proc/net/if_inet6 ] && IFS= read -r line </proc/net/if_inet6
+}
+
+save_v6() {
+  if has ip6tables-save; then
+    ip6tables-save || ! has_ipv6
+  else
+    ! has_ipv6
+  fi
+}
+
+# A host without IPv6 may have tools that fail; then there is nothing to filter.
+can_v6() { has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; }
+
+save_sets() { ! has ipset || ipset save; }
+
+# What `systemctl is-enabled` looks at, without its cost: a link that wants the unit, and no mask (a link to /dev/null).
+unit_enabled() {
+  for unit in /etc/systemd/system/"$1" /run/systemd/system/"$1"; do
+    [ ! -L "$unit" ] || [ -s "$unit" ] || return 1
+  done
+  for unit in /etc/systemd/system/*.wants/"$1" /etc/systemd/system/*.requires/"$1" /usr/lib/systemd/system/*.wants/"$1"; do
+    [ ! -L "$unit" ] || return 0
+  done
+  return 1
+}
+
+unit_exists() {
+  [ -e "/usr/lib/systemd/system/$1" ] || [ -e "/lib/systemd/system/$1" ] || [ -e "/etc/systemd/system/$1" ]
+}
+
+sysv_enabled() {
+  for unit in /etc/rc[S2-5].d/S[0-9][0-9]"$1"; do
+    [ ! -e "$unit" ] || return 0
+  done
+  return 1
+}
+
+runlevel_enabled() {
+  for unit in /etc/runlevels/*/"$1"; do
+    [ ! -e "$unit" ] || return 0
+  done
+  return 1
+}
+
+# A value that OpenRC's configuration sets, else the given one.
+openrc_value() {
+  value=$3
+  if [ -r "$1" ]; then
+    while IFS= read -r line; do
+      case $line in
+      "$2="*)
+        value=${line#*=}
+        value=${value#\"}
+        value=${value%\"}
+        ;;
+      esac
+    done <"$1"
+  fi
+  printf '%s' "$value"
+}
+
+# LOADER, ENABLED (yes or no) and the paths BOOT_V4, BOOT_V6, BOOT_SETS, each empty where nothing loads it.
+find_loader() {
+  LOADER=none ENABLED=no BOOT_V4='' BOOT_V6='' BOOT_SETS=''
+  for plugin in /usr/share/netfilter-persistent/plugins.d/*; do
+    case $plugin in
+    *ip4tables) LOADER=netfilter-persistent BOOT_V4=/etc/iptables/rules.v4 ;;
+    *ip6tables) BOOT_V6=/etc/iptables/rules.v6 ;;
+    *ipset) BOOT_SETS=/etc/iptables/ipsets ;;
+    esac
+  done
+  if [ "$LOADER" = netfilter-persistent ]; then
+    if unit_enabled netfilter-persistent.service || sysv_enabled netfilter-persistent; then ENABLED=yes; fi
+  elif [ -e /usr/libexec/iptables/iptables.init ]; then
+    LOADER=iptables-services BOOT_V4=/etc/sysconfig/iptables BOOT_V6=/etc/sysconfig/ip6tables
+    if unit_enabled iptables.service && { unit_enabled ip6tables.service || ! has_ipv6; }; then ENABLED=yes; fi
+    if unit_enabled ipset.service; then BOOT_SETS=/etc/sysconfig/ipset; fi
+  elif [ -e /etc/init.d/iptables ] && has openrc-run; then
+    LOADER=openrc
+    BOOT_V4=$(openrc_value /etc/conf.d/iptables IPTABLES_SAVE /var/lib/iptables/rules-save)
+    BOOT_V6=$(openrc_value /etc/conf.d/ip6tables IP6TABLES_SAVE /var/lib/ip6tables/rules-save)
+    if runlevel_enabled iptables && { runlevel_enabled ip6tables || ! has_ipv6; }; then ENABLED=yes; fi
+    if runlevel_enabled ipset; then
+      BOOT_SETS=$(openrc_value /etc/conf.d/ipset IPSET_SAVE /var/lib/ipset/rules-save)
+    fi
+  elif unit_exists iptables.service; then
+    LOADER=systemd-iptables BOOT_V4=/etc/iptables/iptables.rules BOOT_V6=/etc/iptables/ip6tables.rules
+    if unit_enabled iptables.service && { unit_enabled ip6tables.service || ! has_ipv6; }; then ENABLED=yes; fi
+    if unit_enabled ipset.service; then BOOT_SETS=/etc/ipset.conf; fi
+  fi
+  if [ -n "$SP_PATH_V4" ]; then
+    BOOT_V4=$SP_PATH_V4 BOOT_V6=$SP_PATH_V6 BOOT_SETS=$SP_PATH_SETS
+    # Who names the files answers for what loads them.
+    if [ "$LOADER" = none ]; then ENABLED=yes; fi
+  fi
+}
+
+boot_facts() {
+  find_loader
+  fact loader "$LOADER"
+  fact enabled "$ENABLED"
+  fact v4 "$BOOT_V4"
+  fact v6 "$BOOT_V6"
+  fact sets "$BOOT_SETS"
+}
+
+# Programs that believe the built-in chains to be theirs.
+managers() {
+  if [ -r /etc/ufw/ufw.conf ]; then
+    while IFS= read -r line; do
+      if [ "$line" = ENABLED=yes ]; then fact manager ufw; fi
+    done </etc/ufw/ufw.conf
+  fi
+  for group in /sys/fs/cgroup/system.slice /sys/fs/cgroup/systemd/system.slice /sys/fs/cgroup/unified/system.slice; do
+    if [ -e "$group/firewalld.service" ]; then
+      fact manager firewalld
+      break
+    fi
+  done
+}
+
+facts() {
+  fact hostname "$(first_line /proc/sys/kernel/hostname)"
+  fact kernel "$(first_line /proc/sys/kernel/osrelease)"
+  fact machine-id "$(first_line /etc/machine-id)"
+  fact ssh "$SP_SSH"
+  if [ -d /run/systemd/system ]; then fact systemd yes; else fact systemd no; fi
+  if has_ipv6; then fact ipv6 yes; else fact ipv6 no; fi
+  for device in /sys/class/net/*; do
+    if [ -e "$device" ]; then fact interface "${device##*/}"; fi
+  done
+  managers
+  fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+missing_tools() {
+  for tool in iptables iptables-save iptables-restore flock awk sort sha256sum mv cp sync unshare setsid sleep; do
+    has "$tool" || fact missing "$tool"
+  done
+  ! has_ipv6 || has ip6tables-restore || fact missing ip6tables-restore
+}
+
+# Rules of the backend that iptables is not: seen by asking the other tools, where the kernel may have some.
+other_backend() {
+  case $VERSION in
+  *nf_tables*)
+    for family in ip ip6; do
+      names=$(first_line "/proc/net/${family}_tables_names")
+      if [ -z "$names" ]; then continue; fi
+      if has "${family}tables-legacy-save"; then "${family}tables-legacy-save"; else echo '# cannot be seen'; fi
+    done
+    ;;
+  *)
+    for family in ip ip6; do
+      if has "${family}tables-nft-save"; then "${family}tables-nft-save" 2>/dev/null; fi
+    done
+    ;;
+  esac
+  return 0
+}
+
+# Base chains of native nft tables.
+nft_chains() { ! has nft || nft list chains 2>/dev/null || :; }
+
+file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
+
+read_state() {
+  VERSION=$(iptables -V 2>/dev/null)
+  section version printf '%s' "$VERSION"
+  if has ipset; then section ipset-version ipset version; fi
+  section tools missing_tools
+  section live-v4 iptables-save
+  section live-v6 save_v6
+  section live-sets save_sets
+  section other other_backend
+  section nft nft_chains
+  section boot boot_facts
+  find_loader
+  file_section saved-v4 "$BOOT_V4"
+  file_section saved-v6 "$BOOT_V6"
+  file_section saved-sets "$BOOT_SETS"
+  section facts facts
+  if has ip; then section addresses ip -o address; fi
+  section record record
+  if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi
+}
+
+record() {
+  if [ -d "$PENDING" ]; then
+    echo pending
+    cat "$PENDING/about" 2>/dev/null
+    fact phase "$(first_line "$PENDING/phase")"
+    fact left "$(seconds_left)"
+  fi
+  if [ -e "$STATE/last" ]; then
+    echo last
+    cat "$STATE/last"
+  fi
+  for entry in "$STATE"/known-good/*/about; do
+    if [ ! -e "$entry" ]; then continue; fi
+    echo known-good
+    cat "$entry"
+  done
+}
+
+# Entry number $1 of the history, 1 being the newest.
+known_good() {
+  set -- "$1" "$STATE"/known-good/*/
+  if [ ! -d "${2:-}" ] || [ "$1" -ge $# ]; then return 0; fi
+  shift $(($# - $1))
+  entry=$1
+  file_section known-v4 "${entry}v4"
+  file_section known-v6 "${entry}v6"
+  file_section known-sets "${entry}sets"
+}

@@ -1,0 +1,128 @@
+# The verbs: two that the host runs by itself, and those that the runner asks.
+
+# Applies, then waits for the deadline. Its death is covered by `late`.
+supervise() {
+  trap '' HUP INT PIPE
+  ROLE=supervise
+  DIR=$PENDING
+  ERRORS=$DIR/error
+  if ! late_armed; then
+    give_up 'the second timer could not be armed, so nothing was changed' && conclude 30
+    exit
+  fi
+  if ! take_lock 10; then
+    give_up 'the lock was held, so nothing was changed' || :
+  elif mine && state_is pending; then
+    if ! phase apply; then
+      give_up "$STATE is full, so nothing was changed"
+    elif ! steps forward 2>"$ERRORS"; then
+      give_up "the new rules did not load$(detail)"
+    elif ! stands expected; then
+      give_up 'the rules that stood afterwards were not those of the rehearsal'
+    else
+      phase verify || give_up "$STATE is full"
+    fi
+    drop_lock
+  fi
+  if state_is pending; then until_deadline 0; fi
+  conclude 60 'nobody confirmed it in time'
+}
+
+# The second net. A supervisor that does not let go of the lock is ended.
+late() {
+  trap '' HUP INT PIPE
+  ROLE=late
+  ERRORS=$PENDING/error
+  until_deadline "$LATE"
+  if mine && ! conclude 5 'nobody confirmed it in time'; then
+    pid=$(first_line "$PENDING/supervisor")
+    if [ "$pid" = systemd ]; then
+      systemctl kill --signal=KILL "$(unit_name).service"
+    elif is_ours "$pid"; then
+      kill -9 "-$pid"
+    fi 2>/dev/null
+    conclude 60 'nobody confirmed it in time'
+  fi
+}
+
+probe() {
+  RUN=$SP_RUN
+  settle_after_restart
+  answer_if_ended
+  if mine; then answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)" "$(first_line "$PENDING/token")"; fi
+  if [ -e "$STATE/lock" ]; then
+    case $(first_line "$STATE/lock") in "$RUN of "*) take_lock 0 || answer beginning ;; esac
+  fi
+  answer none
+}
+
+confirm() {
+  trap '' HUP INT PIPE TERM
+  RUN=$SP_RUN
+  ROLE=confirm
+  ERRORS=$PENDING/error
+  DIR=$PENDING
+  settle_after_restart
+  answer_if_ended
+  mine || answer none
+  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
+  if state_is pending && [ "$(first_line "$PENDING/phase")" != verify ]; then
+    answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
+  fi
+  if [ "$(seconds_left)" -eq 0 ]; then
+    give_up 'nobody confirmed it in time' || :
+  elif ! stands expected; then
+    give_up 'someone else changed the rules before they were confirmed' || :
+  fi
+  move_state pending confirmed || :
+  conclude 30 || :
+  await_end 30
+}
+
+# The runner wants the old rules back, because of SP_REASON.
+abort() {
+  RUN=$SP_RUN
+  ERRORS=$PENDING/error
+  settle_after_restart
+  answer_if_ended
+  mine || answer none
+  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
+  if give_up "$SP_REASON"; then detached conclude; fi
+  await_end 30
+}
+
+# --- what the runner may set
+
+: "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}"
+: "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
+: "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_SUMS=}"
+: "${SP_OWNERSHIP=}" "${SP_SET_NAMES=}" "${SP_ENABLE=}"
+: "${SP_FORWARD_SETS=}" "${SP_FORWARD_V4=}" "${SP_FORWARD_V6=}" "${SP_FORWARD_AFTER=}"
+: "${SP_BACKWARD_SETS=}" "${SP_BACKWARD_V4=}" "${SP_BACKWARD_V6=}" "${SP_BACKWARD_AFTER=}"
+: "${SP_LIVE_V4=}" "${SP_LIVE_V6=}" "${SP_LIVE_SETS=}" "${SP_OWNED_V4=}" "${SP_OWNED_V6=}" "${SP_OWNED_SETS=}"
+: "${SP_SAVED_V4=}" "${SP_SAVED_V6=}" "${SP_SAVED_SETS=}" "${SP_BEFORE_V4=}" "${SP_BEFORE_V6=}" "${SP_BEFORE_SETS=}"
+
+# Seconds by which the second net comes after the first.
+LATE=2
+# Who this process is, where it matters whom to end: supervise, late, confirm, conclude.
+ROLE=''
+ERRORS=/dev/null
+RUN=${2:-}
+case ${1:-} in
+read) read_state ;;
+begin) begin ;;
+probe) probe ;;
+confirm) confirm ;;
+abort) abort ;;
+rehearse) rehearse "$2" && exit ;;
+rehearse-saved) rehearse_saved "$2" && exit ;;
+supervise) supervise && exit ;;
+late) late && exit ;;
+conclude)
+  ROLE=conclude
+  ERRORS=$PENDING/error
+  conclude 60 && exit
+  ;;
+*) exit 64 ;;
+esac
+say 'done'

@@ -1,0 +1,86 @@
+# The two safety nets. Either one alone brings the old rules back.
+
+unit_name() { printf 'sallyport-%s' "$RUN"; }
+uses_systemd() { [ -d /run/systemd/system ] && has systemd-run; }
+
+# Starts verb $1 of the agent, free of this session.
+detached() {
+  setsid sh "$PENDING/agent.sh" "$1" "$RUN" </dev/null >/dev/null 2>&1 9>&- &
+}
+
+# The second net first: a timer of systemd, or a process of its own that sleeps.
+arm_late() {
+  if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)-late" --on-active="$(($1 + LATE))s" \
+    --timer-property=AccuracySec=100ms /bin/sh "$PENDING/agent.sh" late "$RUN" 9>&-; then
+    put "$PENDING/late" systemd
+  else
+    detached late
+    put "$PENDING/late" "$!"
+  fi
+}
+
+arm_supervisor() {
+  if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)" /bin/sh "$PENDING/agent.sh" supervise "$RUN" 9>&-; then
+    put "$PENDING/supervisor" systemd
+  else
+    detached supervise
+    put "$PENDING/supervisor" "$!"
+  fi
+}
+
+# A process of this run's own, not another one that got its number since.
+is_ours() {
+  case $1 in '' | systemd | *[!0-9]*) return 1 ;; esac
+  { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- " $RUN "
+}
+
+late_armed() {
+  late=$(first_line "$PENDING/late")
+  if [ "$late" = systemd ]; then
+    [ "$(systemctl show --property=ActiveState --value "$(unit_name)-late.timer")" = active ]
+  else
+    is_ours "$late"
+  fi
+}
+
+# Ends both nets, except for the one that this process is, and looks that they are gone.
+disarm() {
+  if uses_systemd; then
+    if [ "$ROLE" != late ]; then systemctl stop --quiet "$(unit_name)-late.timer" "$(unit_name)-late.service" 2>/dev/null; fi
+    if [ "$ROLE" != supervise ]; then systemctl stop --quiet "$(unit_name).service" 2>/dev/null; fi
+  fi
+  for net in late supervisor; do
+    pid=$(first_line "$PENDING/$net")
+    if [ "$pid" != $$ ] && is_ours "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
+  done
+  tries=50
+  while ! disarmed; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then return 1; fi
+    sleep 0.1 || sleep 1
+  done
+}
+
+disarmed() {
+  for net in late supervisor; do
+    pid=$(first_line "$PENDING/$net")
+    if [ "$pid" != $$ ] && is_ours "$pid"; then return 1; fi
+  done
+  if uses_systemd; then
+    if [ "$ROLE" != late ]; then
+      ! systemctl --quiet is-active "$(unit_name)-late.timer" || return 1
+      ! systemctl --quiet is-active "$(unit_name)-late.service" || return 1
+    fi
+    if [ "$ROLE" != supervise ]; then ! systemctl --quiet is-active "$(unit_name).service" || return 1; fi
+  fi
+  return 0
+}
+
+# Until so many seconds after the deadline, or the end of the transaction.
+until_deadline() {
+  while mine; do
+    left=$(($(first_line "$PENDING/deadline") + $1 * 100 - $(uptime_now)))
+    if [ "$left" -le 0 ]; then return 0; fi
+    sleep "$((left / 100)).$(printf '%02d' $((left % 100)))" || sleep 1
+  done
+}

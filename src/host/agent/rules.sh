@@ -1,0 +1,100 @@
+# Rules: in a form that can be compared, and how they are changed.
+
+# What the kernel runs, as `= v4`, `= v6` and `= sets` with the text below each; `= failed` where a tool fails.
+live() {
+  echo '= v4'
+  iptables-save || echo '= failed'
+  echo '= v6'
+  save_v6 || echo '= failed'
+  echo '= sets'
+  save_sets || echo '= failed'
+}
+
+# The same out of three files $1.v4, $1.v6, $1.sets.
+texts() {
+  for kind in v4 v6 sets; do
+    echo "= $kind"
+    cat "$1.$kind" || echo '= failed'
+    echo
+  done
+}
+
+# One line for each policy that drops, each user chain, rule, set and member: family, table, chain, number in the
+# chain, text. What may differ between equal states is left out: comments, counters, the order of tables and chains,
+# empty tables, and of sets what the kernel chooses or counts.
+normal() {
+  awk '
+    /^= / { family = $2; if (family == "failed") print "failed"; next }
+    /^#/ || /^COMMIT/ || /^$/ { next }
+    family == "sets" && $1 == "create" {
+      gsub(/ (hashsize|bucketsize) [0-9]+| initval 0x[0-9a-f]+/, "")
+      print "sets\t\t" $2 "\t0\t" $0
+      next
+    }
+    family == "sets" {
+      gsub(/ (timeout|packets|bytes) [0-9]+/, "")
+      print "sets\t\t" $2 "\t1\t" $0
+      next
+    }
+    /^\*/ { table = substr($0, 2); next }
+    /^:/ {
+      if ($2 != "ACCEPT") print family "\t" table "\t" substr($1, 2) "\t000000\t:" substr($1, 2) " " $2
+      next
+    }
+    { sub(/^\[[0-9]+:[0-9]+\] /, "") }
+    { printf "%s\t%s\t%s\t%06d\t%s\n", family, table, $2, ++number[family, table, $2], $0 }
+  ' | sort
+}
+
+# Of normal lines, those that Sallyport answers for: its chains, the hooks that lead to them, the policies, its sets.
+# With `foreign`, all others. A rule in a built-in chain is taken without its number: others may come and go above it.
+part() {
+  awk -F '\t' -v which="$1" -v ownership="$(first_line "$DIR/ownership")" -v names="$(first_line "$DIR/set-names")" '
+    BEGIN { split(names, listed, " "); for (at in listed) ours[listed[at]] = 1 }
+    {
+      if (ownership == "tables") own = 1
+      else if ($1 == "sets") own = $3 in ours
+      else own = $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
+    }
+    own == (which == "owned") {
+      if (ownership != "tables" && $1 != "sets" && $3 !~ /^SALLYPORT-/) $4 = "-"
+      print $1 "\t" $2 "\t" $3 "\t" $4 "\t" $5
+    }'
+}
+
+owned_now() { live | normal | part owned; }
+
+# The owned part of what the kernel runs is that of $1 (snapshot or expected).
+stands() { owned_now | cmp -s - "$DIR/$1.owned"; }
+
+# Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.
+steps() {
+  apply_sets "$DIR/$1.sets" && apply_v4 "$DIR/$1.v4" && apply_v6 "$DIR/$1.v6" && apply_sets "$DIR/$1.setsAfter"
+}
+
+apply_sets() { [ ! -s "$1" ] || ipset restore <"$1"; }
+apply_v4() { [ ! -s "$1" ] || iptables-restore --noflush -w 5 <"$1"; }
+apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"; }
+
+# Loads whole texts $1.v4, $1.v6, $1.sets; what else is in the named tables goes.
+load() { load_files "$1.v4" "$1.v6" "$1.sets"; }
+
+# All that can be loaded is, also when another one fails; fails unless all of it did.
+load_files() {
+  failed=no
+  if [ -n "$3" ] && [ -s "$3" ]; then load_sets "$3" || failed=yes; fi
+  if [ -n "$1" ] && [ -s "$1" ]; then iptables-restore -w 5 <"$1" || failed=yes; fi
+  if [ -n "$2" ] && [ -s "$2" ] && can_v6; then ip6tables-restore -w 5 <"$2" || failed=yes; fi
+  [ "$failed" = no ]
+}
+
+# What the next boot would load.
+load_boot() {
+  find_loader
+  [ -s "$BOOT_V4" ] && load_files "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"
+}
+
+# Sets that are there get the members of the text and no others.
+load_sets() {
+  awk '{ print } $1 == "create" { print "flush " $2 }' "$1" | ipset -exist restore
+}

@@ -1,0 +1,108 @@
+# What lasts: the files that load at boot, and the history of what was known to be good.
+
+# Where kind $1 is loaded from at boot; nothing when nothing loads it.
+boot_path() {
+  case $1 in
+  v4) printf '%s' "$BOOT_V4" ;;
+  v6) printf '%s' "$BOOT_V6" ;;
+  sets) printf '%s' "$BOOT_SETS" ;;
+  esac
+}
+
+sum_of() {
+  if [ ! -e "$1" ]; then
+    printf none
+    return
+  fi
+  sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
+}
+
+# Kind $1 is to be written: there is a place for it, and a text or a file that is to be empty.
+to_save() {
+  saved_path=$(boot_path "$1")
+  [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -e "$saved_path" ]; }
+}
+
+# Writes file $2 beside its place $1, with the mode and owner of what is there, and reads it back.
+stage() {
+  if [ -e "$1" ]; then cp -p "$1" "$1.sallyport" || return 1; fi
+  cat "$2" >"$1.sallyport" && sync_files "$1.sallyport" && cmp -s "$2" "$1.sallyport"
+}
+
+unstage() {
+  find_loader
+  for kind in v4 v6 sets; do
+    saved_path=$(boot_path "$kind")
+    if [ -n "$saved_path" ]; then rm -f "$saved_path.sallyport" 2>/dev/null; fi
+  done
+  return 0
+}
+
+write_saved() {
+  if [ -e "$1" ] && cmp -s "$2" "$1"; then return 0; fi
+  stage "$1" "$2" && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  ! has restorecon || restorecon "$1" || :
+}
+
+# Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
+# rules are written.
+persist() {
+  find_loader
+  if to_save sets; then
+    awk 'FNR == NR { if ($1 == "create") new[$2] = 1; print; next } !($2 in new)' \
+      "$DIR/saved.sets" "$DIR/old.sets" >"$DIR/union.sets" 2>/dev/null || cp "$DIR/saved.sets" "$DIR/union.sets" || return 1
+    write_saved "$BOOT_SETS" "$DIR/union.sets" || return 1
+  fi
+  for kind in v4 v6 sets; do
+    if to_save "$kind"; then write_saved "$saved_path" "$DIR/saved.$kind" || return 1; fi
+  done
+  if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
+    enable_loader
+    find_loader
+    [ "$ENABLED" = yes ]
+  fi
+}
+
+enable_loader() {
+  case $LOADER in
+  netfilter-persistent) systemctl enable --quiet netfilter-persistent || update-rc.d netfilter-persistent defaults ;;
+  iptables-services | systemd-iptables) systemctl enable --quiet iptables ip6tables ;;
+  openrc) rc-update add iptables && rc-update add ip6tables ;;
+  esac >/dev/null 2>&1
+}
+
+# Puts back what was there before `persist`.
+unpersist() {
+  find_loader
+  for kind in v4 v6 sets; do
+    saved_path=$(boot_path "$kind")
+    if [ -z "$saved_path" ]; then continue; fi
+    if [ -e "$DIR/old.$kind" ]; then
+      write_saved "$saved_path" "$DIR/old.$kind" || return 1
+    elif [ -e "$DIR/absent.$kind" ]; then
+      rm -f "$saved_path"
+    fi
+  done
+}
+
+# The owned part, kept as known good; the newest ten stay.
+keep_known_good() {
+  number=0
+  for entry in "$STATE"/known-good/*/; do
+    if [ -d "$entry" ]; then
+      entry=${entry%/}
+      number=${entry##*/}
+    fi
+  done
+  while [ "${number#0}" != "$number" ]; do number=${number#0}; done
+  entry=$STATE/known-good/$(printf '%06d' $((number + 1)))
+  rm -rf "$STATE/known-good.new"
+  mkdir -p "$STATE/known-good" "$STATE/known-good.new" || return 1
+  for kind in v4 v6 sets; do cp "$DIR/known.$kind" "$STATE/known-good.new/$kind" || return 1; done
+  cp "$DIR/about" "$STATE/known-good.new/about" && mv "$STATE/known-good.new" "$entry" || return 1
+  set -- "$STATE"/known-good/*/
+  while [ $# -gt 10 ]; do
+    rm -rf "$1"
+    shift
+  done
+}

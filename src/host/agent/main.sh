@@ -6,7 +6,7 @@ supervise() {
   ROLE=supervise
   DIR=$PENDING
   ERRORS=$DIR/error
-  if ! late_armed; then
+  if ! wait_for_late; then
     give_up 'the second timer could not be armed, so nothing was changed' && conclude 30
     exit
   fi

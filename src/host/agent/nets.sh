@@ -34,6 +34,16 @@ is_ours() {
   { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- " $RUN "
 }
 
+# A process that was just started takes a moment to be the one that it will be.
+wait_for_late() {
+  tries=50
+  until late_armed; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then return 1; fi
+    sleep 0.1 || sleep 1
+  done
+}
+
 late_armed() {
   late=$(first_line "$PENDING/late")
   if [ "$late" = systemd ]; then

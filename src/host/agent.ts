@@ -39,7 +39,7 @@ export type Answer =
       readonly sections: ReadonlyMap<string, Section>;
     }
   /** The connection was lost before the answer was whole: nobody knows what became of the question. */
-  | { readonly kind: 'lost' }
+  | { readonly kind: 'lost'; readonly problem?: Problem }
   /** The agent could not be run at all. */
   | { readonly kind: 'failed'; readonly problem: Problem };
 
@@ -87,7 +87,7 @@ export async function ask(
 export function readAnswer(mark: string, ran: Ran, host: Host): Answer {
   const lines = ran.stdout.split('\n');
   if (!lines.includes(`${mark} done`)) {
-    if (ran.lost) return { kind: 'lost' };
+    if (ran.lost) return { kind: 'lost', ...(ran.problem === undefined ? {} : { problem: ran.problem }) };
     return { kind: 'failed', problem: whyNot(ran, host) };
   }
   const said = errorsBySection(mark, ran.stderr);

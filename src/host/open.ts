@@ -1,9 +1,11 @@
 /** Real hosts behind {@link HostPort}: one connection per host, kept from reading until its transaction. */
+import type { ChildProcess } from 'node:child_process';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem, type Result } from '../problem.js';
 import { ask, lostProblem } from './agent.js';
 import { type KeyOptions, type Login, readLogin } from './keys.js';
 import { parseKnownHosts } from './known-hosts.js';
+import { opensshTransport } from './openssh.js';
 import type { HostPort, Reading, ReadOptions } from './port.js';
 import { type Dial, sshTransport } from './ssh.js';
 import { readState } from './state.js';
@@ -15,6 +17,8 @@ export interface HostOptions extends KeyOptions {
   readonly knownHosts: readonly string[];
   /** Opens TCP connections in another way than the system's. */
   readonly connect?: Dial;
+  /** Starts the system's `ssh` in another way, for hosts whose transport is `openssh`. */
+  readonly spawn?: (command: string, args: readonly string[]) => ChildProcess;
   /** Told what happens, for debugging; never a secret. */
   readonly log?: (line: string) => void;
 }
@@ -53,7 +57,8 @@ export function openHosts(options: HostOptions): HostPort {
       { verb: 'read', variables },
       { seconds: READ_SECONDS },
     );
-    if (answer.kind === 'lost') return { status: 'unreachable', problem: lostProblem(host) };
+    if (answer.kind === 'lost')
+      return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
     if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
     return readState(host, answer.sections, knownGood);
   };
@@ -75,6 +80,7 @@ export function openHosts(options: HostOptions): HostPort {
     close: async () => {
       for (const connection of kept.values()) connection.close();
       kept.clear();
+      transport.dispose();
     },
   };
 }
@@ -83,7 +89,8 @@ export function openHosts(options: HostOptions): HostPort {
 const bootVariables = ({ boot: { paths } }: Host): Readonly<Record<string, string>> =>
   paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };
 
-function transportWith(options: HostOptions): Transport {
+/** Each host over the transport that its policy names. */
+function transportWith(options: HostOptions): Transport & { readonly dispose: () => void } {
   const login = loginFor(options);
   const builtin = sshTransport({
     knownHosts: parseKnownHosts(options.knownHosts),
@@ -93,11 +100,22 @@ function transportWith(options: HostOptions): Transport {
     },
     ...(options.connect === undefined ? {} : { dial: options.connect }),
   });
+  let made: ReturnType<typeof opensshTransport> | undefined;
+  const { connect: dial, ...rest } = options;
+  const openssh = (): Transport => {
+    made ??= opensshTransport({ ...rest, ...(dial === undefined ? {} : { dial }) });
+    return made;
+  };
   return {
-    ...builtin,
     connect: async (host, how) => {
+      if (host.ssh.transport === 'openssh') return openssh().connect(host, how);
       const problem = noKey(host, login(host));
       return problem === undefined ? builtin.connect(host, how) : { ok: false, problem };
+    },
+    reaches: (host, ...how) => (host.ssh.transport === 'openssh' ? openssh() : builtin).reaches(host, ...how),
+    dispose: () => {
+      made?.dispose();
+      made = undefined;
     },
   };
 }

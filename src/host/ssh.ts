@@ -207,7 +207,7 @@ async function run(
 }
 
 /** The system resolves names and tries both families (RFC 8305). */
-const dialDirectly: Dial = (host, port) =>
+export const dialDirectly: Dial = (host, port) =>
   new Promise((resolve, reject) => {
     const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true });
     // Nothing that arrives before the new owner listens may be lost.

@@ -263,7 +263,10 @@ async function prove(scene: Scene, way: string, token: string, deadline: number)
       if (end === undefined && isPending(answer, token)) return { kind: 'proved', connection };
       connection.close();
       if (end !== undefined) return { kind: 'ended', end };
-      reason = answer.kind === 'failed' ? answer.problem.message : 'a new connection did not carry a command';
+      reason =
+        answer.kind === 'answer' || answer.problem === undefined
+          ? 'a new connection did not carry a command'
+          : answer.problem.message;
     } else reason = connected.problem.message;
     await pause(Math.min(BACK_OFF[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
   }

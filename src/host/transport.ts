@@ -32,6 +32,8 @@ export interface Ran {
    */
   readonly code?: number;
   readonly lost: boolean;
+  /** Why it was lost, where that is known. */
+  readonly problem?: Problem;
 }
 
 export type Connected =

@@ -20,10 +20,11 @@ export function writeFleet(folder: string, hosts: number, rulesEach: number): vo
   for (const role of range(4))
     write(`roles/role-${role}.yml`, [
       'input:',
-      ...range(Math.floor(rulesEach / 4)).map(
-        (index) =>
-          `  - {allow: tcp/${3000 + role * 100 + index}, from: site-${random.number(20)}, reason: Service ${index} of role ${role}}`,
-      ),
+      ...range(Math.floor(rulesEach / 4)).flatMap((index) => [
+        `  - allow: tcp/${3000 + role * 100 + index}`,
+        `    from: site-${random.number(20)}`,
+        `    reason: Service ${index} of role ${role}`,
+      ]),
     ]);
   for (const index of range(hosts))
     write(`hosts/host-${String(index).padStart(4, '0')}.yml`, [
@@ -31,10 +32,11 @@ export function writeFleet(folder: string, hosts: number, rulesEach: number): vo
       `addresses: [198.18.${index >> 8}.${index & 255}, "2001:db8:ffff::${(index + 1).toString(16)}"]`,
       `roles: [role-${index % 4}]`,
       'input:',
-      ...range(Math.floor(rulesEach / 4)).map(
-        (rule) =>
-          `  - {allow: tcp/${5000 + rule}, from: site-${random.number(20)}, reason: Own service ${rule}}`,
-      ),
+      ...range(Math.floor(rulesEach / 4)).flatMap((rule) => [
+        `  - allow: tcp/${5000 + rule}`,
+        `    from: site-${random.number(20)}`,
+        `    reason: Own service ${rule}`,
+      ]),
     ]);
 }
 

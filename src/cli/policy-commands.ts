@@ -1,6 +1,7 @@
 /** Commands that need a policy and no host: check, render. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import pMap from 'p-map';
 import { byPlace } from '../problem.js';
 import { jsonText } from '../report/json.js';
 import { problemsMarkdown } from '../report/markdown/problems.js';
@@ -67,11 +68,16 @@ async function runCheck(options: PolicyOptions & RiskOptions & OutputOptions, io
   return checked.ok ? DONE : FAILED;
 }
 
+/** Files written at a time: enough to keep the disk busy. */
+const WRITES = 16;
+
 async function runRender(options: PolicyOptions & { readonly out: string }, io: Io): Promise<number> {
   const { render, renderedFiles } = await import('../commands/render.js');
   const rendered = told(io, await render(options));
   if (rendered === undefined) return FAILED;
-  for (const [path, text] of renderedFiles(rendered.value)) await writeText(join(options.out, path), text);
+  await pMap(renderedFiles(rendered.value), ([path, text]) => writeText(join(options.out, path), text), {
+    concurrency: WRITES,
+  });
   io.stdout.write(`Wrote the rules of ${count(rendered.value.length, 'host')} to ${options.out}.\n`);
   return DONE;
 }

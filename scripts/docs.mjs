@@ -1,38 +1,68 @@
 /** Writes the parts of the documentation that have their source elsewhere; `--check` fails when one is stale. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const MARK = '<!-- generated from action.yml by `npm run docs`: do not edit below -->\n';
-
-const { inputs, outputs } = parse(readFileSync(join(root, 'action.yml'), 'utf8'));
+const read = (path) => readFileSync(join(root, path), 'utf8');
 const cell = (text) => text.trim().replace(/\s+/g, ' ').replaceAll('|', '\\|');
-const given = (value) => (value === undefined || value === '' ? '' : `\`${value}\``);
-const generated = [
-  '',
-  '## Inputs',
-  '',
-  '| input | default | is |',
-  '| --- | --- | --- |',
-  ...Object.entries(inputs).map(
-    ([name, input]) => `| \`${name}\` | ${given(input.default)} | ${cell(input.description)} |`,
-  ),
-  '',
-  '## Outputs',
-  '',
-  '| output | is |',
-  '| --- | --- |',
-  ...Object.entries(outputs).map(([name, { description }]) => `| \`${name}\` | ${cell(description)} |`),
-  '',
-].join('\n');
+const table = (heads, rows) =>
+  [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`);
 
-const file = join(root, 'docs/github.md');
-const before = readFileSync(file, 'utf8');
-const after = before.slice(0, before.indexOf(MARK) + MARK.length) + generated;
-if (!process.argv.includes('--check')) writeFileSync(file, after);
-else if (before !== after) {
-  console.error('docs/github.md is stale. Run "npm run docs" and commit the result.');
+function inputsAndOutputs() {
+  const { inputs, outputs } = parse(read('action.yml'));
+  const given = (value) => (value === undefined || value === '' ? '' : `\`${value}\``);
+  return [
+    '## Inputs',
+    '',
+    ...table(
+      ['input', 'default', 'is'],
+      Object.entries(inputs).map(([name, input]) => [
+        `\`${name}\``,
+        given(input.default),
+        cell(input.description),
+      ]),
+    ),
+    '',
+    '## Outputs',
+    '',
+    ...table(
+      ['output', 'is'],
+      Object.entries(outputs).map(([name, { description }]) => [`\`${name}\``, cell(description)]),
+    ),
+  ];
+}
+
+/** The three first words of every `fault('C4a', 'what is broken', 'how it ends', …)`. */
+const FAULT = /^fault\(\s*('[^']*'),\s*('(?:[^'\\]|\\.)*'|"[^"]*"),\s*('(?:[^'\\]|\\.)*'|"[^"]*"),/gm;
+
+function faults() {
+  const folder = 'test/lab/faults';
+  const found = readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.test.ts'))
+    .toSorted()
+    .flatMap((name) => [...read(join(folder, name)).matchAll(FAULT)])
+    .map(([, ...words]) => words.map((word) => cell(word.slice(1, -1).replace(/\\(.)/g, '$1'))));
+  return table(['id', 'fault', 'end'], found);
+}
+
+/** Page → what stands below its mark. */
+const GENERATED = {
+  'docs/github.md': { mark: 'generated from action.yml', lines: inputsAndOutputs },
+  'docs/safety.md': { mark: 'generated from test/lab/faults', lines: faults },
+};
+
+const stale = Object.entries(GENERATED).filter(([page, { mark, lines }]) => {
+  const line = `<!-- ${mark} by \`npm run docs\`: do not edit below -->\n`;
+  const before = read(page);
+  const after = [before.slice(0, before.indexOf(line) + line.length), ...lines(), ''].join('\n');
+  if (!process.argv.includes('--check')) writeFileSync(join(root, page), after);
+  return before !== after;
+});
+if (process.argv.includes('--check') && stale.length > 0) {
+  console.error(
+    `${stale.map(([page]) => page).join(' and ')}: stale. Run "npm run docs" and commit the result.`,
+  );
   process.exit(1);
 }

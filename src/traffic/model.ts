@@ -22,6 +22,13 @@ export interface Packet {
   readonly state?: ConnectionState;
   readonly type?: number;
   readonly code?: number;
+  /** The sender's hardware address; absent: one that no rule names. */
+  readonly mac?: string;
+  /** OUTPUT: the ids that own the socket; absent: ids that no rule names. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Default `unicast`. */
+  readonly packetType?: 'unicast' | 'broadcast' | 'multicast' | 'otherhost';
 }
 
 /** The rule that decided; `number` counts from 1 in its chain, 0 is the chain's policy. */
@@ -36,22 +43,38 @@ export interface DecidingRule {
 export interface Explanation {
   readonly verdict: Verdict;
   readonly rule: DecidingRule | null;
+  /** What is taken for granted, and which unmodelled matches the answer hangs on, in sentences. */
   readonly assumptions: readonly string[];
+  /** The rules that the packet matched on its way, in order, and the policies at which chains ended. */
+  readonly path?: readonly PathStep[];
+}
+
+export interface PathStep {
+  readonly rule: DecidingRule;
+  /** `jump DOCKER`, `goes on`, `accept`, `drop`, `now to 10.0.0.5:80`; "perhaps" stands before what hangs on an unknown. */
+  readonly effect: string;
 }
 
 /** One row of a traffic diff: a box in packet space. Empty lists mean "every value". Rows are disjoint. */
 export interface Flow {
   readonly family: Family;
   readonly hook: Hook;
+  /** Names, `eth+` for every name that starts so, `!eth1` for every interface but that one. */
   readonly in: readonly string[];
   readonly out: readonly string[];
+  /** `in` or `out` is empty and yet leaves out `lo`, on which nothing changes or something else does. */
+  readonly exceptLoopback?: true;
   readonly state: readonly ConnectionState[];
+  /** `tcp`, a number, `any`, a list (`esp, ah`), or `any but icmp, tcp`. */
   readonly protocol: string;
   readonly src: readonly string[];
   readonly dst: readonly string[];
   readonly sport: readonly string[];
   readonly dport: readonly string[];
+  /** ICMP: `8`, `3/4`, `9-255`. */
   readonly type: readonly string[];
+  /** What else must hold: `tcp flags SYN of FIN,SYN,RST,ACK`, `from MAC 00:16:3e:00:00:01`, `uid 0`. */
+  readonly also?: readonly string[];
   readonly before: DecidingRule | null;
   readonly after: DecidingRule | null;
   readonly example: Packet;
@@ -69,6 +92,14 @@ export interface TrafficDiff {
   readonly possiblyClosed: readonly Flow[];
   /** Dropped before and rejected now, or the reverse: visible to a client, no traffic change. */
   readonly answeredDifferently: readonly Flow[];
+  /** Rows beyond the most that are listed; absent when all are. */
+  readonly omitted?: number;
+}
+
+export interface TrafficOptions {
+  readonly budget?: { readonly nodes: number; readonly milliseconds: number };
+  /** The host's own addresses, of both families, without prefix length. */
+  readonly addresses?: readonly string[];
 }
 
 export interface LockoutProof {

@@ -1,0 +1,212 @@
+/** The traffic diff: which packets one ruleset accepts and the other does not, exactly. */
+import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
+import { type Budget, FALSE, LEAF, OverBudget } from './bdd.js';
+import { type Decision, type Decisions, verdictsOnly, withRules } from './decisions.js';
+import { evaluate, LoopingChain, OWN_QUESTIONS, TRACKED, where } from './evaluate.js';
+import type { Flow, Hook, TrafficDiff, TrafficOptions } from './model.js';
+import { HOOKS } from './pipeline.js';
+import { compileProgram, type Program } from './program.js';
+import { readBoxes } from './readout.js';
+import { byExposure, rowsOf } from './rows.js';
+import { createSpace, type Space } from './space.js';
+
+/** Measured: a firewall of 5,000 rules needs about a million nodes. */
+export const DEFAULT_BUDGET: Budget = { nodes: 8_000_000, milliseconds: 8_000 };
+
+/** The most rows of one kind in one hook of one family, before they are joined. */
+const MOST_BOXES = 5_000;
+
+const KINDS = ['opened', 'closed', 'possiblyOpened', 'possiblyClosed', 'answeredDifferently'] as const;
+type Kind = (typeof KINDS)[number];
+type Rows = { readonly [kind in Kind]: Flow[] };
+
+/**
+ * Compares what two rulesets do with every packet, whole and not a fragment, in every hook and both families. Sets
+ * with unmodelled matches are compared for every way these may turn out.
+ */
+export function compareTraffic(before: Ruleset, after: Ruleset, options: TrafficOptions = {}): TrafficDiff {
+  const rows: Rows = {
+    opened: [],
+    closed: [],
+    possiblyOpened: [],
+    possiblyClosed: [],
+    answeredDifferently: [],
+  };
+  const deadline = performance.now() + (options.budget ?? DEFAULT_BUDGET).milliseconds;
+  const why: string[] = [];
+  let omitted = 0;
+  for (const family of FAMILIES) {
+    if (before[family] === after[family] && before.sets === after.sets) continue;
+    try {
+      omitted += compareFamily(before, after, family, options, deadline, rows);
+    } catch (caught) {
+      if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
+      why.push(`${family === 'v4' ? 'IPv4' : 'IPv6'}: ${caught.message}`);
+    }
+  }
+  const proved = why.length === 0;
+  for (const kind of KINDS) rows[kind].sort(byExposure);
+  return {
+    equal: proved && KINDS.every((kind) => rows[kind].length === 0),
+    proved,
+    ...(proved ? {} : { why: why.join(' ') }),
+    ...rows,
+    ...(omitted === 0 ? {} : { omitted }),
+  };
+}
+
+interface Scene {
+  readonly space: Space;
+  readonly before: Program;
+  readonly after: Program;
+  readonly hook: Hook;
+  readonly rows: Rows;
+}
+
+function compareFamily(
+  before: Ruleset,
+  after: Ruleset,
+  family: Family,
+  options: TrafficOptions,
+  deadline: number,
+  rows: Rows,
+): number {
+  const { nodes } = options.budget ?? DEFAULT_BUDGET;
+  const addresses = options.addresses ?? [];
+  const programs = [before, after].map((ruleset) => compileProgram(ruleset, family, addresses));
+  const [old, next] = programs as [Program, Program];
+  const milliseconds = Math.max(0, deadline - performance.now());
+  const space = createSpace(family, programs, OWN_QUESTIONS, { nodes, milliseconds });
+  // Rows of a family are complete or not there: a budget may end in the middle.
+  const found: Rows = {
+    opened: [],
+    closed: [],
+    possiblyOpened: [],
+    possiblyClosed: [],
+    answeredDifferently: [],
+  };
+  const omitted = HOOKS.reduce(
+    (sum, hook) => sum + compareHook({ space, before: old, after: next, hook, rows: found }),
+    0,
+  );
+  for (const kind of KINDS) rows[kind].push(...found[kind]);
+  return omitted;
+}
+
+function compareHook(scene: Scene): number {
+  const { space, hook, rows } = scene;
+  const { store, unknownsFrom } = space;
+  const plain = verdictsOnly(store);
+  const results = [scene.before, scene.after].map((program) =>
+    evaluate({ space, program, hook, decisions: plain }),
+  );
+  const [old, next] = results as [number, number];
+  if (old === next) return 0;
+  const tracked = space.encode(TRACKED, space.nameOf);
+  const [[oldIn, oldBack], [nextIn, nextBack]] = results.map((result) => [
+    store.and(
+      tracked,
+      where(space, result, (leaf) => plain.verdictOf(leaf) === 'accept'),
+    ),
+    store.and(
+      tracked,
+      where(space, result, (leaf) => plain.verdictOf(leaf) === 'reject'),
+    ),
+  ]) as [[number, number], [number, number]];
+  const ever = (node: number): number => store.exists(node, unknownsFrom, LEAF);
+  const always = (node: number): number => store.forAll(node, unknownsFrom, LEAF);
+  const opening = store.without(nextIn, oldIn);
+  const closing = store.without(oldIn, nextIn);
+  const answering = store.without(
+    store.or(store.without(nextBack, oldBack), store.without(oldBack, nextBack)),
+    store.or(oldIn, nextIn),
+  );
+  const [opened, closed] = [always(opening), always(closing)];
+  const sets: { readonly [kind in Kind]: number } = {
+    opened,
+    closed,
+    possiblyOpened: store.without(ever(opening), opened),
+    possiblyClosed: store.without(ever(closing), closed),
+    answeredDifferently: store.without(ever(answering), store.or(ever(opening), ever(closing))),
+  };
+  const care = KINDS.reduce((sum, kind) => store.or(sum, sets[kind]), FALSE);
+  if (care === FALSE) return 0;
+  const labels = withRules(store);
+  const [oldBy, nextBy] = [scene.before, scene.after].map((program) =>
+    evaluate({ space, program, hook, decisions: labels, care }),
+  ) as [number, number];
+  let omitted = 0;
+  for (const kind of KINDS) omitted += addRows(scene, rows[kind], sets[kind], kind, labels, oldBy, nextBy);
+  return omitted;
+}
+
+/** Which verdicts a row of a kind is about. */
+const FITS: { readonly [kind in Kind]: (old: Decision, next: Decision) => boolean } = {
+  opened: (old, next) => old.verdict !== 'accept' && next.verdict === 'accept',
+  closed: (old, next) => old.verdict === 'accept' && next.verdict !== 'accept',
+  possiblyOpened: (old, next) => FITS.opened(old, next),
+  possiblyClosed: (old, next) => FITS.closed(old, next),
+  answeredDifferently: (old, next) =>
+    old.verdict !== 'accept' && next.verdict !== 'accept' && old.verdict !== next.verdict,
+};
+
+function addRows(
+  scene: Scene,
+  rows: Flow[],
+  set: number,
+  kind: Kind,
+  labels: Decisions,
+  oldBy: number,
+  nextBy: number,
+): number {
+  if (set === FALSE) return 0;
+  const { space, hook, after } = scene;
+  const { store, unknownsFrom } = space;
+  const pairs: { readonly old: Decision; readonly next: Decision; readonly leaf: number }[] = [];
+  const known = new Map<string, number>();
+  const paired = store.pairs(
+    store.choose(set, oldBy, FALSE),
+    store.choose(set, nextBy, FALSE),
+    (left, right) => {
+      if (left === FALSE || right === FALSE) return FALSE;
+      const [old, next] = [labels.decisionOf(left), labels.decisionOf(right)];
+      if (!FITS[kind](old, next)) return FALSE;
+      const key = `${left} ${right}`;
+      let leaf = known.get(key);
+      if (leaf === undefined) {
+        leaf = store.leaf(PAIRS + pairs.length);
+        pairs.push({ old, next, leaf });
+        known.set(key, leaf);
+      }
+      return leaf;
+    },
+  );
+  let rest = set;
+  let omitted = 0;
+  const add = (part: number, before: Decision | null, next: Decision | null): void => {
+    if (part === FALSE) return;
+    const { boxes, omitted: more } = readBoxes(space, part, MOST_BOXES);
+    omitted += more;
+    for (const box of boxes)
+      rows.push(
+        ...rowsOf(box, {
+          family: space.family,
+          hook,
+          before: before?.by ?? null,
+          after: next?.by ?? null,
+          addresses: after.addresses,
+        }),
+      );
+  };
+  for (const { old, next, leaf } of pairs) {
+    const decided = where(space, paired, (each) => each === leaf);
+    const part = store.and(rest, store.exists(decided, unknownsFrom, LEAF));
+    rest = store.without(rest, part);
+    add(part, old, next);
+  }
+  add(rest, null, null);
+  return omitted;
+}
+
+/** Leaves for pairs of decisions lie beyond those for decisions. */
+const PAIRS = 1 << 24;

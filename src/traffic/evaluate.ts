@@ -1,0 +1,340 @@
+/**
+ * What becomes of every packet at once. Stages and rules are read from the last to the first: what a rule does with
+ * the packets it matches is known by then, and so a change of the packet is a change of the question.
+ */
+
+import { FALSE, LEAF, TRUE } from './bdd.js';
+import { type Decisions, VERDICT_LEAVES } from './decisions.js';
+import { type Field, interfaceNumber, NO_MAC, NO_OWNER, protocolNumbers } from './fields.js';
+import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
+import type { Hook } from './model.js';
+import { PIPELINES, type Stage, UNTRACKED_TYPES } from './pipeline.js';
+import { all, any, field, type Predicate } from './predicate.js';
+import { type Program, type Routine, routineKey, type Step } from './program.js';
+import { between, ofValues, one } from './ranges.js';
+import { sendOn } from './redirect.js';
+import type { Space } from './space.js';
+import { isPure, type Occurrence } from './unknowns.js';
+
+export const NEW = 0n;
+export const UNTRACKED = 4n;
+
+/** States that a packet can arrive with. */
+export const TRACKED: Predicate = field('state', between(NEW, UNTRACKED - 1n));
+
+/** The nat table is asked once a connection, by its first packet; ICMP errors belong to the connection they tell of. */
+const FIRST_OF_CONNECTION: Predicate = any(
+  field('state', one(NEW)),
+  all(
+    field('state', one(2n)),
+    field(
+      'protocol',
+      protocolNumbers((number) => number !== 1n && number !== 58n),
+    ),
+  ),
+);
+
+const LEFT_OUT_BY_CONNTRACK: Predicate = all(
+  field('protocol', one(58n)),
+  field('type', ofValues(UNTRACKED_TYPES.map(BigInt))),
+);
+
+/** Predicates that evaluation itself needs in the space. */
+export const OWN_QUESTIONS: readonly Predicate[] = [TRACKED, FIRST_OF_CONNECTION, LEFT_OUT_BY_CONNTRACK];
+
+export interface Evaluation {
+  readonly space: Space;
+  readonly program: Program;
+  readonly hook: Hook;
+  /** Which leaves: verdicts alone, or who decided them. */
+  readonly decisions: Decisions;
+  /** Only packets in it need a right answer. */
+  readonly care?: number;
+  /** Whether a packet that is sent elsewhere may count as arrived; a proof of access says no one knows. */
+  readonly nat?: 'unknown';
+}
+
+/** A node whose leaves are decisions, over packets as they arrive at the hook's first table. */
+export function evaluate(evaluation: Evaluation): number {
+  const { space, hook, decisions, program } = evaluation;
+  const stages = PIPELINES[hook];
+  const cares = caresOf(evaluation, stages);
+  let rest = decisions.accepted;
+  for (let index = stages.length - 1; index >= 0; index--) {
+    const stage = stages[index] as Stage;
+    rest =
+      stage.kind === 'conntrack'
+        ? enterConntrack(space, program, rest)
+        : runTable(evaluation, stage, rest, cares[index] as number);
+  }
+  return initially(space, hook, rest);
+}
+
+/** What is fixed about a packet by where it comes from. */
+function initially(space: Space, hook: Hook, node: number): number {
+  const fixed: readonly (readonly [Field, bigint])[] =
+    hook === 'OUTPUT'
+      ? [
+          ['in', interfaceNumber('')],
+          ['mark', UNKNOWN_MARK],
+          ['mac', NO_MAC],
+        ]
+      : [
+          ...(hook === 'INPUT' ? ([['out', interfaceNumber('')]] as const) : []),
+          ['mark', 0n],
+          ['uid', NO_OWNER],
+          ['gid', NO_OWNER],
+        ];
+  return fixed.reduce((sum, [name, value]) => space.fix(sum, name, value), node);
+}
+
+/** Rewriting makes other packets of those that were cared for, so their fields are let go behind it. */
+function caresOf(evaluation: Evaluation, stages: readonly Stage[]): readonly number[] {
+  const { space, program, care = TRUE } = evaluation;
+  let now = care;
+  const letGo = (name: Field): void => {
+    const axis = space.axes.get(name);
+    if (axis !== undefined) now = space.store.exists(now, axis.first, axis.first + axis.width);
+  };
+  return stages.map((stage) => {
+    const before = now;
+    if (care === TRUE) return before;
+    if (stage.kind === 'conntrack') {
+      if (program.family === 'v6') letGo('state');
+    } else {
+      const routine = program.routines.get(routineKey(stage.table, stage.chain));
+      if (routine?.rewrites && stage.table === 'raw') letGo('state');
+      if (routine?.rewrites && stage.table === 'nat')
+        for (const name of ['dst', 'dport'] as const) letGo(name);
+    }
+    return before;
+  });
+}
+
+function enterConntrack(space: Space, program: Program, rest: number): number {
+  if (program.family === 'v4') return rest;
+  const leftOut = space.encode(LEFT_OUT_BY_CONNTRACK, space.nameOf);
+  return space.store.choose(leftOut, space.fix(rest, 'state', UNTRACKED), rest);
+}
+
+/** One table at one hook: where its rules are read, and what lies behind it. */
+export interface Scene extends Evaluation {
+  readonly stage: Extract<Stage, { kind: 'table' }>;
+  readonly caring: number;
+  /** What a rule that accepts leads to; `undefined` is the chain's policy. */
+  readonly accept: (step: Step | undefined) => number;
+  readonly summaries: Map<Routine, number>;
+  readonly matches: Map<Step, number>;
+}
+
+function runTable(
+  evaluation: Evaluation,
+  stage: Extract<Stage, { kind: 'table' }>,
+  rest: number,
+  care: number,
+): number {
+  const { space, program, decisions } = evaluation;
+  const { store } = space;
+  const routine = program.routines.get(routineKey(stage.table, stage.chain));
+  const accept = (step: Step | undefined): number =>
+    stage.table === 'filter' ? decisions.acceptBy(rest, step, stage) : rest;
+  if (routine === undefined || (routine.steps.length === 0 && routine.policy === 'ACCEPT'))
+    return accept(undefined);
+  const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : accept(undefined);
+  const scene: Scene = {
+    ...evaluation,
+    stage,
+    caring: care,
+    accept,
+    summaries: new Map(),
+    matches: new Map(),
+  };
+  const decided = body(scene, routine, accept, end, []);
+  return stage.table === 'nat'
+    ? store.choose(space.encode(FIRST_OF_CONNECTION, space.nameOf), decided, rest)
+    : decided;
+}
+
+type Accept = (step: Step | undefined) => number;
+
+/** Every rule of a chain; `end` is what comes after the last one. */
+function body(scene: Scene, routine: Routine, accept: Accept, end: number, path: readonly string[]): number {
+  const { store } = scene.space;
+  const { steps } = routine;
+  let rest = end;
+  let at = steps.length - 1;
+  while (at >= 0) {
+    const step = steps[at] as Step;
+    if (step.action.kind === 'continue') {
+      at--;
+      continue;
+    }
+    const match = matchOf(scene, step, path);
+    if (match === FALSE) {
+      at--;
+      continue;
+    }
+    // Neighbours that lead to the same end are one rule.
+    const run = [match];
+    const result = effect(scene, step, accept, end, rest, path);
+    at--;
+    while (at >= 0 && isEnd(step) && isEnd(steps[at] as Step)) {
+      const before = steps[at] as Step;
+      if (effect(scene, before, accept, end, rest, path) !== result) break;
+      run.push(matchOf(scene, before, path));
+      at--;
+    }
+    rest = store.choose(disjunction(scene, run), result, rest);
+  }
+  return rest;
+}
+
+const isEnd = (step: Step): boolean =>
+  step.action.kind === 'accept' ||
+  step.action.kind === 'drop' ||
+  step.action.kind === 'reject' ||
+  step.action.kind === 'return';
+
+function disjunction(scene: Scene, nodes: readonly number[]): number {
+  const { store } = scene.space;
+  let level = nodes;
+  while (level.length > 1) {
+    const next: number[] = [];
+    for (let index = 0; index < level.length; index += 2)
+      next.push(store.or(level[index] as number, level[index + 1] ?? FALSE));
+    level = next;
+  }
+  return level[0] ?? FALSE;
+}
+
+/** What becomes of a packet that the step matches. */
+function effect(
+  scene: Scene,
+  step: Step,
+  accept: Accept,
+  end: number,
+  rest: number,
+  path: readonly string[],
+): number {
+  const { space, decisions, stage } = scene;
+  const { store } = space;
+  const { action } = step;
+  switch (action.kind) {
+    case 'accept':
+      return accept(step);
+    case 'drop':
+    case 'reject':
+      return decisions.refuseBy(action.kind, step, stage);
+    case 'return':
+      return end;
+    case 'continue':
+      return rest;
+    case 'call':
+      return call(scene, step, action.chain, accept, action.goto ? end : rest, path);
+    case 'mark':
+      return changeMark(space, rest, action.value, action.mask);
+    case 'loseMark':
+      return space.fix(rest, 'mark', UNKNOWN_MARK);
+    case 'untrack':
+      return space.fix(rest, 'state', UNTRACKED);
+    case 'send':
+      return sendOn(scene, step, action, accept(step), namer(scene, path));
+    case 'ask': {
+      const name = namer(scene, path);
+      const asked = store.choose(
+        space.unknown(name(action.accepts)),
+        accept(step),
+        decisions.refuseBy('drop', step, stage),
+      );
+      return action.continues === null
+        ? asked
+        : store.choose(space.unknown(name(action.continues)), rest, asked);
+    }
+  }
+}
+
+function call(
+  scene: Scene,
+  step: Step,
+  chain: string,
+  accept: Accept,
+  after: number,
+  path: readonly string[],
+): number {
+  const routine = scene.program.routines.get(routineKey(step.table, chain)) as Routine;
+  // A loop is refused by the kernel; here it must only come to an end.
+  if (path.length > 512)
+    throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
+  if (routine.rewrites || routine.fickle)
+    return body(scene, routine, accept, after, [
+      ...path,
+      `${step.chain}:${chain}#${ordinal(scene, step, chain)}`,
+    ]);
+  const { decisions } = scene;
+  let summary = scene.summaries.get(routine);
+  if (summary === undefined) {
+    scene.summaries.set(routine, TRUE);
+    summary = body(scene, routine, decisions.ok, VERDICT_LEAVES.fall(scene.space.store), [...path, chain]);
+    scene.summaries.set(routine, summary);
+  } else if (summary === TRUE)
+    throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
+  return decisions.resume(summary, accept, after);
+}
+
+export class LoopingChain extends Error {
+  override readonly name = 'LoopingChain';
+}
+
+/** Which of a chain's calls of the same other chain it is. */
+const ordinal = (scene: Scene, step: Step, chain: string): number =>
+  scene.program.routines
+    .get(routineKey(step.table, step.chain))
+    ?.steps.slice(0, step.number - 1)
+    .filter(({ action }) => action.kind === 'call' && action.chain === chain).length ?? 0;
+
+/**
+ * Unknowns of a rule that is passed twice may answer differently each time, and what depends on addresses differs
+ * behind the translation of addresses.
+ */
+const namer =
+  (scene: Scene, path: readonly string[]) =>
+  (occurrence: Occurrence): string =>
+    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : path.join(' ')}`;
+
+const BEFORE_NAT: ReadonlySet<string> = new Set(['PREROUTING', 'OUTPUT']);
+const phase = ({ table, chain }: Scene['stage']): string =>
+  BEFORE_NAT.has(chain) && table !== 'filter' && table !== 'security' ? 'before' : 'after';
+
+function matchOf(scene: Scene, step: Step, path: readonly string[]): number {
+  const known = scene.matches.get(step);
+  if (known !== undefined) return known;
+  const { space, caring } = scene;
+  const asked = space.encode(step.match, namer(scene, path));
+  const match = caring === TRUE ? asked : space.store.and(asked, caring);
+  const steady = scene.program.routines.get(routineKey(step.table, step.chain))?.fickle === false;
+  if (steady) scene.matches.set(step, match);
+  return match;
+}
+
+function changeMark(space: Space, rest: number, value: number, mask: number): number {
+  const { store, marks, fix } = space;
+  if (fix(rest, 'mark', 0n) === rest) return rest;
+  const indexOf = (mark: number): bigint => {
+    const index = marks.indexOf(mark);
+    return index === -1 ? UNKNOWN_MARK : BigInt(index);
+  };
+  const name = (): string => '';
+  return marks.reduce(
+    (sum, mark, index) =>
+      store.choose(
+        space.encode(field('mark', one(BigInt(index))), name),
+        fix(rest, 'mark', indexOf(setMark(mark, value, mask))),
+        sum,
+      ),
+    fix(rest, 'mark', isWhole(mask) ? indexOf(value >>> 0) : UNKNOWN_MARK),
+  );
+}
+
+/** The packets of which `node` says what `of` accepts. */
+export const where = (space: Space, node: number, holds: (leaf: number) => boolean): number =>
+  space.store.mapLeaves(node, (leaf) => (space.store.level(leaf) === LEAF && holds(leaf) ? TRUE : FALSE));

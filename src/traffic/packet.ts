@@ -1,0 +1,147 @@
+/** The JSON of a packet: checked, and as values of fields. */
+import type { Family } from '../netfilter/model.js';
+import { protocolNumber } from '../netfilter/protocols.js';
+import { error, type Place, type Problem, type Result } from '../problem.js';
+import { OTHER_INTERFACE } from './example.js';
+import {
+  type Field,
+  flagBits,
+  interfaceNumber,
+  macNumber,
+  NO_MAC,
+  NO_OWNER,
+  PACKET_TYPES,
+  parseAddressNumber,
+  STATES,
+  stateNumber,
+  TCP_FLAGS,
+} from './fields.js';
+import type { Packet } from './model.js';
+import { HOOKS } from './pipeline.js';
+
+/** The family that both addresses are of. */
+export function familyOf(packet: Packet): Family | undefined {
+  const of = (text: string): Family | undefined =>
+    parseAddressNumber(text, 'v4') !== undefined
+      ? 'v4'
+      : parseAddressNumber(text, 'v6') !== undefined
+        ? 'v6'
+        : undefined;
+  const [src, dst] = [of(packet.src), of(packet.dst)];
+  return src === dst ? src : undefined;
+}
+
+/** Values that no rule names: what a field is when the packet says nothing of it. */
+const OTHER_MAC = NO_MAC - 2n;
+const OTHER_ID = NO_OWNER - 2n;
+
+/** @param packet one that `readPacket` lets pass. */
+export function packetValues(packet: Packet, family: Family): ReadonlyMap<Field, bigint> {
+  const { hook } = packet;
+  const leaving = hook === 'OUTPUT';
+  const device = (name: string | undefined): bigint => interfaceNumber(name ?? OTHER_INTERFACE);
+  return new Map<Field, bigint>([
+    ['state', stateNumber(packet.state ?? 'NEW') ?? 0n],
+    ['in', leaving ? interfaceNumber('') : device(packet.in)],
+    ['out', hook === 'INPUT' ? interfaceNumber('') : device(packet.out)],
+    ['protocol', BigInt(protocolNumber(packet.protocol) ?? 0)],
+    ['packetType', BigInt(Math.max(0, PACKET_TYPES.indexOf(packet.packetType ?? 'unicast')))],
+    ['src', parseAddressNumber(packet.src, family) ?? 0n],
+    ['dst', parseAddressNumber(packet.dst, family) ?? 0n],
+    ['mac', hardware(packet)],
+    ['sport', BigInt(packet.sport ?? 40000)],
+    ['dport', BigInt(packet.dport ?? 0)],
+    ['flags', flagBits(packet.flags ?? 'SYN')],
+    ['type', BigInt(packet.type ?? (family === 'v4' ? 8 : 128))],
+    ['code', BigInt(packet.code ?? 0)],
+    ['uid', leaving ? BigInt(packet.uid ?? OTHER_ID) : NO_OWNER],
+    ['gid', leaving ? BigInt(packet.gid ?? OTHER_ID) : NO_OWNER],
+  ]);
+}
+
+function hardware(packet: Packet): bigint {
+  if (packet.hook === 'OUTPUT' || packet.in === 'lo') return NO_MAC;
+  return packet.mac === undefined ? OTHER_MAC : macNumber(packet.mac);
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const text =
+  (fits: (value: string) => boolean, wanted: string): Check =>
+  (value) =>
+    typeof value === 'string' && fits(value) ? undefined : wanted;
+const whole =
+  (most: number): Check =>
+  (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
+      ? undefined
+      : `a whole number from 0 to ${most}`;
+
+const isAddress = (value: string): boolean =>
+  parseAddressNumber(value, 'v4') !== undefined || parseAddressNumber(value, 'v6') !== undefined;
+const isFlags = (value: string): boolean =>
+  value
+    .toUpperCase()
+    .split(',')
+    .every((name) => [...TCP_FLAGS, 'NONE', 'ALL'].includes(name.trim()));
+const isDevice = (value: string): boolean => value !== '' && Buffer.byteLength(value) <= 15;
+const oneOf = (values: readonly string[]): Check =>
+  text((value) => values.includes(value), `one of ${values.join(', ')}`);
+
+const CHECKS: { readonly [key in keyof Packet]-?: Check } = {
+  hook: oneOf(HOOKS),
+  in: text(isDevice, 'the name of an interface'),
+  out: text(isDevice, 'the name of an interface'),
+  src: text(isAddress, 'an IPv4 or IPv6 address'),
+  dst: text(isAddress, 'an IPv4 or IPv6 address'),
+  protocol: text((value) => protocolNumber(value) !== undefined, 'the name or number of a protocol'),
+  sport: whole(65535),
+  dport: whole(65535),
+  flags: text(isFlags, `TCP flags such as SYN or SYN,ACK (${TCP_FLAGS.join(', ')}, NONE)`),
+  state: oneOf(STATES),
+  type: whole(255),
+  code: whole(255),
+  mac: text((value) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value), 'a MAC address of six bytes'),
+  uid: whole(0xffffffff),
+  gid: whole(0xffffffff),
+  packetType: oneOf(PACKET_TYPES),
+};
+const REQUIRED = ['hook', 'src', 'dst', 'protocol'] as const;
+
+const isKey = (key: string): key is keyof Packet => Object.hasOwn(CHECKS, key);
+
+/** Checks the JSON of a packet; every problem at once, each at `place`. A protocol may stand as a number. */
+export function readPacket(given: Readonly<Record<string, unknown>>, place?: Place): Result<Packet> {
+  const values: Record<string, unknown> = {
+    ...given,
+    ...(typeof given.protocol === 'number' ? { protocol: String(given.protocol) } : {}),
+  };
+  const problems: Problem[] = [];
+  for (const key of REQUIRED)
+    if (values[key] === undefined) problems.push(error('bad-packet', `The packet has no "${key}".`, place));
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (!isKey(key)) {
+      problems.push(
+        error(
+          'bad-packet',
+          `A packet has no field "${key}".`,
+          place,
+          `Its fields are ${Object.keys(CHECKS).join(', ')}.`,
+        ),
+      );
+      continue;
+    }
+    const wanted = CHECKS[key](value);
+    if (wanted !== undefined)
+      problems.push(
+        error('bad-packet', `"${key}" of the packet is ${JSON.stringify(value)}.`, place, `Write ${wanted}.`),
+      );
+  }
+  const packet = values as unknown as Packet;
+  if (problems.length === 0 && familyOf(packet) === undefined)
+    problems.push(
+      error('bad-packet', `The addresses ${packet.src} and ${packet.dst} are of different families.`, place),
+    );
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: packet, problems };
+}

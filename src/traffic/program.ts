@@ -1,0 +1,200 @@
+/** One family of a ruleset as a program: chains of steps, each with what it asks and what it does. */
+import type { Family, IpSet, Rule, Ruleset, Table, TableName } from '../netfilter/model.js';
+import { protocolNumber } from '../netfilter/protocols.js';
+import { type Field, interfaceRange, networkRanges, parseAddressNumber } from './fields.js';
+import { type MatchContext, readMatch } from './matches.js';
+import type { DecidingRule } from './model.js';
+import { ALWAYS, all, field, leaves, type Predicate, pure, unless } from './predicate.js';
+import { ofValues, one } from './ranges.js';
+import { type Action, alters, readTarget } from './targets.js';
+
+export interface Step {
+  readonly table: TableName;
+  readonly chain: string;
+  /** From 1. */
+  readonly number: number;
+  readonly rule: Rule;
+  readonly match: Predicate;
+  readonly action: Action;
+}
+
+export interface Routine {
+  readonly table: TableName;
+  readonly name: string;
+  /** Absent for a user chain. */
+  readonly policy?: 'ACCEPT' | 'DROP';
+  readonly steps: readonly Step[];
+  /** Somewhere below, a rule changes the packet, its mark or its state, or hands it away. */
+  readonly rewrites: boolean;
+  /** Somewhere below, a rule's answer differs from one evaluation to the next. */
+  readonly fickle: boolean;
+}
+
+export interface Program {
+  readonly family: Family;
+  /** By `table chain`. */
+  readonly routines: ReadonlyMap<string, Routine>;
+  /** Addresses of the host in this family; empty when they are not known. */
+  readonly addresses: readonly bigint[];
+  /** Fields that some rule asks for. */
+  readonly asks: ReadonlySet<Field>;
+}
+
+export const routineKey = (table: TableName, chain: string): string => `${table} ${chain}`;
+
+/** @param addresses the host's own, of either family; those of the other are left aside. */
+export function compileProgram(ruleset: Ruleset, family: Family, addresses: readonly string[]): Program {
+  const own = addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined);
+  const tables = ruleset[family];
+  const sets = new Map(ruleset.sets.map((set): [string, IpSet] => [set.name, set]));
+  const rules = tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
+  const world: Omit<MatchContext, 'table'> = {
+    family,
+    sets,
+    changing: changingSets(rules),
+    addresses: ofValues(own),
+  };
+  const unsteady = rules.some((rule) => alters(rule.target));
+  const routines = new Map<string, Routine>();
+  for (const table of tables)
+    for (const routine of compileTable(table, world, unsteady))
+      routines.set(routineKey(table.name, routine.name), routine);
+  const asks = new Set(
+    [...routines.values()].flatMap((routine) =>
+      routine.steps.flatMap((step) =>
+        [...leaves(step.match)].flatMap((leaf) => (leaf.kind === 'field' ? [leaf.field] : [])),
+      ),
+    ),
+  );
+  return { family, routines, addresses: own, asks };
+}
+
+function changingSets(rules: readonly Rule[]): ReadonlySet<string> {
+  const options = rules.flatMap((rule) => (rule.target?.name === 'SET' ? rule.target.options : []));
+  return new Set(
+    options
+      .filter(({ flag }) => flag === '--add-set' || flag === '--del-set')
+      .map(({ values: [name = ''] }) => name),
+  );
+}
+
+function compileTable(
+  table: Table,
+  world: Omit<MatchContext, 'table'>,
+  unsteady: boolean,
+): readonly Routine[] {
+  const context: MatchContext = { ...world, table: table.name };
+  const names = new Set(
+    table.chains.filter((chain) => chain.policy === undefined).map((chain) => chain.name),
+  );
+  const steps = new Map(
+    table.chains.map((chain) => [
+      chain.name,
+      chain.rules.map((rule, index): Step => {
+        const match = readRule(rule, context);
+        return {
+          table: table.name,
+          chain: chain.name,
+          number: index + 1,
+          rule,
+          match: unsteady ? unsure(match) : match,
+          action: readTarget(rule, world.family, names),
+        };
+      }),
+    ]),
+  );
+  const reach = (start: string, holds: (step: Step) => boolean): boolean => {
+    const seen = new Set<string>();
+    const visit = (name: string): boolean => {
+      if (seen.has(name)) return false;
+      seen.add(name);
+      return (steps.get(name) ?? []).some(
+        (step) => holds(step) || (step.action.kind === 'call' && visit(step.action.chain)),
+      );
+    };
+    return visit(start);
+  };
+  return table.chains.map((chain) => ({
+    table: table.name,
+    name: chain.name,
+    ...(chain.policy && { policy: chain.policy }),
+    steps: steps.get(chain.name) ?? [],
+    rewrites: reach(chain.name, ({ action }) => REWRITING.has(action.kind)),
+    fickle: reach(chain.name, isFickle),
+  }));
+}
+
+const REWRITING: ReadonlySet<Action['kind']> = new Set(['untrack', 'loseMark', 'mark', 'send', 'ask']);
+
+const isFickle = ({ match, action }: Step): boolean =>
+  action.kind === 'ask' ||
+  action.kind === 'send' ||
+  [...leaves(match)].some((leaf) => leaf.kind === 'mark' || (leaf.kind === 'unknown' && !leaf.pure));
+
+/** Where rules alter packets, an unmodelled match may answer differently before and after. */
+function unsure(match: Predicate): Predicate {
+  switch (match.kind) {
+    case 'unknown':
+      return { ...match, pure: false };
+    case 'not':
+      return { kind: 'not', of: unsure(match.of) };
+    case 'all':
+    case 'any':
+      return match.of.length === 0 ? match : { kind: match.kind, of: match.of.map(unsure) };
+    default:
+      return match;
+  }
+}
+
+function readRule(rule: Rule, context: MatchContext): Predicate {
+  const { family } = context;
+  const parts: Predicate[] = [];
+  const { protocol, inInterface, outInterface } = rule;
+  if (protocol !== undefined) {
+    const number = protocolNumber(protocol.value);
+    parts.push(
+      number === undefined
+        ? pure(`-p ${protocol.value}`)
+        : unless(protocol.negated, field('protocol', one(BigInt(number))), family),
+    );
+  }
+  for (const [name, side] of [
+    ['src', rule.source],
+    ['dst', rule.destination],
+  ] as const) {
+    if (side === undefined) continue;
+    const ranges = networkRanges(side.value, family);
+    const asked = ranges === undefined ? pure(`${name} ${side.value}`) : field(name, ranges);
+    parts.push(unless(side.negated, asked, family));
+  }
+  if (inInterface !== undefined)
+    parts.push(unless(inInterface.negated, field('in', [interfaceRange(inInterface.value)]), family));
+  if (outInterface !== undefined)
+    parts.push(unless(outInterface.negated, field('out', [interfaceRange(outInterface.value)]), family));
+  if (rule.fragment !== undefined) parts.push(unless(rule.fragment.negated, FRAGMENT, family));
+  for (const match of rule.matches) parts.push(readMatch(match, context));
+  return parts.length === 0 ? ALWAYS : all(...parts);
+}
+
+/** Second and further fragments, which connection tracking puts together before any table but raw sees them. */
+export const FRAGMENT = pure('-f');
+
+export const decidedBy = (step: Step): DecidingRule => ({
+  table: step.table,
+  chain: step.chain,
+  number: step.number,
+  text: step.rule.text,
+  ...(step.rule.place && { source: step.rule.place }),
+});
+
+/** `number` 0: the chain's policy. */
+export const decidedByPolicy = (
+  table: TableName,
+  chain: string,
+  policy: 'ACCEPT' | 'DROP',
+): DecidingRule => ({
+  table,
+  chain,
+  number: 0,
+  text: `-P ${chain} ${policy}`,
+});

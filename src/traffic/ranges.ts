@@ -1,0 +1,81 @@
+/** Sets of numbers as sorted, disjoint, non-adjacent ranges with both ends included. */
+export type Range = readonly [bigint, bigint];
+export type Ranges = readonly Range[];
+
+export const NOTHING: Ranges = [];
+
+export const one = (value: bigint): Ranges => [[value, value]];
+export const between = (from: bigint, to: bigint): Ranges => (from > to ? NOTHING : [[from, to]]);
+export const ofValues = (values: readonly bigint[]): Ranges =>
+  normalise(values.map((value) => [value, value] as const));
+
+/** Sorts, and joins ranges that overlap or touch. */
+export function normalise(ranges: readonly Range[]): Ranges {
+  if (ranges.length < 2) return ranges;
+  const sorted = ranges.toSorted((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  const joined: [bigint, bigint][] = [];
+  for (const [from, to] of sorted) {
+    const last = joined.at(-1);
+    if (last !== undefined && from <= last[1] + 1n) {
+      if (to > last[1]) last[1] = to;
+    } else joined.push([from, to]);
+  }
+  return joined;
+}
+
+export const union = (...sets: readonly Ranges[]): Ranges => normalise(sets.flat());
+
+/** What `within` holds beyond `ranges`. */
+export function subtract(within: Ranges, ranges: Ranges): Ranges {
+  const rest: Range[] = [];
+  let index = 0;
+  for (const [from, to] of within) {
+    let next = from;
+    while (index < ranges.length && (ranges[index]?.[1] ?? 0n) < from) index++;
+    for (let at = index; at < ranges.length; at++) {
+      const [low, high] = ranges[at] as Range;
+      if (low > to) break;
+      if (low > next) rest.push([next, low - 1n]);
+      if (high >= next) next = high + 1n;
+    }
+    if (next <= to) rest.push([next, to]);
+  }
+  return rest;
+}
+
+export const intersect = (a: Ranges, b: Ranges): Ranges => subtract(a, subtract(a, b));
+
+export const isEmpty = (ranges: Ranges): boolean => ranges.length === 0;
+
+export const equalRanges = (a: Ranges, b: Ranges): boolean =>
+  a.length === b.length && a.every(([from, to], index) => from === b[index]?.[0] && to === b[index]?.[1]);
+
+export function has(ranges: Ranges, value: bigint): boolean {
+  let [low, high] = [0, ranges.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [from, to] = ranges[middle] as Range;
+    if (value < from) high = middle - 1;
+    else if (value > to) low = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+export const sizeOf = (ranges: Ranges): bigint =>
+  ranges.reduce((sum, [from, to]) => sum + to - from + 1n, 0n);
+
+/** The fewest aligned blocks of powers of two: `[first value, number of free low bits]`. */
+export function blocks(ranges: Ranges): readonly (readonly [bigint, number])[] {
+  const found: (readonly [bigint, number])[] = [];
+  for (const [from, to] of ranges) {
+    let next = from;
+    while (next <= to) {
+      let bits = 0;
+      while ((next & ((2n << BigInt(bits)) - 1n)) === 0n && next + (2n << BigInt(bits)) - 1n <= to) bits++;
+      found.push([next, bits]);
+      next += 1n << BigInt(bits);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,45 @@
+/** Words for packets, rules and what nat does. */
+import type { Family } from '../netfilter/model.js';
+import { addressText, numbersText } from './fields.js';
+import type { DecidingRule, Hook, Packet } from './model.js';
+import type { Action } from './targets.js';
+
+/** `now to 10.0.0.5 port 80`. */
+export function describeSending(action: Extract<Action, { kind: 'send' }>, family: Family): string {
+  const { addresses, ports } = action.to;
+  const where =
+    addresses === undefined
+      ? []
+      : addresses === 'own'
+        ? ['this host']
+        : addresses.map(([from, to]) =>
+            from === to
+              ? addressText(from, family)
+              : `${addressText(from, family)}-${addressText(to, family)}`,
+          );
+  const port = ports === undefined ? [] : [`port ${numbersText(ports).join(', ')}`];
+  return `now to ${[...where, ...port].join(' ')}`;
+}
+
+export const elsewhereText = (hook: Hook): string =>
+  hook === 'INPUT'
+    ? 'whether the address to which nat sends it is one of this host'
+    : 'whether the address to which nat sends it is none of this host';
+
+/** `tcp 198.51.100.7:40000 to 203.0.113.10:443 on eth0`. */
+export function packetText({ src, dst, sport, dport, protocol, type, in: arriving, out }: Packet): string {
+  const bracketed = (address: string, port: number | undefined): string =>
+    port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const kind = type === undefined ? protocol : `${protocol} type ${type}`;
+  const device = [arriving ?? [], out ?? []].flat().map((name) => ` on ${name}`);
+  return `${kind} ${bracketed(src, sport)} to ${bracketed(dst, dport)}${device.join('')}`;
+}
+
+/** `, by "-A INPUT -j DROP" (filter) at policies/fleet.yml:6`; nothing where no rule decided. */
+export function byRule(rule: DecidingRule | null): string {
+  if (rule === null) return '';
+  const place = rule.source === undefined ? '' : ` at ${rule.source.file}:${rule.source.line}`;
+  return rule.number === 0
+    ? `, by the policy of ${rule.chain} (${rule.table})`
+    : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${place}`;
+}

@@ -1,0 +1,99 @@
+/**
+ * Names for what is not modelled, so that the same thing before and after a change has the same name. A limit has a
+ * state of its own in every rule that holds one: the n-th rule with the same text in the same chain is taken for the
+ * same rule, and of those that are left the n-th match with the same text for the same match.
+ */
+import type { Predicate, Unknown } from './predicate.js';
+import { leaves } from './predicate.js';
+import type { Program, Step } from './program.js';
+
+/** An unknown of one rule, or a test of a mark, which may come to be unknown. */
+export type Occurrence = Unknown | Extract<Predicate, { kind: 'mark' }>;
+
+export const occurrenceText = (occurrence: Occurrence): string =>
+  occurrence.kind === 'unknown'
+    ? occurrence.text
+    : `mark --mark 0x${occurrence.value.toString(16)}/0x${occurrence.mask.toString(16)}`;
+
+export const isPure = (occurrence: Occurrence): boolean => occurrence.kind === 'unknown' && occurrence.pure;
+
+export function occurrences(step: Step): readonly Occurrence[] {
+  const found = [...leaves(step.match)].filter((leaf) => leaf.kind !== 'field');
+  const { action } = step;
+  if (action.kind === 'send') found.push(action.choice);
+  if (action.kind === 'ask') found.push(...(action.continues ? [action.continues] : []), action.accepts);
+  return found;
+}
+
+interface Seen {
+  readonly occurrence: Occurrence;
+  readonly strong: string;
+  readonly weak: string;
+}
+
+/** A name for each occurrence; of pure ones it is their text alone. */
+export function nameOccurrences(programs: readonly Program[]): ReadonlyMap<Occurrence, string> {
+  const names = new Map<Occurrence, string>();
+  const lists = programs.map((program) => seenIn(program, names));
+  const [first = [], second] = lists;
+  if (second === undefined) {
+    number(first, 'strong', names, '');
+    return names;
+  }
+  const shared = common(first, second, 'strong');
+  for (const list of lists) number(list.filter(shared), 'strong', names, '=');
+  const rest = lists.map((list) => list.filter((seen) => !names.has(seen.occurrence)));
+  for (const list of rest) number(list, 'weak', names, '~');
+  return names;
+}
+
+function seenIn(program: Program, names: Map<Occurrence, string>): readonly Seen[] {
+  const found: Seen[] = [];
+  for (const routine of program.routines.values())
+    for (const step of routine.steps)
+      for (const occurrence of occurrences(step)) {
+        const text = occurrenceText(occurrence);
+        if (isPure(occurrence)) names.set(occurrence, text);
+        else
+          found.push({
+            occurrence,
+            strong: [step.table, step.chain, step.rule.text, text].join('\n'),
+            weak: text,
+          });
+      }
+  return found;
+}
+
+/** Whether the n-th of its text is in both lists; asked of each member of both, in order. */
+function common(a: readonly Seen[], b: readonly Seen[], by: 'strong' | 'weak'): (seen: Seen) => boolean {
+  const count = (list: readonly Seen[]): Map<string, number> => {
+    const counts = new Map<string, number>();
+    for (const seen of list) counts.set(seen[by], (counts.get(seen[by]) ?? 0) + 1);
+    return counts;
+  };
+  const [left, right] = [count(a), count(b)];
+  const used = new Map<Seen, boolean>();
+  for (const list of [a, b]) {
+    const at = new Map<string, number>();
+    for (const seen of list) {
+      const index = at.get(seen[by]) ?? 0;
+      at.set(seen[by], index + 1);
+      used.set(seen, index < Math.min(left.get(seen[by]) ?? 0, right.get(seen[by]) ?? 0));
+    }
+  }
+  return (seen) => used.get(seen) ?? false;
+}
+
+function number(
+  list: readonly Seen[],
+  by: 'strong' | 'weak',
+  names: Map<Occurrence, string>,
+  prefix: string,
+): void {
+  const counts = new Map<string, number>();
+  for (const seen of list) {
+    const index = counts.get(seen[by]) ?? 0;
+    counts.set(seen[by], index + 1);
+    names.set(seen.occurrence, `${prefix}${index}\n${seen[by]}`);
+  }
+}

@@ -6,6 +6,7 @@ import type { Packet } from '../traffic/model.js';
 
 const HOOKS = ['INPUT', 'OUTPUT', 'FORWARD'] as const;
 const STATES = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'] as const;
+const PACKET_TYPES = ['unicast', 'broadcast', 'multicast', 'otherhost'] as const;
 const FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'NONE', 'ALL'] as const;
 
 interface Field {
@@ -40,6 +41,10 @@ const FIELDS: Readonly<Record<keyof Packet, Field>> = {
   state: text(`one of ${STATES.join(', ')}`, isIn(STATES)),
   type: number(255),
   code: number(255),
+  mac: text('a hardware address', (value) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)),
+  uid: number(0xffffffff),
+  gid: number(0xffffffff),
+  packetType: text(`one of ${PACKET_TYPES.join(', ')}`, isIn(PACKET_TYPES)),
 };
 
 /** @param place Where it stands, for problems; absent for flags of a command line. */

@@ -1,5 +1,6 @@
 /** Equal things of many hosts and of both families, folded into one, so that a thousand hosts read like one. */
 import type { Family, RuleDiff, SetDiff } from '../netfilter/model.js';
+import type { Place } from '../problem.js';
 import type { Finding, HostPlan, Plan } from '../rollout/model.js';
 import type { DecidingRule, Flow, Packet } from '../traffic/model.js';
 
@@ -42,7 +43,14 @@ export function trafficRows(plan: Plan, kind: TrafficKind): readonly TrafficRow[
       const key = keyOfRow(row);
       const known = rows.get(key);
       if (known === undefined) rows.set(key, { row, hosts: [host.host] });
-      else if (known.hosts.at(-1) !== host.host) known.hosts.push(host.host);
+      else {
+        if (known.hosts.at(-1) !== host.host) known.hosts.push(host.host);
+        known.row = {
+          ...known.row,
+          before: agreed(known.row.before, row.before),
+          after: agreed(known.row.after, row.after),
+        };
+      }
     }
   }
   return [...rows.entries()]
@@ -53,6 +61,16 @@ export function trafficRows(plan: Plan, kind: TrafficKind): readonly TrafficRow[
     )
     .map(({ row }) => row);
 }
+
+/** The line that a rule comes from, as far as it is the same on all hosts: live rules and baselines have one a host. */
+const agreed = (known: readonly DecidingRule[], other: readonly DecidingRule[]): readonly DecidingRule[] =>
+  known.map((rule, index) => {
+    const { source, ...rest } = rule;
+    return source === undefined || placed(source) === placed(other[index]?.source) ? rule : rest;
+  });
+
+const placed = (place: Place | undefined): string =>
+  place === undefined ? '' : `${place.file}:${place.line}:${place.column}`;
 
 /** From anywhere weighs more than every port, which weighs more than every destination. */
 const breadth = (row: TrafficRow): number =>
@@ -104,9 +122,9 @@ const single = (flow: Flow): Omit<TrafficRow, 'hosts'> => ({
   example: flow.example,
 });
 
-/** The same rule at another number of its chain is the same rule to a reader. */
+/** The same rule at another number of its chain, or of another host's file, is the same rule to a reader. */
 const identity = (rule: DecidingRule): string =>
-  JSON.stringify([rule.table, rule.chain, rule.number === 0, rule.text, rule.source]);
+  JSON.stringify([rule.table, rule.chain, rule.number === 0, rule.text]);
 
 const distinct = (rules: readonly DecidingRule[]): readonly DecidingRule[] => [
   ...new Map(rules.map((rule) => [identity(rule), rule])).values(),

@@ -1,76 +1,269 @@
-/** Rules that decide nothing: every packet that they match was decided before. */
+/**
+ * Rules without effect (the taxonomy of Al-Shaer and Hamed, by sets instead of pairs): rules that no packet reaches
+ * because earlier ones together took them all, and accepting rules whose packets later ones would accept too.
+ */
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
-import { type Problem, warning } from '../problem.js';
-import { LEAF, OverBudget } from './bdd.js';
+import { byPlace, note, type Problem, warning } from '../problem.js';
+import { FALSE, LEAF, OverBudget, TRUE } from './bdd.js';
 import { DEFAULT_BUDGET } from './compare.js';
-import { withRules } from './decisions.js';
-import { evaluate, LoopingChain, OWN_QUESTIONS, TRACKED } from './evaluate.js';
-import type { TrafficOptions } from './model.js';
-import { HOOKS } from './pipeline.js';
-import { compileProgram, type Step } from './program.js';
+import { verdictsOnly } from './decisions.js';
+import { effect, LoopingChain, matchOf, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
+import { PIPELINES, type Stage } from './pipeline.js';
+import { compileProgram, type Program, type Routine, routineKey, type Step } from './program.js';
 import { createSpace } from './space.js';
 
-/** Rules of the filter table that can never decide, by the union of all that come before them; with their places. */
-export function findAnomalies(ruleset: Ruleset, options: TrafficOptions = {}): readonly Problem[] {
+type Verdict = 'accept' | 'refuse';
+
+/** What all contexts in which a rule is read say of it together. */
+interface Sighting {
+  /** Some packet reaches and matches it. */
+  alive: boolean;
+  /** Some packet matches it at all. */
+  possible: boolean;
+  /** In every context, what it accepts would be accepted behind it. */
+  needless: boolean;
+  /** Verdicts that its packets got before it. */
+  readonly earlier: Set<Verdict>;
+  readonly blockers: Map<Step, Verdict>;
+}
+
+/** One problem a line of policy or rules, by place. A spent budget leaves a note and what was found. */
+export function findAnomalies(ruleset: Ruleset): readonly Problem[] {
   const problems = FAMILIES.flatMap((family) => {
     try {
-      return deadRules(ruleset, family, options).map((step) => dead(step, family));
-    } catch (thrown) {
-      // What is too large to prove is not claimed; a loop is reported where the rules are checked.
-      if (thrown instanceof OverBudget || thrown instanceof LoopingChain) return [];
-      throw thrown;
+      return inFamily(ruleset, family);
+    } catch (caught) {
+      if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
+      const name = family === 'v4' ? 'IPv4' : 'IPv6';
+      return [
+        note(
+          'anomalies-not-searched',
+          `Rules without effect were not searched for in ${name}: ${caught.message}`,
+        ),
+      ];
     }
   });
-  return problems;
+  return onePerLine(problems).toSorted(byPlace);
 }
 
-const dead = ({ chain, number, rule }: Step, family: Family): Problem =>
-  warning(
-    'dead-rule',
-    `Rule ${number} of ${chain} (${family === 'v4' ? 'IPv4' : 'IPv6'}) never decides: rules before it decide all of its packets. It is ${rule.text}`,
-    rule.place,
-    'Move it up, or take it out.',
-  );
+function inFamily(ruleset: Ruleset, family: Family): readonly Problem[] {
+  const program = compileProgram(ruleset, family, []);
+  if ([...program.routines.values()].every((routine) => routine.steps.length === 0)) return [];
+  const space = createSpace(family, [program], OWN_QUESTIONS, DEFAULT_BUDGET);
+  const sightings = new Map<Step, Sighting>();
+  for (const { stage, hook } of stagesOf(program)) {
+    const routine = program.routines.get(routineKey(stage.table, stage.chain));
+    if (routine === undefined) continue;
+    const decisions = verdictsOnly(space.store);
+    const scene = stageScene({ space, program, hook, decisions }, stage, () => decisions.accepted);
+    const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
+    visit({ scene, sightings, taken: { accept: FALSE, refuse: FALSE }, before: [] }, routine, TRUE, end, []);
+  }
+  return [...sightings].flatMap(([step, sighting]) => complain(step, sighting));
+}
 
-function deadRules(ruleset: Ruleset, family: Family, options: TrafficOptions): readonly Step[] {
-  const program = compileProgram(ruleset, family, options.addresses ?? []);
-  const space = createSpace(family, [program], OWN_QUESTIONS, options.budget ?? DEFAULT_BUDGET);
-  const { store } = space;
-  const decisions = withRules(store);
-  const arriving = space.encode(TRACKED, space.nameOf);
-  const deciding = new Set<string>();
-  const seen = new Set<number>();
-  const visit = (at: number): void => {
-    if (seen.has(at)) return;
-    seen.add(at);
-    if (store.level(at) === LEAF) {
-      const { by } = decisions.decisionOf(at);
-      if (by !== null) deciding.add(`${by.chain} ${by.number}`);
-      return;
+type TableStage = Extract<Stage, { kind: 'table' }>;
+
+/** Every built-in chain once. */
+function stagesOf(
+  program: Program,
+): readonly { readonly stage: TableStage; readonly hook: keyof typeof PIPELINES }[] {
+  const found = new Map<string, { stage: TableStage; hook: keyof typeof PIPELINES }>();
+  for (const hook of ['INPUT', 'FORWARD', 'OUTPUT'] as const)
+    for (const stage of PIPELINES[hook]) {
+      if (stage.kind !== 'table') continue;
+      const key = routineKey(stage.table, stage.chain);
+      if (program.routines.has(key) && !found.has(key)) found.set(key, { stage, hook });
     }
-    visit(store.low(at));
-    visit(store.high(at));
-  };
-  for (const hook of HOOKS)
-    visit(store.choose(arriving, evaluate({ space, program, hook, decisions }), store.leaf(2)));
-  const used = usedChains(program.routines);
-  return [...program.routines.values()]
-    .filter(({ table, name }) => table === 'filter' && used.has(name))
-    .flatMap(({ steps }) => steps)
-    .filter(({ action }) => action.kind === 'accept' || action.kind === 'drop' || action.kind === 'reject')
-    .filter(({ chain, number }) => !deciding.has(`${chain} ${number}`));
+  return [...found.values()];
 }
 
-/** Built-in chains, and those that they lead to. */
-function usedChains(routines: ReturnType<typeof compileProgram>['routines']): ReadonlySet<string> {
-  const used = new Set<string>();
-  const visit = (name: string): void => {
-    if (used.has(name)) return;
-    used.add(name);
-    for (const { action } of routines.get(`filter ${name}`)?.steps ?? [])
-      if (action.kind === 'call') visit(action.chain);
-  };
-  for (const { table, name, policy } of routines.values())
-    if (table === 'filter' && policy !== undefined) visit(name);
-  return used;
+/** One built-in chain, read from the first rule to the last. */
+interface Reading {
+  readonly scene: Scene;
+  readonly sightings: Map<Step, Sighting>;
+  /** Packets that rules so far have decided. */
+  readonly taken: { accept: number; refuse: number };
+  /** Rules that decided any, in order. */
+  readonly before: { readonly step: Step; readonly verdict: Verdict; readonly packets: number }[];
+}
+
+/** @returns the packets that come out at the end of the chain. */
+function visit(
+  reading: Reading,
+  routine: Routine,
+  arriving: number,
+  end: number,
+  path: readonly string[],
+): number {
+  const { scene, taken } = reading;
+  const { space } = scene;
+  const { store } = space;
+  const rests = restsOf(scene, routine, end, path);
+  let reach = arriving;
+  let fallen = FALSE;
+  for (const [index, step] of routine.steps.entries()) {
+    const match = matchOf(scene, step, path);
+    const hit = store.and(reach, match);
+    sight(reading, step, match, hit, rests[index] as number);
+    if (hit === FALSE) continue;
+    const left = store.without(reach, match);
+    const { action } = step;
+    const decide = (verdict: Verdict): void => {
+      taken[verdict] = store.or(taken[verdict], hit);
+      reading.before.push({ step, verdict, packets: hit });
+      reach = left;
+    };
+    switch (action.kind) {
+      case 'accept':
+      case 'send':
+        decide('accept');
+        break;
+      case 'drop':
+      case 'reject':
+        decide('refuse');
+        break;
+      case 'return':
+        fallen = store.or(fallen, hit);
+        reach = left;
+        break;
+      case 'call': {
+        const inner = scene.program.routines.get(routineKey(step.table, action.chain));
+        if (inner === undefined || path.length > 512) break;
+        const after = action.goto ? end : (rests[index] as number);
+        const back = visit(reading, inner, hit, after, [...path, `${step.chain} ${step.number}`]);
+        if (action.goto) fallen = store.or(fallen, back);
+        reach = action.goto ? left : store.or(left, back);
+        break;
+      }
+      case 'mark':
+      case 'loseMark': {
+        // Packets come out with other marks than they came with.
+        const axis = space.axes.get('mark');
+        if (axis !== undefined) reach = store.exists(reach, axis.first, axis.first + axis.width);
+        break;
+      }
+      case 'ask':
+        if (action.continues === null) reach = left;
+        break;
+      default:
+        break;
+    }
+  }
+  return store.or(fallen, reach);
+}
+
+/** What becomes of packets behind each rule of a chain. */
+function restsOf(scene: Scene, routine: Routine, end: number, path: readonly string[]): readonly number[] {
+  const rests: number[] = [];
+  let rest = end;
+  for (let index = routine.steps.length - 1; index >= 0; index--) {
+    const step = routine.steps[index] as Step;
+    rests[index] = rest;
+    if (step.action.kind === 'continue') continue;
+    const result = effect(scene, step, scene.accept, end, rest, path);
+    rest = scene.space.store.choose(matchOf(scene, step, path), result, rest);
+  }
+  return rests;
+}
+
+function sight(reading: Reading, step: Step, match: number, hit: number, rest: number): void {
+  const { scene, sightings, taken, before } = reading;
+  const { store } = scene.space;
+  let sighting = sightings.get(step);
+  if (sighting === undefined) {
+    sighting = { alive: false, possible: false, needless: true, earlier: new Set(), blockers: new Map() };
+    sightings.set(step, sighting);
+  }
+  if (match !== FALSE) sighting.possible = true;
+  if (hit !== FALSE) {
+    sighting.alive = true;
+    const accepted = where(scene.space, rest, (leaf) => scene.decisions.verdictOf(leaf) === 'accept');
+    if (store.level(rest) === LEAF || store.without(hit, accepted) !== FALSE) sighting.needless = false;
+    return;
+  }
+  for (const verdict of ['accept', 'refuse'] as const)
+    if (store.and(match, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
+  for (const { step: blocker, verdict, packets } of before) {
+    if (sighting.blockers.size >= MOST_BLOCKERS) break;
+    if (store.and(packets, match) !== FALSE) sighting.blockers.set(blocker, verdict);
+  }
+}
+
+const MOST_BLOCKERS = 4;
+
+function complain(step: Step, sighting: Sighting): readonly Problem[] {
+  const { place } = step.rule;
+  const own: Verdict | undefined =
+    step.action.kind === 'accept'
+      ? 'accept'
+      : step.action.kind === 'drop' || step.action.kind === 'reject'
+        ? 'refuse'
+        : undefined;
+  const name = `"-A ${step.chain} ${step.rule.text}" (${step.table})`;
+  if (!sighting.possible)
+    return [warning('dead-rule', `${name} can never match: its conditions exclude one another.`, place)];
+  if (!sighting.alive) {
+    const [verdict] = sighting.earlier;
+    const by = earlierRules(sighting);
+    if (own === undefined || verdict === undefined)
+      return [
+        note('dead-rule', `${name} can never match: no packet that it would match gets so far${by}.`, place),
+      ];
+    if (sighting.earlier.size === 1 && verdict === own)
+      return [
+        note('redundant-rule', `${name} can never match: earlier rules decide the same${by}.`, place, REMOVE),
+      ];
+    return [
+      warning(
+        'shadowed-rule',
+        `${name} can never match: its packets are ${sighting.earlier.size > 1 ? 'accepted or dropped' : DONE[verdict]} before${by}.`,
+        place,
+        'Move it before them, or remove it.',
+      ),
+    ];
+  }
+  if (own === 'accept' && sighting.needless && step.table === 'filter')
+    return [
+      note(
+        'redundant-rule',
+        `${name} changes nothing: later rules accept all that it accepts.`,
+        place,
+        REMOVE,
+      ),
+    ];
+  return [];
+}
+
+const DONE: { readonly [verdict in Verdict]: string } = { accept: 'accepted', refuse: 'dropped' };
+const REMOVE = 'Remove it, or keep it where it says something to people.';
+
+function earlierRules({ blockers }: Sighting): string {
+  const shown = [...blockers.keys()].slice(0, MOST_BLOCKERS - 1);
+  if (shown.length === 0) return '';
+  const more = blockers.size > shown.length ? ' and others' : '';
+  return `, by ${shown
+    .map(
+      (step) =>
+        `"-A ${step.chain} ${step.rule.text}"${step.rule.place ? ` at ${step.rule.place.file}:${step.rule.place.line}` : ''}`,
+    )
+    .join(', ')}${more}`;
+}
+
+/** A line of policy makes many rules: the first finding of a kind stands for all of that line. */
+function onePerLine(problems: readonly Problem[]): readonly Problem[] {
+  const found = new Map<string, Problem & { count: number }>();
+  for (const problem of problems) {
+    const { place } = problem;
+    const key =
+      place === undefined ? problem.message : `${problem.id} ${place.file} ${place.line} ${place.column}`;
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { ...problem, count: 1 });
+    else known.count++;
+  }
+  return [...found.values()].map(({ count, ...problem }) =>
+    count === 1
+      ? problem
+      : { ...problem, message: `${problem.message} So it is with ${count - 1} more rules of this line.` },
+  );
 }

@@ -141,19 +141,19 @@ function runTable(
   if (routine === undefined || (routine.steps.length === 0 && routine.policy === 'ACCEPT'))
     return accept(undefined);
   const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : accept(undefined);
-  const scene: Scene = {
-    ...evaluation,
-    stage,
-    caring: care,
-    accept,
-    summaries: new Map(),
-    matches: new Map(),
-  };
+  const scene = stageScene(evaluation, stage, accept, care);
   const decided = body(scene, routine, accept, end, []);
   return stage.table === 'nat'
     ? store.choose(space.encode(FIRST_OF_CONNECTION, space.nameOf), decided, rest)
     : decided;
 }
+
+export const stageScene = (
+  evaluation: Evaluation,
+  stage: Scene['stage'],
+  accept: Scene['accept'],
+  caring: number = TRUE,
+): Scene => ({ ...evaluation, stage, caring, accept, summaries: new Map(), matches: new Map() });
 
 type Accept = (step: Step | undefined) => number;
 
@@ -208,7 +208,7 @@ function disjunction(scene: Scene, nodes: readonly number[]): number {
 }
 
 /** What becomes of a packet that the step matches. */
-function effect(
+export function effect(
   scene: Scene,
   step: Step,
   accept: Accept,
@@ -305,7 +305,7 @@ const BEFORE_NAT: ReadonlySet<string> = new Set(['PREROUTING', 'OUTPUT']);
 const phase = ({ table, chain }: Scene['stage']): string =>
   BEFORE_NAT.has(chain) && table !== 'filter' && table !== 'security' ? 'before' : 'after';
 
-function matchOf(scene: Scene, step: Step, path: readonly string[]): number {
+export function matchOf(scene: Scene, step: Step, path: readonly string[]): number {
   const known = scene.matches.get(step);
   if (known !== undefined) return known;
   const { space, caring } = scene;

@@ -1,4 +1,5 @@
 /** What the policy says of traffic beside its rules: guards, proved for every packet, and tests of single packets. */
+import { isIP } from 'node:net';
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
 import { protocolNumber } from '../netfilter/protocols.js';
 import type { AddressSet, Fleet, Guard, Host, PolicyTest, Service } from '../policy/fleet.js';
@@ -170,7 +171,7 @@ export function runPolicyTests(fleet: Fleet, host: Host, ruleset: Ruleset): read
 }
 
 function runTest(test: PolicyTest, host: Host, explain: ReturnType<typeof explainer>): readonly Problem[] {
-  const packet = readPacket(test.packet, test.place);
+  const packet = readPacket(wholePacket(test, host), test.place);
   if (!packet.ok) return packet.problems;
   const { verdict, rule, assumptions } = explain(packet.value satisfies Packet);
   if (verdict === test.verdict) return [];
@@ -183,4 +184,12 @@ function runTest(test: PolicyTest, host: Host, explain: ReturnType<typeof explai
       test.place,
     ),
   ];
+}
+
+/** The host's own side of a packet may be left out: it is the address of the other side's family. */
+function wholePacket({ packet }: PolicyTest, { addresses }: Host): PolicyTest['packet'] {
+  const side = packet.hook === 'OUTPUT' ? 'src' : 'dst';
+  const other = String(packet[side === 'src' ? 'dst' : 'src'] ?? '');
+  const own = addresses.find((address) => isIP(address) === isIP(other));
+  return packet.hook === 'FORWARD' || own === undefined ? packet : { [side]: own, ...packet };
 }

@@ -30,7 +30,16 @@ interface Part {
   readonly lines: Lines;
 }
 
+/** Roles share their rules between hosts as the same objects: each is written and read once for a way of logging. */
+const WRITTEN = new WeakMap<PolicyRule, Map<string, Lines>>();
+const READ = new WeakMap<Lines, Read>();
 const KNOWN = new WeakMap<Fleet, Canonical>();
+
+/** Lines as canonical rules. */
+interface Read {
+  readonly rules: readonly Rule[];
+  readonly chains: readonly { readonly name: string; readonly rules: readonly Rule[] }[];
+}
 
 /**
  * What Sallyport owns on a host: `SALLYPORT-*` chains, one hook in each built-in chain that has one, the policies of the
@@ -61,11 +70,14 @@ function partsOf(fleet: Fleet, host: Host, family: Family, log: LogLook): readon
     const translation = translate(rule, host, family, fleet.setsFrom);
     return translation === undefined ? [] : [{ rule, translation }];
   });
-  const rulesOf = (chain: string, rules: readonly PolicyRule[]): readonly Part[] =>
-    rules.map((rule): Part => {
-      const context = { family, chain: ownedChain(chain), setsFrom: fleet.setsFrom, log };
-      return { table: 'filter', chain, place: rule.place, lines: ruleLines(rule, context) };
+  const key = `${family} ${fleet.setsFrom} ${JSON.stringify(log)}`;
+  const rulesOf = (chain: string, rules: readonly PolicyRule[]): readonly Part[] => {
+    const context = { family, chain: ownedChain(chain), setsFrom: fleet.setsFrom, log };
+    return rules.map((rule): Part => {
+      const lines = once(WRITTEN, rule, key, () => ruleLines(rule, context));
+      return { table: 'filter', chain, place: rule.place, lines };
     });
+  };
   const own = (chain: string, rules: readonly PolicyRule[]): readonly Part[] =>
     [
       ...rawParts(host, family, 'filter', chain),
@@ -134,6 +146,19 @@ function unwritten(host: Host, parts: readonly Part[]): readonly Problem[] {
     );
 }
 
+function once(
+  memory: WeakMap<PolicyRule, Map<string, Lines>>,
+  rule: PolicyRule,
+  key: string,
+  make: () => Lines,
+): Lines {
+  const known = memory.get(rule) ?? new Map<string, Lines>();
+  memory.set(rule, known);
+  const lines = known.get(key) ?? make();
+  known.set(key, lines);
+  return lines;
+}
+
 type Draft = Map<string, Rule[]>;
 
 function tablesOf(
@@ -146,20 +171,40 @@ function tablesOf(
   const drafts = new Map<TableName, Draft>([
     ['filter', new Map(BUILT_IN_CHAINS.filter.map((chain) => [ownedChain(chain), []]))],
   ]);
-  for (const { table, chain, place, lines } of parts) {
-    const draft = drafts.get(table) ?? new Map<string, Rule[]>();
-    drafts.set(table, draft);
-    for (const { name, rules } of [{ name: ownedChain(chain), rules: lines.rules }, ...lines.chains]) {
+  for (const part of parts) {
+    const draft = drafts.get(part.table) ?? new Map<string, Rule[]>();
+    drafts.set(part.table, draft);
+    const { rules, chains } = readPart(part, family, known, problems);
+    for (const { name, rules: some } of [{ name: ownedChain(part.chain), rules }, ...chains]) {
       const to = draft.get(name) ?? [];
       draft.set(name, to);
-      for (const text of rules)
-        to.push(...canonicalRules(text, { family, table, chain: name, place }, known, problems));
+      to.push(...some);
     }
   }
   return TABLE_NAMES.flatMap((name) => {
     const draft = drafts.get(name);
     return draft === undefined ? [] : [tableOf(name, draft, host, family, known)];
   });
+}
+
+function readPart(
+  { table, chain, place, lines }: Part,
+  family: Family,
+  known: Canonical,
+  problems: Problem[],
+): Read {
+  const before = READ.get(lines);
+  if (before !== undefined) return before;
+  const found: Problem[] = [];
+  const read = (name: string, texts: readonly string[]): readonly Rule[] =>
+    texts.flatMap((text) => canonicalRules(text, { family, table, chain: name, place }, known, found));
+  const made = {
+    rules: read(ownedChain(chain), lines.rules),
+    chains: lines.chains.map(({ name, rules }) => ({ name, rules: read(name, rules) })),
+  };
+  if (found.length === 0) READ.set(lines, made);
+  problems.push(...found);
+  return made;
 }
 
 function tableOf(name: TableName, draft: Draft, host: Host, family: Family, known: Canonical): Table {

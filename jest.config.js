@@ -22,6 +22,8 @@ const tier = (name, testMatch, extra = {}) => ({
 });
 
 export default {
+  // Against hangs alone: machines are shared, and speed is measured in benchmarks.
+  testTimeout: 120_000,
   projects: [
     tier('unit', ['**/*.test.ts'], {
       testPathIgnorePatterns: ['<rootDir>/test/conformance/', '<rootDir>/test/lab/'],

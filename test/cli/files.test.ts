@@ -26,7 +26,7 @@ describe('compare', () => {
     expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
     expect(stdout).toMatch(/^Opens 1\.\n/);
     expect(stdout).toContain('+ tcp/443 from anywhere');
-    expect(stdout).toContain(`+${WEB}`);
+    expect(stdout).toContain(`+ ${WEB}`);
   });
 
   test('answers in JSON as documented', async () => {
@@ -91,7 +91,13 @@ describe('explain --rules', () => {
     expect(stdout.trim().split('\n')).toHaveLength(1);
     expect(JSON.parse(stdout)).toMatchObject({
       verdict: 'accept',
-      rule: { table: 'filter', chain: 'INPUT', number: 2, text: WEB, source: { line: 6 } },
+      rule: {
+        table: 'filter',
+        chain: 'INPUT',
+        number: 2,
+        text: WEB.replace('-A INPUT ', ''),
+        source: { line: 6 },
+      },
       assumptions: [],
     });
   });

@@ -26,7 +26,8 @@ export interface ClientOptions {
 const DEFAULT_TIMEOUT = 20_000;
 
 export function connect({ token, apiUrl, repository, timeout = DEFAULT_TIMEOUT }: ClientOptions): Client {
-  const octokit = getOctokit(token, { baseUrl: apiUrl });
+  // Without a token the action asks nothing; the library still wants one to be made.
+  const octokit = getOctokit(token === '' ? 'none' : token, { baseUrl: apiUrl });
   octokit.hook.before('request', (options) => {
     options.request = { ...options.request, signal: AbortSignal.timeout(timeout) };
   });

@@ -61,6 +61,7 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
       'refused',
       `confirm_within is ${window} seconds; a new connection and its retry need ${MINIMUM_CONFIRM_SECONDS}`,
     );
+  if (!/^[\w.-]{1,64}$/.test(change.run)) return ended('refused', `"${change.run}" is no name for a run`);
   const token = randomBytes(16).toString('hex');
   const ways = await workingWays(scene);
 

@@ -38,7 +38,6 @@ export function variablesOf(host: Host, change: Change, token: string): Variable
     SECONDS: String(change.confirmWithinSeconds),
     DIGEST: change.digest ?? `sha256:${sha256([owned.v4, owned.v6, owned.sets].join('\0'))}`,
     OWNERSHIP: change.ownership ?? 'chains',
-    SET_NAMES: setNames(change).join(' '),
     ENABLE: host.boot.enable ? 'yes' : 'no',
     SUMS: Object.entries(files)
       .map(([name, text]) => `${sha256(text)}  ${name}\n`)
@@ -65,17 +64,6 @@ export function variablesOf(host: Host, change: Change, token: string): Variable
     BEFORE_SETS: before(savedBefore.sets),
     ...(paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' }),
   };
-}
-
-/** The sets that the change makes, alters or takes away: those that Sallyport answers for. */
-function setNames({ forward, backward, owned }: Change): readonly string[] {
-  const texts = [forward.sets, forward.setsAfter, backward.sets, backward.setsAfter, owned.sets];
-  const names = texts.flatMap((text) =>
-    [...text.matchAll(/^(?:create|add|flush|destroy|swap|-N|-A|-X|-F|-W) (\S+)(?: (\S+))?/gm)].flatMap(
-      ([line, one = '', other = '']) => (/^(swap|-W) /.test(line) ? [one, other] : [one]),
-    ),
-  );
-  return [...new Set(names)].sort();
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();

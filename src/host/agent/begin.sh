@@ -69,7 +69,11 @@ abandon() {
 unpack() {
   put "$DIR/run" "$SP_RUN" && put "$DIR/commit" "$SP_COMMIT" && put "$DIR/owner" "$SP_OWNER" || return 1
   put "$DIR/token" "$SP_TOKEN" && put "$DIR/ownership" "$SP_OWNERSHIP" && put "$DIR/enable" "$SP_ENABLE" || return 1
-  put "$DIR/set-names" "$SP_SET_NAMES" && put "$DIR/agent.sh" "$SP_AGENT" || return 1
+  put "$DIR/agent.sh" "$SP_AGENT" || return 1
+  if [ -n "$SP_PATH_V4" ]; then
+    put "$DIR/path.v4" "$SP_PATH_V4" && put "$DIR/path.v6" "$SP_PATH_V6" || return 1
+    put "$DIR/path.sets" "$SP_PATH_SETS" || return 1
+  fi
   put "$DIR/forward.sets" "$SP_FORWARD_SETS" && put "$DIR/forward.v4" "$SP_FORWARD_V4" || return 1
   put "$DIR/forward.v6" "$SP_FORWARD_V6" && put "$DIR/forward.setsAfter" "$SP_FORWARD_AFTER" || return 1
   put "$DIR/backward.sets" "$SP_BACKWARD_SETS" && put "$DIR/backward.v4" "$SP_BACKWARD_V4" || return 1

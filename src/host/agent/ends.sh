@@ -58,13 +58,26 @@ undo() {
     for each in apply_sets:sets apply_v4:v4 apply_v6:v6 apply_sets:setsAfter; do
       "${each%:*}" "$DIR/backward.${each#*:}"
     done 2>"$ERRORS"
+    sweep_sets
     if stands snapshot; then return 0; fi
     load "$DIR/snapshot" 2>>"$ERRORS"
+    sweep_sets
     stands snapshot
     return
   fi
   undone_by='; the snapshot was damaged, so the saved rules were loaded'
   load_boot 2>"$ERRORS"
+}
+
+# Sets of ours that the snapshot does not have: what a change that broke off left behind.
+sweep_sets() {
+  if ! has ipset; then return 0; fi
+  ipset list -n | awk '
+    old && $1 == "create" { there[$2] = 1 }
+    !old && /^SALLYPORT-/ && !($1 in there)
+  ' old=1 "$DIR/snapshot.sets" old=0 - | while read -r set; do
+    ipset destroy "$set" 2>/dev/null || :
+  done
 }
 
 intact() { (cd "$DIR" && sha256sum -c sums >/dev/null 2>&1); }

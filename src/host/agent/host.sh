@@ -29,10 +29,6 @@ unit_enabled() {
   return 1
 }
 
-unit_exists() {
-  [ -e "/usr/lib/systemd/system/$1" ] || [ -e "/lib/systemd/system/$1" ] || [ -e "/etc/systemd/system/$1" ]
-}
-
 sysv_enabled() {
   for unit in /etc/rc[S2-5].d/S[0-9][0-9]"$1"; do
     [ ! -e "$unit" ] || return 0
@@ -88,10 +84,16 @@ find_loader() {
     if runlevel_enabled ipset; then
       BOOT_SETS=$(openrc_value /etc/conf.d/ipset IPSET_SAVE /var/lib/ipset/rules-save)
     fi
-  elif unit_exists iptables.service; then
+  elif [ -f /usr/lib/systemd/system/iptables.service ] && [ ! -L /usr/lib/systemd/system/iptables.service ]; then
     LOADER=systemd-iptables BOOT_V4=/etc/iptables/iptables.rules BOOT_V6=/etc/iptables/ip6tables.rules
     if unit_enabled iptables.service && { unit_enabled ip6tables.service || ! has_ipv6; }; then ENABLED=yes; fi
     if unit_enabled ipset.service; then BOOT_SETS=/etc/ipset.conf; fi
+  fi
+  # A transaction remembers what its `begin` was told.
+  if [ -n "$DIR" ] && [ -e "$DIR/path.v4" ]; then
+    SP_PATH_V4=$(first_line "$DIR/path.v4")
+    SP_PATH_V6=$(first_line "$DIR/path.v6")
+    SP_PATH_SETS=$(first_line "$DIR/path.sets")
   fi
   if [ -n "$SP_PATH_V4" ]; then
     BOOT_V4=$SP_PATH_V4 BOOT_V6=$SP_PATH_V6 BOOT_SETS=$SP_PATH_SETS

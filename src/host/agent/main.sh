@@ -96,7 +96,7 @@ abort() {
 : "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}"
 : "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
 : "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_SUMS=}"
-: "${SP_OWNERSHIP=}" "${SP_SET_NAMES=}" "${SP_ENABLE=}"
+: "${SP_OWNERSHIP=}" "${SP_ENABLE=}"
 : "${SP_FORWARD_SETS=}" "${SP_FORWARD_V4=}" "${SP_FORWARD_V6=}" "${SP_FORWARD_AFTER=}"
 : "${SP_BACKWARD_SETS=}" "${SP_BACKWARD_V4=}" "${SP_BACKWARD_V6=}" "${SP_BACKWARD_AFTER=}"
 : "${SP_LIVE_V4=}" "${SP_LIVE_V6=}" "${SP_LIVE_SETS=}" "${SP_OWNED_V4=}" "${SP_OWNED_V6=}" "${SP_OWNED_SETS=}"
@@ -106,6 +106,8 @@ abort() {
 LATE=2
 # Who this process is, where it matters whom to end: supervise, late, confirm, conclude.
 ROLE=''
+# The directory of the transaction that is worked on.
+DIR=''
 ERRORS=/dev/null
 RUN=${2:-}
 case ${1:-} in

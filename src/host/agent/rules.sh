@@ -49,16 +49,14 @@ normal() {
 # Of normal lines, those that Sallyport answers for: its chains, the hooks that lead to them, the policies, its sets.
 # With `foreign`, all others. A rule in a built-in chain is taken without its number: others may come and go above it.
 part() {
-  awk -F '\t' -v which="$1" -v ownership="$(first_line "$DIR/ownership")" -v names="$(first_line "$DIR/set-names")" '
-    BEGIN { split(names, listed, " "); for (at in listed) ours[listed[at]] = 1 }
+  awk -F '\t' -v OFS='\t' -v which="$1" -v ownership="$(first_line "$DIR/ownership")" '
     {
       if (ownership == "tables") own = 1
-      else if ($1 == "sets") own = $3 in ours
       else own = $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
     }
     own == (which == "owned") {
       if (ownership != "tables" && $1 != "sets" && $3 !~ /^SALLYPORT-/) $4 = "-"
-      print $1 "\t" $2 "\t" $3 "\t" $4 "\t" $5
+      print
     }'
 }
 

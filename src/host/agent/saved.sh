@@ -48,9 +48,11 @@ write_saved() {
 # rules are written.
 persist() {
   find_loader
+  [ -n "$BOOT_V4" ] || return 1
   if to_save sets; then
-    awk 'FNR == NR { if ($1 == "create") new[$2] = 1; print; next } !($2 in new)' \
-      "$DIR/saved.sets" "$DIR/old.sets" >"$DIR/union.sets" 2>/dev/null || cp "$DIR/saved.sets" "$DIR/union.sets" || return 1
+    if [ ! -e "$DIR/old.sets" ]; then : >"$DIR/old.sets"; fi
+    awk '!old { if ($1 == "create") new[$2] = 1; print } old && !($2 in new)' \
+      old=0 "$DIR/saved.sets" old=1 "$DIR/old.sets" >"$DIR/union.sets" || return 1
     write_saved "$BOOT_SETS" "$DIR/union.sets" || return 1
   fi
   for kind in v4 v6 sets; do
@@ -74,13 +76,14 @@ enable_loader() {
 # Puts back what was there before `persist`.
 unpersist() {
   find_loader
+  [ -n "$BOOT_V4" ] || return 1
   for kind in v4 v6 sets; do
     saved_path=$(boot_path "$kind")
     if [ -z "$saved_path" ]; then continue; fi
-    if [ -e "$DIR/old.$kind" ]; then
-      write_saved "$saved_path" "$DIR/old.$kind" || return 1
-    elif [ -e "$DIR/absent.$kind" ]; then
+    if [ -e "$DIR/absent.$kind" ]; then
       rm -f "$saved_path"
+    elif [ -e "$DIR/old.$kind" ]; then
+      write_saved "$saved_path" "$DIR/old.$kind" || return 1
     fi
   done
 }

@@ -55,7 +55,6 @@ fault(
         const { live, saved } = await standOf(host);
         expect([phase, saved.v4]).toEqual([phase, live.v4]);
         expect([phase, saved.v6]).toEqual([phase, live.v6]);
-        const state = await client.state(host);
         const kept = live.v4.includes('--dport 8443');
         if (!kept) expect({ live, saved }).toEqual(before);
         if (result.outcome === 'confirmed') expect([phase, kept]).toEqual([phase, true]);
@@ -65,11 +64,7 @@ fault(
         const again = await client.deploy(host, open(8443, 9443));
         const settled =
           again.result.outcome === 'confirmed' ? again : await client.deploy(host, open(8443, 9443));
-        expect([phase, state.record.pending?.phase, settled.result]).toEqual([
-          phase,
-          state.record.pending?.phase,
-          expect.objectContaining({ outcome: 'confirmed' }),
-        ]);
+        expect([phase, settled.result]).toMatchObject([phase, { outcome: 'confirmed' }]);
         await expectNew(host, 9443);
         await host.powerCut();
         await host.boot();

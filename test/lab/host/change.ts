@@ -10,7 +10,7 @@ const HOOK = `INPUT -j ${CHAIN}`;
 export interface Wanted {
   readonly rules: readonly string[];
   readonly v6?: readonly string[];
-  /** Members of the set `sallyport-office`, which the v4 rules may name. */
+  /** Members of the set `SALLYPORT-office-4`, which the v4 rules may name. */
   readonly office?: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export function changeTo(state: HostState, wanted: Wanted, changes: Partial<Chan
   const v4 = wanted.rules.filter((rule) => !rule.includes('ipv6-icmp'));
   const v6 = wanted.v6 ?? wanted.rules;
   const owned: RulesText = { v4: ownedText(v4), v6: ownedText(v6), sets: setText(wanted.office) };
-  const before = state.live.sets.includes('create sallyport-office');
+  const before = state.live.sets.includes('create SALLYPORT-office-4');
   const sets = setSteps(state.live.sets, wanted.office);
   return {
     run: `run-${randomBytes(6).toString('hex')}`,
@@ -50,7 +50,7 @@ export function changeTo(state: HostState, wanted: Wanted, changes: Partial<Chan
       v4: back(state.live.v4),
       v6: back(state.live.v6),
       sets: '',
-      setsAfter: before || wanted.office === undefined ? '' : 'destroy sallyport-office\n',
+      setsAfter: before || wanted.office === undefined ? '' : 'destroy SALLYPORT-office-4\n',
     },
     savedBefore: state.saved,
     savedAfter: owned,
@@ -73,13 +73,13 @@ ${rules.map((rule) => `-A ${CHAIN} ${rule}\n`).join('')}COMMIT
 const setText = (members: readonly string[] | undefined): string =>
   members === undefined
     ? ''
-    : `create sallyport-office hash:net family inet hashsize 1024 maxelem 65536\n${members.map((member) => `add sallyport-office ${member}\n`).join('')}`;
+    : `create SALLYPORT-office-4 hash:net family inet hashsize 1024 maxelem 65536\n${members.map((member) => `add SALLYPORT-office-4 ${member}\n`).join('')}`;
 
 function setSteps(
   live: string,
   members: readonly string[] | undefined,
 ): { readonly sets: string; readonly setsAfter: string } {
-  if (live.includes('create sallyport-office') || members === undefined) return { sets: '', setsAfter: '' };
+  if (live.includes('create SALLYPORT-office-4') || members === undefined) return { sets: '', setsAfter: '' };
   return { sets: setText(members), setsAfter: '' };
 }
 

@@ -1,0 +1,265 @@
+/** Groups C, P and U: before anything is changed. */
+
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import { changeTo, open } from '../host/change.js';
+import { clientOf, policyHost } from '../host/hosts.js';
+import { expectNew, expectOld, fault, openScenes, type Scenes, standOf } from './faults.js';
+
+jest.setTimeout(120_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
+
+fault('C4a', 'the disk under /var/lib is full', 'refused before the change', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const mend = await host.fillDisk('/var/lib/sallyport');
+  expect((await client.deploy(host, open(81))).result).toMatchObject(refusedBecause('/var/lib/sallyport'));
+  await mend();
+  await expectOld(host, before);
+});
+
+fault('C4b', '/etc is read-only', 'refused before the change', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const mend = await host.readOnly('/etc/iptables');
+  expect((await client.deploy(host, open(81))).result).toMatchObject(
+    refusedBecause('/etc/iptables/rules.v4 cannot be written'),
+  );
+  await mend();
+  await expectOld(host, before);
+});
+
+fault(
+  'C5',
+  'systemd cannot start units',
+  'armed with processes of its own instead, and confirmed',
+  async () => {
+    const { host, client } = await scenes.host({}, 'whole');
+    await host.must(
+      'printf "#!/bin/sh\\nexit 1\\n" >/usr/local/sbin/systemd-run; chmod +x /usr/local/sbin/systemd-run',
+    );
+    await host.must(
+      'mv /usr/bin/systemd-run /usr/bin/systemd-run.hidden; ln -s /usr/local/sbin/systemd-run /usr/bin/systemd-run',
+    );
+    expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+    await expectNew(host, 81);
+  },
+);
+
+fault('C7', 'rules in both backends', 'an error before anything is planned', async () => {
+  const { host, client } = await scenes.host();
+  await host.must('iptables-legacy -A INPUT -p tcp --dport 9 -j DROP');
+  expect(await client.port.read(policyHost(host))).toMatchObject({
+    status: 'error',
+    problem: { id: 'two-backends' },
+  });
+});
+
+fault(
+  'C8',
+  'a native nft rule makes iptables-save blind',
+  'an error before anything is planned',
+  async () => {
+    const { host, client } = await scenes.host();
+    if ((await host.exec('command -v nft')).code !== 0) return;
+    await host.must("nft add rule ip filter FORWARD tcp dport vmap '{ 1 : drop }'");
+    expect(await client.port.read(policyHost(host))).toMatchObject({
+      status: 'error',
+      problem: { id: 'native-nft-table' },
+    });
+  },
+);
+
+fault(
+  'C9',
+  'the xtables lock is held by another program',
+  'refused or rolled back in time; the old rules stand',
+  async () => {
+    const { host, client } = await scenes.host({ backend: 'legacy' });
+    const before = await standOf(host);
+    const change = changeTo(await client.state(host), open(81), { confirmWithinSeconds: 5 });
+    const mend = await host.holdXtablesLock();
+    const result = await client.port.transact(policyHost(host), change, () => {});
+    expect(result).toMatchObject({ outcome: expect.stringMatching(/refused|rolled-back/) });
+    await mend();
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'C10',
+  'two deploys at the same time',
+  'one wins; the other is refused and told of the first',
+  async () => {
+    const { host, client } = await scenes.host();
+    const other = clientOf(scenes.lab);
+    const state = await client.state(host);
+    const [one, two] = [changeTo(state, open(81)), changeTo(state, open(81), { owner: 'ci@runner' })];
+    const policy = policyHost(host);
+    const results = await Promise.all([
+      client.port.transact(policy, one, () => {}),
+      other.port.transact(policy, two, () => {}),
+    ]);
+    expect(results.map(({ outcome }) => outcome).sort()).toEqual(['confirmed', 'refused']);
+    expect(results.find(({ outcome }) => outcome === 'refused')?.reason).toMatch(
+      /another run|not confirmed yet|not those|not what/,
+    );
+    await other.close();
+    await expectNew(host, 81);
+  },
+);
+
+fault('C13', 'a host that never had rules', 'confirmed; established sessions live on', async () => {
+  const { host, client } = await scenes.host({}, 'light', false);
+  expect(await host.liveRules()).toMatchObject({ v4: '', v6: '' });
+  expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+  await expectNew(host, 81);
+});
+
+fault(
+  'P1',
+  'our own rules change between plan and deploy',
+  'refused: the plan is of another state',
+  async () => {
+    const { host, client } = await scenes.host();
+    const { result } = await client.deploy(host, open(81), {
+      between: () => host.must('iptables -A SALLYPORT-INPUT -p tcp --dport 5 -j ACCEPT'),
+    });
+    expect(result).toMatchObject(refusedBecause('not those that the change was computed from'));
+    const { result: saved } = await client.deploy(host, open(81), {
+      between: () => host.must('echo "# hot fix" >>/etc/iptables/rules.v4'),
+    });
+    expect(saved).toMatchObject(refusedBecause('/etc/iptables/rules.v4 is not what'));
+  },
+);
+
+fault('P2', 'a ban is added between plan and deploy', 'confirmed; the ban stands', async () => {
+  const { host, client } = await scenes.host();
+  await host.must(
+    'iptables -N f2b-sshd; iptables -A f2b-sshd -j RETURN; iptables -A INPUT -p tcp --dport 22 -j f2b-sshd',
+  );
+  const { result } = await client.deploy(host, open(81), {
+    between: () =>
+      host.must(
+        'iptables -I f2b-sshd 1 -s 192.0.2.7 -j DROP; iptables -I INPUT 1 -p tcp --dport 25 -j f2b-sshd',
+      ),
+  });
+  expect(result).toMatchObject({ outcome: 'confirmed' });
+  const { v4 } = await host.liveRules();
+  expect(v4).toContain('-A f2b-sshd -s 192.0.2.7/32 -j DROP');
+  expect(v4).toContain('--dport 81 -j ACCEPT');
+});
+
+fault(
+  'U2',
+  'a chain that is not there, which iptables-restore --test lets through',
+  'refused in the rehearsal',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const broken = { rules: [...open(81).rules, '-j NOWHERE'] };
+    expect((await client.deploy(host, broken)).result).toMatchObject(
+      refusedBecause('the new rules do not load'),
+    );
+    await expectOld(host, before);
+  },
+);
+
+fault('U2b', 'a set that is not there', 'refused in the rehearsal', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const broken = { rules: [...open(81).rules, '-m set --match-set nobody src -j ACCEPT'] };
+  expect((await client.deploy(host, broken)).result).toMatchObject(
+    refusedBecause('the new rules do not load'),
+  );
+  await expectOld(host, before);
+});
+
+fault(
+  'U3',
+  'the second table of a text is faulty',
+  'refused in the rehearsal; no table changed',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const change = changeTo(await client.state(host), open(81));
+    const forward = { ...change.forward, v4: `${change.forward.v4}*nat\n-A NOWHERE -j ACCEPT\nCOMMIT\n` };
+    const result = await client.port.transact(policyHost(host), { ...change, forward }, () => {});
+    expect(result).toMatchObject(refusedBecause('the new rules do not load'));
+    await expectOld(host, before);
+  },
+);
+
+fault('C14', 'ufw is active', 'refused with advice: it would write over the same chains', async () => {
+  const { host, client } = await scenes.host({}, 'light', false);
+  await host.writeFile('/etc/ufw/ufw.conf', 'ENABLED=yes\nLOGLEVEL=low\n');
+  expect((await client.state(host)).facts.managers).toEqual(['ufw']);
+  expect((await client.deploy(host, open(81))).result).toMatchObject(refusedBecause('ufw is active'));
+});
+
+fault(
+  'C15',
+  'nothing on the host loads rules at boot',
+  'refused; a path in the policy is taken instead',
+  async () => {
+    const { host, client } = await scenes.host({}, 'light', false);
+    await host.must('rm /usr/share/netfilter-persistent/plugins.d/*');
+    expect((await client.state(host)).boot).toMatchObject({ loader: 'none', enabled: false });
+    expect((await client.deploy(host, open(81))).result).toMatchObject(
+      refusedBecause('nothing on this host loads rules at boot'),
+    );
+    const paths = { v4: '/etc/firewall/v4', v6: '/etc/firewall/v6', sets: '/etc/firewall/sets' };
+    const policy = policyHost(host, { boot: { enable: false, paths } });
+    expect((await client.deploy(host, open(81), { policy })).result).toMatchObject({ outcome: 'confirmed' });
+    expect(await host.readFile(paths.v4)).toContain('--dport 81 -j ACCEPT');
+  },
+);
+
+fault('C12', 'v6 did not work before either', 'confirmed: the change is not to blame', async () => {
+  const { host, client } = await scenes.host();
+  const mend = await host.cutFamily('v6');
+  expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+  await mend();
+  await expectNew(host, 81);
+});
+
+fault(
+  'C1',
+  'the host key is unknown, changed or revoked',
+  'unreachable, each with its own reason; nothing was asked',
+  async () => {
+    const { host } = await scenes.host();
+    const [key = ''] = host.hostKeys;
+    const [other = ''] = (await scenes.host()).host.hostKeys;
+    const { v4 } = host.addresses;
+    const ids: string[] = [];
+    for (const text of ['', `${v4} ${other}\n`, `${v4} ${key}\n@revoked * ${key}\n`]) {
+      const client = clientOf(scenes.lab, { knownHosts: [text] });
+      const reading = await client.port.read(policyHost(host));
+      ids.push(reading.status === 'unreachable' ? reading.problem.id : reading.status);
+      await client.close();
+    }
+    expect(ids).toEqual(['host-key-unknown', 'host-key-changed', 'host-key-revoked']);
+  },
+);
+
+fault(
+  'C3',
+  'sudo asks for a password',
+  'an error with the line for sudoers; nothing was changed',
+  async () => {
+    const { host, client } = await scenes.host({ user: { name: 'anna', sudo: 'password' } }, 'light', false);
+    expect(await client.port.read(policyHost(host))).toMatchObject({
+      status: 'error',
+      problem: { id: 'sudo-asks' },
+    });
+    const none = await scenes.host({ user: { name: 'anna', sudo: 'none' } }, 'light', false);
+    expect(await none.client.port.read(policyHost(none.host))).toMatchObject({ status: 'error' });
+  },
+);

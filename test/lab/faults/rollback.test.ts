@@ -1,0 +1,141 @@
+/** Group R: the way back. */
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import type { Change } from '../../../src/host/port.js';
+import { until } from '../../../src/lab/shell.js';
+import { changeTo, lockedOut, open } from '../host/change.js';
+import { policyHost, quiet } from '../host/hosts.js';
+import { expectOld, fault, openScenes, type Scenes, standOf } from './faults.js';
+import { askHost } from './questions.js';
+
+jest.setTimeout(240_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 5 } };
+
+fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is said', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: (phase) =>
+      phase === 'verify' ? host.must('echo garbage >/var/lib/sallyport/pending/snapshot.v4') : undefined,
+  });
+  expect(result).toMatchObject({
+    outcome: 'rolled-back',
+    reason: expect.stringContaining('the snapshot was damaged'),
+  });
+  await expectOld(host, before);
+});
+
+fault('R2', 'the way back fails at first', 'tried again until it succeeds, and recorded', async () => {
+  const { host, client } = await scenes.host({ backend: 'legacy' });
+  const before = await standOf(host);
+  let mend = async (): Promise<void> => {};
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: async (phase) => {
+      if (phase !== 'rollback') return;
+      mend = await host.holdXtablesLock();
+      await new Promise((resolve) => setTimeout(resolve, 7_000));
+      await mend();
+    },
+  });
+  expect(result).toMatchObject({ outcome: 'rolled-back' });
+  await expectOld(host, before);
+});
+
+fault(
+  'R3',
+  'a set of ours is destroyed inside the window',
+  'restored with the rules that name it',
+  async () => {
+    const { host, client } = await scenes.host({}, 'light', false);
+    const office = ['192.0.2.0/28', '198.51.100.0/24'];
+    const named = { ...open(81), rules: [...open(81).rules], office };
+    expect((await client.deploy(host, named)).result).toMatchObject({ outcome: 'confirmed' });
+    const before = await standOf(host);
+    expect(before.live.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
+    expect(before.saved.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
+    const { result } = await client.deploy(
+      host,
+      { ...lockedOut, office },
+      {
+        ...BRIEF,
+        onPhase: (phase) => (phase === 'verify' ? host.must('ipset destroy SALLYPORT-office-4') : undefined),
+      },
+    );
+    expect(result).toMatchObject({ outcome: 'rolled-back' });
+    await quiet(host);
+    expect((await host.liveRules()).v4).toBe(before.live.v4);
+    expect((await host.liveRules()).sets.split('\n').sort()).toEqual(before.live.sets.split('\n').sort());
+  },
+);
+
+fault('R4', 'a ban is added inside the window', 'it survives the rollback', async () => {
+  const { host, client } = await scenes.host();
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: (phase) =>
+      phase === 'verify'
+        ? host.must(
+            'iptables -N f2b-sshd; iptables -A f2b-sshd -s 192.0.2.9 -j DROP; iptables -I INPUT 1 -j f2b-sshd',
+          )
+        : undefined,
+  });
+  expect(result).toMatchObject({ outcome: 'rolled-back' });
+  const { v4 } = await host.liveRules();
+  expect(v4).toContain('-A f2b-sshd -s 192.0.2.9/32 -j DROP');
+  expect(v4).toContain('-A INPUT -j f2b-sshd\n-A INPUT -j SALLYPORT-INPUT');
+  expect(v4).toContain('--dport 22 -j ACCEPT');
+});
+
+fault('R5', 'the client is gone when the host goes back', 'the next reading tells of it', async () => {
+  const { host, client } = await scenes.host();
+  const change = changeTo(await client.state(host), lockedOut);
+  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+  await quiet(host, 15);
+  expect((await client.state(host)).record.last).toMatchObject({
+    run: change.run,
+    outcome: 'rolled-back',
+    reason: 'nobody confirmed it in time',
+  });
+});
+
+fault('R6', 'the rollback is asked for twice', 'it happens once', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const change = changeTo(await client.state(host), open(81));
+  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+  const said = await Promise.all(
+    [1, 2].map(() =>
+      askHost(scenes.lab, host, 'abort', { change, token: 'token', reason: 'a check failed' }),
+    ),
+  );
+  expect(said).toEqual([
+    'ended rolled-back verify a check failed',
+    'ended rolled-back verify a check failed',
+  ]);
+  await until('It is over', async () =>
+    (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
+  );
+  await expectOld(host, before);
+});
+
+fault(
+  'R7',
+  'the change is known to be bad at once',
+  'the host goes back long before the deadline',
+  async () => {
+    const { host, client } = await scenes.host();
+    const place = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const policy = policyHost(host, { checks: [{ kind: 'command', command: 'false', place }] });
+    const { result } = await client.deploy(host, open(81), { policy, change: { confirmWithinSeconds: 60 } });
+    expect(result).toMatchObject({ outcome: 'rolled-back' });
+    expect(result.seconds).toBeLessThan(20);
+  },
+);

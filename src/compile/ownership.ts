@@ -55,20 +55,23 @@ export function placeOwned(
   ownership: Ownership,
   options: PlaceOptions = {},
 ): Owned {
-  const foreign = foreignOf(live);
-  if (ownership === 'tables') return { ...takeTables(live, desired, options.mayRemove ?? []), foreign };
+  const { next, problems } =
+    ownership === 'tables' ? takeTables(live, desired, options.mayRemove ?? []) : placeChains(live, desired);
+  return {
+    next,
+    foreign: foreignOf(live),
+    problems: [...problems, ...FAMILIES.flatMap((family) => unresolved(next[family], next.sets))],
+  };
+}
+
+function placeChains(live: Ruleset, desired: Ruleset): Pick<Owned, 'next' | 'problems'> {
   const tables = (family: Family): Tables =>
     TABLE_NAMES.flatMap((name) =>
       placeTable(name, tableOf(live[family], name), tableOf(desired[family], name)),
     );
-  const next = { v4: tables('v4'), v6: tables('v6'), sets: placeSets(live, desired) };
   return {
-    next,
-    foreign,
-    problems: FAMILIES.flatMap((family) => [
-      ...findings(live[family], desired[family], family),
-      ...unresolved(next[family], next.sets),
-    ]),
+    next: { v4: tables('v4'), v6: tables('v6'), sets: placeSets(live, desired) },
+    problems: FAMILIES.flatMap((family) => findings(live[family], desired[family], family)),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Where the hook of an owned chain stands among the rules of others, and what decides before it. */
-import type { Chain, Rule, Table, TableName } from '../netfilter/model.js';
+import type { Chain, Rule, Table } from '../netfilter/model.js';
 import { isEnding, isInvalidDrop, withoutTail } from './baseline.js';
 import { isOwned, ownedChain } from './names.js';
 import { chainOf, isHook } from './tables.js';
@@ -95,6 +95,3 @@ export function hasOthersBelow({ rules }: Pick<Chain, 'rules'>): boolean {
 
 /** The FORWARD chain ends in a drop. */
 export const endsInDrop = (chain: Chain | undefined): boolean => isEnding(chain?.rules.at(-1));
-
-export const isFilterForward = (table: TableName, chain: string): boolean =>
-  table === 'filter' && chain === 'FORWARD';

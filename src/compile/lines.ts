@@ -44,9 +44,6 @@ export const oneLine = (text: string): string =>
 export const comment = (text: string): string =>
   text === '' ? '' : `-m comment --comment ${quote(cut(text, COMMENT_BYTES))}`;
 
-/** xt_LOG.h: a prefix has 30 bytes with the final zero byte. */
-const PREFIX_BYTES = 29;
-
 export interface LogLook {
   readonly rate: Rate;
   readonly burst: number;
@@ -62,11 +59,8 @@ const DEFAULT_LOG: LogLook = {
   level: 'warning',
 };
 
-/** How a host logs, with a prefix that is not too long. */
-export function logLook(baseline: Baseline): LogLook {
-  const look = baseline.log ?? DEFAULT_LOG;
-  return { ...look, prefix: cut(look.prefix, PREFIX_BYTES, 4) };
-}
+/** How a host logs. */
+export const logLook = (baseline: Baseline): LogLook => baseline.log ?? DEFAULT_LOG;
 
 export const limit = (rate: Rate, burst: number): string =>
   `-m limit --limit ${rate.count}/${rate.per} --limit-burst ${burst}`;

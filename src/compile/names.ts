@@ -37,9 +37,9 @@ export function setName(label: string, family: 'v4' | 'v6'): string {
 }
 
 /** The text, or as much of it as fits with a hash of the whole behind it. Lengths are bytes of UTF-8. */
-export function cut(text: string, bytes: number, digits = 8): string {
+export function cut(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
-  const end = `~${tag(text, digits)}`;
+  const end = `~${tag(text, 8)}`;
   let kept = '';
   let length = end.length;
   for (const character of text) {

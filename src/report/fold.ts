@@ -130,8 +130,17 @@ const distinct = (rules: readonly DecidingRule[]): readonly DecidingRule[] => [
   ...new Map(rules.map((rule) => [identity(rule), rule])).values(),
 ];
 
+/** A rule as a host prints it stands in a text of one family (`web-1 live v4`): its words tell which rule it is. */
+const isOfOneFamily = ({ file }: Place): boolean => / v[46]$/.test(file);
+
 const lineOf = (rule: DecidingRule | null): unknown =>
-  rule === null ? null : [rule.table, rule.chain, rule.source ?? rule.text];
+  rule === null
+    ? null
+    : [
+        rule.table,
+        rule.chain,
+        rule.source === undefined || isOfOneFamily(rule.source) ? rule.text : rule.source,
+      ];
 
 const keyAcrossFamilies = (flow: Flow): string =>
   JSON.stringify([

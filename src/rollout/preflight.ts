@@ -42,7 +42,8 @@ function policyFault({ lockout, findings }: HostPlan): string | undefined {
       lockout.verdict === 'violated'
         ? 'The new rules would lock SSH out'
         : 'It could not be proved that the new rules let SSH in';
-    return [`${what}.`, ...lockout.reasons.slice(0, 3)].join(' ');
+    const [first = '', ...more] = lockout.reasons;
+    return `${what}. ${first}${more.length === 0 ? '' : ` And ${more.length} more of the kind.`}`.trim();
   }
   const errors = findings.filter(({ level }) => level === 'error');
   return errors.length === 0 ? undefined : errors.map(({ message }) => message).join(' ');

@@ -12,7 +12,7 @@ import { outcomesText } from '../../report/terminal/outcomes.js';
 import { planText } from '../../report/terminal/plan.js';
 import { DONE, FAILED, type Io, textOptions } from '../io.js';
 import { telling } from '../telling.js';
-import { DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
+import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
 import type { Stage } from './stage.js';
 
 /** @returns the exit status: whether everything went as it was announced. */
@@ -60,7 +60,7 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
   );
   const planned = stage.take(await plan(options, open));
   end();
-  stage.show(planText(planned, text));
+  stage.show(planText(planned, text), 20);
 
   stage.scene(
     'The deploy',
@@ -73,6 +73,17 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
   const deployed = first.hosts.every(({ outcome }) => outcome === 'confirmed');
   const ban = (await web2.liveRules()).v4.includes('-A f2b-sshd -s 198.51.100.9/32');
   stage.say(ban ? "   fail2ban's ban on web-2 still stands." : "   fail2ban's ban on web-2 is GONE.");
+
+  stage.scene(
+    'A change, as a pull request would show it',
+    'The web hosts are to answer on a new port. In policies/roles/web.yml:',
+    ...newLines('roles/web.yml').map((line) => `   ${line}`),
+  );
+  await writePolicy(join(lab.directory, folder), CHANGE);
+  const change = stage.take(await plan(options, open));
+  end();
+  stage.show(planText(change, text));
+  const opens = change.hosts.some(({ traffic }) => (traffic?.opened.length ?? 0) > 0);
 
   const locked = await lockOut(stage, lab, { io, open, options, web1, others: [web2, db1] });
 
@@ -87,7 +98,7 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
   end();
   stage.show(driftText(drifted, text));
   const seen = drifted.hosts.some(({ host, status }) => host === 'db-1' && status === 'drifted');
-  return deployed && ban && locked && seen;
+  return deployed && ban && opens && locked && seen;
 }
 
 interface Scene {
@@ -105,7 +116,7 @@ async function lockOut(stage: Stage, lab: Lab, scene: Scene): Promise<boolean> {
   const { tell, end } = telling(io, 'working');
   stage.scene(
     'A policy that locks everyone out of web-1',
-    'Someone means well and adds to web-1:',
+    'Someone means well and adds to that change, for web-1:',
     ...newLines('hosts/all.yml').map((line) => `   ${line}`),
   );
   await writePolicy(join(lab.directory, options.policies), LOCKOUT);

@@ -9,7 +9,7 @@ import { driftText } from '../../report/terminal/drift.js';
 import { planText } from '../../report/terminal/plan.js';
 import { saveSnapshot, snapshotPort } from '../../rollout/snapshots.js';
 import { DONE, type Io, textOptions } from '../io.js';
-import { DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
+import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
 import type { Stage } from './stage.js';
 
 const NOTHING = { v4: '', v6: '', sets: '' };
@@ -36,11 +36,21 @@ async function play(io: Io, stage: Stage): Promise<void> {
     await saveSnapshot('states', name, name === 'web-2' ? { ...NOTHING, v4: FOREIGN_V4 } : NOTHING);
 
   stage.scene('The plan', 'What the policy would change on three recorded hosts that have no firewall yet.');
+  stage.show(planText(stage.take(await plan({ policies }, open)), text), 20);
+  const running = stage.take(await render({ policies }));
+  for (const { host, text: rules } of running) await saveSnapshot('states', host, rules);
+
+  stage.scene(
+    'A change, as a pull request would show it',
+    'The hosts run the policy now. The web hosts are to answer on a new port. In policies/roles/web.yml:',
+    ...newLines('roles/web.yml').map((line) => `   ${line}`),
+  );
+  await writePolicy(policies, CHANGE);
   stage.show(planText(stage.take(await plan({ policies }, open)), text));
 
   stage.scene(
     'A policy that locks everyone out of web-1',
-    'Someone means well and adds to web-1:',
+    'Someone means well and adds to that change, for web-1:',
     ...newLines('hosts/all.yml').map((line) => `   ${line}`),
     '',
     'A deploy of this is refused:',
@@ -50,7 +60,7 @@ async function play(io: Io, stage: Stage): Promise<void> {
 
   stage.scene('Drift', 'The hosts run the policy, but someone has opened the database by hand.');
   await writePolicy(policies);
-  for (const { host, text: rules } of stage.take(await render({ policies }))) {
+  for (const { host, text: rules } of running) {
     const opened = rules.v4.replace(/^-A INPUT/m, '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\n-A INPUT');
     await saveSnapshot('states', host, host === 'db-1' ? { ...rules, v4: opened } : rules);
   }

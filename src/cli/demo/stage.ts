@@ -9,7 +9,7 @@ export interface Stage {
   scene(title: string, ...words: readonly string[]): void;
   say(...words: readonly string[]): void;
   /** The report of a command, indented; of a long one its beginning. */
-  show(text: string): void;
+  show(text: string, most?: number): void;
   /** The value of a command; its problems end the demo. */
   take<T>(result: Result<T>): T;
 }
@@ -29,9 +29,9 @@ export function openStage(io: Io): Stage {
       number += 1;
       say('', colours.bold(`${number}. ${title}`), ...words, '');
     },
-    show: (text) => {
+    show: (text, most = LONGEST) => {
       const lines = text.trimEnd().split('\n');
-      const shown = lines.length > LONGEST ? lines.slice(0, LONGEST - 2) : lines;
+      const shown = lines.length > most ? lines.slice(0, most - 1) : lines;
       const rest = lines.length - shown.length;
       say(
         ...shown.map((line) => (line === '' ? '' : `   │ ${line}`)),

@@ -57,9 +57,10 @@ const FIELDS = [
 export function packetOf(options: PacketOptions, own: readonly string[]): Readonly<Record<string, unknown>> {
   const mine = (other: string | undefined): string | undefined =>
     other === undefined ? own[0] : own.find((address) => isIPv6(address) === isIPv6(other));
-  const src = options.src ?? (options.hook === 'OUTPUT' ? mine(options.dst) : undefined);
-  const dst = options.dst ?? (options.hook === 'INPUT' ? mine(options.src) : undefined);
-  const given = { ...options, src, dst, hook: options.hook.toUpperCase() };
+  const hook = options.hook.toUpperCase();
+  const src = options.src ?? (hook === 'OUTPUT' ? mine(options.dst) : undefined);
+  const dst = options.dst ?? (hook === 'INPUT' ? mine(options.src) : undefined);
+  const given = { ...options, src, dst, hook };
   return Object.fromEntries(
     FIELDS.flatMap((field) => (given[field] === undefined ? [] : [[field, given[field]] as const])),
   );

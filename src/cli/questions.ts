@@ -22,16 +22,17 @@ export async function askSecret(io: Io, question: string): Promise<string | unde
 }
 
 async function ask(io: Io, question: string, echo: boolean): Promise<string> {
-  io.stderr.write(question);
   const output = new Writable({
     write(chunk, _encoding, done) {
       if (echo) io.stderr.write(String(chunk));
       done();
     },
   });
+  // From here on the terminal itself shows nothing that is typed: only then the question.
   const lines = createInterface({ input: io.stdin, output, terminal: true });
+  if (!echo) io.stderr.write(question);
   try {
-    return await lines.question('');
+    return await lines.question(echo ? question : '');
   } finally {
     lines.close();
   }

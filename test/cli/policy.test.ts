@@ -119,6 +119,22 @@ describe('explain HOST', () => {
   });
 });
 
+test('explain fills in the other end of what leaves, whatever the case of the hook', async () => {
+  const { status, stdout } = await sallyport([
+    'explain',
+    'pay-1',
+    ...here,
+    '--hook',
+    'output',
+    '--dst',
+    '203.0.113.99',
+    '--dport',
+    '25',
+  ]);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ verdict: 'drop' });
+});
+
 describe('on recorded states', () => {
   const states = join(directory, 'states');
   beforeAll(() => {

@@ -32,7 +32,7 @@ function rewriting(stream: ProgressStream, title: string, total: number): Progre
   const draw = (): void => {
     const names = [...busy].map(([host, words]) => `${visible(host)} ${visible(words)}`).join(', ');
     const line = `${title} ${finished}/${total}${names === '' ? '' : `: ${names}`}`;
-    stream.write(CLEAR + line.slice(0, Math.max(1, (stream.columns ?? 80) - 1)));
+    stream.write(CLEAR + line.slice(0, Math.max(1, (stream.columns || 80) - 1)));
   };
   return {
     at(host, words) {

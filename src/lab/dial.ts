@@ -56,7 +56,9 @@ export function openDial(labPid: number): { readonly dial: Dial; readonly hangUp
         else reject(Object.assign(new Error(error?.message ?? 'No socket came.'), { code: error?.code }));
       });
       helper.channel?.ref();
-      helper.send({ id, host, port, localAddress: options.from });
+      helper.send({ id, host, port, localAddress: options.from }, (failed) => {
+        if (failed) waiting.get(id)?.({ id, error: { message: 'The lab is closed.' } });
+      });
     });
   return { dial, hangUp: () => helper.kill('SIGKILL') };
 }

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
 
 export interface Killed {
-  /** Resolves when the program has ended, by itself or by the signal. */
+  /** Resolves when the program has ended. */
   readonly ended: Promise<void>;
   /** Everything it printed. */
   readonly said: () => string;
 }
 
-/** Starts the program and kills it with SIGKILL as soon as it prints the phase. */
+/** Starts the program, which kills itself with SIGKILL as the phase begins: no other process would hit the moment. */
 export function killedAt(lab: Lab, host: LabHost, phase: string, port: number): Killed {
   const client = lab.spawn(process.execPath, [programOf(lab)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -20,13 +20,13 @@ export function killedAt(lab: Lab, host: LabHost, phase: string, port: number): 
         knownHosts: lab.knownHosts,
         host: { name: host.name, addresses: host.addresses, port: host.port, user: host.user },
         open: port,
+        dieAt: phase,
       }),
     },
   });
   let said = '';
   client.stdout?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
-    if (said.split('\n').includes(phase)) client.kill('SIGKILL');
   });
   return { ended: new Promise((resolve) => client.once('close', () => resolve())), said: () => said };
 }
@@ -51,7 +51,10 @@ export async function bundleClient(lab: Lab): Promise<void> {
         });
         const reading = await port.read(host);
         const change = { ...changeTo(reading.state, open(scene.open)), confirmWithinSeconds: 5 };
-        const result = await port.transact(host, change, (phase) => console.log(phase));
+        const result = await port.transact(host, change, (phase) => {
+          console.log(phase);
+          if (phase === scene.dieAt) process.kill(process.pid, 'SIGKILL');
+        });
         console.log(JSON.stringify(result));
         await port.close();`,
       resolveDir: join(import.meta.dirname, '../../..'),

@@ -1,5 +1,5 @@
 /** The part of the demo that needs no real host: the same commands on recorded state. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { drift } from '../../commands/drift.js';
@@ -15,15 +15,19 @@ import type { Stage } from './stage.js';
 const NOTHING = { v4: '', v6: '', sets: '' };
 
 export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'sallyport-demo-'));
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-demo-'));
   const here = process.cwd();
+  // Also when a pipe is closed early, which ends this process at once.
+  const clear = (): void => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', clear);
   try {
     process.chdir(directory);
     await play(io, stage);
     return DONE;
   } finally {
     process.chdir(here);
-    await rm(directory, { recursive: true, force: true });
+    process.off('exit', clear);
+    clear();
   }
 }
 

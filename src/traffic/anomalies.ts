@@ -20,6 +20,8 @@ interface Sighting {
   alive: boolean;
   /** Some packet matches it at all. */
   possible: boolean;
+  /** Some packet matches it and what those who call its chain ask. */
+  called: boolean;
   /** In every context, what it accepts would be accepted behind it. */
   needless: boolean;
   /** Verdicts that its packets got before it. */
@@ -57,7 +59,13 @@ function inFamily(ruleset: Ruleset, family: Family): readonly Problem[] {
     const decisions = verdictsOnly(space.store);
     const scene = stageScene({ space, program, hook, decisions }, stage, () => decisions.accepted);
     const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
-    visit({ scene, sightings, taken: { accept: FALSE, refuse: FALSE }, before: [] }, routine, TRUE, end, []);
+    visit(
+      { scene, sightings, taken: { accept: FALSE, refuse: FALSE }, before: [] },
+      routine,
+      { arriving: TRUE, asked: TRUE },
+      end,
+      [],
+    );
   }
   return [...sightings].flatMap(([step, sighting]) => complain(step, sighting));
 }
@@ -88,11 +96,18 @@ interface Reading {
   readonly before: { readonly step: Step; readonly verdict: Verdict; readonly packets: number }[];
 }
 
+interface Entry {
+  /** The packets that come into the chain. */
+  readonly arriving: number;
+  /** Those that would, if no rule before had decided any. */
+  readonly asked: number;
+}
+
 /** @returns the packets that come out at the end of the chain. */
 function visit(
   reading: Reading,
   routine: Routine,
-  arriving: number,
+  { arriving, asked }: Entry,
   end: number,
   path: readonly string[],
 ): number {
@@ -105,7 +120,7 @@ function visit(
   for (const [index, step] of routine.steps.entries()) {
     const match = matchOf(scene, step, path);
     const hit = store.and(reach, match);
-    sight(reading, step, match, hit, rests[index] as number);
+    sight(reading, step, match, store.and(asked, match), hit, rests[index] as number);
     if (hit === FALSE) continue;
     const left = store.without(reach, match);
     const { action } = step;
@@ -131,7 +146,8 @@ function visit(
         const inner = scene.program.routines.get(routineKey(step.table, action.chain));
         if (inner === undefined || path.length > 512) break;
         const after = action.goto ? end : (rests[index] as number);
-        const back = visit(reading, inner, hit, after, [...path, `${step.chain} ${step.number}`]);
+        const entry = { arriving: hit, asked: store.and(asked, match) };
+        const back = visit(reading, inner, entry, after, [...path, `${step.chain} ${step.number}`]);
         if (action.goto) fallen = store.or(fallen, back);
         reach = action.goto ? left : store.or(left, back);
         break;
@@ -167,15 +183,23 @@ function restsOf(scene: Scene, routine: Routine, end: number, path: readonly str
   return rests;
 }
 
-function sight(reading: Reading, step: Step, match: number, hit: number, rest: number): void {
+function sight(reading: Reading, step: Step, match: number, wanted: number, hit: number, rest: number): void {
   const { scene, sightings, taken, before } = reading;
   const { store } = scene.space;
   let sighting = sightings.get(step);
   if (sighting === undefined) {
-    sighting = { alive: false, possible: false, needless: true, earlier: new Set(), blockers: new Map() };
+    sighting = {
+      alive: false,
+      possible: false,
+      called: false,
+      needless: true,
+      earlier: new Set(),
+      blockers: new Map(),
+    };
     sightings.set(step, sighting);
   }
   if (match !== FALSE) sighting.possible = true;
+  if (wanted !== FALSE) sighting.called = true;
   if (hit !== FALSE) {
     sighting.alive = true;
     const accepted = where(scene.space, rest, (leaf) => scene.decisions.verdictOf(leaf) === 'accept');
@@ -183,10 +207,10 @@ function sight(reading: Reading, step: Step, match: number, hit: number, rest: n
     return;
   }
   for (const verdict of ['accept', 'refuse'] as const)
-    if (store.and(match, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
+    if (store.and(wanted, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
   for (const { step: blocker, verdict, packets } of before) {
     if (sighting.blockers.size >= MOST_BLOCKERS) break;
-    if (store.and(packets, match) !== FALSE) sighting.blockers.set(blocker, verdict);
+    if (store.and(packets, wanted) !== FALSE) sighting.blockers.set(blocker, verdict);
   }
 }
 
@@ -203,6 +227,14 @@ function complain(step: Step, sighting: Sighting): readonly Problem[] {
   const name = `"-A ${step.chain} ${step.rule.text}" (${step.table})`;
   if (!sighting.possible)
     return [warning('dead-rule', `${name} can never match: its conditions exclude one another.`, place)];
+  if (!sighting.called)
+    return [
+      warning(
+        'dead-rule',
+        `${name} can never match: rules that lead to ${step.chain} let no such packet through.`,
+        place,
+      ),
+    ];
   if (!sighting.alive) {
     const [verdict] = sighting.earlier;
     const by = earlierRules(sighting);

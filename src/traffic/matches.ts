@@ -70,7 +70,15 @@ function numberList(text: string): Ranges | undefined {
 const protocols = (...names: readonly string[]): Predicate =>
   field('protocol', ofValues(names.map((name) => BigInt(protocolNumber(name) ?? 0))));
 
-const PORTS = { '--sport': inField('sport', numbers), '--dport': inField('dport', numbers) };
+const EVERY_PORT = '0:65535';
+
+/** "Not any port": iptables-nft 1.8.9 leaves the condition out, iptables-legacy lets nothing through. */
+const port =
+  (name: Field): OptionReader =>
+  (option, context) =>
+    option.negated && option.values[0] === EVERY_PORT ? undefined : inField(name, numbers)(option, context);
+
+const PORTS = { '--sport': port('sport'), '--dport': port('dport') };
 
 const tcpFlags: OptionReader = ({ values: [mask = '', set = ''], negated }, { family }) => {
   const [looked, wanted] = [flagBits(mask), flagBits(set)];

@@ -47,6 +47,13 @@ test('conditions that exclude one another', () => {
   ).toEqual(['dead-rule 3']);
 });
 
+test('a chain to which no such packet is led', () => {
+  const found = anomalies(filter('-A INPUT -s 10.0.0.0/8 -j OFFICE', '-A OFFICE -s 11.0.0.0/8 -j ACCEPT'));
+  expect(found.map(({ message }) => message)).toEqual([
+    '"-A OFFICE -s 11.0.0.0/8 -j ACCEPT" (filter) can never match: rules that lead to OFFICE let no such packet through.',
+  ]);
+});
+
 test('a rule in a chain is alive if one caller reaches it', () => {
   const rules = filter(
     '-A INPUT -p tcp -j WEB',

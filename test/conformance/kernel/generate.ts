@@ -302,20 +302,22 @@ export interface Sample {
 }
 
 /**
- * Packets none of which answers an earlier one, so that each begins a connection: whatever nat made of the earlier
- * one, its answer goes to where it came from.
+ * Packets none of which answers or continues an earlier one, so that each begins a connection: whatever nat made of
+ * the earlier one, its answer goes to where it came from.
  */
 export function generatePackets(by: Chance, family: Family, count: number): readonly Sample[] {
-  const begun = new Set<string>();
+  const origins = new Set<string>();
+  const connections = new Set<string>();
   const samples: Sample[] = [];
   while (samples.length < count) {
     const sample = generatePacket(by, family, samples.length);
     const { protocol, src, dst, sport = '', dport = '' } = sample.packet;
-    const key = (address: string, port: number | ''): string => `${protocol} ${address} ${port}`;
-    if (key(src, sport) === key(dst, dport) || begun.has(key(dst, dport))) continue;
+    const [from, to] = [`${protocol} ${src} ${sport}`, `${protocol} ${dst} ${dport}`];
+    if (from === to || origins.has(to) || connections.has(from + to)) continue;
     // Without ports, two connections that nat sends to one place are told apart by their source alone.
-    if (sport === '' && begun.has(key(src, sport))) continue;
-    begun.add(key(src, sport));
+    if (sport === '' && origins.has(from)) continue;
+    origins.add(from);
+    connections.add(from + to);
     samples.push(sample);
   }
   return samples;

@@ -12,7 +12,8 @@ import type { Row } from './report.js';
 const HOSTS = 20;
 
 export async function hostBench(): Promise<readonly Row[]> {
-  const lab = await openLab();
+  // Ansible's modules are Python programs that it runs on the hosts.
+  const lab = await openLab({ base: { packages: ['python3-minimal'] } });
   try {
     const hosts: Host[] = [];
     for (let index = 0; index < HOSTS; index++)

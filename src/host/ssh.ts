@@ -79,7 +79,12 @@ export function sshTransport(options: SshOptions): Transport {
       const working = first === undefined ? go() : gateOf(first)(go);
       return {
         ok: true,
-        value: await within(seconds, working, `no answer within ${seconds} seconds`, trip.end),
+        value: await within(
+          seconds,
+          working,
+          `no answer within ${Number(seconds.toFixed(1))} seconds`,
+          trip.end,
+        ),
         trip,
       };
     } catch (cause) {

@@ -11,6 +11,8 @@ import { must, run } from './shell.js';
 export interface BaseOptions {
   /** A release of the machine's own distribution, such as `bullseye` or `trixie`; default: the machine's own. */
   readonly suite?: string;
+  /** More packages than hosts need: what others want of a host that are measured beside us. */
+  readonly packages?: readonly string[];
   /** Where bases are kept; default `/var/cache/sallyport-lab`. */
   readonly cache?: string;
   /** Told once, when the base is not there yet and building starts. */
@@ -34,6 +36,7 @@ const PACKAGES = [
   'netfilter-persistent',
   'ipset',
   'ipset-persistent',
+  'nftables',
   'iproute2',
   'conntrack',
   'procps',
@@ -71,8 +74,9 @@ export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
   const cache = options.cache ?? '/var/cache/sallyport-lab';
   const suite = options.suite ?? ownSuite();
   const architecture = (await must('dpkg', ['--print-architecture'])).trim();
+  const packages = [...PACKAGES, ...(options.packages ?? [])];
   const recipe = createHash('sha256')
-    .update(JSON.stringify([PACKAGES, PRESEED, FINISH]))
+    .update(JSON.stringify([packages, PRESEED, FINISH]))
     .digest('hex');
   const directory = join(cache, `${suite}-${architecture}-${recipe.slice(0, 12)}`);
   if (existsSync(directory)) return { suite, directory };
@@ -81,7 +85,7 @@ export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
   const built = await run('flock', [
     `${directory}.lock`,
     ...['sh', '-eu', '-c', BUILD, 'sh', directory, await packageSources(suite)],
-    ...['--variant=essential', `--include=${PACKAGES.join(',')}`, '--dpkgopt=force-unsafe-io'],
+    ...['--variant=essential', `--include=${packages.join(',')}`, '--dpkgopt=force-unsafe-io'],
     '--keyring=/usr/share/keyrings',
     ...['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*'],
     ...(await downloadSettings()).map((setting) => `--aptopt=${setting}`),

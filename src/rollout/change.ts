@@ -1,4 +1,5 @@
 /** From a host's plan to the change that its transaction makes. */
+import { rulesetDigest } from '../compile/digest.js';
 import { renderHost } from '../compile/render.js';
 import { stepsBetween } from '../compile/steps.js';
 import type { Change } from '../host/port.js';
@@ -39,6 +40,8 @@ export function changeOf(fleet: Fleet, ready: Ready, saved: Placed, run: Run): C
     savedBefore: state.saved,
     savedAfter: textOf(saved.owned.next),
     owned: renderHost(placed.desired),
+    ownership: fleet.ownership,
+    digest: rulesetDigest(owned.next, fleet.ownership),
   };
 }
 

@@ -75,7 +75,6 @@ test.each(SYSTEMS)(
 );
 
 test('a native nft table that filters is noted', async () => {
-  if ((await host.exec('command -v nft')).code !== 0) return;
   await host.must(
     "nft add table inet guard; nft 'add chain inet guard in { type filter hook input priority -5; policy accept; }'",
   );

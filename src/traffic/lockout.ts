@@ -68,13 +68,25 @@ interface Peer {
   readonly ranges: Ranges;
 }
 
+const EVERYONE: { readonly [family in Family]: readonly string[] } = { v4: ['0.0.0.0/0'], v6: ['::/0'] };
+
+/** Addresses that no packet from another host carries: routing drops them before any table but raw. */
+const NO_SENDER: { readonly [family in Family]: Ranges } = {
+  v4: union(
+    ...['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map((network) => networkRanges(network, 'v4') ?? []),
+  ),
+  v6: union(...['::/127', 'ff00::/8'].map((network) => networkRanges(network, 'v6') ?? [])),
+};
+
 function peersOf({ admin, addresses, client }: LockoutQuestion, family: Family): readonly Peer[] {
   if (!addresses.some((text) => parseAddressNumber(text, family) !== undefined)) return [];
-  const everyone: readonly string[] = [family === 'v4' ? '0.0.0.0/0' : '::/0'];
-  const networks = admin.any ? everyone : admin[family];
+  const networks = admin.any ? EVERYONE[family] : admin[family];
   const own = client === undefined ? undefined : parseAddressNumber(client, family);
   return [
-    ...networks.map((network) => ({ name: network, ranges: networkRanges(network, family) ?? [] })),
+    ...networks.map((network) => ({
+      name: network,
+      ranges: subtract(networkRanges(network, family) ?? [], NO_SENDER[family]),
+    })),
     ...(own === undefined ? [] : [{ name: `${client} (the address of this run)`, ranges: one(own) }]),
   ];
 }
@@ -186,7 +198,7 @@ function proveFamily(
   const host = ofValues(
     question.addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined),
   );
-  const peers = peersOf(question, family);
+  const peers = peersOf(question, family).filter((peer) => peer.ranges.length > 0);
   const everyone: Peer = { name: 'admin networks', ranges: union(...peers.map((peer) => peer.ranges)) };
   const plan = ways(host, question.port).map((way) => ({
     way,

@@ -94,6 +94,16 @@ describe('both families', () => {
   });
 });
 
+test('an administrator anywhere is at no loopback address', () => {
+  const anywhere = { names: ['any'], any: true, v4: [], v6: [] };
+  const rules = host(
+    '-A INPUT -s 127.0.0.0/8 -j DROP',
+    '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j ACCEPT',
+  );
+  const question = { admin: anywhere, addresses: ['198.51.100.1'], port: 22 };
+  expect(proveLockout(ruleset({ v4: rules }), question).verdict).toBe('proved');
+});
+
 test('a spent budget is not proven', () => {
   const proof = proveLockout(
     ruleset({ v4: host(SSH) }),

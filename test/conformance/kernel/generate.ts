@@ -299,6 +299,8 @@ export interface Sample {
   readonly device: number;
   /** 0 is local, 4 * n leaves through the n-th device. */
   readonly service: number;
+  /** A connection that conntrack knows before: the packet belongs to it (ESTABLISHED) or tells of it (RELATED). */
+  readonly flow?: Packet;
 }
 
 /**
@@ -313,10 +315,12 @@ export function generatePackets(by: Chance, family: Family, count: number): read
     const sample = generatePacket(by, family, samples.length);
     const { protocol, src, dst, sport = '', dport = '' } = sample.packet;
     const [from, to] = [`${protocol} ${src} ${sport}`, `${protocol} ${dst} ${dport}`];
+    const { flow } = sample;
+    if (flow !== undefined && flow.src === flow.dst) continue;
     if (from === to || origins.has(to) || connections.has(from + to)) continue;
     // Without ports, two connections that nat sends to one place are told apart by their source alone.
-    if (sport === '' && origins.has(from)) continue;
-    origins.add(from);
+    if (sport === '' && flow === undefined && origins.has(from)) continue;
+    if (flow === undefined || sport !== '') origins.add(from);
     connections.add(from + to);
     samples.push(sample);
   }
@@ -347,8 +351,34 @@ function generatePacket(by: Chance, family: Family, serial: number): Sample {
     // An echo has its number where others have a source port.
     ...(protocol === pool.icmp ? { type, code, sport: serial % 65536 } : {}),
   };
+  const service = hook === 'FORWARD' ? 4 * (out + 1) : 0;
+  if (ported && by.in100(12)) {
+    const known: Packet = {
+      ...bare,
+      sport: 2000 + (serial % 60000),
+      ...(protocol === 'tcp' ? { flags: by.one(['ACK', 'PSH,ACK']) } : {}),
+    };
+    return by.in100(70)
+      ? { packet: { ...known, state: 'ESTABLISHED' }, device, service, flow: known }
+      : { packet: errorAbout(by, pool, known), device, service, flow: known };
+  }
   const packet = { ...bare, state: stateOf(bare, family) };
-  return { packet, device, service: hook === 'FORWARD' ? 4 * (out + 1) : 0 };
+  return { packet, device, service };
+}
+
+/** What a router on the way says to the one who sent it: host unreachable (RFC 792), port unreachable (RFC 4443). */
+function errorAbout(by: Chance, pool: Pool, flow: Packet): Packet {
+  const { sport: _, dport: __, flags: ___, ...rest } = flow;
+  const [type, code] = pool.icmp === 'icmp' ? [3, 1] : [1, 4];
+  return {
+    ...rest,
+    src: by.one(pool.hosts),
+    dst: flow.src,
+    protocol: pool.icmp,
+    type,
+    code,
+    state: 'RELATED',
+  };
 }
 
 const protocolName = (text: string): string => (text === '47' ? 'gre' : text);

@@ -8,7 +8,7 @@ import type { Family, Ruleset } from '../../../src/netfilter/model.js';
 import { parseSave } from '../../../src/netfilter/parse.js';
 import { parseSets } from '../../../src/netfilter/sets.js';
 import { explainer } from '../../../src/traffic/explain.js';
-import type { Explanation } from '../../../src/traffic/model.js';
+import type { Explanation, Packet } from '../../../src/traffic/model.js';
 import {
   DEVICES,
   generatePackets,
@@ -147,18 +147,26 @@ async function askKernel(
     .replace(/^:(\w+) DROP/gm, ':$1 ACCEPT')
     .replace(/^:\w -.*\n/gm, '');
   writeFileSync(join(folder, 'empty'), empty);
+  writeFileSync(
+    join(folder, 'flows'),
+    samples.flatMap(({ flow }) => (flow ? [knownFlow(flow)] : [])).join(''),
+  );
   const restore = `${PROGRAM[family]}-${backend}-restore`;
   const loaded = await harness.ask([
-    `run cd ${folder} && ${restore} < empty && ${DESTROY} && ipset restore < sets && ${restore} < rules && (conntrack -F || true) > /dev/null 2>&1`,
+    `run cd ${folder} && ${restore} < empty && ${DESTROY} && ipset restore < sets && ${restore} < rules && conntrack -F 2> /dev/null && { [ ! -s flows ] || conntrack -R flows; }`,
   ]);
   if (loaded !== 'ok') return loaded;
   const lines = samples.map(
-    ({ packet, device, service }, id) =>
-      `${packet.hook} ${device} ${bytesOf(packet, family, service, id).toString('hex')}`,
+    ({ packet, device, service, flow }, id) =>
+      `${packet.hook} ${device} ${bytesOf(packet, family, service, id, packet.state === 'RELATED' ? flow : undefined).toString('hex')}`,
   );
   const answer = await harness.ask([`packets ${samples.length}`, ...lines]);
   return [...answer].map((bit) => bit === '1');
 }
+
+/** A connection that has seen packets both ways, as `conntrack --load-file` reads it. */
+const knownFlow = ({ src, dst, protocol, sport, dport }: Packet): string =>
+  `-A -t 600 -u SEEN_REPLY,ASSURED -s ${src} -d ${dst} -p ${protocol} --sport ${sport} --dport ${dport}${protocol === 'tcp' ? ' --state ESTABLISHED' : ''}\n`;
 
 function explainAll(
   family: Family,

@@ -8,19 +8,34 @@ import type { ConnectionState, Packet } from '../../../src/traffic/model.js';
 /** The last eight bytes of every packet: a mark that no other traffic has, and its number. */
 const MAGIC = Buffer.from([0xa5, 0x53, 0x50, 0x79]);
 
-/** @param service the type of service, which the harness routes by. */
-export function bytesOf(packet: Packet, family: Family, service: number, id: number): Buffer {
+/**
+ * @param service the type of service, which the harness routes by.
+ * @param about the packet that an ICMP error tells of.
+ */
+export function bytesOf(packet: Packet, family: Family, service: number, id: number, about?: Packet): Buffer {
   const trailer = Buffer.concat([MAGIC, Buffer.alloc(4)]);
   trailer.writeUInt32BE(id, 4);
   const [src, dst] = [addressBytes(packet.src, family), addressBytes(packet.dst, family)];
   const protocol = protocolNumber(packet.protocol) ?? 0;
-  const body = Buffer.concat([transport(packet, protocol), trailer]);
+  const body = Buffer.concat([
+    transport(packet, protocol),
+    about === undefined ? Buffer.alloc(0) : quoted(about, family),
+    trailer,
+  ]);
   const at = CHECKSUM_AT[protocol];
   if (at !== undefined) {
     const pseudo = protocol === 1 ? Buffer.alloc(0) : pseudoHeader(src, dst, protocol, body.length);
     body.writeUInt16BE(checksum(Buffer.concat([pseudo, body])) || 0xffff, at);
   }
   return Buffer.concat([header(family, src, dst, protocol, service, body.length), body]);
+}
+
+/** The header of the packet and the first eight bytes behind it, as RFC 792 has it. */
+function quoted(packet: Packet, family: Family): Buffer {
+  const protocol = protocolNumber(packet.protocol) ?? 0;
+  const [src, dst] = [addressBytes(packet.src, family), addressBytes(packet.dst, family)];
+  const start = transport(packet, protocol).subarray(0, 8);
+  return Buffer.concat([header(family, src, dst, protocol, 0, start.length), start]);
 }
 
 /** Where the checksum stands in the header of each protocol. */

@@ -4,10 +4,11 @@
  */
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
 import { byPlace, note, type Problem, warning } from '../problem.js';
-import { FALSE, LEAF, OverBudget, TRUE } from './bdd.js';
+import { FALSE, LEAF, TRUE } from './bdd.js';
 import { DEFAULT_BUDGET } from './compare.js';
 import { verdictsOnly } from './decisions.js';
-import { effect, LoopingChain, matchOf, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
+import { effect, matchOf, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
+import { tryProof } from './giving-up.js';
 import { PIPELINES, type Stage } from './pipeline.js';
 import { compileProgram, type Program, type Routine, routineKey, type Step } from './program.js';
 import { createSpace } from './space.js';
@@ -29,22 +30,18 @@ interface Sighting {
   readonly blockers: Map<Step, Verdict>;
 }
 
-/** One problem a line of policy or rules, by place. A spent budget leaves a note and what was found. */
+/** One problem a line of policy or rules, by place. A spent budget leaves a note. */
 export function findAnomalies(ruleset: Ruleset): readonly Problem[] {
-  const problems = FAMILIES.flatMap((family) => {
-    try {
-      return inFamily(ruleset, family);
-    } catch (caught) {
-      if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
-      const name = family === 'v4' ? 'IPv4' : 'IPv6';
-      return [
-        note(
-          'anomalies-not-searched',
-          `Rules without effect were not searched for in ${name}: ${caught.message}`,
-        ),
-      ];
-    }
-  });
+  const problems: Problem[] = [];
+  for (const family of FAMILIES)
+    tryProof(
+      () => problems.push(...inFamily(ruleset, family)),
+      (reason) => {
+        const name = family === 'v4' ? 'IPv4' : 'IPv6';
+        const message = `Rules without effect were not searched for in ${name}: ${reason}`;
+        problems.push(note('anomalies-not-searched', message));
+      },
+    );
   return onePerLine(problems).toSorted(byPlace);
 }
 

@@ -1,8 +1,9 @@
 /** The traffic diff: which packets one ruleset accepts and the other does not, exactly. */
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
-import { type Budget, FALSE, LEAF, OverBudget } from './bdd.js';
+import { type Budget, FALSE, LEAF } from './bdd.js';
 import { type Decision, type Decisions, verdictsOnly, withRules } from './decisions.js';
-import { evaluate, LoopingChain, OWN_QUESTIONS, TRACKED, where } from './evaluate.js';
+import { evaluate, OWN_QUESTIONS, TRACKED, where } from './evaluate.js';
+import { tryProof } from './giving-up.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from './model.js';
 import { HOOKS } from './pipeline.js';
 import { compileProgram, type Program } from './program.js';
@@ -37,12 +38,11 @@ export function compareTraffic(before: Ruleset, after: Ruleset, options: Traffic
   let omitted = 0;
   for (const family of FAMILIES) {
     if (before[family] === after[family] && before.sets === after.sets) continue;
-    try {
-      omitted += compareFamily(before, after, family, options, deadline, rows);
-    } catch (caught) {
-      if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
-      why.push(`${family === 'v4' ? 'IPv4' : 'IPv6'}: ${caught.message}`);
-    }
+    omitted +=
+      tryProof(
+        () => compareFamily(before, after, family, options, deadline, rows),
+        (reason) => why.push(`${family === 'v4' ? 'IPv4' : 'IPv6'}: ${reason}`),
+      ) ?? 0;
   }
   const proved = why.length === 0;
   for (const kind of KINDS) rows[kind].sort(byExposure);

@@ -6,6 +6,7 @@
 import { FALSE, LEAF, TRUE } from './bdd.js';
 import { type Decisions, VERDICT_LEAVES } from './decisions.js';
 import { type Field, interfaceNumber, NO_MAC, NO_OWNER, protocolNumbers } from './fields.js';
+import { LoopingChain } from './giving-up.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
 import type { Hook } from './model.js';
 import { PIPELINES, type Stage, UNTRACKED_TYPES } from './pipeline.js';
@@ -241,14 +242,15 @@ export function effect(
       return sendOn(scene, step, action, accept(step), namer(scene, path));
     case 'ask': {
       const name = namer(scene, path);
+      // Whoever decides may also mark the packet.
       const asked = store.choose(
         space.unknown(name(action.accepts)),
-        accept(step),
+        space.fix(accept(step), 'mark', UNKNOWN_MARK),
         decisions.refuseBy('drop', step, stage),
       );
       return action.continues === null
         ? asked
-        : store.choose(space.unknown(name(action.continues)), rest, asked);
+        : store.choose(space.unknown(name(action.continues)), space.fix(rest, 'mark', UNKNOWN_MARK), asked);
     }
   }
 }
@@ -279,10 +281,6 @@ function call(
   } else if (summary === TRUE)
     throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
   return decisions.resume(summary, accept, after);
-}
-
-export class LoopingChain extends Error {
-  override readonly name = 'LoopingChain';
 }
 
 /** Which of a chain's calls of the same other chain it is. */

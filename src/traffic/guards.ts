@@ -4,11 +4,10 @@ import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
 import { protocolNumber } from '../netfilter/protocols.js';
 import type { AddressSet, Fleet, Guard, Host, PolicyTest, Service } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
-import { OverBudget } from './bdd.js';
 import { DEFAULT_BUDGET } from './compare.js';
-import { LoopingChain } from './evaluate.js';
 import { explainer } from './explain.js';
 import { domain, flagBits, LOOPBACK, networkRanges, parseAddressNumber } from './fields.js';
+import { tryProof } from './giving-up.js';
 import type { Packet, Verdict } from './model.js';
 import { readPacket } from './packet.js';
 import { UNTRACKED_TYPES } from './pipeline.js';
@@ -38,24 +37,29 @@ function proveFamily(
     .filter(({ claim }) => claim.packets !== NEVER);
   if (claims.length === 0) return [];
   const options = { addresses: host.addresses };
-  try {
-    const prove = createProver(
-      compileProgram(ruleset, family, host.addresses),
-      claims.map(({ claim }) => claim),
-      DEFAULT_BUDGET,
-    );
-    const explain = explainer(ruleset, options);
-    return claims.flatMap(({ guard, claim }) => complain(guard, host, prove(claim), explain));
-  } catch (caught) {
-    if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
-    return claims.map(({ guard }) =>
-      error(
-        'guard-not-proven',
-        `The guard "${guard.name}" is not proven on ${host.name} for ${familyName(family)}: ${caught.message}`,
-        guard.place,
-      ),
-    );
-  }
+  const problems: Problem[] = [];
+  tryProof(
+    () => {
+      const prove = createProver(
+        compileProgram(ruleset, family, host.addresses),
+        claims.map(({ claim }) => claim),
+        DEFAULT_BUDGET,
+      );
+      const explain = explainer(ruleset, options);
+      for (const { guard, claim } of claims) problems.push(...complain(guard, host, prove(claim), explain));
+    },
+    (reason) => {
+      const spent = claims.map(({ guard }) =>
+        error(
+          'guard-not-proven',
+          `The guard "${guard.name}" is not proven on ${host.name} for ${familyName(family)}: ${reason}`,
+          guard.place,
+        ),
+      );
+      problems.push(...spent);
+    },
+  );
+  return problems;
 }
 
 function claimOf(guard: Guard, host: Host, family: Family): Claim {

@@ -4,7 +4,7 @@ import { protocolNumber } from '../netfilter/protocols.js';
 import { networkRanges, parseAddressNumber } from './fields.js';
 import type { MatchContext } from './matches.js';
 import { all, any, field, NEVER, type Predicate, unless } from './predicate.js';
-import { between, one, type Range, type Ranges, subtract, union } from './ranges.js';
+import { between, normalise, one, type Range, type Ranges, subtract, union } from './ranges.js';
 
 type Side = 'src' | 'dst';
 
@@ -77,7 +77,7 @@ function addresses(set: IpSet, sides: readonly Side[], family: Family): Predicat
     ? pieces
         .toSorted((a, b) => width(b.ranges) - width(a.ranges))
         .reduce<Ranges>((sum, { ranges: part, out }) => (out ? subtract(sum, part) : union(sum, part)), [])
-    : union(...pieces.map((piece) => piece.ranges));
+    : normalise(pieces.flatMap((piece) => piece.ranges));
   return field(sides[0] ?? 'src', held);
 }
 
@@ -103,7 +103,7 @@ function ports(set: IpSet, sides: readonly Side[]): Predicate | undefined {
   if (ranges.includes(undefined)) return undefined;
   return all(
     field('protocol', union(one(6n), one(17n))),
-    field(sides[0] === 'src' ? 'sport' : 'dport', union(...(ranges as Ranges[]))),
+    field(sides[0] === 'src' ? 'sport' : 'dport', normalise((ranges as Ranges[]).flat())),
   );
 }
 

@@ -1,11 +1,10 @@
 /** The proof that nobody is locked out: SSH stays reachable for administrators, over all tables, for every packet. */
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
 import type { AddressSet } from '../policy/fleet.js';
-import { OverBudget } from './bdd.js';
 import { DEFAULT_BUDGET } from './compare.js';
-import { LoopingChain } from './evaluate.js';
 import { explainer } from './explain.js';
 import { flagBits, LOOPBACK, networkRanges, parseAddressNumber } from './fields.js';
+import { tryProof } from './giving-up.js';
 import type { Hook, LockoutProof, TrafficOptions } from './model.js';
 import { all, field, type Predicate } from './predicate.js';
 import { compileProgram } from './program.js';
@@ -46,13 +45,13 @@ export function proveLockout(
       accepted: false,
     };
   for (const family of families) {
-    try {
-      proveFamily(ruleset, question, family, options, verdicts, reasons);
-    } catch (caught) {
-      if (!(caught instanceof OverBudget || caught instanceof LoopingChain)) throw caught;
-      verdicts.push('not-proven');
-      reasons.push(`${familyName(family)}: ${caught.message}`);
-    }
+    tryProof(
+      () => proveFamily(ruleset, question, family, options, verdicts, reasons),
+      (reason) => {
+        verdicts.push('not-proven');
+        reasons.push(`${familyName(family)}: ${reason}`);
+      },
+    );
   }
   const verdict = verdicts.includes('violated')
     ? 'violated'

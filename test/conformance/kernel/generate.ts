@@ -309,6 +309,7 @@ export interface Sample {
  */
 export function generatePackets(by: Chance, family: Family, count: number): readonly Sample[] {
   const origins = new Set<string>();
+  const goals = new Set<string>();
   const connections = new Set<string>();
   const samples: Sample[] = [];
   while (samples.length < count) {
@@ -318,9 +319,10 @@ export function generatePackets(by: Chance, family: Family, count: number): read
     const { flow } = sample;
     if (flow !== undefined && flow.src === flow.dst) continue;
     if (from === to || origins.has(to) || connections.has(from + to)) continue;
-    // Without ports, two connections that nat sends to one place are told apart by their source alone.
-    if (sport === '' && flow === undefined && origins.has(from)) continue;
+    // Without ports nat has nothing to tell a connection from another one between its source and where nat sends it.
+    if (sport === '' && flow === undefined && (origins.has(from) || goals.has(from))) continue;
     if (flow === undefined || sport !== '') origins.add(from);
+    goals.add(to);
     connections.add(from + to);
     samples.push(sample);
   }

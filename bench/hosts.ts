@@ -13,7 +13,7 @@ const HOSTS = 20;
 
 export async function hostBench(): Promise<readonly Row[]> {
   // Ansible's modules are Python programs that it runs on the hosts.
-  const lab = await openLab({ base: { packages: ['python3-minimal'] } });
+  const lab = await openLab({ base: { packages: ['python3'] } });
   try {
     const hosts: Host[] = [];
     for (let index = 0; index < HOSTS; index++)

@@ -121,7 +121,7 @@ function unsaved(
       undefined,
       `Run "${tool}" on the host as root.`,
     );
-  const blind = /^# Table `(\w+)' is incompatible/m.exec(out)?.[1];
+  const blind = /^# Table `(\w+)' (?:is incompatible|contains incompatible)/m.exec(out)?.[1];
   if (blind !== undefined)
     return error(
       'native-nft-table',
@@ -145,7 +145,7 @@ const said = (err: string): string =>
 
 /** More than empty chains that accept. */
 const holdsRules = (text: string): boolean =>
-  /^-A |^:\S+ (DROP|-) |^# cannot be seen|^# Table .* is incompatible/m.test(text);
+  /^-A |^:\S+ (DROP|-) |^# cannot be seen|^# Table .* (is|contains) incompatible/m.test(text);
 
 /** Tables that iptables-nft itself keeps in nft (iptables-nft(8)). */
 const COMPATIBLE = /^table ip6? (filter|nat|mangle|raw|security) \{$/;

@@ -89,7 +89,7 @@ function crlf(reader: Reader, text: string): void {
 }
 
 /** What iptables-nft-save prints instead of a table that it cannot express. */
-const INCOMPATIBLE = /^# Table [`'](.+)' is incompatible/;
+const INCOMPATIBLE = /^# Table [`'](.+)' (?:is|contains) incompatible/;
 
 function readLine(reader: Reader, line: string): void {
   reader.line++;

@@ -124,7 +124,7 @@ snapshot() {
   } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
   for family in v4 v6; do
     awk -v steps="$DIR/forward.$family" '
-      /is incompatible/ { exit 1 }
+      / (is|contains) incompatible/ { exit 1 }
       /^\*/ { opened++; there[substr($0, 2)] = 1 }
       /^COMMIT/ { closed++ }
       END {

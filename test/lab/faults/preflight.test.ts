@@ -67,11 +67,12 @@ fault(
   'an error before anything is planned',
   async () => {
     const { host, client } = await scenes.host();
-    await host.must("nft add rule ip filter INPUT tcp dport vmap '{ 1 : drop }'");
-    expect(await client.port.read(policyHost(host))).toMatchObject({
-      status: 'error',
-      problem: { id: 'native-nft-table' },
-    });
+    const blind = { status: 'error', problem: { id: 'native-nft-table' } };
+    await host.must("nft add rule ip filter INPUT ct state vmap '{ new : drop }'");
+    expect(await client.port.read(policyHost(host))).toMatchObject(blind);
+    await host.must('nft delete table ip filter; iptables -P INPUT ACCEPT');
+    await host.must("nft 'add chain ip filter early { type filter hook input priority -5; policy accept; }'");
+    expect(await client.port.read(policyHost(host))).toMatchObject(blind);
   },
 );
 

@@ -22,6 +22,8 @@ export function groupBy<T>(
 /** One kind of traffic that opens or closes, and every host on which it does. */
 export interface TrafficRow
   extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' | 'protocol' | 'sport' | 'dport' | 'type'> {
+  /** What else must hold: flags, a hardware address, an id; empty when nothing does. */
+  readonly also: readonly string[];
   readonly families: readonly Family[];
   readonly src: readonly string[];
   readonly dst: readonly string[];
@@ -114,6 +116,7 @@ const single = (flow: Flow): Omit<TrafficRow, 'hosts'> => ({
   sport: flow.sport,
   dport: flow.dport,
   type: flow.type,
+  also: flow.also ?? [],
   families: [flow.family],
   src: flow.src,
   dst: flow.dst,
@@ -126,8 +129,11 @@ const single = (flow: Flow): Omit<TrafficRow, 'hosts'> => ({
 const identity = (rule: DecidingRule): string =>
   JSON.stringify([rule.table, rule.chain, rule.number === 0, rule.text]);
 
+/** One line of the policy is one rule to a reader, in whatever family. */
 const distinct = (rules: readonly DecidingRule[]): readonly DecidingRule[] => [
-  ...new Map(rules.map((rule) => [identity(rule), rule])).values(),
+  ...new Map(
+    rules.map((rule) => [rule.source === undefined ? identity(rule) : placed(rule.source), rule]),
+  ).values(),
 ];
 
 /** A rule as a host prints it stands in a text of one family (`web-1 live v4`): its words tell which rule it is. */
@@ -152,6 +158,7 @@ const keyAcrossFamilies = (flow: Flow): string =>
     flow.sport,
     flow.dport,
     flow.type,
+    flow.also ?? [],
     flow.src.length === 0,
     flow.dst.length === 0,
     lineOf(flow.before),

@@ -37,6 +37,7 @@ export function conditions(row: TrafficRow): readonly string[] {
     ...(row.in.length === 0 ? [] : [`in on ${row.in.join(', ')}`]),
     ...(row.out.length === 0 ? [] : [`out on ${row.out.join(', ')}`]),
     ...(row.sport.length === 0 ? [] : [`source port ${row.sport.join(', ')}`]),
+    ...row.also,
     ...(row.state.length === 0 || newOnly ? [] : [`state ${row.state.join(', ')}`]),
     ...(family === undefined || row.families.length > 1 || addressed ? [] : [`${FAMILY[family]} only`]),
   ];

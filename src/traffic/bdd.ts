@@ -47,6 +47,10 @@ export interface Store {
   readonly mapLeaves: (a: number, replace: (leaf: number) => number) => number;
   /** Leaves combined pairwise. */
   readonly pairs: (a: number, b: number, combine: (left: number, right: number) => number) => number;
+  /** Where several leaves depend on the bits from level `from` on, the one that is preferred. */
+  readonly settle: (a: number, from: number, prefer: (one: number, other: number) => number) => number;
+  /** To be called in long work outside the store, so that the budget of time holds there too. */
+  readonly tick: () => void;
   /** How many nodes there are. */
   readonly size: () => number;
 }
@@ -150,8 +154,12 @@ export function createStore(budget: Budget): Store {
 
   /** Steps since the clock was last looked at: an operation may run long without making nodes. */
   let steps = 0;
+  function tick(): void {
+    if ((++steps & 0x3fff) === 0) checkTime();
+  }
+
   function remember(a: number, b: number, c: number, result: number): number {
-    if ((++steps & 0xffff) === 0) checkTime();
+    tick();
     const slot = (hash(a, b, c) & cacheMask) * 4;
     cache[slot] = a;
     cache[slot + 1] = b;
@@ -257,6 +265,7 @@ export function createStore(budget: Budget): Store {
       }
       const known = memo.get(at);
       if (known !== undefined) return known;
+      tick();
       const result = node(level, visit(lows[at] as number), visit(highs[at] as number));
       memo.set(at, result);
       return result;
@@ -284,6 +293,7 @@ export function createStore(budget: Budget): Store {
     const visit = (at: number): number => {
       const known = memo.get(at);
       if (known !== undefined) return known;
+      tick();
       const level = levels[at] as number;
       const result =
         level === LEAF
@@ -300,6 +310,7 @@ export function createStore(budget: Budget): Store {
     const visit = (x: number, y: number): number => {
       const [left, right] = [levels[x] as number, levels[y] as number];
       if (left === LEAF && right === LEAF) return combine(x, y);
+      tick();
       const key = x * 0x4000000 + y;
       const known = memo.get(key);
       if (known !== undefined) return known;
@@ -311,6 +322,22 @@ export function createStore(budget: Budget): Store {
       return result;
     };
     return visit(a, b);
+  }
+
+  function settle(a: number, from: number, prefer: (one: number, other: number) => number): number {
+    const memo = new Map<number, number>();
+    const visit = (at: number): number => {
+      const level = levels[at] as number;
+      if (level === LEAF) return at;
+      const known = memo.get(at);
+      if (known !== undefined) return known;
+      tick();
+      const [low, high] = [visit(lows[at] as number), visit(highs[at] as number)];
+      const result = level < from ? node(level, low, high) : prefer(low, high);
+      memo.set(at, result);
+      return result;
+    };
+    return visit(a);
   }
 
   return {
@@ -331,6 +358,8 @@ export function createStore(budget: Budget): Store {
     forAll: (a, from, to) => not(exists(not(a), from, to)),
     mapLeaves,
     pairs,
+    settle,
+    tick,
     size: () => count,
   };
 }

@@ -15,7 +15,7 @@ import { createSpace, type Space } from './space.js';
 export const DEFAULT_BUDGET: Budget = { nodes: 8_000_000, milliseconds: 8_000 };
 
 /** The most rows of one kind in one hook of one family, before they are joined. */
-const MOST_BOXES = 5_000;
+const MOST_BOXES = 10_000;
 
 const KINDS = ['opened', 'closed', 'possiblyOpened', 'possiblyClosed', 'answeredDifferently'] as const;
 type Kind = (typeof KINDS)[number];
@@ -162,51 +162,42 @@ function addRows(
   if (set === FALSE) return 0;
   const { space, hook, after } = scene;
   const { store, unknownsFrom } = space;
-  const pairs: { readonly old: Decision; readonly next: Decision; readonly leaf: number }[] = [];
-  const known = new Map<string, number>();
+  const nobody = store.leaf(PAIRS);
+  const pairs = new Map<number, { readonly old: Decision; readonly next: Decision }>();
   const paired = store.pairs(
     store.choose(set, oldBy, FALSE),
     store.choose(set, nextBy, FALSE),
     (left, right) => {
       if (left === FALSE || right === FALSE) return FALSE;
       const [old, next] = [labels.decisionOf(left), labels.decisionOf(right)];
-      if (!FITS[kind](old, next)) return FALSE;
-      const key = `${left} ${right}`;
-      let leaf = known.get(key);
-      if (leaf === undefined) {
-        leaf = store.leaf(PAIRS + pairs.length);
-        pairs.push({ old, next, leaf });
-        known.set(key, leaf);
-      }
+      if (!FITS[kind](old, next)) return nobody;
+      const leaf = store.leaf(PAIRS + store.value(left) * PAIRS_EACH + store.value(right));
+      pairs.set(leaf, { old, next });
       return leaf;
     },
   );
-  let rest = set;
-  let omitted = 0;
-  const add = (part: number, before: Decision | null, next: Decision | null): void => {
-    if (part === FALSE) return;
-    const { boxes, omitted: more } = readBoxes(space, part, MOST_BOXES);
-    omitted += more;
-    for (const box of boxes)
+  // Where unknowns choose between several pairs, any that fits is as good.
+  const settled = store.settle(paired, unknownsFrom, (one, other) =>
+    one === FALSE || one === nobody || other === FALSE || other === nobody
+      ? Math.max(one, other)
+      : Math.min(one, other),
+  );
+  const { boxes, omitted } = readBoxes(space, settled, MOST_BOXES);
+  for (const [leaf, some] of boxes)
+    for (const box of some)
       rows.push(
         ...rowsOf(box, {
           family: space.family,
           hook,
-          before: before?.by ?? null,
-          after: next?.by ?? null,
+          before: pairs.get(leaf)?.old.by ?? null,
+          after: pairs.get(leaf)?.next.by ?? null,
           addresses: after.addresses,
         }),
       );
-  };
-  for (const { old, next, leaf } of pairs) {
-    const decided = where(space, paired, (each) => each === leaf);
-    const part = store.and(rest, store.exists(decided, unknownsFrom, LEAF));
-    rest = store.without(rest, part);
-    add(part, old, next);
-  }
-  add(rest, null, null);
   return omitted;
 }
 
 /** Leaves for pairs of decisions lie beyond those for decisions. */
-const PAIRS = 1 << 24;
+const PAIRS = 2 ** 40;
+/** More than there are decisions of one ruleset. */
+const PAIRS_EACH = 2 ** 20;

@@ -110,7 +110,7 @@ function assume(space: Space, node: number, given: readonly string[]): number {
 }
 
 function oneOf(space: Space, program: Program, hook: Hook, node: number): Packet {
-  const [box] = readBoxes(space, node, 1).boxes;
+  const [[box] = []] = readBoxes(space, node, 1).boxes.values();
   return examplePacket(space.family, hook, box ?? new Map(), program.addresses);
 }
 

@@ -1,5 +1,5 @@
 /** A set of packets as few disjoint boxes, read off the diagram field by field. */
-import { FALSE, TRUE } from './bdd.js';
+import { FALSE, LEAF } from './bdd.js';
 import { domain, FIELDS, type Field } from './fields.js';
 import { normalise, type Range, type Ranges } from './ranges.js';
 import type { Axis, Space } from './space.js';
@@ -8,7 +8,8 @@ import type { Axis, Space } from './space.js';
 export type Box = ReadonlyMap<Field, Ranges>;
 
 export interface Boxes {
-  readonly boxes: readonly Box[];
+  /** By the leaf to which the packets lead; FALSE leads nowhere. */
+  readonly boxes: ReadonlyMap<number, readonly Box[]>;
   /** Boxes that were left out because there were too many. */
   readonly omitted: number;
 }
@@ -17,14 +18,21 @@ type Pieces = readonly (readonly [number, number])[];
 /** One entry a field in the order of `FIELDS`; `undefined` is free. */
 type RawBox = readonly (Pieces | undefined)[];
 
+interface Found {
+  readonly boxes: Map<number, RawBox[]>;
+  count: number;
+}
+
 /** @param node without unknowns. */
 export function readBoxes(space: Space, node: number, most: number): Boxes {
   const axes = FIELDS.map((field) => space.axes.get(field) as Axis);
   const total = countPaths(space, node, axes);
-  const raw: RawBox[] = [];
-  walk(space, node, axes, 0, [], raw, most);
-  const boxes = merge(raw).map((box) => toBox(space, axes, box));
-  return { boxes, omitted: Math.max(0, total - raw.length) };
+  const found: Found = { boxes: new Map(), count: 0 };
+  walk(space, node, axes, 0, [], found, most);
+  const boxes = new Map(
+    [...found.boxes].map(([leaf, raw]) => [leaf, merge(raw).map((box) => toBox(space, axes, box))]),
+  );
+  return { boxes, omitted: Math.max(0, total - found.count) };
 }
 
 /** The children of one field: which pieces lead where. */
@@ -35,6 +43,7 @@ function split(space: Space, node: number, axis: Axis): ReadonlyMap<number, Piec
   const last = axis.starts.length - 1;
   const visit = (at: number, level: number, base: number, size: number): void => {
     if (base > last) return;
+    store.tick();
     const own = store.level(at);
     if (own >= end || level >= end) {
       const to = Math.min(base + size - 1, last);
@@ -59,7 +68,7 @@ const touches = (space: Space, node: number, axis: Axis): boolean =>
 function countPaths(space: Space, node: number, axes: readonly Axis[]): number {
   const memo = new Map<number, number>();
   const visit = (at: number): number => {
-    if (at === FALSE || at === TRUE) return at;
+    if (space.store.level(at) === LEAF) return at === FALSE ? 0 : 1;
     const known = memo.get(at);
     if (known !== undefined) return known;
     const axis = axes.find((each) => touches(space, at, each));
@@ -77,13 +86,16 @@ function walk(
   axes: readonly Axis[],
   index: number,
   prefix: RawBox,
-  found: RawBox[],
+  found: Found,
   most: number,
 ): void {
-  if (node === FALSE || found.length >= most) return;
+  if (node === FALSE || found.count >= most) return;
   const axis = axes[index];
   if (axis === undefined) {
-    found.push(prefix);
+    const list = found.boxes.get(node);
+    if (list === undefined) found.boxes.set(node, [prefix]);
+    else list.push(prefix);
+    found.count++;
     return;
   }
   if (!touches(space, node, axis)) {

@@ -70,7 +70,7 @@ export const domain = (field: Field, family: Family): Range =>
 
 const WORD_BITS: { readonly [family in Family]: bigint } = { v4: 8n, v6: 16n };
 
-export const addressNumber = (words: Words, family: Family): bigint =>
+const addressNumber = (words: Words, family: Family): bigint =>
   words.reduce((sum, word) => (sum << WORD_BITS[family]) | BigInt(word), 0n);
 
 export function addressText(value: bigint, family: Family): string {

@@ -21,7 +21,7 @@ import type { DecidingRule, Flow, Hook } from './model.js';
 import { equalRanges, one, type Range, type Ranges, sizeOf, subtract } from './ranges.js';
 import type { Box } from './readout.js';
 
-export interface RowSetting {
+interface RowSetting {
   readonly family: Family;
   readonly hook: Hook;
   readonly before: DecidingRule | null;

@@ -1,5 +1,5 @@
 /** What each target does to a packet's way. */
-import { BUILT_IN_CHAINS, type Family, type Option, type Rule, type Target } from '../netfilter/model.js';
+import type { Family, Option, Rule, Target } from '../netfilter/model.js';
 import { isRefusal } from '../netfilter/row.js';
 import { parseMark } from '../netfilter/values.js';
 import { networkRanges, parseAddressNumber } from './fields.js';
@@ -20,7 +20,7 @@ export type Action =
       readonly accepts: Unknown;
     };
 
-export interface Destination {
+interface Destination {
   /** `own`: an address of this host that only the kernel knows. Absent: as it was. */
   readonly addresses?: Ranges | 'own';
   readonly ports?: Ranges;
@@ -124,6 +124,3 @@ export const alters = (target: Target | undefined): boolean =>
   target !== undefined && ALTERING.has(target.name);
 
 const ALTERING = new Set('TOS DSCP ECN TTL HL TCPMSS TCPOPTSTRIP HMARK CLASSIFY SECMARK TPROXY'.split(' '));
-
-export const isBuiltIn = (table: keyof typeof BUILT_IN_CHAINS, chain: string): boolean =>
-  BUILT_IN_CHAINS[table].includes(chain);

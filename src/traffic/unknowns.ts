@@ -17,7 +17,7 @@ export const occurrenceText = (occurrence: Occurrence): string =>
 
 export const isPure = (occurrence: Occurrence): boolean => occurrence.kind === 'unknown' && occurrence.pure;
 
-export function occurrences(step: Step): readonly Occurrence[] {
+function occurrences(step: Step): readonly Occurrence[] {
   const found = [...leaves(step.match)].filter((leaf) => leaf.kind !== 'field');
   const { action } = step;
   if (action.kind === 'send') found.push(action.choice);

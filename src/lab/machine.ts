@@ -36,6 +36,8 @@ const NEEDS = {
     ['shellcheck', 'shellcheck'],
     ['busybox', 'busybox-static'],
     ['ps', 'procps'],
+    ['conntrack', 'conntrack'],
+    ['perl', 'perl-base'],
   ],
 } as const satisfies Record<string, Needs>;
 

@@ -1,5 +1,5 @@
 /** JSON Schemas of the policy files, for editors; made from the schemas that check them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { fleetFile, host, hostsFile, networksFile, roleFile, servicesFile } from './schema.js';
 
 const FILES: Readonly<Record<string, { readonly schema: z.ZodType; readonly title: string }>> = {

@@ -1,5 +1,5 @@
 /** The shape of rules, guards and tests; see `schema.ts`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DATE, RATE } from './values.js';
 
 /** One name or a list of them: what a rule names, where from, where to. */

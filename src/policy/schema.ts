@@ -2,7 +2,7 @@
  * The shape of the policy files: which keys there are and what stands under them. The one source of the checks, of the
  * types and of the JSON Schemas that editors use. What the shape cannot say (names, addresses, sums) is checked after it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { HOST_NAME, INTERFACE, NAME, TARGET, USER } from './names.js';
 import { guard, line, natRule, policyTest, rawRule, reason, rule, terms } from './schema-rules.js';
 import { DURATION, PERCENT, RATE } from './values.js';

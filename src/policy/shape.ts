@@ -1,5 +1,5 @@
 /** Checks a file against its shape, says what is wrong in sentences, and hands on what is sound, so that more is found. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { nearest } from '../netfilter/nearest.js';
 import { error, type Place, type Problem } from '../problem.js';
 import { list } from './values.js';

@@ -1,12 +1,13 @@
 /** One word for a state, equal for two states exactly when nothing differs that a review is about. */
 import { createHash } from 'node:crypto';
 import { FAMILIES, type Ruleset, type Table } from '../netfilter/model.js';
+import { setMeaning } from '../netfilter/sets.js';
 import { withoutTail } from './baseline.js';
 import { bypassing, endsInDrop, hasOthersBelow } from './hooks.js';
 import { isOwned, ownedChain } from './names.js';
 import type { Ownership } from './ownership.js';
 import { isDynamicSet, programOfChain, programOfRule } from './programs.js';
-import { chainOf, isBuiltIn, setMeaning, TABLE_NAMES, tableOf } from './tables.js';
+import { chainOf, isBuiltIn, TABLE_NAMES, tableOf } from './tables.js';
 
 /**
  * `sha256:<hex>` over rules, policies and sets. Counters, places, the order of tables and tables that say nothing do not

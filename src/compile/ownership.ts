@@ -11,6 +11,7 @@ import {
   type TableName,
   type Tables,
 } from '../netfilter/model.js';
+import { setMeaning } from '../netfilter/sets.js';
 import { error, type Problem, warning } from '../problem.js';
 import { withoutTail } from './baseline.js';
 import { bypassing, hasOthersBelow, withHooks } from './hooks.js';
@@ -23,7 +24,6 @@ import {
   inSetOrder,
   isBuiltIn,
   isHook,
-  setMeaning,
   setsNamedBy,
   TABLE_NAMES,
   tableOf,

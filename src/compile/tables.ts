@@ -50,12 +50,6 @@ export function setsNamedBy(rule: Rule): readonly string[] {
   );
 }
 
-/** Of a set's options those that say what it holds; the rest is the kernel's own bookkeeping. */
-export function setMeaning(set: IpSet): string {
-  const options = set.options.replace(/ ?\b(hashsize \d+|bucketsize \d+|initval \S+)/g, '').trim();
-  return `${set.type} ${options}`;
-}
-
 export const isBuiltIn = (table: TableName, chain: string): boolean => BUILT_IN_CHAINS[table].includes(chain);
 
 /** Others' chains by name (`DOCKER`, `nat DOCKER`) and how many rules of others there are, in both families. */

@@ -13,6 +13,7 @@ import {
   type Tables,
 } from './model.js';
 import { printRule } from './print.js';
+import { setMeaning } from './sets.js';
 
 const TABLE_NAMES = Object.keys(BUILT_IN_CHAINS) as TableName[];
 
@@ -192,18 +193,29 @@ function setDifference(old: readonly string[], next: readonly string[]): readonl
   ];
 }
 
-/** Members added and removed, one entry a set that differs, by name; a set that is new or gone counts as empty. */
+/**
+ * Members added and removed and options changed, one entry a set that differs, by name; a set that is new or gone
+ * counts as empty.
+ */
 export function diffSets(before: readonly IpSet[], after: readonly IpSet[]): readonly SetDiff[] {
-  const [old, next] = [membersByName(before), membersByName(after)];
+  const [old, next] = [setsByName(before), setsByName(after)];
   const names = [...new Set([...old.keys(), ...next.keys()])].toSorted();
-  return names.flatMap((name) => {
+  return names.flatMap((name): readonly SetDiff[] => {
     const [left, right] = [old.get(name), next.get(name)];
-    const added = [...(right ?? [])].filter((member) => left?.has(member) !== true);
-    const removed = [...(left ?? [])].filter((member) => right?.has(member) !== true);
-    const same = added.length === 0 && removed.length === 0 && left !== undefined && right !== undefined;
-    return same ? [] : [{ name, added, removed }];
+    const added = membersBeyond(right, left);
+    const removed = membersBeyond(left, right);
+    if (left === undefined || right === undefined) return [{ name, added, removed }];
+    const options = { before: setMeaning(left), after: setMeaning(right) };
+    const changed = options.before !== options.after;
+    if (added.length === 0 && removed.length === 0 && !changed) return [];
+    return [{ name, added, removed, ...(changed ? { options } : {}) }];
   });
 }
 
-const membersByName = (sets: readonly IpSet[]): ReadonlyMap<string, ReadonlySet<string>> =>
-  new Map(sets.map((set) => [set.name, new Set(set.members)]));
+function membersBeyond(set: IpSet | undefined, other: IpSet | undefined): readonly string[] {
+  const known = new Set(other?.members);
+  return set === undefined ? [] : [...new Set(set.members)].filter((member) => !known.has(member));
+}
+
+const setsByName = (sets: readonly IpSet[]): ReadonlyMap<string, IpSet> =>
+  new Map(sets.map((set) => [set.name, set]));

@@ -135,4 +135,6 @@ export interface SetDiff {
   readonly name: string;
   readonly added: readonly string[];
   readonly removed: readonly string[];
+  /** What the set is, where that differs on both sides: `hash:net family inet maxelem 65536`. */
+  readonly options?: { readonly before: string; readonly after: string };
 }

@@ -56,6 +56,12 @@ export function printSets(sets: readonly IpSet[]): string {
     .join('');
 }
 
+/** Of a set's type and options those that say what it holds; the rest is the kernel's own bookkeeping. */
+export function setMeaning(set: IpSet): string {
+  const options = set.options.replace(/ ?\b(hashsize \d+|bucketsize \d+|initval \S+)/g, '').trim();
+  return `${set.type} ${options}`;
+}
+
 function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
   reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
 }

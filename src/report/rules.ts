@@ -24,9 +24,10 @@ const titled = (text: string, family: string): string =>
     .replace(/^@@ -\d.*$/gm, '  …')
     .trimEnd();
 
-const setText = ({ name, added, removed }: SetDiff): string =>
+const setText = ({ name, added, removed, options }: SetDiff): string =>
   [
     `@@ ipset ${name} @@`,
+    ...(options === undefined ? [] : [`- create ${options.before}`, `+ create ${options.after}`]),
     ...removed.map((member) => `- ${member}`),
     ...added.map((member) => `+ ${member}`),
   ].join('\n');

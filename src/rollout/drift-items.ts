@@ -114,8 +114,9 @@ function extra(change: RuleChange, family: Family, expired: Expired): DriftItem 
   return { ...item('extra', family, change), message: what };
 }
 
-function setItem({ name, added, removed }: SetDiff): DriftItem {
+function setItem({ name, added, removed, options }: SetDiff): DriftItem {
   const parts = [
+    ...(options === undefined ? [] : [`was made as "${options.before}", not as "${options.after}"`]),
     ...(added.length > 0 ? [`lacks ${added.length} (${added[0]}${added.length > 1 ? ', …' : ''})`] : []),
     ...(removed.length > 0
       ? [`has ${removed.length} that the policy does not (${removed[0]}${removed.length > 1 ? ', …' : ''})`]

@@ -89,6 +89,27 @@ test('the parts add up: before, less what went, and what came, is after', () => 
   );
 });
 
+test('what a set is made as counts, but not how large the kernel made its table', () => {
+  const made = (options: string, type = 'hash:net'): IpSet => ({ name: 'a', type, options, members: ['1'] });
+  const inet = 'family inet hashsize 1024 maxelem 65536';
+  expect(diffSets([made(inet)], [made('family inet hashsize 2048 maxelem 65536 bucketsize 12')])).toEqual([]);
+  expect(diffSets([made(inet)], [made(`${inet} timeout 600`)])).toEqual([
+    {
+      name: 'a',
+      added: [],
+      removed: [],
+      options: {
+        before: 'hash:net family inet maxelem 65536',
+        after: 'hash:net family inet maxelem 65536 timeout 600',
+      },
+    },
+  ]);
+  expect(diffSets([made(inet)], [made(inet, 'hash:ip')])[0]?.options).toEqual({
+    before: 'hash:net family inet maxelem 65536',
+    after: 'hash:ip family inet maxelem 65536',
+  });
+});
+
 test('members of sets added and removed, by set', () => {
   const set = (name: string, ...members: readonly string[]): IpSet => ({
     name,

@@ -7,6 +7,7 @@ import { fleetOf } from './fleet.js';
 import { type ModelHost, modelFleet, modelHost } from './model-host.js';
 
 const HOSTS = '\n  web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] }\n';
+const MANY = '  - {allow: tcp/9100, from: [10.1.0.0/16, 10.3.0.0/16], reason: Metrics}\n';
 const fleet = fleetOf({ hosts: HOSTS });
 let deployed: RulesText;
 
@@ -92,6 +93,23 @@ describe('in the kernel', () => {
         source: { file: 'policies/roles/web.yml', line: 3 },
       });
   });
+});
+
+test('a set that was made with other options is told with both', async () => {
+  const policy = fleetOf({ hosts: HOSTS, more: 'sets_from: 2\n', web: MANY });
+  const port = modelFleet({ 'web-1': modelHost() });
+  await deployFleet(policy, policy.hosts, port, { owner: 'test' });
+  const live = port.hosts.get('web-1')?.live ?? deployed;
+  const sets = live.sets.replace('maxelem 65536', 'maxelem 65536 timeout 600');
+  const drift = await driftOf({ live: { ...live, sets }, saved: live }, policy);
+  expect(drift.live).toEqual([
+    {
+      kind: 'set',
+      message: expect.stringMatching(
+        /was made as "hash:net family inet maxelem 65536 timeout 600", not as "hash:net family inet maxelem 65536"/,
+      ),
+    },
+  ]);
 });
 
 describe('what would load at boot', () => {

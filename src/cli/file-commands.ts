@@ -126,7 +126,8 @@ async function packetsOf(
   { addresses }: Explainable,
   io: Io,
 ): Promise<Result<readonly Packet[]>> {
-  const { readPacket, readPackets } = await import('../commands/packets.js');
+  const { readPackets } = await import('../commands/packets.js');
+  const { readPacket } = await import('../traffic/packet.js');
   if (options.packets !== undefined) return readPackets(await readText(io, options.packets), options.packets);
   if (options.packet !== undefined) return readPackets(options.packet.replaceAll('\n', ' '), '--packet');
   const packet = readPacket(packetOf(options, addresses));

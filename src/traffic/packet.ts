@@ -1,5 +1,6 @@
 /** The JSON of a packet: checked, and as values of fields. */
 import type { Family } from '../netfilter/model.js';
+import { nearest } from '../netfilter/nearest.js';
 import { protocolNumber } from '../netfilter/protocols.js';
 import { error, type Place, type Problem, type Result } from '../problem.js';
 import { OTHER_INTERFACE } from './example.js';
@@ -64,6 +65,7 @@ function hardware(packet: Packet): bigint {
   return packet.mac === undefined ? OTHER_MAC : macNumber(packet.mac);
 }
 
+/** What a value must be, in words, when it is not. */
 type Check = (value: unknown) => string | undefined;
 
 const text =
@@ -79,12 +81,14 @@ const whole =
 
 const isAddress = (value: string): boolean =>
   parseAddressNumber(value, 'v4') !== undefined || parseAddressNumber(value, 'v6') !== undefined;
+const FLAGS = [...TCP_FLAGS, 'NONE', 'ALL'];
 const isFlags = (value: string): boolean =>
   value
     .toUpperCase()
     .split(',')
-    .every((name) => [...TCP_FLAGS, 'NONE', 'ALL'].includes(name.trim()));
-const isDevice = (value: string): boolean => value !== '' && Buffer.byteLength(value) <= 15;
+    .every((name) => FLAGS.includes(name.trim()));
+/** dev_valid_name() of the kernel: 15 bytes, neither space nor slash nor colon. */
+const isDevice = (value: string): boolean => /^[^\s/:]+$/.test(value) && Buffer.byteLength(value) <= 15;
 const oneOf = (values: readonly string[]): Check =>
   text((value) => values.includes(value), `one of ${values.join(', ')}`);
 
@@ -92,56 +96,53 @@ const CHECKS: { readonly [key in keyof Packet]-?: Check } = {
   hook: oneOf(HOOKS),
   in: text(isDevice, 'the name of an interface'),
   out: text(isDevice, 'the name of an interface'),
-  src: text(isAddress, 'an IPv4 or IPv6 address'),
-  dst: text(isAddress, 'an IPv4 or IPv6 address'),
-  protocol: text((value) => protocolNumber(value) !== undefined, 'the name or number of a protocol'),
+  src: text(isAddress, 'an address'),
+  dst: text(isAddress, 'an address'),
+  protocol: text((value) => protocolNumber(value) !== undefined, 'a protocol, by name or number'),
   sport: whole(65535),
   dport: whole(65535),
-  flags: text(isFlags, `TCP flags such as SYN or SYN,ACK (${TCP_FLAGS.join(', ')}, NONE)`),
+  flags: text(isFlags, `a list of ${FLAGS.join(', ')}`),
   state: oneOf(STATES),
   type: whole(255),
   code: whole(255),
-  mac: text((value) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value), 'a MAC address of six bytes'),
+  mac: text((value) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value), 'a hardware address'),
   uid: whole(0xffffffff),
   gid: whole(0xffffffff),
   packetType: oneOf(PACKET_TYPES),
 };
-const REQUIRED = ['hook', 'src', 'dst', 'protocol'] as const;
+const REQUIRED: readonly string[] = ['hook', 'src', 'dst', 'protocol'];
+const EXAMPLE =
+  'For example {"hook":"INPUT","src":"198.51.100.7","dst":"203.0.113.10","protocol":"tcp","dport":443}.';
 
 const isKey = (key: string): key is keyof Packet => Object.hasOwn(CHECKS, key);
 
-/** Checks the JSON of a packet; every problem at once, each at `place`. A protocol may stand as a number. */
-export function readPacket(given: Readonly<Record<string, unknown>>, place?: Place): Result<Packet> {
-  const values: Record<string, unknown> = {
-    ...given,
-    ...(typeof given.protocol === 'number' ? { protocol: String(given.protocol) } : {}),
-  };
-  const problems: Problem[] = [];
-  for (const key of REQUIRED)
-    if (values[key] === undefined) problems.push(error('bad-packet', `The packet has no "${key}".`, place));
-  for (const [key, value] of Object.entries(values)) {
-    if (value === undefined) continue;
+/**
+ * Checks the JSON of a packet; every problem at once. A protocol may stand as a number.
+ * @param place Where it stands, for problems; absent for flags of a command line.
+ */
+export function readPacket(given: unknown, place?: Place): Result<Packet> {
+  const flaw = (message: string, hint?: string): Problem => error('bad-packet', message, place, hint);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return { ok: false, problems: [flaw('A packet is a JSON object.', EXAMPLE)] };
+  const values = new Map<string, unknown>(Object.entries(given).filter(([, value]) => value !== undefined));
+  const protocol = values.get('protocol');
+  if (typeof protocol === 'number') values.set('protocol', String(protocol));
+  const problems: Problem[] = REQUIRED.filter((key) => !values.has(key)).map((key) =>
+    flaw(`The packet has no "${key}".`, EXAMPLE),
+  );
+  for (const [key, value] of values) {
     if (!isKey(key)) {
-      problems.push(
-        error(
-          'bad-packet',
-          `A packet has no field "${key}".`,
-          place,
-          `Its fields are ${Object.keys(CHECKS).join(', ')}.`,
-        ),
-      );
+      const near = nearest(key, Object.keys(CHECKS));
+      const hint =
+        near === undefined ? `It has ${Object.keys(CHECKS).join(', ')}.` : `Did you mean "${near}"?`;
+      problems.push(flaw(`A packet has no "${key}".`, hint));
       continue;
     }
     const wanted = CHECKS[key](value);
-    if (wanted !== undefined)
-      problems.push(
-        error('bad-packet', `"${key}" of the packet is ${JSON.stringify(value)}.`, place, `Write ${wanted}.`),
-      );
+    if (wanted !== undefined) problems.push(flaw(`"${key}" is ${wanted}, not ${JSON.stringify(value)}.`));
   }
-  const packet = values as unknown as Packet;
+  const packet = Object.fromEntries(values) as unknown as Packet;
   if (problems.length === 0 && familyOf(packet) === undefined)
-    problems.push(
-      error('bad-packet', `The addresses ${packet.src} and ${packet.dst} are of different families.`, place),
-    );
+    problems.push(flaw(`${packet.src} and ${packet.dst} are not of the same family.`));
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: packet, problems };
 }

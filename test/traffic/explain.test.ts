@@ -1,6 +1,5 @@
 import { explainPacket } from '../../src/traffic/explain.js';
 import type { Explanation, Packet } from '../../src/traffic/model.js';
-import { readPacket } from '../../src/traffic/packet.js';
 import { host, ruleset, table } from './rules.js';
 
 const WEB: Packet = {
@@ -78,23 +77,4 @@ test('IPv6 neighbour discovery is in no state but UNTRACKED', () => {
   const rule = (state: string): string => host(`-A INPUT -m conntrack --ctstate ${state} -j ACCEPT`);
   expect(explainPacket(ruleset({ v6: rule('NEW') }), packet).verdict).toBe('drop');
   expect(explainPacket(ruleset({ v6: rule('UNTRACKED') }), packet).verdict).toBe('accept');
-});
-
-describe('the JSON of a packet', () => {
-  test('a number for the protocol will do', () => {
-    expect(readPacket({ ...WEB, protocol: 6 })).toMatchObject({ ok: true, value: { protocol: '6' } });
-  });
-
-  test('every problem is said at once', () => {
-    const read = readPacket({ hook: 'PREROUTING', src: '10.0.0.1', dst: '::1', dport: 70000, colour: 'red' });
-    expect(read.problems.map((problem) => problem.message)).toEqual([
-      'The packet has no "protocol".',
-      '"hook" of the packet is "PREROUTING".',
-      '"dport" of the packet is 70000.',
-      'A packet has no field "colour".',
-    ]);
-    expect(readPacket({ ...WEB, dst: '::1' }).problems).toMatchObject([
-      { message: 'The addresses 198.51.100.7 and ::1 are of different families.' },
-    ]);
-  });
 });

@@ -26,7 +26,10 @@ export interface Inputs {
   readonly planFile?: string;
 }
 
-/** Kept in memory alone: never written to disk, never handed to another process. */
+/**
+ * Kept in memory alone, never in a file and never handed to another process; but `ssh.transport: openssh` gives the key
+ * to the `ssh` program, in a file of mode 600 that goes when the run ends (`host/openssh.ts`).
+ */
 export interface SshInputs {
   readonly key?: string;
   readonly passphrase?: string;

@@ -12,6 +12,7 @@ import {
   type Tables,
 } from '../netfilter/model.js';
 import { setMeaning } from '../netfilter/sets.js';
+import type { ProgramName } from '../policy/programs.js';
 import { error, type Problem, warning } from '../problem.js';
 import { withoutTail } from './baseline.js';
 import { bypassing, hasOthersBelow, withHooks } from './hooks.js';
@@ -41,8 +42,8 @@ export interface Owned {
 }
 
 export interface PlaceOptions {
-  /** With `tables`: programs whose rules may go although they may be running: `docker`, `fail2ban`, … */
-  readonly mayRemove?: readonly string[];
+  /** With `tables`: programs whose rules may go although they may be running. */
+  readonly mayRemove?: readonly ProgramName[];
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Programs that keep rules of their own and change them while they run: containers, bans, overlays, virtual machines. */
 import type { IpSet, Rule } from '../netfilter/model.js';
+import type { ProgramName } from '../policy/programs.js';
 import { setsNamedBy } from './tables.js';
 
 interface Program {
-  /** As `ownership: tables` is told that its rules may go. */
-  readonly name: string;
+  /** As `may_remove` says that its rules may go. */
+  readonly name: ProgramName;
   readonly chains: RegExp;
   readonly interfaces?: RegExp;
   readonly comments?: RegExp;
@@ -47,11 +48,11 @@ const PROGRAMS: readonly Program[] = [
 ];
 
 /** The program whose chain it is. */
-export const programOfChain = (name: string): string | undefined =>
+export const programOfChain = (name: string): ProgramName | undefined =>
   PROGRAMS.find(({ chains }) => chains.test(name))?.name;
 
 /** The program that wrote the rule: by where it stands or leads to, its interface, its comment or its set. */
-export function programOfRule(chain: string, rule: Rule): string | undefined {
+export function programOfRule(chain: string, rule: Rule): ProgramName | undefined {
   const jump = rule.target?.chain ? rule.target.name : undefined;
   const interfaces = [rule.inInterface?.value, rule.outInterface?.value].filter((name) => name !== undefined);
   const comments = rule.matches

@@ -9,6 +9,7 @@ import {
   type TableName,
   type Tables,
 } from '../netfilter/model.js';
+import type { ProgramName } from '../policy/programs.js';
 import { error, type Problem, warning } from '../problem.js';
 import { isOwned } from './names.js';
 import { programOfRule } from './programs.js';
@@ -21,7 +22,7 @@ import { chainOf, inSetOrder, isHook, TABLE_NAMES, tableOf } from './tables.js';
 export function takeTables(
   live: Ruleset,
   desired: Ruleset,
-  mayRemove: readonly string[],
+  mayRemove: readonly ProgramName[],
 ): { readonly next: Ruleset; readonly problems: readonly Problem[] } {
   const place = (mine: Tables, theirs: Tables): Tables => {
     const names = theirs.map(({ name }): TableName => name);
@@ -41,7 +42,11 @@ export function takeTables(
   };
 }
 
-function removals(live: Table, desired: Table | undefined, mayRemove: readonly string[]): readonly Problem[] {
+function removals(
+  live: Table,
+  desired: Table | undefined,
+  mayRemove: readonly ProgramName[],
+): readonly Problem[] {
   return live.chains
     .filter(({ name }) => !isOwned(name))
     .flatMap(({ name, rules }) => {
@@ -52,7 +57,7 @@ function removals(live: Table, desired: Table | undefined, mayRemove: readonly s
     });
 }
 
-function removal(where: string, chain: string, rule: Rule, mayRemove: readonly string[]): Problem {
+function removal(where: string, chain: string, rule: Rule, mayRemove: readonly ProgramName[]): Problem {
   const program = programOfRule(chain, rule);
   const text = rule.text === '' ? 'an empty rule' : rule.text;
   return program === undefined || mayRemove.includes(program)
@@ -66,6 +71,6 @@ function removal(where: string, chain: string, rule: Rule, mayRemove: readonly s
         'removes-program',
         `The policy owns the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
         rule.place,
-        `Write "ownership: chains", or stop ${program} on this host, or name it as one whose rules may go.`,
+        `Write "ownership: chains", or stop ${program} on this host, or let its rules go with "may_remove: [${program}]".`,
       );
 }

@@ -3,6 +3,7 @@
  * thing knowing the YAML line it came from. Pure data; nothing below this room reads YAML again.
  */
 import type { Place } from '../problem.js';
+import type { ProgramName } from './programs.js';
 
 export interface Fleet {
   readonly version: 1;
@@ -14,6 +15,8 @@ export interface Fleet {
   /** Where the policy names them. */
   readonly adminPlace?: Place;
   readonly ownership: 'chains' | 'tables';
+  /** With `tables`: programs whose rules a deploy may take away although they may be running. */
+  readonly mayRemove?: { readonly programs: readonly ProgramName[]; readonly place: Place };
   readonly rollout: RolloutSettings;
   readonly guards: readonly Guard[];
   readonly tests: readonly PolicyTest[];

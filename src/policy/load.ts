@@ -12,15 +12,8 @@ export { type ReadOptions, readFleet } from './read.js';
  * directory where the folder lies in it.
  */
 export async function loadFleet(directory: string, options: ReadOptions = {}): Promise<Result<Fleet>> {
-  const folder = shown(directory);
-  const problems: Problem[] = [];
-  const paths = await policyPaths(folder, problems);
-  const texts = await Promise.all(paths.map(async (path) => [path, await readText(path)] as const));
-  const files = new Map<string, string>();
-  for (const [path, text] of texts)
-    if (typeof text === 'string') files.set(path, text);
-    else problems.push(text);
-  if (paths.length === 0 && problems.length > 0) return { ok: false, problems };
+  const { folder, files, problems } = await readFolder(directory);
+  if (files.size === 0 && problems.length > 0) return { ok: false, problems };
   const read = readFleet(files, folder, options);
   if (problems.length === 0) return read;
   // What stands in a file that cannot be read is not missing: the faults of the others come after it.
@@ -31,6 +24,30 @@ export async function loadFleet(directory: string, options: ReadOptions = {}): P
       ...read.problems.filter(({ id }) => !id.startsWith('undefined-') && id !== 'missing-file'),
     ].toSorted(byPlace),
   };
+}
+
+/** The texts of a policy folder, by the path that problems show, for those who edit them. */
+export async function policyFiles(directory: string): Promise<Result<ReadonlyMap<string, string>>> {
+  const { files, problems } = await readFolder(directory);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: files, problems };
+}
+
+interface Folder {
+  readonly folder: string;
+  readonly files: ReadonlyMap<string, string>;
+  readonly problems: readonly Problem[];
+}
+
+async function readFolder(directory: string): Promise<Folder> {
+  const folder = shown(directory);
+  const problems: Problem[] = [];
+  const paths = await policyPaths(folder, problems);
+  const texts = await Promise.all(paths.map(async (path) => [path, await readText(path)] as const));
+  const files = new Map<string, string>();
+  for (const [path, text] of texts)
+    if (typeof text === 'string') files.set(path, text);
+    else problems.push(text);
+  return { folder, files, problems };
 }
 
 function shown(directory: string): string {

@@ -123,6 +123,9 @@ function resolveFleet(files: PolicyFiles, setting: Setting): Fleet | undefined {
     admin,
     adminPlace: source.keyAt(file, 'admin'),
     ownership: file.ownership ?? 'chains',
+    ...(file.may_remove === undefined
+      ? {}
+      : { mayRemove: { programs: file.may_remove, place: source.keyAt(file, 'may_remove') } }),
     rollout,
     guards,
     tests,

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { HOST_NAME, INTERFACE, NAME, TARGET, USER } from './names.js';
+import { PROGRAM_NAMES } from './programs.js';
 import { guard, line, natRule, policyTest, rawRule, reason, rule, terms } from './schema-rules.js';
 import { DURATION, PERCENT, RATE } from './values.js';
 
@@ -155,6 +156,11 @@ export const fleetFile = z.strictObject({
     .enum(['chains', 'tables'])
     .optional()
     .meta({ description: 'chains (default) owns the SALLYPORT-* chains; tables owns whole tables.' }),
+  may_remove: z
+    .array(z.enum(PROGRAM_NAMES))
+    .min(1)
+    .optional()
+    .meta({ description: 'With tables: programs whose rules may go although they may be running.' }),
   sets_from: z
     .int()
     .min(2)

@@ -23,9 +23,9 @@ export interface PlacedHost {
 /** @returns the problems when the live state cannot be understood whole: nothing may then be said about this host. */
 export function placeHost(fleet: Fleet, host: Host, state: HostState, wanted: Ruleset): Result<PlacedHost> {
   const desired = possibleOn(state, wanted);
-  const live = place(state.live, desired, `${host.name} live`, fleet.ownership);
+  const live = place(state.live, desired, `${host.name} live`, fleet);
   if (!live.ok) return live;
-  const saved = place(savedText(state), desired, `${host.name} saved`, fleet.ownership);
+  const saved = place(savedText(state), desired, `${host.name} saved`, fleet);
   return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
 }
 
@@ -33,11 +33,11 @@ function place(
   text: RulesText,
   desired: Ruleset,
   name: string,
-  ownership: Fleet['ownership'],
+  { ownership, mayRemove }: Fleet,
 ): Result<Placed> {
   const read = readRuleset(text, name);
   if (!read.ok) return read;
-  const owned = placeOwned(read.value, desired, ownership);
+  const owned = placeOwned(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
   return { ok: true, value: { before: read.value, owned }, problems: read.problems };
 }
 

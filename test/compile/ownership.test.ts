@@ -219,6 +219,7 @@ describe('whole tables', () => {
       ['removes-program', 'error', 10],
     ]);
     const told = placeOwned(read(FAIL2BAN), HOST, 'tables', { mayRemove: ['fail2ban'] });
+    expect(problems[0]?.hint).toContain('"may_remove: [fail2ban]"');
     expect(told.problems.every(({ level }) => level === 'warning')).toBe(true);
   });
 

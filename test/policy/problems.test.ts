@@ -14,6 +14,12 @@ const CASES: Readonly<Record<string, readonly [Files, readonly string[]]>> = {
     { 'fleet.yml': 'version: 1\nssh: {user: deploy, prot: 22}\nadmin: [admin]\n' },
     ['fleet.yml:2:21: There is no key "prot" in "ssh". Did you mean port?'],
   ],
+  'a program that nobody knows, as one whose rules may go': [
+    fleet('ownership: tables\nmay_remove: [dokcer]\n'),
+    [
+      'fleet.yml:5:14: Item 1 of "may_remove" must be docker, fail2ban, kube-proxy, libvirt, calico, cilium, flannel, weave, cni, podman, nomad, tailscale, crowdsec or sshguard, not "dokcer". Did you mean docker?',
+    ],
+  ],
   'a version in quotes': [
     { 'fleet.yml': 'version: "1"\nssh: {user: deploy}\nadmin: [admin]\n' },
     ['fleet.yml:1:10: "version" must be 1, not "1". Write 1 without quotes.'],

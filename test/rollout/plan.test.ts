@@ -55,6 +55,18 @@ describe('the plan of a host', () => {
     expect(removed.every(({ text }) => text.startsWith('-P '))).toBe(true);
   });
 
+  test('with whole tables, takes away the rules of a program only where the policy names it', async () => {
+    const tables = (more: string) => fleetOf({ more: `ownership: tables\n${more}` });
+    const live = { ...EMPTY, v4: DOCKER };
+    const refused = await web1({ live }, tables(''));
+    expect(refused.findings.filter(({ level }) => level === 'error').map(({ id }) => id)).toEqual(
+      Array(4).fill('removes-program'),
+    );
+    const named = await web1({ live }, tables('may_remove: [docker]\n'));
+    expect(ids(named)).toContain('removes-foreign');
+    expect(named.findings.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test('says what a reviewer should know of the host', async () => {
     const plain = await web1({});
     expect(ids(plain)).toEqual(['saved-missing']);

@@ -38,10 +38,22 @@ const unused = ({ definitions = [] }: Fleet): readonly Found[] =>
       place,
     }));
 
+const idleMayRemove = ({ ownership, mayRemove }: Fleet): readonly Found[] =>
+  mayRemove === undefined || ownership === 'tables'
+    ? []
+    : [
+        {
+          message: '"may_remove" says nothing while "ownership" is chains: rules of others stay.',
+          hint: 'Remove it, or write "ownership: tables".',
+          place: mayRemove.place,
+        },
+      ];
+
 export const NAMES: readonly Lint[] = [
   { id: 'expired', level: 'warning', check: expired },
   { id: 'expires-soon', level: 'warning', check: soon },
   { id: 'never-used', level: 'note', check: unused },
+  { id: 'idle-may-remove', level: 'note', check: idleMayRemove },
   {
     id: 'host-name-address',
     level: 'warning',

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../../.."
 [ $# -gt 0 ] || set -- bullseye trixie
+failed=
 for name in "$@"; do
   root="$PWD/.cache/roots/$name"
   if [ ! -x "$root/usr/sbin/iptables" ]; then
@@ -13,5 +14,7 @@ for name in "$@"; do
   fi
   echo "== $name: $(chroot "$root" iptables --version)"
   SALLYPORT_IPTABLES_ROOT="$root" NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \
-    npx jest --selectProjects conformance --testPathPatterns 'conformance/netfilter/(corpus|properties|upstream|rulesets)'
+    npx jest --selectProjects conformance --testPathPatterns 'conformance/netfilter/(corpus|properties|upstream|rulesets)' ||
+    failed="$failed $name"
 done
+[ -z "$failed" ] || { echo "differences:$failed" >&2; exit 1; }

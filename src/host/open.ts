@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem, type Result } from '../problem.js';
-import { ask, lostProblem } from './agent.js';
+import { ask, lostProblem, type Variables } from './agent.js';
 import { type KeyOptions, type Login, readLogin } from './keys.js';
 import { parseKnownHosts } from './known-hosts.js';
 import { opensshTransport } from './openssh.js';
@@ -47,20 +47,12 @@ export function openHosts(options: HostOptions): HostPort {
   const read = async (host: Host, { knownGood }: ReadOptions = {}): Promise<Reading> => {
     const connected = await connectionTo(host);
     if (!connected.ok) return { status: 'unreachable', problem: connected.problem };
-    const variables = {
-      ...bootVariables(host),
-      ...(knownGood === undefined ? {} : { KNOWN: String(knownGood) }),
-    };
-    const answer = await ask(
+    return readOver(
       connected.connection,
       host,
-      { verb: 'read', variables },
-      { seconds: READ_SECONDS },
+      knownGood === undefined ? {} : { KNOWN: String(knownGood) },
+      knownGood,
     );
-    if (answer.kind === 'lost')
-      return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
-    if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
-    return readState(host, answer.sections, knownGood);
   };
 
   return {
@@ -76,7 +68,11 @@ export function openHosts(options: HostOptions): HostPort {
       connection.close();
       return result;
     },
-    reverify: async (host, change) => reverify({ host, change, transport }),
+    reverify: (host, change) =>
+      reverify({ host, change, transport }, async (connection) => {
+        const reading = await readOver(connection, host, { LOG: 'yes' });
+        return reading.status === 'read' ? reading.state : undefined;
+      }),
     close: async () => {
       for (const connection of kept.values()) connection.close();
       kept.clear();
@@ -85,8 +81,21 @@ export function openHosts(options: HostOptions): HostPort {
   };
 }
 
+async function readOver(
+  connection: Connection,
+  host: Host,
+  more: Variables,
+  knownGood?: number,
+): Promise<Reading> {
+  const question = { verb: 'read', variables: { ...bootVariables(host), ...more } } as const;
+  const answer = await ask(connection, host, question, { seconds: READ_SECONDS });
+  if (answer.kind === 'lost') return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
+  if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
+  return readState(host, answer.sections, knownGood);
+}
+
 /** The files that the policy names for the host's boot. */
-const bootVariables = ({ boot: { paths } }: Host): Readonly<Record<string, string>> =>
+const bootVariables = ({ boot: { paths } }: Host): Variables =>
   paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };
 
 /** Each host over the transport that its policy names. */

@@ -2,7 +2,7 @@
  * What the rest of the house needs of a host. `host/` implements it over SSH; `cli/` and `action/` hand it in; tests
  * may hand in recorded state. A host's fault is a value here, never an exception.
  */
-import type { RulesText } from '../netfilter/model.js';
+import type { Family, RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 import type { Problem } from '../problem.js';
 
@@ -11,8 +11,8 @@ export interface HostPort {
   read(host: Host, options?: ReadOptions): Promise<Reading>;
   /** Changes one host; see `transaction.ts`. The outcome is what the host said. */
   transact(host: Host, change: Change, report: (phase: Phase) => void): Promise<TransactionResult>;
-  /** After a soak: a new connection, and what the host says of itself now. */
-  reverify(host: Host, change: Change): Promise<TransactionResult>;
+  /** After a soak: a new connection, how the host says that the run ended, and its state as it is now. */
+  reverify(host: Host, change: Change): Promise<Reverified>;
   close(): Promise<void>;
 }
 
@@ -39,8 +39,33 @@ export interface HostState {
   readonly record: HostRecord;
   /** What the rules that were read do not show: native nft tables that filter as well. */
   readonly notes?: readonly Problem[];
+  /** What no rule named and the host therefore dropped. */
+  readonly drops?: Drops;
+  /** Lines that LOG rules wrote into the kernel's log; read again after a soak only. */
+  readonly log?: readonly string[];
   /** Read from a folder of recorded states: `live` alone is known. */
   readonly recorded?: true;
+}
+
+export interface Drops {
+  readonly now: DropCount;
+  /** As it was when the last change was confirmed. */
+  readonly before?: DropCount;
+}
+
+/** Counters since the boot, or since the rules were last loaded. */
+export interface DropCount {
+  readonly boot: string;
+  /** Seconds since the boot. */
+  readonly uptime: number;
+  readonly rules: readonly DropRule[];
+}
+
+/** The last rule of an owned chain, `-j DROP`, or the policy of a built-in chain of the filter table. */
+export interface DropRule {
+  readonly family: Family;
+  readonly chain: string;
+  readonly packets: number;
 }
 
 export interface Boot {
@@ -152,4 +177,9 @@ export interface TransactionResult {
   /** One sentence; empty when there is nothing to say. */
   readonly reason: string;
   readonly seconds: number;
+}
+
+export interface Reverified extends TransactionResult {
+  /** Absent where the host did not answer, or did not confirm this run. */
+  readonly state?: HostState;
 }

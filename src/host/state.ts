@@ -3,6 +3,7 @@ import type { RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
 import { pairs, type Section } from './agent.js';
+import { dropCount, keptCount } from './drops.js';
 import type { Boot, HostFacts, HostState, Reading } from './port.js';
 import { readRecord } from './record.js';
 
@@ -16,7 +17,11 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
   const ipset = /ipset v([\w.]+)/.exec(text('ipset-version'))?.[1];
   const saved = (name: string) => sections.get(`saved-${name}`)?.out;
   const state: HostState = {
-    live: { v4: text('live-v4'), v6: text('live-v6'), sets: text('live-sets') },
+    live: {
+      v4: withoutCounters(text('live-v4')),
+      v6: withoutCounters(text('live-v6')),
+      sets: text('live-sets'),
+    },
     saved: given({ v4: saved('v4'), v6: saved('v6'), sets: saved('sets') }),
     boot: readBoot(text('boot')),
     backend: backendOf(text('version')),
@@ -28,9 +33,23 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
     facts: readFacts(facts, text('addresses')),
     record: readRecord(text('record'), knownText(sections), knownGood),
     notes: nativeChains(host, text('nft')),
+    drops: {
+      now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
+      ...(sections.has('counted') ? { before: keptCount(text('counted')) } : {}),
+    },
+    ...(sections.has('log')
+      ? {
+          log: text('log')
+            .split('\n')
+            .filter((line) => line !== ''),
+        }
+      : {}),
   };
   return { status: 'read', state };
 }
+
+/** As `iptables-save` prints it without `-c`, but for the counters of policies, which it prints always. */
+const withoutCounters = (save: string): string => save.replace(/^\[\d+:\d+\] /gm, '');
 
 const backendOf = (version: string): 'nft' | 'legacy' => (version.includes('nf_tables') ? 'nft' : 'legacy');
 

@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import type { Host } from '../policy/fleet.js';
 import { type Answer, ask, type Variables } from './agent.js';
 import { failedCheck } from './checks.js';
-import type { Change, OutcomeKind, Phase, TransactionResult } from './port.js';
+import type { Change, HostState, OutcomeKind, Phase, Reverified, TransactionResult } from './port.js';
 import type { Connection, Transport } from './transport.js';
 import { variablesOf } from './variables.js';
 
@@ -102,18 +102,29 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
     : undefined;
   const end =
     (aborting === undefined ? undefined : endOf(aborting)) ??
-    (await learn(scene, start.armed + (window + HOST_GRACE) * 1000, variables)).end;
+    (await learn(scene, start.armed + (window + HOST_GRACE) * 1000, { abort: variables })).end;
   return end === undefined
     ? ended('unknown', `${proof.reason}; the host does not answer since, and goes back by itself`)
     : told(end);
 }
 
-/** After the soak: over a new connection, the host still says that it keeps the change. */
-export async function reverify(scene: Omit<Scene, 'connection' | 'report'>): Promise<TransactionResult> {
+/**
+ * After the soak: over a new connection, the host still says that it keeps the change. `look` gets that connection
+ * when it does.
+ */
+export async function reverify(
+  scene: Omit<Scene, 'connection' | 'report'>,
+  look: (connection: Connection) => Promise<HostState | undefined>,
+): Promise<Reverified> {
   const began = performance.now();
-  const { end, none } = await learn(scene, began + REVERIFY_SECONDS * 1000);
+  let state: HostState | undefined;
+  const { end, none } = await learn(scene, began + REVERIFY_SECONDS * 1000, {
+    onEnd: async ({ outcome }, connection) => {
+      if (outcome === 'confirmed') state = await look(connection);
+    },
+  });
   const seconds = Math.round((performance.now() - began) / 10) / 100;
-  if (end !== undefined) return { ...end, phase: 'soak', seconds };
+  if (end !== undefined) return { ...end, phase: 'soak', seconds, ...(state === undefined ? {} : { state }) };
   return {
     outcome: none ? 'unknown' : 'unreachable',
     phase: 'soak',
@@ -286,7 +297,13 @@ const isPending = (answer: Answer, token: string): boolean =>
 async function learn(
   { host, change, transport }: Omit<Scene, 'connection' | 'report'>,
   until: number,
-  abort?: Variables,
+  {
+    abort,
+    onEnd = async () => {},
+  }: {
+    readonly abort?: Variables;
+    readonly onEnd?: (end: End, connection: Connection) => Promise<void>;
+  } = {},
 ): Promise<{ readonly end?: End; readonly none: boolean }> {
   for (let attempt = 0; ; attempt++) {
     const connected = await transport.connect(host, { seconds: 5 });
@@ -296,8 +313,9 @@ async function learn(
           ? ({ verb: 'probe', variables: { RUN: change.run } } as const)
           : ({ verb: 'abort', variables: abort } as const);
       const answer = await ask(connected.connection, host, question, { seconds: 40 });
-      connected.connection.close();
       const end = endOf(answer);
+      if (end !== undefined) await onEnd(end, connected.connection);
+      connected.connection.close();
       if (end !== undefined) return { end, none: false };
       if (answer.kind === 'answer' && answer.words.includes('none')) return { none: true };
     }

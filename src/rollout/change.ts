@@ -24,7 +24,7 @@ export function isSettled({ host, state, placed }: Ready): boolean {
 }
 
 /** What must stand stands already. */
-const isThere = ({ before, owned }: Placed): boolean => sameRuleset(before, owned.next);
+export const isThere = ({ before, owned }: Placed): boolean => sameRuleset(before, owned.next);
 
 /** @param saved The saved files with the policy in its place; a {@link Ready} host's, once they could be read. */
 export function changeOf(fleet: Fleet, ready: Ready, saved: Placed, run: Run): Change {

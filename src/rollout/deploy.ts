@@ -1,7 +1,7 @@
 /** Many hosts: everything is read and judged first, then the canary, a soak, and wave after wave while all goes well. */
 import { randomUUID } from 'node:crypto';
 import pMap from 'p-map';
-import type { Change, HostPort, TransactionResult } from '../host/port.js';
+import type { HostPort, TransactionResult } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import type { Assessed, Ready } from './assess.js';
 import { changeOf, type Run } from './change.js';
@@ -11,6 +11,7 @@ import type { Placed } from './place.js';
 import { assessFleet } from './plan.js';
 import { preflight, type Verdict } from './preflight.js';
 import { takeBack } from './rollback.js';
+import { type Changed, judgeSoak, type Soaked } from './soak.js';
 import { pause, whileUncancelled } from './time.js';
 import { failuresAllowed, type Wave, wavesOf } from './waves.js';
 
@@ -51,6 +52,7 @@ export async function deployFleet(
     outcomes: new Map(),
     changes: new Map(),
     allowed: failuresAllowed(fleet.rollout, hosts.length),
+    halts: [],
   };
   recordVerdicts(rollout, assessed);
   const stopped = stopBefore(rollout) ?? (await go(rollout));
@@ -59,6 +61,7 @@ export async function deployFleet(
   return {
     version: 1,
     commit: options.commit ?? null,
+    ...(stopped === undefined ? {} : { stopped }),
     hosts: waves.flatMap(({ number, hosts: names }) =>
       names.map((host) => rollout.outcomes.get(host) ?? notReached(host, number, stopped ?? '')),
     ),
@@ -74,8 +77,10 @@ interface Rollout {
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly outcomes: Map<string, Outcome>;
   /** Of the hosts that this run has changed. */
-  readonly changes: Map<string, { readonly ready: Ready; readonly change: Change }>;
+  readonly changes: Map<string, Changed>;
   readonly allowed: number;
+  /** Why no further host may follow although none of them failed. */
+  readonly halts: string[];
 }
 
 const FAILED: ReadonlySet<Outcome['outcome']> = new Set(['rolled-back', 'refused', 'unreachable', 'unknown']);
@@ -156,6 +161,8 @@ async function go(rollout: Rollout): Promise<string | undefined> {
 function whyStop(rollout: Rollout): string | undefined {
   const reason = tooMany(rollout);
   if (reason !== undefined) return `The rollout stopped: ${reason}`;
+  const [halt] = rollout.halts;
+  if (halt !== undefined) return `The rollout stopped: ${halt}`;
   return isCancelled(rollout) ? CANCELLED : undefined;
 }
 
@@ -216,24 +223,44 @@ async function soak(rollout: Rollout, wave: Wave): Promise<void> {
   await pause(soakSeconds, options.signal);
   await pMap(
     changed,
-    async ({ ready: { host }, change }) => {
+    async ({ ready, change }) => {
+      const { host } = ready;
       if (isCancelled(rollout)) return;
       const said = await whileUncancelled(port.reverify(host, change), options.signal);
-      if (said === undefined || said.outcome === 'confirmed') return;
-      record(rollout, { host: host.name, wave: wave.number, ...said, phase: 'soak' });
+      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, { ready, change }, said));
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
 }
 
+/** The host's outcome as it is now known; one that drops too much keeps the new rules, and stops the others. */
+function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
+  const known = rollout.outcomes.get(host);
+  if (known === undefined) return;
+  switch (soaked.kind) {
+    case 'good':
+      if (soaked.drops !== undefined) rollout.outcomes.set(host, { ...known, drops: soaked.drops });
+      return;
+    case 'changed':
+      record(rollout, { ...known, phase: 'soak', outcome: soaked.outcome, reason: soaked.reason });
+      return;
+    case 'drops':
+      rollout.halts.push(`${host} drops more than before.`);
+      record(rollout, { ...known, phase: 'soak', drops: soaked.drops, reason: soaked.reason });
+  }
+}
+
 /** `on_failure: rollback`: the hosts that this run has changed go back, the last ones first. */
 async function undo(rollout: Rollout): Promise<void> {
   const { fleet, port, options } = rollout;
-  for (const [host, { ready }] of [...rollout.changes].toReversed()) {
-    const before = rollout.outcomes.get(host);
-    if (before?.outcome !== 'confirmed') continue;
-    if (isCancelled(rollout)) return;
-    const result = await takeBack(fleet, ready, port, newRun(options));
-    record(rollout, { host, wave: before.wave, ...result });
-  }
+  await pMap(
+    [...rollout.changes].toReversed(),
+    async ([host, { ready }]) => {
+      const before = rollout.outcomes.get(host);
+      if (before?.outcome !== 'confirmed' || isCancelled(rollout)) return;
+      const result = await takeBack(fleet, ready, port, newRun(options));
+      record(rollout, { host, wave: before.wave, ...result });
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
 }

@@ -10,6 +10,18 @@ export interface Plan {
   /** Over every host's live and next digests: what a reviewer approves and a deploy is bound to. */
   readonly digest: string;
   readonly hosts: readonly HostPlan[];
+  /** What the policy calls addresses and ports, so that reports can speak its language. */
+  readonly names?: PolicyNames;
+}
+
+/** Names of the policy and what they stand for. */
+export interface PolicyNames {
+  /** `app`, `role:web` → networks of both families. */
+  readonly networks: { readonly [name: string]: readonly string[] };
+  /** Host → its addresses, without prefix length. */
+  readonly hosts: { readonly [name: string]: readonly string[] };
+  /** `metrics` → `tcp/9100`, `tcp/9187`. */
+  readonly services: { readonly [name: string]: readonly string[] };
 }
 
 export interface HostPlan {
@@ -40,6 +52,8 @@ export interface Outcomes {
   readonly version: 1;
   readonly commit: string | null;
   readonly hosts: readonly Outcome[];
+  /** Why the rollout ended before its last host: one sentence; absent when it did not. */
+  readonly stopped?: string;
 }
 
 export interface Outcome {
@@ -51,6 +65,23 @@ export interface Outcome {
   readonly phase: Phase;
   readonly reason: string;
   readonly seconds: number;
+  /** Of hosts that were asked again after a soak. */
+  readonly drops?: DropRate;
+}
+
+/** Packets a minute that no rule named and that were therefore dropped. */
+export interface DropRate {
+  /** Since the change before this one; `null` when that is not known. */
+  readonly before: number | null;
+  /** Since this one was confirmed. */
+  readonly during: number;
+}
+
+/** From one state of a host to another. */
+export interface StateDiff {
+  readonly v4: RuleDiff;
+  readonly v6: RuleDiff;
+  readonly sets: readonly SetDiff[];
 }
 
 export interface Drift {

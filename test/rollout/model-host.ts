@@ -8,6 +8,7 @@ import type {
   HostState,
   KnownGood,
   Reading,
+  Reverified,
   TransactionResult,
 } from '../../src/host/port.js';
 import type { RulesText } from '../../src/netfilter/model.js';
@@ -36,7 +37,9 @@ export interface ModelHost {
   live: RulesText;
   saved: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
   known: KnownGood[];
-  readonly state: Partial<Omit<HostState, 'live' | 'saved'>>;
+  state: Partial<Omit<HostState, 'live' | 'saved'>>;
+  /** What happens to it during a soak. */
+  meanwhile?: (model: ModelHost) => void;
 }
 
 export interface ModelFleet extends HostPort {
@@ -91,12 +94,25 @@ export function modelFleet(hosts: Readonly<Record<string, ModelHost>>): ModelFle
       now -= 1;
       return result;
     },
-    reverify: async (host): Promise<TransactionResult> => {
+    reverify: async (host): Promise<Reverified> => {
       log.push(`reverify ${host.name}`);
       await tick();
-      return hostOf(host).behaviour === 'gone-later'
-        ? { outcome: 'unreachable', phase: 'soak', reason: 'the host lets no new connection in', seconds: 1 }
-        : { outcome: 'confirmed', phase: 'soak', reason: '', seconds: 1 };
+      const model = hostOf(host);
+      if (model.behaviour === 'gone-later')
+        return {
+          outcome: 'unreachable',
+          phase: 'soak',
+          reason: 'the host lets no new connection in',
+          seconds: 1,
+        };
+      model.meanwhile?.(model);
+      return {
+        outcome: 'confirmed',
+        phase: 'soak',
+        reason: '',
+        seconds: 1,
+        state: stateOf(host, model, undefined),
+      };
     },
     close: async () => {
       log.push('close');

@@ -89,6 +89,7 @@ make_last() {
   put "$DIR/persisting" yes
   if persist 2>"$ERRORS" && keep_known_good 2>>"$ERRORS"; then
     phase disarm || :
+    keep_count || :
     unstage
     note=''
     if [ "$ENABLED" = no ]; then note="nothing loads the rules at boot: $LOADER is not enabled"; fi

@@ -7,7 +7,7 @@ has_ipv6() {
 
 save_v6() {
   if has ip6tables-save; then
-    ip6tables-save || ! has_ipv6
+    ip6tables-save "$@" || ! has_ipv6
   else
     ! has_ipv6
   fi
@@ -138,6 +138,13 @@ facts() {
   done
   managers
   fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  counted_when
+}
+
+# What a count of packets means depends on when it began: with the boot, or with an earlier count.
+counted_when() {
+  fact boot "$(boot_id)"
+  fact uptime "$(uptime_now)"
 }
 
 missing_tools() {
@@ -176,8 +183,8 @@ read_state() {
   section version printf '%s' "$VERSION"
   if has ipset; then section ipset-version ipset version; fi
   section tools missing_tools
-  section live-v4 iptables-save
-  section live-v6 save_v6
+  section live-v4 iptables-save -c
+  section live-v6 save_v6 -c
   section live-sets save_sets
   section other other_backend
   section nft nft_chains
@@ -189,7 +196,14 @@ read_state() {
   section facts facts
   if has ip; then section addresses ip -o address; fi
   section record record
+  file_section counted "$STATE/counted"
+  if [ -n "$SP_LOG" ]; then section log kernel_log; fi
   if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi
+}
+
+# What LOG rules wrote into the kernel's log (nf_log_syslog); a namespace's are nowhere unless nf_log_all_netns is set.
+kernel_log() {
+  ! has dmesg || { dmesg 2>/dev/null || :; } | awk '/ IN=.* SRC=.* DST=.* PROTO=/' | tail -n 500
 }
 
 record() {

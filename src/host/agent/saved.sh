@@ -109,3 +109,15 @@ keep_known_good() {
     shift
   done
 }
+
+# What the rules have dropped until now, so that a later look can tell how much since.
+keep_count() {
+  {
+    counted_when
+    echo '= v4'
+    iptables-save -c
+    echo '= v6'
+    save_v6 -c
+  } 2>/dev/null | awk '/^(boot|uptime|=) / || /^\*/ || /^:[A-Z]+ DROP / || / -A SALLYPORT-[A-Z]+ -j DROP$/' >"$STATE/counted.new" &&
+    mv "$STATE/counted.new" "$STATE/counted"
+}

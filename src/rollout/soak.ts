@@ -1,0 +1,44 @@
+/** What a host is found to be after the soak: as it was deployed, or not; and whether it drops more than before. */
+import type { Change, Reverified } from '../host/port.js';
+import type { Fleet } from '../policy/fleet.js';
+import type { Ready } from './assess.js';
+import { isThere } from './change.js';
+import { differences, diffStates } from './differences.js';
+import { compareDrops, describeDrops } from './drops.js';
+import type { DropRate } from './model.js';
+import { placeHost } from './place.js';
+import { list } from './words.js';
+
+export type Soaked =
+  | { readonly kind: 'good'; readonly drops?: DropRate }
+  /** The host is not as it was left: its outcome changes. */
+  | { readonly kind: 'changed'; readonly outcome: Reverified['outcome']; readonly reason: string }
+  /** The host is as it was left, and drops too much: no further host may follow it. */
+  | { readonly kind: 'drops'; readonly drops: DropRate; readonly reason: string };
+
+/** A host that this run has changed. */
+export interface Changed {
+  readonly ready: Ready;
+  readonly change: Change;
+}
+
+export function judgeSoak(fleet: Fleet, { ready }: Changed, said: Reverified): Soaked {
+  if (said.outcome !== 'confirmed') return { kind: 'changed', outcome: said.outcome, reason: said.reason };
+  const unknown = (reason: string): Soaked => ({ kind: 'changed', outcome: 'unknown', reason });
+  const { state } = said;
+  if (state === undefined) return unknown('It confirmed the change, but its rules could not be read again.');
+  const { host, placed } = ready;
+  const now = placeHost(fleet, host, state, placed.desired);
+  if (!now.ok) return unknown('It confirmed the change, but its rules cannot be understood any more.');
+  if (!isThere(now.value.live)) {
+    const others = differences(diffStates(now.value.live.owned.next, now.value.live.before));
+    return unknown(`It confirmed the change, but someone changed its rules since: ${list(others, 3)}.`);
+  }
+  const rise = compareDrops(ready.state.drops, state.drops, fleet.rollout.maxDropGrowth);
+  if (rise === undefined) return { kind: 'good' };
+  const { rate, tooMuch } = rise;
+  if (!tooMuch || state.drops === undefined) return { kind: 'good', drops: rate };
+  const what = describeDrops(state.drops, state.log ?? [], host.baseline.log?.prefix);
+  const reason = `It dropped ${rate.during} packets a minute that no rule names, and ${rate.before ?? 0} before the change.`;
+  return { kind: 'drops', drops: rate, reason: what === '' ? reason : `${reason} ${what}.` };
+}

@@ -2,43 +2,38 @@
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/port.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
-import { changeTo, open } from '../host/change.js';
-import { type Client, clientOf, policyHost } from '../host/hosts.js';
-import { expectOld, fault, oldOrNew, type Stand, standOf } from './faults.js';
+import { until } from '../../../src/lab/shell.js';
+import { changeTo, lockedOut, open, type Wanted } from '../host/change.js';
+import { type Client, clientOf, leftovers, policyHost } from '../host/hosts.js';
+import { expectOld, fault, oldOrNew, standOf, watch } from './faults.js';
 import { bundleClient, killedAt } from './program.js';
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 
-const PHASES = [
-  ...[
-    'connect',
-    'preflight',
-    'snapshot',
-    'rehearse',
-    'arm',
-    'apply',
-    'verify',
-    'confirm',
-    'persist',
-    'disarm',
-  ],
-] as Phase[];
-/** In these the host has been told nothing that it could keep: it ends with the old rules. */
-const BEFORE_CONFIRM = new Set<Phase>(PHASES.slice(0, PHASES.indexOf('confirm')));
+const PHASES: readonly Phase[] = [
+  ...(['connect', 'preflight', 'snapshot', 'rehearse', 'arm', 'apply', 'verify'] as const),
+  ...(['confirm', 'persist', 'disarm', 'rollback'] as const),
+];
+/** In these the host has been told to keep the change, or is about to be. */
+const CONFIRMING: ReadonlySet<Phase> = new Set(['confirm', 'persist', 'disarm']);
+/** No host goes back on the runner's word unless the change is bad. */
+const wantedIn = (phase: Phase, port: number): Wanted => (phase === 'rollback' ? lockedOut : open(port));
 
 let lab: Lab;
 let client: Client;
-const hosts = new Map<Phase, { readonly host: LabHost; readonly before: Stand }>();
+const hosts = new Map<Phase, LabHost>();
+const hostAt = (phase: Phase): LabHost => hosts.get(phase) as LabHost;
 
 beforeAll(async () => {
   lab = await openLab();
   client = clientOf(lab);
-  const made = await Promise.all(PHASES.map((phase) => lab.light({ name: `at-${phase}` })));
-  client = clientOf(lab);
-  for (const [index, host] of made.entries()) {
-    expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
-    hosts.set(PHASES[index] as Phase, { host, before: await standOf(host) });
-  }
+  await Promise.all(
+    PHASES.map(async (phase) => {
+      const host = await lab.light({ name: `at-${phase}` });
+      expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
+      hosts.set(phase, host);
+    }),
+  );
 });
 afterAll(async () => {
   await client.close();
@@ -49,43 +44,57 @@ fault('A1', 'the client is killed in any phase', 'all old or all new, by the hos
   await bundleClient(lab);
   const ends = await Promise.all(
     PHASES.map(async (phase) => {
-      const { host, before } = hosts.get(phase) as { host: LabHost; before: Stand };
-      const killed = killedAt(lab, host, phase, 8443);
+      const host = hostAt(phase);
+      watch({ lab, host, client });
+      const before = await standOf(host);
+      const killed = killedAt(lab, host, phase, wantedIn(phase, 8443));
       await killed.ended;
-      expect(killed.said()).not.toContain('outcome');
+      expect([phase, killed.said().trim().split('\n').at(-1)]).toEqual([phase, phase]);
       return [phase, await oldOrNew(host, before, 8443)] as const;
     }),
   );
-  for (const [phase, end] of ends)
-    if (BEFORE_CONFIRM.has(phase)) expect([phase, end]).toEqual([phase, 'old']);
+  for (const [phase, end] of ends) if (!CONFIRMING.has(phase)) expect([phase, end]).toEqual([phase, 'old']);
 });
 
 fault(
   'A3',
-  'the wire is cut in any phase',
+  'the wire is cut in any phase, until the host has ended it alone and the client tries anew',
   'the host ends as it says; the client says the same',
   async () => {
     await Promise.all(
       PHASES.map(async (phase) => {
-        const { host } = hosts.get(phase) as { host: LabHost; before: Stand };
+        const host = hostAt(phase);
         const before = await standOf(host);
-        let mended: Promise<void> | undefined;
-        const { result } = await client.deploy(host, open(9443), {
-          change: { confirmWithinSeconds: 5 },
-          onPhase: (begun) => {
-            if (begun !== phase) return;
-            mended = host.cutWire().then(async (mend) => {
-              await new Promise((resolve) => setTimeout(resolve, 9_000));
-              await mend();
-            });
+        let dials = 0;
+        let answered = false;
+        const cut = clientOf(lab, {
+          connect: (address, port) => {
+            dials++;
+            return lab.connect(address, port);
           },
         });
-        await mended;
+        watch({ lab, host, client: cut });
+        const { result } = await cut.deploy(host, wantedIn(phase, 9443), {
+          change: { confirmWithinSeconds: 5 },
+          onPhase: async (begun) => {
+            if (begun === 'done') answered = true;
+            if (begun !== phase) return;
+            const [mend, earlier] = [await host.cutWire(), dials];
+            await until(
+              `${phase}: the host is alone, and the client tries anew`,
+              async () =>
+                (answered || dials > earlier) && (await leftovers(host)) === '' ? true : undefined,
+              60,
+            );
+            await mend();
+          },
+        });
+        await cut.close();
         const end = await oldOrNew(host, before, 9443);
-        const { record } = await client.state(host);
         const expected =
           end === 'new' ? 'confirmed' : expect.stringMatching(/^(rolled-back|refused|unreachable)$/);
         expect([phase, result]).toEqual([phase, expect.objectContaining({ outcome: expected })]);
+        const { record } = await client.state(host);
         if (result.outcome !== 'unreachable') expect(record.last?.outcome).toBe(result.outcome);
       }),
     );
@@ -97,9 +106,10 @@ fault(
   'a host is left armed by a dead client',
   'the next run finds the old rules and goes on',
   async () => {
-    const { host } = hosts.get('verify') as { host: LabHost; before: Stand };
+    const host = hostAt('verify');
+    watch({ lab, host, client });
     const before = await standOf(host);
-    const killed = killedAt(lab, host, 'verify', 7443);
+    const killed = killedAt(lab, host, 'verify', open(7443));
     await killed.ended;
     const { record } = await client.state(host);
     expect(record.pending).toMatchObject({ phase: 'verify', owner: 'anna@laptop' });

@@ -1,16 +1,31 @@
 /**
  * What the fault tests share. Each test is named after the fault's id, what is broken, and how it ends; the table in
- * the documentation is made of these names.
+ * the documentation is made of these names. Whatever a test is about, {@link expectWhole} holds of its hosts after it.
  */
 import { expect, test } from '@jest/globals';
 import { type HostOptions, type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import type { Rules } from '../../../src/lab/seat.js';
 import { open } from '../host/change.js';
 import { type Client, clientOf, quiet } from '../host/hosts.js';
+import { expectWhole, type Watched } from './whole.js';
 
-/** A test whose name tells fault and end. */
+/** A test whose name tells fault and end. After it, every host that it watched must be whole. */
 export const fault = (id: string, broken: string, ends: string, check: () => Promise<void>): void =>
-  test(`${id} | ${broken} | ${ends}`, check);
+  test(`${id} | ${broken} | ${ends}`, async () => {
+    watched.length = 0;
+    await check();
+    await Promise.all(watched.splice(0).map(expectWhole));
+  });
+
+/** The hosts of the test that runs; a file's tests run one after the other. */
+const watched: Watched[] = [];
+
+/** From now on the host takes part in the test that runs; what is said later of the same host counts. */
+export function watch(scene: Watched): void {
+  const at = watched.findIndex(({ host }) => host === scene.host);
+  if (at >= 0) watched.splice(at, 1);
+  watched.push(scene);
+}
 
 /** Both rulesets of a host, in the kernel and on disk. */
 export interface Stand {
@@ -59,10 +74,7 @@ export interface Scenes {
   close(): Promise<void>;
 }
 
-export interface Scene {
-  readonly host: LabHost;
-  readonly client: Client;
-}
+export type Scene = Pick<Watched, 'host' | 'client'>;
 
 export async function openScenes(): Promise<Scenes> {
   const lab = await openLab();
@@ -74,6 +86,7 @@ export async function openScenes(): Promise<Scenes> {
       const host = await lab[kind]({ name: `host-${++count}`, ...options });
       const client = clientOf(lab);
       clients.push(client);
+      watch({ lab, host, client });
       if (first) expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
       return { host, client };
     },

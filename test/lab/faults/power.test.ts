@@ -2,13 +2,15 @@
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/port.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
-import { open } from '../host/change.js';
+import { lockedOut, open } from '../host/change.js';
 import { type Client, clientOf } from '../host/hosts.js';
-import { expectNew, fault, standOf } from './faults.js';
+import { expectNew, fault, standOf, watch } from './faults.js';
 
 jest.setTimeout(240_000);
 
 const PHASES: readonly Phase[] = [
+  'connect',
+  'preflight',
   'snapshot',
   'rehearse',
   'arm',
@@ -17,6 +19,7 @@ const PHASES: readonly Phase[] = [
   'confirm',
   'persist',
   'disarm',
+  'rollback',
 ];
 
 let lab: Lab;
@@ -27,8 +30,8 @@ beforeAll(async () => {
   lab = await openLab();
   hosts = await Promise.all(PHASES.map((phase) => lab.whole({ name: `at-${phase}` })));
   client = clientOf(lab);
-  for (const host of hosts)
-    expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
+  const deployed = await Promise.all(hosts.map((host) => client.deploy(host, open(80))));
+  for (const { result } of deployed) expect(result).toMatchObject({ outcome: 'confirmed' });
 });
 afterAll(async () => {
   await client.close();
@@ -43,8 +46,9 @@ fault(
     await Promise.all(
       hosts.map(async (host, index) => {
         const phase = PHASES[index];
+        watch({ lab, host, client });
         const before = await standOf(host);
-        const { result } = await client.deploy(host, open(8443), {
+        const { result } = await client.deploy(host, phase === 'rollback' ? lockedOut : open(8443), {
           change: { confirmWithinSeconds: 5 },
           onPhase: async (begun) => {
             if (begun !== phase) return;

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { changeTo, open } from '../host/change.js';
 import { clientOf, policyHost } from '../host/hosts.js';
-import { expectNew, expectOld, fault, openScenes, type Scenes, standOf } from './faults.js';
+import { expectNew, expectOld, fault, openScenes, type Scenes, standOf, watch } from './faults.js';
 
 jest.setTimeout(120_000);
 
@@ -59,6 +59,7 @@ fault('C7', 'rules in both backends', 'an error before anything is planned', asy
     status: 'error',
     problem: { id: 'two-backends' },
   });
+  await host.must('iptables-legacy -F');
 });
 
 fault(
@@ -73,6 +74,7 @@ fault(
     await host.must('nft delete table ip filter; iptables -P INPUT ACCEPT');
     await host.must("nft 'add chain ip filter early { type filter hook input priority -5; policy accept; }'");
     expect(await client.port.read(policyHost(host))).toMatchObject(blind);
+    await host.must('nft delete table ip filter; iptables-restore /etc/iptables/rules.v4');
   },
 );
 
@@ -136,6 +138,7 @@ fault(
       between: () => host.must('echo "# hot fix" >>/etc/iptables/rules.v4'),
     });
     expect(saved).toMatchObject(refusedBecause('/etc/iptables/rules.v4 is not what'));
+    await host.must('iptables -D SALLYPORT-INPUT -p tcp --dport 5 -j ACCEPT');
   },
 );
 
@@ -217,7 +220,9 @@ fault(
     const paths = { v4: '/etc/firewall/v4', v6: '/etc/firewall/v6', sets: '/etc/firewall/sets' };
     const policy = policyHost(host, { boot: { enable: false, paths } });
     expect((await client.deploy(host, open(81), { policy })).result).toMatchObject({ outcome: 'confirmed' });
-    expect(await host.readFile(paths.v4)).toContain('--dport 81 -j ACCEPT');
+    const [v4 = '', v6 = ''] = await Promise.all([host.readFile(paths.v4), host.readFile(paths.v6)]);
+    expect(v4).toContain('--dport 81 -j ACCEPT');
+    watch({ lab: scenes.lab, host, client, saved: async () => ({ v4, v6 }) });
   },
 );
 

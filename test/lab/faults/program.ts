@@ -1,6 +1,7 @@
 /** A client as a program of its own, so that it can be killed: deploys once and prints each phase as it begins. */
 import { join } from 'node:path';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
+import type { Wanted } from '../host/change.js';
 
 export interface Killed {
   /** Resolves when the program has ended. */
@@ -10,7 +11,7 @@ export interface Killed {
 }
 
 /** Starts the program, which kills itself with SIGKILL as the phase begins: no other process would hit the moment. */
-export function killedAt(lab: Lab, host: LabHost, phase: string, port: number): Killed {
+export function killedAt(lab: Lab, host: LabHost, phase: string, wanted: Wanted): Killed {
   const client = lab.spawn(process.execPath, [programOf(lab)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
@@ -19,7 +20,7 @@ export function killedAt(lab: Lab, host: LabHost, phase: string, port: number): 
         identity: lab.identity,
         knownHosts: lab.knownHosts,
         host: { name: host.name, addresses: host.addresses, port: host.port, user: host.user },
-        open: port,
+        wanted,
         dieAt: phase,
       }),
     },
@@ -40,7 +41,7 @@ export async function bundleClient(lab: Lab): Promise<void> {
     stdin: {
       contents: `
         import { readFileSync } from 'node:fs';
-        import { changeTo, open } from './test/lab/host/change.ts';
+        import { changeTo } from './test/lab/host/change.ts';
         import { policyHost } from './test/lab/host/hosts.ts';
         import { openHosts } from './src/host/open.ts';
         const scene = JSON.parse(process.env.SCENE);
@@ -50,7 +51,7 @@ export async function bundleClient(lab: Lab): Promise<void> {
           key: { text: readFileSync(scene.identity, 'utf8') },
         });
         const reading = await port.read(host);
-        const change = { ...changeTo(reading.state, open(scene.open)), confirmWithinSeconds: 5 };
+        const change = { ...changeTo(reading.state, scene.wanted), confirmWithinSeconds: 5 };
         const result = await port.transact(host, change, (phase) => {
           console.log(phase);
           if (phase === scene.dieAt) process.kill(process.pid, 'SIGKILL');

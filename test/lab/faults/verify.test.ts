@@ -40,7 +40,7 @@ fault('V3', 'the new rules limit the rate of new connections', 'confirmed: one p
       '-i lo -j ACCEPT',
       '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
       '-p ipv6-icmp -j ACCEPT',
-      '-p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m limit --limit 1/min --limit-burst 1 -j ACCEPT',
+      '-p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m limit --limit 6/min --limit-burst 1 -j ACCEPT',
       '-p tcp -m tcp --dport 81 -j ACCEPT',
     ],
   };

@@ -1,7 +1,14 @@
 /** A lab's hosts as the policy would name them, and the port that reaches them. */
 import { readFileSync } from 'node:fs';
 import { type HostOptions, openHosts } from '../../../src/host/open.js';
-import type { Change, HostPort, HostState, Phase, TransactionResult } from '../../../src/host/port.js';
+import type {
+  Change,
+  HostPort,
+  HostState,
+  OutcomeKind,
+  Phase,
+  TransactionResult,
+} from '../../../src/host/port.js';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
 import type { Host } from '../../../src/policy/fleet.js';
@@ -47,6 +54,8 @@ export interface Client {
   state(host: LabHost, policy?: Host): Promise<HostState>;
   /** Reads, makes the change, and carries it out. */
   deploy(host: LabHost, wanted: Wanted, options?: DeployOptions): Promise<Deployed>;
+  /** What it was told of every transaction, in order. */
+  readonly said: readonly { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[];
   close(): Promise<void>;
 }
 
@@ -66,7 +75,16 @@ export interface Deployed {
 }
 
 export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
-  const port = portTo(lab, changes);
+  const bare = portTo(lab, changes);
+  const said: { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[] = [];
+  const port: HostPort = {
+    ...bare,
+    transact: async (host, change, report) => {
+      const result = await bare.transact(host, change, report);
+      said.push({ name: host.name, run: change.run, outcome: result.outcome });
+      return result;
+    },
+  };
   const state: Client['state'] = async (host, policy = policyHost(host)) => {
     const reading = await port.read(policy);
     if (reading.status !== 'read') throw new Error(reading.problem.message);
@@ -74,6 +92,7 @@ export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
   };
   return {
     port,
+    said,
     state,
     deploy: async (host, wanted, { change: parts, policy = policyHost(host), onPhase, between } = {}) => {
       const change = changeTo(await state(host, policy), wanted, parts);

@@ -1,0 +1,75 @@
+/** What must hold of a host after every fault, whatever became of the change. */
+import { expect } from '@jest/globals';
+import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
+import type { Rules } from '../../../src/lab/seat.js';
+import { until } from '../../../src/lab/shell.js';
+import { type Client, quiet } from '../host/hosts.js';
+import { openssh } from '../openssh.js';
+
+export interface Watched {
+  readonly lab: Lab;
+  readonly host: LabHost;
+  /** Who deployed to it. */
+  readonly client: Client;
+  /** What loads at boot; default: the files of netfilter-persistent. */
+  readonly saved?: () => Promise<Rules>;
+}
+
+/**
+ * Nothing runs, waits or is locked; the rules of both families are those that were confirmed last, in the kernel and
+ * on disk; a new connection gets in over each family; the client called nothing confirmed that the host did not.
+ */
+export async function expectWhole({ lab, host, client, saved = host.savedRules }: Watched): Promise<void> {
+  await quiet(host, 30);
+  const journal = await readJournal(host);
+  const confirmed = client.said.filter(({ name, outcome }) => name === host.name && outcome === 'confirmed');
+  for (const { run } of confirmed) expect([host.name, ...journal.runs]).toContain(run);
+  const [live, boot] = [await host.liveRules(), await saved()];
+  for (const family of ['v4', 'v6'] as const) {
+    if (host.addresses[family] === undefined) continue;
+    const known = rulesOfOurs(journal.known[family]);
+    expect([host.name, family, 'live', ...rulesOfOurs(live[family])]).toEqual([
+      host.name,
+      family,
+      'live',
+      ...known,
+    ]);
+    expect([host.name, family, 'saved', ...rulesOfOurs(boot[family] ?? '')]).toEqual([
+      host.name,
+      family,
+      'saved',
+      ...known,
+    ]);
+  }
+  for (const address of Object.values(host.addresses) as string[]) await logsIn(lab, host, address);
+}
+
+/** A rule of the test may limit how often one gets in, so that the first try is not the only one. */
+const logsIn = (lab: Lab, host: LabHost, address: string): Promise<true> =>
+  until(
+    `A new connection to ${host.name} over ${address}`,
+    async () =>
+      (await openssh(lab, host, 'true', { address, connectSeconds: 5 })).code === 0 ? true : undefined,
+    30,
+  );
+
+interface Journal {
+  /** Of the changes that were confirmed, the last ones. */
+  readonly runs: readonly string[];
+  /** What was confirmed last; empty when nothing ever was. */
+  readonly known: { readonly v4: string; readonly v6: string };
+}
+
+/** Read from the host's disk, not asked of the agent. */
+async function readJournal(host: LabHost): Promise<Journal> {
+  const said = await host.must(`cd /var/lib/sallyport/known-good 2>/dev/null || exit 0
+    for about in */about; do [ ! -e "$about" ] || sed -n 's/^run //p' "$about"; done
+    newest=$(ls | tail -n 1); for family in v4 v6; do echo ${CUT}; [ -z "$newest" ] || cat "$newest/$family"; done`);
+  const [runs = '', v4 = '', v6 = ''] = said.split(`${CUT}\n`);
+  return { runs: runs.split('\n').filter((run) => run !== ''), known: { v4, v6 } };
+}
+
+const CUT = '@@@';
+
+const rulesOfOurs = (text: string): readonly string[] =>
+  text.match(/^-A (SALLYPORT-.*|INPUT -j SALLYPORT.*)$/gm) ?? [];

@@ -6,6 +6,9 @@ import { BASE, fleetOf, host, said } from './policy.js';
 
 type Files = Readonly<Record<string, string | undefined>>;
 const rules = (text: string, more = ''): Files => ({ 'hosts/web-1.yml': host(`input:\n${text}`, more) });
+const raw = (rule: string): Files => ({
+  'hosts/web-1.yml': host(`raw:\n  - {rule: "${rule}", chain: INPUT, reason: x}\n`),
+});
 const because = '\n    reason: x\n';
 
 interface Case {
@@ -45,6 +48,11 @@ const CASES: Readonly<Record<string, Case>> = {
     place: 'hosts/web-1.yml:5:5',
     silent: rules(`  - deny: https\n    from: app\n  - allow: https${because}  - deny: any\n`),
   },
+  'log-after-verdict': {
+    fires: rules('  - deny: tcp/1-1023\n  - log: telnet\n    rate: 5/minute\n'),
+    place: 'hosts/web-1.yml:4:5',
+    silent: rules('  - log: telnet\n    rate: 5/minute\n  - deny: tcp/1-1023\n'),
+  },
   'one-family': {
     fires: rules(`  - allow: https\n    from: 0.0.0.0/0${because}`),
     place: 'hosts/web-1.yml:3:5',
@@ -77,21 +85,20 @@ const CASES: Readonly<Record<string, Case>> = {
     place: 'hosts/web-1.yml:1:1',
     silent: { 'hosts/web-1.yml': host('output:\n  - allow: dns\n    reason: x\n') },
   },
-  'raw-state': {
-    fires: {
-      'hosts/web-1.yml': host('raw:\n  - {rule: -m state --state NEW -j DROP, chain: INPUT, reason: x}\n'),
-    },
+  'raw-matches-nothing': {
+    fires: raw('-p tcp -m tcp ! --sport 0:65535 -j DROP'),
     place: 'hosts/web-1.yml:3:12',
-    silent: {
-      'hosts/web-1.yml': host(
-        'raw:\n  - {rule: -m conntrack --ctstate NEW -j DROP, chain: INPUT, reason: x}\n',
-      ),
-    },
+    silent: raw('-p tcp -m tcp ! --sport 1024:65535 -j DROP'),
+  },
+  'raw-state': {
+    fires: raw('-m state --state NEW -j DROP'),
+    place: 'hosts/web-1.yml:3:12',
+    silent: raw('-m conntrack --ctstate NEW -j DROP'),
   },
   'raw-accept-everything': {
-    fires: { 'hosts/web-1.yml': host('raw:\n  - {rule: -j ACCEPT, chain: INPUT, reason: x}\n') },
+    fires: raw('-j ACCEPT'),
     place: 'hosts/web-1.yml:3:12',
-    silent: { 'hosts/web-1.yml': host('raw:\n  - {rule: -i lo -j ACCEPT, chain: INPUT, reason: x}\n') },
+    silent: raw('-i lo -j ACCEPT'),
   },
   expired: {
     fires: rules(`  - allow: https\n    expires: 2026-06-14${because}`),
@@ -152,12 +159,19 @@ describe('lints', () => {
   });
 
   test('a literal rule that logs needs a limit as well', () => {
-    const raw = (rule: string) => ({
-      'hosts/web-1.yml': host(`raw:\n  - {rule: ${rule}, chain: INPUT, reason: x}\n`),
-    });
     const ids = (files: Files) => findings(files, 'warning').map(({ id }) => id);
     expect(ids(raw('-j LOG'))).toEqual(['log-without-limit']);
     expect(ids(raw('-m limit --limit 5/minute -j LOG'))).toEqual([]);
+  });
+
+  test('a literal rule may name a port twice as well', () => {
+    const ports = (list: string) =>
+      findings(raw(`-p tcp -m multiport --dports ${list} -j DROP`))
+        .filter(({ id }) => id === 'port-twice')
+        .map(({ message }) => message);
+    expect(ports('22,80,22')).toEqual(['The rule names the port 22 twice.']);
+    expect(ports('22,20:25')).toEqual(['The rule names the port 22 twice.']);
+    expect(ports('22,23:25')).toEqual([]);
   });
 
   test('what a role accepts holds for its own rules alone', () => {
@@ -179,6 +193,16 @@ describe('lints', () => {
     );
     expect(said(found)).toEqual([
       'fleet.yml:4:11: warning: There is no finding ssh-open here to accept. Remove it, so that it does not hide a later one.',
+    ]);
+  });
+
+  test('an acceptance with a slip in the id is told', () => {
+    const found = findings(
+      { 'fleet.yml': `${BASE['fleet.yml']}accept: [{finding: ssh-opne, reason: x}]\n` },
+      'warning',
+    );
+    expect(said(found)).toEqual([
+      'fleet.yml:4:11: warning: There is no finding ssh-opne to accept. Did you mean ssh-open?',
     ]);
   });
 

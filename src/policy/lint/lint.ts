@@ -1,12 +1,14 @@
 /** The lints of a policy: what can be told without any host, and is no error but worth a reviewer's eye. */
+import { nearest } from '../../netfilter/nearest.js';
 import { byPlace, type Problem } from '../../problem.js';
 import type { Acceptance, Fleet } from '../fleet.js';
 import { EXPOSURE } from './exposure.js';
 import { NAMES } from './names.js';
+import { RAW } from './raw.js';
 import type { Found, Lint } from './row.js';
 import { RULES } from './rules.js';
 
-export const LINTS: readonly Lint[] = [...EXPOSURE, ...RULES, ...NAMES];
+export const LINTS: readonly Lint[] = [...EXPOSURE, ...RULES, ...RAW, ...NAMES];
 
 /**
  * All findings that the policy does not accept, each once, in the order of their places. An acceptance in fleet.yml
@@ -25,7 +27,8 @@ export function lintFleet(fleet: Fleet): readonly Problem[] {
       }
     }
   const idle = fleet.acceptances.filter((one) => isOurs(one) && !accepting.has(one)).map(idleProblem);
-  return [...seen.values(), ...idle].toSorted(byPlace);
+  const misspelt = fleet.acceptances.flatMap(misspeltProblem);
+  return [...seen.values(), ...idle, ...misspelt].toSorted(byPlace);
 }
 
 const accepts = (acceptance: Acceptance, { id }: Lint, { origin }: Found): boolean =>
@@ -49,3 +52,21 @@ const idleProblem = ({ finding, place }: Acceptance): Problem => ({
   hint: 'Remove it, so that it does not hide a later one.',
   place,
 });
+
+/** Findings of a plan are known to other rooms; what is one slip away from a lint is meant to be one. */
+function misspeltProblem(acceptance: Acceptance): readonly Problem[] {
+  const near = nearest(
+    acceptance.finding,
+    LINTS.map(({ id }) => id),
+  );
+  if (near === undefined || isOurs(acceptance)) return [];
+  return [
+    {
+      id: 'idle-acceptance',
+      level: 'warning',
+      message: `There is no finding ${acceptance.finding} to accept.`,
+      hint: `Did you mean ${near}?`,
+      place: acceptance.place,
+    },
+  ];
+}

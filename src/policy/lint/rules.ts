@@ -1,31 +1,43 @@
 /** Rules that do something else than their reader thinks. */
-import { parseRules } from '../../netfilter/parse.js';
 import { isWithin, subtract } from '../addresses.js';
-import type { Fleet, Host, PolicyRule, RawRule, Service } from '../fleet.js';
+import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
 import { coverAll, covers, isWorld, port, takesAll } from './cover.js';
+import { rawLogs, rawPortsTwice, UNLIMITED } from './raw.js';
 import { eachHost, eachRule, type Found, type Lint } from './row.js';
 
-/** A deny whose every packet an earlier allow has taken. */
-function cutTooLate(fleet: Fleet): readonly Found[] {
-  return fleet.hosts.flatMap((host) =>
-    (['input', 'output', 'forward'] as const).flatMap((direction) =>
-      host[direction].flatMap((rule, index) => {
-        if (rule.verb !== 'deny' && rule.verb !== 'reject') return [];
-        const earlier = host[direction]
-          .slice(0, index)
-          .find((other) => other.verb === 'allow' && takesAll(other, rule));
-        if (earlier === undefined) return [];
-        const { file, line } = earlier.place;
-        return {
-          message: `The rule never says ${rule.verb}: the allow in ${file}:${line} takes every packet before it.`,
-          hint: "Move it before that rule; a host's own rules come before its roles'.",
-          place: rule.place,
-          origin: rule.origin,
-        };
-      }),
-    ),
-  );
-}
+type Late = (rule: PolicyRule, earlier: PolicyRule) => boolean;
+
+/** Rules whose every packet an earlier one has taken. */
+const eachLate =
+  (isLate: Late, message: (rule: PolicyRule, earlier: string) => string, hint: string) =>
+  (fleet: Fleet): readonly Found[] =>
+    fleet.hosts.flatMap((host) =>
+      (['input', 'output', 'forward'] as const).flatMap((direction) =>
+        host[direction].flatMap((rule, index) => {
+          const earlier = host[direction]
+            .slice(0, index)
+            .find((other) => isLate(rule, other) && takesAll(other, rule));
+          if (earlier === undefined) return [];
+          const { file, line } = earlier.place;
+          const where = `the ${earlier.verb} in ${file}:${line}`;
+          return { message: message(rule, where), hint, place: rule.place, origin: rule.origin };
+        }),
+      ),
+    );
+
+const denies = ({ verb }: PolicyRule): boolean => verb === 'deny' || verb === 'reject';
+
+const cutTooLate = eachLate(
+  (rule, earlier) => denies(rule) && earlier.verb === 'allow',
+  ({ verb }, earlier) => `The rule never says ${verb}: ${earlier} takes every packet before it.`,
+  "Move it before that rule; a host's own rules come before its roles'.",
+);
+
+const logTooLate = eachLate(
+  (rule, earlier) => rule.verb === 'log' && earlier.verb !== 'log',
+  (_, earlier) => `The rule never logs: ${earlier} takes every packet before it.`,
+  'Move it before that rule, or say "log: true" there.',
+);
 
 const bothFamilies = ({ addresses }: Host): boolean =>
   addresses.some((address) => address.includes(':')) && addresses.some((address) => !address.includes(':'));
@@ -93,51 +105,22 @@ const lockedWithout = (what: string, services: readonly Service[], hint: string)
       : undefined,
   );
 
-type RawCheck = (rule: ReturnType<typeof parsed>[number]) => Omit<Found, 'place' | 'origin'> | undefined;
-
-function parsed(raw: RawRule) {
-  return raw.families.flatMap((family) => {
-    const { table, chain, place } = raw;
-    const result = parseRules(raw.rule, { family, table, chain, place });
-    return result.ok ? result.value : [];
-  });
-}
-
-const eachRaw =
-  (check: RawCheck) =>
-  (fleet: Fleet): readonly Found[] =>
-    fleet.hosts.flatMap((host) =>
-      host.raw.flatMap((raw) =>
-        parsed(raw).flatMap((rule) => {
-          const found = check(rule);
-          return found === undefined ? [] : [{ ...found, place: raw.place, origin: raw.origin }];
-        }),
-      ),
-    );
-
-const LOGS = ['LOG', 'NFLOG', 'AUDIT'];
-const LIMITS = ['limit', 'hashlimit', 'quota', 'recent', 'statistic'];
-const UNLIMITED = {
-  message: 'The rule logs without a limit, so anyone can fill the disk of the host.',
-  hint: 'Add a rate, such as "rate: 5/minute".',
-};
-
-const rawLog: RawCheck = ({ target, matches }) =>
-  LOGS.includes(target?.name ?? '') && !matches.some(({ name }) => LIMITS.includes(name))
-    ? { ...UNLIMITED, hint: 'Add "-m limit --limit 5/minute".' }
-    : undefined;
-
 const ruleLog = eachRule((rule) => (rule.verb === 'log' && rule.rate === undefined ? UNLIMITED : undefined));
 
 export const RULES: readonly Lint[] = [
   { id: 'deny-after-allow', level: 'warning', check: cutTooLate },
+  { id: 'log-after-verdict', level: 'warning', check: logTooLate },
   { id: 'one-family', level: 'warning', check: eachRule(oneFamily) },
   {
     id: 'log-without-limit',
     level: 'warning',
-    check: (fleet) => [...ruleLog(fleet), ...eachRaw(rawLog)(fleet)],
+    check: (fleet) => [...ruleLog(fleet), ...rawLogs(fleet)],
   },
-  { id: 'port-twice', level: 'note', check: eachRule(portTwice) },
+  {
+    id: 'port-twice',
+    level: 'note',
+    check: (fleet) => [...eachRule(portTwice)(fleet), ...rawPortsTwice(fleet)],
+  },
   { id: 'except-nothing', level: 'warning', check: eachRule(emptyExcept) },
   {
     id: 'egress-without-dns',
@@ -152,26 +135,5 @@ export const RULES: readonly Lint[] = [
     id: 'egress-without-ntp',
     level: 'warning',
     check: lockedWithout('a time server', [port('udp', 123)], 'Add "allow: ntp" under "output:".'),
-  },
-  {
-    id: 'raw-state',
-    level: 'warning',
-    check: eachRaw(({ matches }) =>
-      matches.some(({ name }) => name === 'state')
-        ? {
-            message: '"-m state" is the old name of a match that newer kernels and iptables leave out.',
-            hint: 'Write "-m conntrack --ctstate".',
-          }
-        : undefined,
-    ),
-  },
-  {
-    id: 'raw-accept-everything',
-    level: 'warning',
-    check: eachRaw((rule) =>
-      rule.text === '-j ACCEPT'
-        ? { message: 'The rule accepts every packet of its chain.', hint: 'Say which packets are meant.' }
-        : undefined,
-    ),
   },
 ];

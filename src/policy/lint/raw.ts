@@ -1,0 +1,103 @@
+/** Literal rules that do something else than their reader thinks. */
+import type { Rule } from '../../netfilter/model.js';
+import { parseRules } from '../../netfilter/parse.js';
+import type { Fleet, RawRule } from '../fleet.js';
+import type { Found, Lint } from './row.js';
+
+type RawCheck = (rule: Rule) => Omit<Found, 'place' | 'origin'> | undefined;
+
+function parsed(raw: RawRule): readonly Rule[] {
+  return raw.families.flatMap((family) => {
+    const { table, chain, place } = raw;
+    const result = parseRules(raw.rule, { family, table, chain, place });
+    return result.ok ? result.value : [];
+  });
+}
+
+const eachRaw =
+  (check: RawCheck) =>
+  (fleet: Fleet): readonly Found[] =>
+    fleet.hosts.flatMap((host) =>
+      host.raw.flatMap((raw) =>
+        parsed(raw).flatMap((rule) => {
+          const found = check(rule);
+          return found === undefined ? [] : [{ ...found, place: raw.place, origin: raw.origin }];
+        }),
+      ),
+    );
+
+const LOGS = ['LOG', 'NFLOG', 'AUDIT'];
+const LIMITS = ['limit', 'hashlimit', 'quota', 'recent', 'statistic'];
+export const UNLIMITED = {
+  message: 'The rule logs without a limit, so anyone can fill the disk of the host.',
+  hint: 'Add a rate, such as "rate: 5/minute".',
+};
+
+const rawLog: RawCheck = ({ target, matches }) =>
+  LOGS.includes(target?.name ?? '') && !matches.some(({ name }) => LIMITS.includes(name))
+    ? { ...UNLIMITED, hint: 'Add "-m limit --limit 5/minute".' }
+    : undefined;
+
+export const rawLogs = eachRaw(rawLog);
+
+const PORTS = ['--dports', '--sports', '--ports'];
+
+/** A port of a list that stands in it twice, or in one of its ranges as well. */
+function repeated(list: string): string | undefined {
+  const parts = list.split(',').map((text) => {
+    const [from = '', to = from] = text.split(':');
+    return { text, from: Number(from), to: Number(to) };
+  });
+  return parts.find(
+    ({ from, to }, index) =>
+      parts.findIndex((other, at) => at !== index && other.from <= from && to <= other.to) !== -1,
+  )?.text;
+}
+
+export const rawPortsTwice = eachRaw(({ matches }) => {
+  const lists = matches.flatMap(({ options }) => options.filter(({ flag }) => PORTS.includes(flag)));
+  const port = lists.map(({ values }) => repeated(values.join(','))).find((found) => found !== undefined);
+  return port === undefined
+    ? undefined
+    : { message: `The rule names the port ${port.replace(':', '-')} twice.`, hint: 'Keep one of them.' };
+});
+
+const WHOLE = ['--sport', '--dport'];
+
+/** iptables 1.8.9 saves such a rule without its "!", and loaded again it matches every packet of the protocol. */
+const noPort: RawCheck = ({ matches }) => {
+  const found = matches
+    .flatMap(({ options }) => options)
+    .find(({ flag, negated, values }) => negated && WHOLE.includes(flag) && values[0] === '0:65535');
+  return found === undefined
+    ? undefined
+    : {
+        message: `"! ${found.flag} 0:65535" fits no packet, and some versions of iptables lose the "!" and match them all.`,
+        hint: 'Remove the rule, or name the ports that are meant.',
+      };
+};
+
+export const RAW: readonly Lint[] = [
+  { id: 'raw-matches-nothing', level: 'warning', check: eachRaw(noPort) },
+  {
+    id: 'raw-state',
+    level: 'warning',
+    check: eachRaw(({ matches }) =>
+      matches.some(({ name }) => name === 'state')
+        ? {
+            message: '"-m state" is the old name of a match that newer kernels and iptables leave out.',
+            hint: 'Write "-m conntrack --ctstate".',
+          }
+        : undefined,
+    ),
+  },
+  {
+    id: 'raw-accept-everything',
+    level: 'warning',
+    check: eachRaw((rule) =>
+      rule.text === '-j ACCEPT'
+        ? { message: 'The rule accepts every packet of its chain.', hint: 'Say which packets are meant.' }
+        : undefined,
+    ),
+  },
+];

@@ -12,6 +12,7 @@ import { tryProof } from './giving-up.js';
 import { PIPELINES, type Stage } from './pipeline.js';
 import { compileProgram, type Program, type Routine, routineKey, type Step } from './program.js';
 import { createSpace } from './space.js';
+import { everyRuleHasWitness } from './witness.js';
 
 type Verdict = 'accept' | 'refuse';
 
@@ -48,6 +49,7 @@ export function findAnomalies(ruleset: Ruleset): readonly Problem[] {
 function inFamily(ruleset: Ruleset, family: Family): readonly Problem[] {
   const program = compileProgram(ruleset, family, []);
   if ([...program.routines.values()].every((routine) => routine.steps.length === 0)) return [];
+  if (everyRuleHasWitness(program)) return [];
   const space = createSpace(family, [program], OWN_QUESTIONS, DEFAULT_BUDGET);
   const sightings = new Map<Step, Sighting>();
   for (const { stage, hook } of stagesOf(program)) {

@@ -6,6 +6,7 @@ import { evaluate, OWN_QUESTIONS, where } from './evaluate.js';
 import { examplePacket } from './example.js';
 import type { Field } from './fields.js';
 import type { Hook, Packet } from './model.js';
+import { narrowed } from './narrow.js';
 import type { Predicate } from './predicate.js';
 import { FRAGMENT, type Program } from './program.js';
 import { readBoxes } from './readout.js';
@@ -34,16 +35,13 @@ const OPEN: readonly Field[] = ['in', 'out', 'mac', 'uid', 'gid'];
 
 /** @throws OverBudget, LoopingChain */
 export function createProver(
-  program: Program,
+  whole: Program,
   claims: readonly Claim[],
   budget: Budget,
 ): (claim: Claim) => Proof {
-  const space = createSpace(
-    program.family,
-    [program],
-    [...OWN_QUESTIONS, ...claims.map((claim) => claim.packets)],
-    budget,
-  );
+  const questions = claims.map((claim) => claim.packets);
+  const program = narrowed(whole, questions);
+  const space = createSpace(program.family, [program], [...OWN_QUESTIONS, ...questions], budget);
   return (claim) => prove(space, program, claim);
 }
 
@@ -98,7 +96,7 @@ function onAny(space: Space, node: number, packets: number): number {
 }
 
 /** Whole packets, and what the claim knows of its packets. */
-function assume(space: Space, node: number, given: readonly string[]): number {
+export function assume(space: Space, node: number, given: readonly string[]): number {
   const facts = [[FRAGMENT.text, 0] as const, ...given.map((text) => [text, 1] as const)];
   return facts.reduce((sum, [text, value]) => {
     const named = ['before', 'after'].map((phase) => space.unknown(`${text}\n@${phase}`));

@@ -1,6 +1,7 @@
 /** Exact numbers over a whole plan, rollout or drift report, and the one sentence that says what they mean. */
 import type { Drift, HostPlan, Outcome, Outcomes, Plan } from '../rollout/model.js';
-import { findingRows, type TrafficKind, trafficRows } from './fold.js';
+import { findingRows } from './fold.js';
+import { TRAFFIC_KINDS, type TrafficKind, trafficRows } from './traffic-rows.js';
 import { count, grouped, list } from './words.js';
 
 export interface PlanTotals {
@@ -21,15 +22,9 @@ export interface PlanTotals {
   };
   /** Hosts whose traffic diff ran out of its budget: nothing is known to be equal there. */
   readonly unproved: readonly string[];
+  /** Hosts with more rows of traffic than a plan lists: what is counted there is not all. */
+  readonly cut: readonly string[];
 }
-
-const TRAFFIC_KINDS = [
-  'opened',
-  'closed',
-  'possiblyOpened',
-  'possiblyClosed',
-  'answeredDifferently',
-] as const;
 
 export function planTotals(plan: Plan): PlanTotals {
   const withStatus = (status: HostPlan['status']): number =>
@@ -62,6 +57,7 @@ export function planTotals(plan: Plan): PlanTotals {
       accepted: [...lockedOut('violated', true), ...lockedOut('not-proven', true)],
     },
     unproved: plan.hosts.filter(({ traffic }) => traffic?.proved === false).map(({ host }) => host),
+    cut: plan.hosts.filter(({ traffic }) => (traffic?.omitted ?? 0) > 0).map(({ host }) => host),
   };
 }
 
@@ -76,12 +72,13 @@ export function planVerdict(totals: PlanTotals): string {
     .join('; ');
 }
 
-function trafficVerdict({ traffic, changed, unproved }: PlanTotals): string {
+function trafficVerdict({ traffic, changed, unproved, cut }: PlanTotals): string {
   const parts = [
     ...(traffic.opened > 0 ? [`opens ${grouped(traffic.opened)}`] : []),
     ...(traffic.closed > 0 ? [`closes ${grouped(traffic.closed)}`] : []),
     ...(traffic.possiblyOpened > 0 ? [`possibly opens ${grouped(traffic.possiblyOpened)}`] : []),
     ...(traffic.possiblyClosed > 0 ? [`possibly closes ${grouped(traffic.possiblyClosed)}`] : []),
+    ...(cut.length > 0 ? [`and more than can be listed on ${count(cut.length, 'host')}`] : []),
     ...(unproved.length > 0 ? [`traffic not fully proved on ${count(unproved.length, 'host')}`] : []),
   ];
   if (parts.length > 0) return capital(parts.join(', '));

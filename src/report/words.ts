@@ -1,7 +1,9 @@
 /** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
 import type { Place } from '../problem.js';
 import type { DecidingRule } from '../traffic/model.js';
-import type { TrafficRow } from './fold.js';
+import type { RowService } from './boxes.js';
+import type { Naming, Piece } from './naming.js';
+import type { TrafficKind, TrafficRow } from './traffic-rows.js';
 
 /** `1,000`. */
 export const grouped = (number: number): string => number.toLocaleString('en-US');
@@ -20,34 +22,107 @@ export function list(items: readonly string[], max = Number.POSITIVE_INFINITY): 
 
 export const placeText = (place: Place): string => `${place.file}:${place.line}`;
 
-/** `tcp/443`, `udp/1000-2000, 53`, `icmp type 8`, `any protocol`. */
-export function protocolText(row: TrafficRow): string {
-  const name = row.protocol === 'any' ? 'any protocol' : row.protocol;
-  const ports = row.dport.length === 0 ? '' : `/${row.dport.join(', ')}`;
-  const type = row.type.length === 0 ? '' : ` type ${row.type.join(', ')}`;
-  return `${name}${ports}${type}`;
+/** `https`, or `undefined` where no name is exactly what the row is about. */
+export const serviceName = ({ services }: TrafficRow, naming: Naming): string | undefined =>
+  naming.service(services);
+
+/** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `tcp/all but 22; udp`, `any protocol`. */
+export function protocolText({ services }: TrafficRow): string {
+  const texts = services.map(oneProtocol);
+  return texts.join(texts.some((text) => text.includes(' ')) ? '; ' : ', ');
+}
+
+function oneProtocol({ protocol, dport, type }: RowService): string {
+  const name = protocol === 'any' ? 'any protocol' : protocol;
+  const ports = dport.length === 0 ? '' : `/${numberList(dport, 65535)}`;
+  const types = type.length === 0 ? '' : ` type ${numberList(type, 255)}`;
+  return `${name}${ports}${types}`;
+}
+
+/** Long lists of numbers are read by nobody. */
+const MOST_NUMBERS = 8;
+
+/** The numbers, or all but the others where those are fewer. */
+function numberList(texts: readonly string[], last: number): string {
+  const others = complement(texts, last);
+  const [words, numbers] =
+    others !== undefined && others.length < texts.length ? ['all but ', others] : ['', texts];
+  return numbers.length > MOST_NUMBERS
+    ? `${words}${numbers.slice(0, MOST_NUMBERS - 1).join(', ')} and ${numbers.length - MOST_NUMBERS + 1} more`
+    : words + numbers.join(', ');
+}
+
+/** Of `0-21`, `23-65535`: `22`. Nothing of texts that are no numbers, such as an ICMP type with a code. */
+function complement(texts: readonly string[], last: number): readonly string[] | undefined {
+  const rest: string[] = [];
+  let next = 0;
+  for (const text of [...texts, String(last + 1)]) {
+    const [, first, end = first] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+    if (first === undefined || Number(first) < next) return undefined;
+    if (Number(first) > next)
+      rest.push(Number(first) - 1 === next ? String(next) : `${next}-${Number(first) - 1}`);
+    next = Number(end) + 1;
+  }
+  return rest;
 }
 
 /** What the row says beyond protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`. */
-export function conditions(row: TrafficRow): readonly string[] {
-  const newOnly = row.state.length === 1 && row.state[0] === 'NEW';
+export function conditions(row: TrafficRow, naming: Naming, kind: TrafficKind): readonly string[] {
   const [family] = row.families;
-  const addressed = row.src.length + row.dst.length > 0;
   return [
     ...(row.in.length === 0 ? [] : [`in on ${row.in.join(', ')}`]),
     ...(row.out.length === 0 ? [] : [`out on ${row.out.join(', ')}`]),
     ...(row.sport.length === 0 ? [] : [`source port ${row.sport.join(', ')}`]),
     ...row.also,
-    ...(row.state.length === 0 || newOnly ? [] : [`state ${row.state.join(', ')}`]),
-    ...(family === undefined || row.families.length > 1 || addressed ? [] : [`${FAMILY[family]} only`]),
+    ...stateText(row, closes(kind)),
+    ...(family === undefined || row.families.length > 1 || tellsFamily(row, naming)
+      ? []
+      : [`${FAMILY[family]} only`]),
   ];
+}
+
+/** Whether the kind is one of those that refuse now what was accepted. */
+export const closes = (kind: TrafficKind): boolean => kind === 'closed' || kind === 'possiblyClosed';
+
+/** Traffic begins with a packet that is NEW, which goes without saying; that running connections break does not. */
+function stateText({ state }: TrafficRow, broken: boolean): readonly string[] {
+  if (state.length > 0 && !state.includes('NEW')) return [`state ${state.join(', ')}`];
+  const standing = state.length === 0 || state.includes('ESTABLISHED');
+  return broken && standing ? ['running connections as well'] : [];
 }
 
 export const FAMILY = { v4: 'IPv4', v6: 'IPv6' } as const;
 
-/** Addresses on one side; an empty list is everyone. */
-export const addresses = (list: readonly string[]): readonly string[] =>
-  list.length === 0 ? ['anywhere'] : list;
+/** Whether an address, a name of one family, or a protocol of one family stands in the row anyway. */
+const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
+  row.services.every(({ protocol }) => protocol === 'icmp' || protocol === 'ipv6-icmp') ||
+  [row.src, row.dst].some((list) => {
+    const { of, but } = naming.side(list, row.families);
+    return [...of, ...but].some(({ families }) => families.length === 1);
+  });
+
+type Say = (piece: Piece) => string;
+
+/** The most pieces of one side that are named one by one. */
+const MOST_PIECES = 6;
+
+/**
+ * `from app and 192.0.2.7`, `from anywhere but admin to db-1`, `out to mirrors`.
+ * @param say how one piece is written; anywhere is a piece as well
+ */
+export function endpoints(row: TrafficRow, naming: Naming, say: Say): string {
+  const side = (networks: readonly string[]): string => {
+    const { of, but } = naming.side(networks, row.families);
+    const some = of.length === 0 ? say(ANYWHERE) : list(of.map(say), MOST_PIECES);
+    return but.length === 0 ? some : `${some} but ${list(but.map(say), MOST_PIECES)}`;
+  };
+  const [from, to] = [`from ${side(row.src)}`, `to ${side(row.dst)}`];
+  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : `${from} ${to}`;
+  if (row.hook === 'OUTPUT') return row.src.length === 0 ? `out ${to}` : `out ${from} ${to}`;
+  return `forwarded ${from} ${to}`;
+}
+
+const ANYWHERE: Piece = { text: 'anywhere', named: true, families: ['v4', 'v6'] };
 
 /** `198.51.100.7 → 203.0.113.10:443`; the source port where the row is about one. */
 export function exampleText({ example, sport }: TrafficRow): string {

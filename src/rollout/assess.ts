@@ -10,6 +10,7 @@ import { compareTraffic } from '../traffic/compare.js';
 import { proveGuards, runPolicyTests } from '../traffic/guards.js';
 import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
+import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
 import { findingOf, stateFindings } from './findings.js';
 import type { HostPlan } from './model.js';
 import { type PlacedHost, placeHost, sameRuleset } from './place.js';
@@ -84,6 +85,7 @@ function planOf(
   const { next, foreign } = owned;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
+  const expired = expiredRules(fleet, host);
   // An earlier state may break what the policy has come to say since; it must still be there to go back to.
   const statements =
     options.desired === undefined
@@ -92,6 +94,7 @@ function planOf(
   const findings = [
     ...problems,
     ...owned.problems,
+    ...expiryNotes(rules, expired),
     ...statements,
     ...stateFindings(fleet, host, state, placed),
   ];
@@ -102,7 +105,7 @@ function planOf(
     next: rulesetDigest(next, fleet.ownership),
     rules,
     sets,
-    traffic: compareTraffic(before, next, { addresses: ownAddresses(host, state) }),
+    traffic: withExpiry(compareTraffic(before, next, { addresses: ownAddresses(host, state) }), expired),
     lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
     findings: findings.map(findingOf),
     foreign,

@@ -1,9 +1,9 @@
 /** The differences of one host as sentences: in the kernel, in the saved files, at the next boot. */
-import { compileHost } from '../compile/compile.js';
 import type { HostState } from '../host/port.js';
 import { diffSets, diffTables } from '../netfilter/diff.js';
 import { FAMILIES, type Family, type RuleChange, type Ruleset, type SetDiff } from '../netfilter/model.js';
-import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { type Expired, expiredRules, expiryKey } from './expiry.js';
 import type { DriftItem } from './model.js';
 import type { Placed, PlacedHost } from './place.js';
 
@@ -101,7 +101,7 @@ function missing(change: RuleChange, family: Family): DriftItem {
 }
 
 function extra(change: RuleChange, family: Family, expired: Expired): DriftItem {
-  const due = expired.get(key(family, change));
+  const due = expired.get(expiryKey(family, change));
   if (due !== undefined)
     return {
       ...item('expired', family, change),
@@ -127,41 +127,3 @@ function setItem({ name, added, removed, options }: SetDiff): DriftItem {
     message: parts.length === 0 ? `The set ${name} is missing.` : `The set ${name} ${parts.join(' and ')}.`,
   };
 }
-
-type Expired = ReadonlyMap<string, PolicyRule>;
-
-const key = (family: Family, { table, chain, text }: Pick<RuleChange, 'table' | 'chain' | 'text'>): string =>
-  [family, table, chain, text].join(' ');
-
-/** The kernel rules that expired policy rules stood for: found by compiling the host once more with them. */
-function expiredRules(fleet: Fleet, host: Host): Expired {
-  if (host.expired.length === 0) return new Map();
-  const of = (direction: PolicyRule['direction']): readonly PolicyRule[] => [
-    ...host[direction],
-    ...host.expired.filter((rule) => rule.direction === direction),
-  ];
-  const compiled = compileHost(fleet, {
-    ...host,
-    input: of('input'),
-    output: of('output'),
-    forward: of('forward'),
-    expired: [],
-  });
-  if (!compiled.ok) return new Map();
-  const byPlace = new Map(host.expired.map((rule) => [placeKey(rule.place), rule]));
-  return new Map(
-    FAMILIES.flatMap((family) =>
-      compiled.value[family].flatMap((table) =>
-        table.chains.flatMap((chain) =>
-          chain.rules.flatMap((rule) => {
-            const due = rule.place === undefined ? undefined : byPlace.get(placeKey(rule.place));
-            const change = { table: table.name, chain: chain.name, text: rule.text };
-            return due === undefined ? [] : [[key(family, change), due] as const];
-          }),
-        ),
-      ),
-    ),
-  );
-}
-
-const placeKey = ({ file, line, column }: PolicyRule['place']): string => `${file}:${line}:${column}`;

@@ -6,6 +6,7 @@ import type { Fleet, Host } from '../policy/fleet.js';
 import { type Assessed, readAndAssess } from './assess.js';
 import type { Tell } from './events.js';
 import type { HostPlan, Plan } from './model.js';
+import { policyNames } from './names.js';
 
 export interface PlanOptions {
   readonly commit?: string;
@@ -24,10 +25,13 @@ export async function planFleet(
   options: PlanOptions = {},
 ): Promise<Plan> {
   const assessed = await assessFleet(fleet, hosts, port, options);
-  return planOf(
-    assessed.map(({ plan }) => plan),
-    options.commit,
-  );
+  return {
+    ...planOf(
+      assessed.map(({ plan }) => plan),
+      options.commit,
+    ),
+    names: policyNames(fleet),
+  };
 }
 
 /** @param hosts As they stand in the report. */

@@ -190,8 +190,10 @@ const names = (bits: number): string =>
 const bitCount = (bits: number): number => bits.toString(2).replaceAll('0', '').length;
 const MASKS = Array.from({ length: 64 }, (_, mask) => mask).sort((a, b) => bitCount(a) - bitCount(b));
 
+type Exposed = Pick<Flow, 'in' | 'out' | 'state' | 'src' | 'dst' | 'protocol' | 'sport' | 'dport'>;
+
 /** What comes from other hosts and begins connections first, then by the share of sources, ports and destinations. */
-export function byExposure(a: Flow, b: Flow): number {
+export function byExposure(a: Exposed, b: Exposed): number {
   const [left, right] = [exposure(a), exposure(b)];
   for (let index = 0; index < left.length; index++) {
     const difference = (right[index] ?? 0) - (left[index] ?? 0);
@@ -200,7 +202,7 @@ export function byExposure(a: Flow, b: Flow): number {
   return 0;
 }
 
-function exposure(flow: Flow): readonly number[] {
+function exposure(flow: Exposed): readonly number[] {
   const share = (networks: readonly string[]): number =>
     networks.length === 0
       ? 1

@@ -35,10 +35,15 @@ export function packetText({ src, dst, sport, dport, protocol, type, in: arrivin
   return `${kind} ${bracketed(src, sport)} to ${bracketed(dst, dport)}${device.join('')}`;
 }
 
-/** `, by "-A INPUT -j DROP" (filter) at policies/fleet.yml:6`; nothing where no rule decided. */
+/**
+ * `, by "database: Migration" at policies/roles/database.yml:7`, `, by "-A INPUT -j DROP" (filter)`; nothing where no
+ * rule decided. The comment of a rule says what it is for, and its place where it stands.
+ */
 export function byRule(rule: DecidingRule | null): string {
   if (rule === null) return '';
   const place = rule.source === undefined ? '' : ` at ${rule.source.file}:${rule.source.line}`;
+  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(rule.text)?.[1];
+  if (comment !== undefined && rule.source !== undefined) return `, by ${comment}${place}`;
   return rule.number === 0
     ? `, by the policy of ${rule.chain} (${rule.table})`
     : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${place}`;

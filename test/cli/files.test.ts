@@ -25,7 +25,7 @@ describe('compare', () => {
     const { status, stdout, stderr } = await sallyport(['compare', old, next]);
     expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
     expect(stdout).toMatch(/^Opens 1\.\n/);
-    expect(stdout).toContain('+ tcp/443 from anywhere');
+    expect(stdout).toContain('+ https (tcp/443) from anywhere');
     expect(stdout).toContain(`+ ${WEB}`);
   });
 

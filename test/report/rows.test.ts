@@ -1,6 +1,7 @@
 /** What a row says of its conditions: nothing that narrows the traffic may be left out. */
 import { expect, test } from '@jest/globals';
-import { trafficRows } from '../../src/report/fold.js';
+import { namingOf } from '../../src/report/naming.js';
+import { trafficRows } from '../../src/report/traffic-rows.js';
 import { conditions } from '../../src/report/words.js';
 import type { Flow } from '../../src/traffic/model.js';
 import { decided, flow, NO_TRAFFIC, unchanged } from './example.js';
@@ -19,7 +20,7 @@ const rowsOf = (...opened: readonly Flow[]) =>
 test('flags, hardware addresses and ids are said', () => {
   const [row, ...others] = rowsOf(flow({ also: ['from MAC 00:16:3e:00:00:01'] }));
   expect(others).toEqual([]);
-  expect(row && conditions(row)).toContain('from MAC 00:16:3e:00:00:01');
+  expect(row && conditions(row, namingOf(), 'opened')).toContain('from MAC 00:16:3e:00:00:01');
 });
 
 test('rows that differ in them stay apart', () => {

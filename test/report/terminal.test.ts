@@ -25,7 +25,7 @@ test('outcomes and drift', () => {
 
 test('colour only where it was asked for', () => {
   expect(planText(typicalPlan, PLAIN)).not.toContain(ESCAPE);
-  expect(planText(typicalPlan, { colour: true })).toContain(`${ESCAPE}[33m+ tcp/5432`);
+  expect(planText(typicalPlan, { colour: true })).toContain(`${ESCAPE}[33m+ postgres (tcp/5432)`);
 });
 
 test('what a host says cannot drive the terminal', () => {

@@ -31,7 +31,7 @@ test('one that does not hold says what became of the packet, and by which rule',
   const [message, ...others] = await problems(VISITOR, 'drop');
   expect(others).toEqual([]);
   expect(message).toContain('"A visitor" expects drop on web-1');
-  expect(message).toContain('SALLYPORT-INPUT');
+  expect(message).toContain('by "web: The public site" at policies/roles/web.yml');
 });
 
 test('an address that is given is kept', async () => {

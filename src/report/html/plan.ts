@@ -1,34 +1,31 @@
 /** A plan as one HTML file that needs nothing else: the whole of it, with a search, for fleets that no comment holds. */
 import type { HostPlan, Plan } from '../../rollout/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import {
-  type DiffGroup,
-  diffGroups,
-  type FindingRow,
-  findingRows,
-  type TrafficKind,
-  type TrafficRow,
-  trafficRows,
-} from '../fold.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../fold.js';
+import { type Naming, namingOf } from '../naming.js';
 import { diffText } from '../rules.js';
 import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
+import { cause, TRAFFIC_KINDS, type TrafficKind, type TrafficRow, trafficRows } from '../traffic-rows.js';
 import { visible, visibleLines } from '../visible.js';
 import {
-  addresses,
+  closes,
   conditions,
   count,
+  endpoints,
   exampleText,
   grouped,
   placeText,
   protocolText,
   ruleReason,
   ruleText,
+  serviceName,
   shortCommit,
 } from '../words.js';
 import style from './page.css';
 
 export function planPage(plan: Plan): string {
   const totals = planTotals(plan);
+  const naming = namingOf(plan.names);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -45,7 +42,7 @@ export function planPage(plan: Plan): string {
 <p class="soft">${text(plan.digest)}${plan.commit === null ? '' : `, commit ${text(shortCommit(plan.commit))}`}</p>
 ${numbers(totals)}
 <div class="search"><input type="search" id="search" placeholder="Search hosts, ports, addresses, rules" aria-label="Search"></div>
-${KINDS.map((kind) => traffic(kind, trafficRows(plan, kind))).join('')}
+${TRAFFIC_KINDS.map((kind) => traffic(kind, trafficRows(plan, kind), naming)).join('')}
 ${findings(findingRows(plan.hosts))}
 ${section('Rules', diffGroups(plan).map(diff))}
 ${section('Hosts', plan.hosts.map(host))}
@@ -80,8 +77,6 @@ input.addEventListener('input', () => {
 });
 `;
 
-const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
-
 const TITLES: { readonly [kind in TrafficKind]: string } = {
   opened: 'Opens',
   possiblyOpened: 'Possibly opens',
@@ -105,28 +100,34 @@ function numbers({ traffic, ...totals }: PlanTotals): string {
 const section = (title: string, items: readonly string[]): string =>
   items.length === 0 ? '' : `<section><h2>${title}</h2>\n${items.join('\n')}\n</section>`;
 
-function traffic(kind: TrafficKind, rows: readonly TrafficRow[]): string {
+function traffic(kind: TrafficKind, rows: readonly TrafficRow[], naming: Naming): string {
   if (rows.length === 0) return '';
-  const closes = kind === 'closed' || kind === 'possiblyClosed';
-  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${closes ? 'Was allowed by' : 'Decided by'}</th></tr>`;
+  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${closes(kind) ? 'Why' : 'Decided by'}</th></tr>`;
   const body = rows.map(
     (row) =>
-      `<tr data-item><td>${what(row)}</td><td>${row.hosts.map(text).join(', ')}</td><td>${(closes ? row.before : row.after).map(decider).join('<br>')}</td></tr>`,
+      `<tr data-item><td>${what(row, kind, naming)}</td><td>${row.hosts.map(text).join(', ')}</td><td>${why(row, kind)}</td></tr>`,
   );
-  return section(`${TITLES[kind]}: ${rows.length}`, [
+  return section(`${TITLES[kind]}: ${grouped(rows.length)}`, [
     `<table><thead>${head}</thead><tbody>${body.join('\n')}</tbody></table>`,
   ]);
 }
 
-function what(row: TrafficRow): string {
-  const extra = conditions(row);
-  const details = extra.length === 0 ? '' : `<br><span class="soft">${extra.map(text).join(' · ')}</span>`;
+function what(row: TrafficRow, kind: TrafficKind, naming: Naming): string {
+  const extra = conditions(row, naming, kind);
+  const name = serviceName(row, naming);
+  const service = text(protocolText(row));
   return [
-    `<b>${text(protocolText(row))}</b> from ${addresses(row.src).map(text).join(', ')}`,
-    row.hook === 'INPUT' && row.dst.length === 0 ? '' : ` to ${addresses(row.dst).map(text).join(', ')}`,
-    details,
-    `<br><span class="soft">${row.hook}, for example ${text(exampleText(row))}</span>`,
+    name === undefined ? `<b>${service}</b>` : `<b>${text(name)}</b> (${service})`,
+    ` ${endpoints(row, naming, ({ text: one, named }) => (named ? `<b>${text(one)}</b>` : text(one)))}`,
+    extra.length === 0 ? '' : `<br><span class="soft">${extra.map(text).join(' · ')}</span>`,
+    `<br><span class="soft">for example ${text(exampleText(row))}</span>`,
   ].join('');
+}
+
+function why(row: TrafficRow, kind: TrafficKind): string {
+  const { rules, gone } = cause(row, kind);
+  const verb = closes(kind) ? (gone ? 'no longer allowed by ' : 'refused by ') : '';
+  return verb + rules.map(decider).join('<br>');
 }
 
 function decider(rule: DecidingRule): string {

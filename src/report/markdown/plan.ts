@@ -1,28 +1,32 @@
 /** A plan as Markdown: the pull request's comment, and the longer job summary. */
 import type { HostPlan, Plan } from '../../rollout/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import {
-  type DiffGroup,
-  diffGroups,
-  type FindingRow,
-  findingRows,
-  groupBy,
-  type TrafficKind,
-  type TrafficRow,
-  trafficRows,
-} from '../fold.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy } from '../fold.js';
+import { type Naming, namingOf } from '../naming.js';
 import { diffText } from '../rules.js';
 import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
 import {
-  addresses,
+  cause,
+  isOfHost,
+  TRAFFIC_KINDS,
+  type TrafficGroup,
+  type TrafficKind,
+  type TrafficRow,
+  trafficGroups,
+  trafficRows,
+} from '../traffic-rows.js';
+import {
+  closes,
   conditions,
   count,
+  endpoints,
   exampleText,
   grouped,
   list,
   protocolText,
   ruleReason,
   ruleText,
+  serviceName,
   shortCommit,
   shortDigest,
 } from '../words.js';
@@ -48,18 +52,20 @@ export function planMarkdown(plan: Plan, options: PlanMarkdownOptions = {}): str
     const line = `${count(left, `more ${what}`)} did not fit here: see ${elsewhere}.`;
     return block === 'row' ? `\n_${line}_\n` : `- _${line}_\n`;
   };
+  const scene: Scene = { naming: namingOf(plan.names), linkTo, rest };
   const traffic = (kind: TrafficKind, rank: number): readonly Section[] =>
-    trafficSection(trafficRows(plan, kind), kind, rank, linkTo, rest);
+    trafficSection(trafficRows(plan, kind), kind, rank, scene);
   const sections: readonly Section[] = [
-    verdictSection(plan, totals, options),
+    verdictSection(totals, options),
     ...unreadSection(plan, totals, rest),
     ...lockoutSection(plan, totals, rest),
     ...traffic('opened', 2),
     ...traffic('possiblyOpened', 3),
     ...traffic('closed', 4),
     ...traffic('possiblyClosed', 5),
-    ...traffic('answeredDifferently', 9),
+    ...answeredSection(trafficRows(plan, 'answeredDifferently'), scene),
     ...unprovedSection(plan, totals, rest),
+    ...cutSection(plan, totals, rest),
     ...findingsSection(findingRows(plan.hosts), linkTo, rest),
     ...diffSection(diffGroups(plan), totals, rest),
     ...foreignSection(plan, rest),
@@ -77,20 +83,23 @@ const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, 
 /** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */
 const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
 
-function verdictSection(plan: Plan, totals: PlanTotals, { environment }: PlanMarkdownOptions): Section {
+function verdictSection(totals: PlanTotals, { environment }: PlanMarkdownOptions): Section {
   const where = environment === undefined ? '' : `: ${prose(clip(environment, 100))}`;
   const verdict = clip(planVerdict(totals), 600);
-  const mark =
-    totals.lockout.violated.length > 0 || totals.findings.error > 0 ? 'CAUTION' : severity(plan, totals);
+  const mark = totals.lockout.violated.length > 0 || totals.findings.error > 0 ? 'CAUTION' : severity(totals);
   return fixed(`## Firewall plan${where}\n\n> [!${mark}]\n> **${prose(verdict)}.**\n\n`);
 }
 
 /** GitHub draws each in its own colour: red, amber, blue, green. */
-function severity(plan: Plan, totals: PlanTotals): 'WARNING' | 'IMPORTANT' | 'TIP' {
+function severity(totals: PlanTotals): 'WARNING' | 'IMPORTANT' | 'TIP' {
   const uncertain =
-    totals.unreachable + totals.error + totals.unproved.length + totals.lockout.notProven.length;
+    totals.unreachable +
+    totals.error +
+    totals.unproved.length +
+    totals.cut.length +
+    totals.lockout.notProven.length;
   if (uncertain > 0 || totals.lockout.accepted.length > 0) return 'WARNING';
-  return plan.hosts.some((host) => host.status === 'changed') ? 'IMPORTANT' : 'TIP';
+  return TRAFFIC_KINDS.some((kind) => totals.traffic[kind] > 0) ? 'IMPORTANT' : 'TIP';
 }
 
 function unreadSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {
@@ -135,14 +144,14 @@ const TRAFFIC_TITLES: { readonly [kind in TrafficKind]: string } = {
   possiblyOpened: '🔓 Possibly opens',
   closed: '🔒 Closes',
   possiblyClosed: '🔒 Possibly closes',
-  answeredDifferently: '↩️ Refuses in another way',
+  answeredDifferently: '↩️ Refused in another way',
 };
 
-const DECIDED: { readonly [kind in TrafficKind]: string } = {
+const COLUMN: { readonly [kind in TrafficKind]: string } = {
   opened: 'Allowed by',
   possiblyOpened: 'Perhaps allowed by',
-  closed: 'No longer allowed by',
-  possiblyClosed: 'Perhaps no longer allowed by',
+  closed: 'Why',
+  possiblyClosed: 'Why',
   answeredDifferently: 'Decided by',
 };
 
@@ -151,69 +160,107 @@ const HINTS: { readonly [kind in TrafficKind]: string } = {
   possiblyOpened: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
   closed: '',
   possiblyClosed: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
-  answeredDifferently: 'Dropped in silence or rejected with an answer: no traffic opens or closes.\n\n',
+  answeredDifferently: '',
 };
 
+/** What every row is written with. */
+interface Scene {
+  readonly naming: Naming;
+  readonly linkTo: LinkTo | undefined;
+  readonly rest: Rest;
+}
+
+/** The table, and behind it, folded, the rows of what the table says in one. */
 function trafficSection(
   rows: readonly TrafficRow[],
   kind: TrafficKind,
   rank: number,
-  linkTo: LinkTo | undefined,
-  rest: Rest,
+  scene: Scene,
 ): readonly Section[] {
   if (rows.length === 0) return [];
-  const head = [
-    `### ${TRAFFIC_TITLES[kind]} ${grouped(rows.length)}\n\n`,
-    HINTS[kind],
-    `| Traffic | Hosts | ${DECIDED[kind]} |\n| :-- | :-- | :-- |\n`,
-  ].join('');
-  const items = rows.map(
-    (row) => `| ${trafficCell(row)} | ${hostsCell(row.hosts)} | ${ruleCell(row, kind, linkTo)} |\n`,
-  );
-  return [{ head, items, tail: '\n', rank, left: rest('row', 'row') }];
+  const columns = `| Traffic | Hosts | ${COLUMN[kind]} |\n| :-- | :-- | :-- |\n`;
+  const head = `### ${TRAFFIC_TITLES[kind]} ${grouped(rows.length)}\n\n${HINTS[kind]}${columns}`;
+  const groups = trafficGroups(rows, kind);
+  const inFull = groups.flatMap((group) => (group.rows.length > 1 ? group.rows : []));
+  const left = scene.rest('row', 'row');
+  const table = {
+    head,
+    items: groups.map((group) => tableRow(group, kind, scene)),
+    tail: '\n',
+    rank,
+    left,
+  };
+  if (inFull.length === 0) return [table];
+  const summary = `<details><summary>${grouped(inFull.length)} rows that are folded above</summary>\n\n`;
+  return [
+    table,
+    {
+      head: summary + columns,
+      items: inFull.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
+      tail: '\n</details>\n\n',
+      rank: rank + 6,
+      left,
+    },
+  ];
 }
 
-function trafficCell(row: TrafficRow): string {
-  const extra = conditions(row).map(prose);
+/** Nothing opens or closes: who wants to know looks inside. */
+function answeredSection(rows: readonly TrafficRow[], scene: Scene): readonly Section[] {
+  if (rows.length === 0) return [];
+  const kind = 'answeredDifferently';
+  const summary = `${TRAFFIC_TITLES[kind]}: ${count(rows.length, 'kind')} of traffic that stays refused`;
   return [
-    `**${prose(protocolText(row))}** ${endpoints(row)}`,
+    {
+      head: `<details><summary>${summary}</summary>\n\n| Traffic | Hosts | Decided by |\n| :-- | :-- | :-- |\n`,
+      items: rows.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
+      tail: '\n</details>\n\n',
+      rank: 12,
+      left: scene.rest('row', 'row'),
+    },
+  ];
+}
+
+const tableRow = (group: TrafficGroup, kind: TrafficKind, scene: Scene): string =>
+  `| ${trafficCell(group, kind, scene)} | ${hostsCell(group.whole.hosts)} | ${ruleCell(group.whole, kind, scene)} |\n`;
+
+function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming }: Scene): string {
+  const name = serviceName(whole, naming);
+  const what = prose(protocolText(whole));
+  const service = name === undefined ? `**${what}**` : `**${prose(name)}** (${what})`;
+  const ends = endpoints(whole, naming, ({ text, named }) => (named ? `**${prose(text)}**` : code(text)));
+  const extra = [
+    ...conditions(whole, naming, kind).map(prose),
+    ...(rows.length === 1 ? [] : [foldedText(rows.length, kind, whole)]),
+  ];
+  return [
+    `${service} ${ends}`,
     ...(extra.length === 0 ? [] : [`<sub>${extra.join(' · ')}</sub>`]),
-    `<sub>for example ${prose(exampleText(row))}</sub>`,
+    `<sub>for example ${prose(exampleText(whole))}</sub>`,
   ].join('<br>');
 }
 
-function endpoints(row: TrafficRow): string {
-  const side = (list: readonly string[]): string => {
-    const shown = addresses(list)
-      .slice(0, 4)
-      .map((one) => (one === 'anywhere' ? '**anywhere**' : code(one)));
-    const left = addresses(list).length - shown.length;
-    return left === 0 ? shown.join(', ') : `${shown.join(', ')} and ${left} more`;
-  };
-  const from = `from ${side(row.src)}`;
-  const to = `to ${side(row.dst)}`;
-  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : `${from} ${to}`;
-  if (row.hook === 'OUTPUT') return row.src.length === 0 ? `out ${to}` : `out ${from} ${to}`;
-  return `forwarded ${from} ${to}`;
-}
+/** What the box around several rows leaves open. */
+const foldedText = (rows: number, kind: TrafficKind, whole: TrafficRow): string =>
+  cause(whole, kind).gone ? `but what other rules allow: ${grouped(rows)} rows` : `in ${grouped(rows)} rows`;
 
 function hostsCell(hosts: readonly string[]): string {
-  if (hosts.length === 1) return code(hosts[0] ?? '');
+  if (hosts.length <= 3) return hosts.map(code).join(', ');
   const [first = '', last = ''] = [hosts[0], hosts.at(-1)];
-  const names = hosts.length > 3 ? `${code(first)} … ${code(last)}` : hosts.map(code).join(', ');
-  return `**${count(hosts.length, 'host')}**<br><sub>${names}</sub>`;
+  return `**${count(hosts.length, 'host')}**<br><sub>${code(first)} … ${code(last)}</sub>`;
 }
 
-/** For what closes the rule that used to allow it says more than the final drop. */
-function ruleCell(row: TrafficRow, kind: TrafficKind, linkTo: LinkTo | undefined): string {
-  const closes = kind === 'closed' || kind === 'possiblyClosed';
-  const rules = closes ? row.before : row.after;
-  const now = closes ? row.after.slice(0, 1).map((rule) => `<sub>now: ${words(rule)}</sub>`) : [];
-  return [...rules.slice(0, 2).map((rule) => decider(rule, linkTo)), ...now].join('<br>') || 'no rule';
+function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: Scene): string {
+  const { rules, gone } = cause(row, kind);
+  const verb = closes(kind) ? [`<sub>${gone ? 'no longer allowed by' : 'refused by'}</sub>`] : [];
+  const deciders = rules.slice(0, 2).map((rule) => decider(rule, linkTo));
+  const more = rules.length > 2 ? [`and ${count(rules.length - 2, 'more rule')}`] : [];
+  return [...verb, ...(deciders.length === 0 ? ['no rule'] : deciders), ...more].join('<br>');
 }
 
+/** A rule that a host alone has stands in no file that could be opened. */
 function decider(rule: DecidingRule, linkTo: LinkTo | undefined): string {
-  const place = rule.source === undefined ? '' : `${placeLink(rule.source, linkTo)}<br>`;
+  const { source } = rule;
+  const place = source === undefined || isOfHost(source) ? '' : `${placeLink(source, linkTo)}<br>`;
   return place + words(rule);
 }
 
@@ -235,6 +282,25 @@ function unprovedSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly S
   ];
 }
 
+/** More rows than a plan lists are counted, so that nobody takes what is listed for all. */
+function cutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {
+  if (totals.cut.length === 0) return [];
+  const hosts = plan.hosts.filter(({ traffic }) => (traffic?.omitted ?? 0) > 0);
+  const items = folded(
+    hosts,
+    ({ traffic }) => `${count(traffic?.omitted ?? 0, 'row')} of traffic beyond those counted here`,
+  );
+  return [
+    {
+      head: '### ⚠️ More traffic than can be listed\n\n',
+      items,
+      tail: '\n',
+      rank: 1,
+      left: rest('line', 'item'),
+    },
+  ];
+}
+
 const LEVEL_MARK = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
 
 function findingsSection(
@@ -246,7 +312,7 @@ function findingsSection(
   const line = ({ finding, hosts }: FindingRow): string => {
     const place = finding.source === undefined ? '' : ` ${placeLink(finding.source, linkTo)}`;
     const hint = finding.hint === undefined ? '' : ` ${prose(finding.hint)}`;
-    const where = hosts.length === 1 ? code(hosts[0] ?? '') : `${count(hosts.length, 'host')}`;
+    const where = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
     return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint} (${where})\n`;
   };
   const [first] = rows;
@@ -263,8 +329,12 @@ function diffSection(groups: readonly DiffGroup[], totals: PlanTotals, rest: Res
   return [{ head: title, items: groups.map(diffBlock), tail: '', rank: 7, left: rest('rule diff', 'row') }];
 }
 
+/** `+2 −1`, `4 moved`. */
 const ruleCounts = (added: number, removed: number, moved: number): string =>
-  [`+${grouped(added)}`, `−${grouped(removed)}`, ...(moved > 0 ? [`${grouped(moved)} moved`] : [])].join(' ');
+  [
+    ...(added + removed > 0 || moved === 0 ? [`+${grouped(added)} −${grouped(removed)}`] : []),
+    ...(moved > 0 ? [`${grouped(moved)} moved`] : []),
+  ].join(', ');
 
 /** A block that lists every host of a large fleet would be too large to be shown at all. */
 const MAX_NAMES = 200;

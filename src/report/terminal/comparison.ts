@@ -1,17 +1,17 @@
 /** Two rulesets side by side as terminal text: which traffic opens and closes, then the rules. */
 import type { Plan } from '../../rollout/model.js';
-import { diffGroups, trafficRows } from '../fold.js';
+import { diffGroups } from '../fold.js';
 import { planTotals } from '../totals.js';
 import { count } from '../words.js';
 import { paint, type TextOptions } from './paint.js';
-import { KINDS, rulesBlock, trafficBlock } from './plan.js';
+import { rulesBlock, trafficBlocks } from './plan.js';
 
 /** @param plan One "host": the new ruleset against the old one. */
 export function comparisonText(plan: Plan, options: TextOptions): string {
   const colours = paint(options);
   const parts = [
     `${colours.bold(`${comparisonVerdict(plan)}.`)}\n`,
-    ...KINDS.map((kind) => trafficBlock(trafficRows(plan, kind), kind, colours, options)),
+    ...trafficBlocks(plan, colours, options),
     ...diffGroups(plan).map((group) => rulesBlock({ ...group, hosts: [] }, colours, options)),
   ];
   return parts.filter((part) => part !== '').join('\n');

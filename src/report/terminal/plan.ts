@@ -1,29 +1,30 @@
 /** A plan as terminal text: verdict, what cannot be seen, traffic, findings, rules. */
 import type { Plan } from '../../rollout/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import {
-  type DiffGroup,
-  diffGroups,
-  type FindingRow,
-  findingRows,
-  type TrafficKind,
-  type TrafficRow,
-  trafficRows,
-} from '../fold.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../fold.js';
+import { type Naming, namingOf } from '../naming.js';
 import { diffText } from '../rules.js';
 import { planTotals, planVerdict } from '../totals.js';
+import {
+  cause,
+  TRAFFIC_KINDS,
+  type TrafficKind,
+  type TrafficRow,
+  trafficGroups,
+  trafficRows,
+} from '../traffic-rows.js';
 import { visible, visibleLines } from '../visible.js';
 import {
-  addresses,
   conditions,
   count,
+  endpoints,
   exampleText,
   grouped,
-  list,
   placeText,
   protocolText,
   ruleReason,
   ruleText,
+  serviceName,
   shortDigest,
 } from '../words.js';
 import { hostLines, type Paint, paint, type TextOptions } from './paint.js';
@@ -37,7 +38,7 @@ export function planText(plan: Plan, options: TextOptions): string {
     `${colours.bold(bad ? colours.red(verdict) : verdict)}\n${colours.dim(`Plan ${shortDigest(visible(plan.digest))}`)}\n`,
     unread(plan, colours),
     lockout(plan, colours),
-    ...KINDS.map((kind) => trafficBlock(trafficRows(plan, kind), kind, colours, options)),
+    ...trafficBlocks(plan, colours, options),
     unproved(plan, colours),
     findings(findingRows(plan.hosts), colours),
     ...diffGroups(plan).map((group) => rulesBlock(group, colours, options)),
@@ -45,8 +46,6 @@ export function planText(plan: Plan, options: TextOptions): string {
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
-
-export const KINDS = ['opened', 'possiblyOpened', 'closed', 'possiblyClosed', 'answeredDifferently'] as const;
 
 const TITLES: { readonly [kind in TrafficKind]: string } = {
   opened: 'Opens',
@@ -73,6 +72,14 @@ const COLOURS: { readonly [kind in TrafficKind]: 'yellow' | 'green' | 'cyan' } =
   answeredDifferently: 'cyan',
 };
 
+const VERBS: { readonly [kind in TrafficKind]: string } = {
+  opened: 'allowed by',
+  possiblyOpened: 'perhaps allowed by',
+  closed: 'refused by',
+  possiblyClosed: 'perhaps refused by',
+  answeredDifferently: 'decided by',
+};
+
 function unread(plan: Plan, colours: Paint): string {
   const lines = plan.hosts
     .filter(({ status }) => status === 'unreachable' || status === 'error')
@@ -94,40 +101,49 @@ function lockout(plan: Plan, colours: Paint): string {
   return lines.length === 0 ? '' : `${colours.bold('Lock-out proof')}\n${lines.join('')}`;
 }
 
-export function trafficBlock(
-  rows: readonly TrafficRow[],
+/** A block for each kind of traffic that there is. */
+export function trafficBlocks(plan: Plan, colours: Paint, options: TextOptions): readonly string[] {
+  const naming = namingOf(plan.names);
+  return TRAFFIC_KINDS.map((kind) => {
+    const rows = trafficRows(plan, kind);
+    if (rows.length === 0) return '';
+    const title = `${colours.bold(`${TITLES[kind]}: ${grouped(rows.length)}`)}\n`;
+    const lines = trafficGroups(rows, kind).map(({ whole, rows: all }) =>
+      trafficLines(whole, all.length, kind, naming, colours, options),
+    );
+    return title + lines.join('');
+  });
+}
+
+function trafficLines(
+  row: TrafficRow,
+  rows: number,
   kind: TrafficKind,
+  naming: Naming,
   colours: Paint,
   options: TextOptions,
 ): string {
-  if (rows.length === 0) return '';
-  const title = `${colours.bold(`${TITLES[kind]}: ${grouped(rows.length)}`)}\n`;
-  return title + rows.map((row) => trafficLines(row, kind, colours, options)).join('');
-}
-
-function trafficLines(row: TrafficRow, kind: TrafficKind, colours: Paint, options: TextOptions): string {
-  const extra = conditions(row).map(visible);
-  const what = `${visible(protocolText(row))} ${visible(endpoints(row))}`;
-  const closes = kind === 'closed' || kind === 'possiblyClosed';
-  const rule = (closes ? row.before : row.after)[0];
-  const verb = closes ? 'was allowed by' : kind === 'answeredDifferently' ? 'decided by' : 'allowed by';
+  const name = serviceName(row, naming);
+  const service = name === undefined ? protocolText(row) : `${name} (${protocolText(row)})`;
+  const what = visible(`${service} ${endpoints(row, naming, ({ text }) => text)}`);
+  const { rules, gone } = cause(row, kind);
+  const extra = [
+    ...conditions(row, naming, kind).map(visible),
+    ...(rows === 1
+      ? []
+      : [gone ? `but what other rules allow: ${grouped(rows)} rows` : `in ${grouped(rows)} rows`]),
+  ];
+  const [rule] = rules;
   const where = row.hosts.length === 1 ? '' : `${count(row.hosts.length, 'host')}: `;
   return [
     `  ${colours[COLOURS[kind]](`${SIGNS[kind]} ${what}`)}${extra.length === 0 ? '' : ` (${extra.join(', ')})`}`,
     hostLines([where + (row.hosts[0] ?? ''), ...row.hosts.slice(1)], '      ', options),
-    ...(rule === undefined ? [] : [`      ${verb} ${decider(rule, colours)}`]),
+    ...(rule === undefined
+      ? []
+      : [`      ${gone ? 'no longer allowed by' : VERBS[kind]} ${decider(rule, colours)}`]),
     colours.dim(`      for example ${visible(exampleText(row))}`),
     '',
   ].join('\n');
-}
-
-function endpoints(row: TrafficRow): string {
-  const side = (addressList: readonly string[]): string => list(addresses(addressList), 6);
-  if (row.hook === 'INPUT')
-    return `from ${side(row.src)}${row.dst.length === 0 ? '' : ` to ${side(row.dst)}`}`;
-  if (row.hook === 'OUTPUT')
-    return `out${row.src.length === 0 ? '' : ` from ${side(row.src)}`} to ${side(row.dst)}`;
-  return `forwarded from ${side(row.src)} to ${side(row.dst)}`;
 }
 
 function decider(rule: DecidingRule, colours: Paint): string {

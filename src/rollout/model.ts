@@ -3,6 +3,8 @@ import type { OutcomeKind, Phase } from '../host/port.js';
 import type { RuleDiff, SetDiff } from '../netfilter/model.js';
 import type { Level, Place } from '../problem.js';
 import type { LockoutProof, TrafficDiff } from '../traffic/model.js';
+import type { Part, Shard } from './part.js';
+import type { Wave } from './waves.js';
 
 export interface Plan {
   readonly version: 1;
@@ -12,6 +14,8 @@ export interface Plan {
   readonly hosts: readonly HostPlan[];
   /** What the policy calls addresses and ports, so that reports can speak its language. */
   readonly names?: PolicyNames;
+  /** Of a plan that holds one shard; `fleet` names the hosts of all of them, in the order of the whole plan. */
+  readonly shard?: Shard & { readonly fleet: readonly string[] };
 }
 
 /** Names of the policy and what they stand for. */
@@ -54,6 +58,8 @@ export interface Outcomes {
   readonly hosts: readonly Outcome[];
   /** Why the rollout ended before its last host: one sentence; absent when it did not. */
   readonly stopped?: string;
+  /** Of a job that did a part of a rollout; `fleet` holds the waves of all of it. */
+  readonly part?: Part & { readonly fleet: readonly Wave[] };
 }
 
 export interface Outcome {

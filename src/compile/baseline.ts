@@ -53,22 +53,30 @@ function adminLines(fleet: Fleet, host: Host, family: Family): Lines {
   };
 }
 
+/** Without the parts that the policy leaves to its rules. */
+function firstLines({ leftToRules = [] }: Baseline, loopback: string, invalid = ''): readonly string[] {
+  const lines = { loopback, established: ESTABLISHED, invalid };
+  return (['loopback', 'established', 'invalid'] as const).flatMap((part) =>
+    lines[part] === '' || leftToRules.includes(part) ? [] : [lines[part]],
+  );
+}
+
 /** Loopback, established connections, what connection tracking cannot place, ICMP, SSH: in this order. */
 export function inputBaseline(fleet: Fleet, host: Host, family: Family): Lines {
   const admin = adminLines(fleet, host, family);
   const icmp = icmpLines(host.baseline, family, true);
-  return { ...admin, rules: ['-i lo -j ACCEPT', ESTABLISHED, INVALID, ...icmp, ...admin.rules] };
+  const first = firstLines(host.baseline, '-i lo -j ACCEPT', INVALID);
+  return { ...admin, rules: [...first, ...icmp, ...admin.rules] };
 }
 
 /** Before any rule on what leaves: without it a deny or a locked host would lose its own sessions and its neighbours. */
 export const outputBaseline = (host: Host, family: Family): readonly string[] => [
-  '-o lo -j ACCEPT',
-  ESTABLISHED,
+  ...firstLines(host.baseline, '-o lo -j ACCEPT'),
   ...icmpLines(host.baseline, family, false),
 ];
 
 /** Before any rule on what is forwarded; ICMP errors of forwarded connections are RELATED. */
-export const FORWARD_BASELINE: readonly string[] = [ESTABLISHED, INVALID];
+export const forwardBaseline = (host: Host): readonly string[] => firstLines(host.baseline, '', INVALID);
 
 /** What is left is logged, not more often than the policy says, and dropped. */
 export const dropTail = (baseline: Baseline, look: LogLook): readonly string[] => [

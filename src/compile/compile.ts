@@ -13,7 +13,7 @@ import {
 } from '../netfilter/model.js';
 import type { Fleet, Host, NatRule, PolicyRule } from '../policy/fleet.js';
 import { byPlace, error, hasErrors, type Place, type Problem, type Result } from '../problem.js';
-import { dropTail, FORWARD_BASELINE, inputBaseline, outputBaseline } from './baseline.js';
+import { dropTail, forwardBaseline, inputBaseline, outputBaseline } from './baseline.js';
 import { type Canonical, canonicalRules } from './canonical.js';
 import { type Lines, type LogLook, logLook, NO_LINES } from './lines.js';
 import { ownedChain } from './names.js';
@@ -94,7 +94,7 @@ function partsOf(fleet: Fleet, host: Host, family: Family, log: LogLook): readon
     fixed('INPUT', inputBaseline(fleet, host, family)),
     ...own('INPUT', host.input),
     tail('INPUT', baseline.input),
-    fixed('FORWARD', rules(forward.length > 0 ? FORWARD_BASELINE : [])),
+    fixed('FORWARD', rules(forward.length > 0 ? forwardBaseline(host) : [])),
     ...forward,
     tail('FORWARD', baseline.forward),
     fixed('OUTPUT', rules(guarded ? outputBaseline(host, family) : [])),

@@ -60,8 +60,8 @@ export function ruleProblems(rule: PolicyRule): readonly Problem[] {
 }
 
 /**
- * The rule in one family; empty when none of its packets are of that family. An allow takes NEW packets only: those of
- * established connections have passed before, which also means that a deny acts on new ones alone.
+ * The rule in one family; empty when none of its packets are of that family. Unless it names states, an allow takes NEW
+ * packets only: those of established connections have passed before, which also means that a deny acts on new ones alone.
  */
 export function ruleLines(rule: PolicyRule, context: RuleContext): Lines {
   const { family, setsFrom } = context;
@@ -79,10 +79,7 @@ export function ruleLines(rule: PolicyRule, context: RuleContext): Lines {
     const heads = from.matches.flatMap((source) =>
       to.matches.flatMap((destination) =>
         matches.map((match) =>
-          join(
-            around(source, destination, join(interfaces, match.text)),
-            rule.verb === 'allow' ? newOnly(match) : '',
-          ),
+          join(around(source, destination, join(interfaces, match.text)), stateOf(rule, match)),
         ),
       ),
     );
@@ -95,7 +92,11 @@ export function ruleLines(rule: PolicyRule, context: RuleContext): Lines {
   };
 }
 
-const newOnly = (match: ServiceMatch): string => (match.tracked ? '-m conntrack --ctstate NEW' : '');
+function stateOf({ verb, states }: PolicyRule, match: ServiceMatch): string {
+  if (states === 'any') return '';
+  if (states !== undefined) return `-m conntrack --ctstate ${states.join(',').toUpperCase()}`;
+  return verb === 'allow' && match.tracked ? '-m conntrack --ctstate NEW' : '';
+}
 
 interface Answer {
   readonly matches: readonly ServiceMatch[];

@@ -112,7 +112,11 @@ export interface Baseline {
     readonly prefix: string;
     readonly level: LogLevel;
   };
+  /** Parts of the baseline that are left out: packets of that kind go on to the rules. */
+  readonly leftToRules?: readonly BaselinePart[];
 }
+
+export type BaselinePart = 'loopback' | 'established' | 'invalid';
 
 export type LogLevel = 'emerg' | 'alert' | 'crit' | 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
@@ -167,6 +171,9 @@ export type Service =
 
 export type Verb = 'allow' | 'deny' | 'reject' | 'log';
 
+/** A state of connection tracking. */
+export type StateName = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
+
 export interface PolicyRule {
   readonly verb: Verb;
   readonly direction: 'input' | 'output' | 'forward';
@@ -182,6 +189,8 @@ export interface PolicyRule {
   readonly out?: string;
   readonly rate?: { readonly rate: Rate; readonly burst: number; readonly perSource: boolean };
   readonly log: boolean;
+  /** Absent: an allow takes new connections (of ICMP every packet), the other verbs every packet. */
+  readonly states?: 'any' | readonly StateName[];
   readonly family?: 'v4' | 'v6';
   readonly reason?: string;
   readonly owner?: string;

@@ -120,6 +120,9 @@ export function resolveRule(
     ...(file.out === undefined ? {} : { out: file.out }),
     ...(limit === undefined ? {} : { rate: limit }),
     log: file.log === true,
+    ...(file.state === undefined
+      ? {}
+      : { states: file.state === 'any' ? file.state : [...new Set([file.state].flat())] }),
     ...(file.family === undefined ? {} : { family: file.family }),
     ...(file.reason === undefined ? {} : { reason: oneLine(file.reason) }),
     ...(file.owner === undefined ? {} : { owner: oneLine(file.owner) }),

@@ -20,6 +20,7 @@ const services = terms.meta({
 });
 const addresses = terms.meta({ description: 'A network, CIDR, role:NAME, host:NAME, any, or a list.' });
 const family = z.enum(['v4', 'v6']).optional();
+const state = z.enum(['new', 'established', 'related', 'invalid', 'untracked']);
 const interfaceName = z.string().optional().meta({ description: "A name of the host's interfaces." });
 const rate = z.string().regex(RATE).meta({ description: 'Such as 10/minute.' });
 
@@ -58,6 +59,12 @@ export const rule = z
       ])
       .optional()
       .meta({ description: '10/minute, or {limit, burst, per: source}.' }),
+    state: z
+      .union([z.literal('any'), state, z.array(state).min(1)])
+      .optional()
+      .meta({
+        description: 'States of connection tracking, or any; an allow is for new connections when absent.',
+      }),
     family,
     reason: reason.optional(),
     owner: text.optional(),

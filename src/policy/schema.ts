@@ -68,6 +68,18 @@ const baseline = z.strictObject({
     .union([z.literal(false), log])
     .optional()
     .meta({ description: 'How drops are logged, or false.' }),
+  loopback: z
+    .enum(['accept', 'rules'])
+    .optional()
+    .meta({ description: 'accept (default), or rules: packets on lo go on to the rules.' }),
+  established: z
+    .enum(['accept', 'rules'])
+    .optional()
+    .meta({ description: 'accept (default), or rules: standing connections go on to the rules.' }),
+  invalid: z
+    .enum(['drop', 'rules'])
+    .optional()
+    .meta({ description: 'drop (default), or rules: invalid packets go on to the rules.' }),
 });
 
 const boot = z.strictObject({

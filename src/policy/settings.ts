@@ -47,16 +47,20 @@ function mergedLog(base: LogFile | undefined, given: BaselineFile['log']): LogFi
   };
 }
 
+const PARTS = ['loopback', 'established', 'invalid'] as const;
+
 /** Later files over earlier ones over the defaults; `log: false` turns logging off, a mapping turns it on again. */
 export function baseline(files: readonly (BaselineFile | undefined)[]): Baseline {
   const said = Object.assign({}, ...files) as BaselineFile;
   let log: LogFile | undefined = LOG;
   for (const file of files) log = mergedLog(log, file?.log);
+  const left = PARTS.filter((part) => said[part] === 'rules');
   return {
     input: said.input ?? 'drop',
     forward: said.forward ?? 'drop',
     output: said.output ?? 'accept',
     icmp: said.icmp ?? 'essential',
+    ...(left.length === 0 ? {} : { leftToRules: left }),
     ...(log === undefined ? {} : { log: { ...log, rate: rate(log.rate) } }),
   };
 }

@@ -192,6 +192,22 @@ input:
 `,
   },
   {
+    name: 'states',
+    host: `
+baseline: {loopback: rules, established: rules, invalid: rules}
+input:
+  - allow: any
+    in: lo
+    state: any
+    reason: Loopback
+  - allow: any
+    state: [established, related]
+    reason: Replies
+  - reject: any
+    state: [invalid, untracked]
+`,
+  },
+  {
     name: 'nat',
     host: `
 interfaces: {wan: eth0}

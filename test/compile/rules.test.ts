@@ -34,6 +34,39 @@ test('IPv6 keeps neighbour discovery, packet too big and MLD', () => {
     expect(rules).toContain(`-s fe80::/10 -p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j ACCEPT`);
 });
 
+test('a rule that names states takes those packets and no others', () => {
+  const rules = rulesIn(
+    compiled(`
+input:
+  - {allow: http, state: any, reason: x}
+  - {allow: https, state: [new, invalid], reason: x}
+  - {deny: any, state: untracked}
+  - {allow: ping, state: new, reason: x}
+`),
+    'SALLYPORT-INPUT',
+  );
+  expect(rules.slice(-6, -2)).toEqual([
+    '-p tcp -m tcp --dport 80 -m comment --comment "h: x" -j ACCEPT',
+    '-p tcp -m tcp --dport 443 -m conntrack --ctstate INVALID,NEW -m comment --comment "h: x" -j ACCEPT',
+    '-m conntrack --ctstate UNTRACKED -m comment --comment h -j DROP',
+    '-p icmp -m icmp --icmp-type 8 -m conntrack --ctstate NEW -m comment --comment "h: x" -j ACCEPT',
+  ]);
+});
+
+test('what the baseline leaves to the rules it neither accepts nor drops', () => {
+  const ruleset = compiled(`
+baseline: {loopback: rules, established: rules, invalid: rules, icmp: none, log: false}
+output: [{deny: smtp}]
+forward: [{deny: any}]
+`);
+  expect(rulesIn(ruleset, 'SALLYPORT-INPUT')).toEqual([
+    expect.stringContaining('baseline: SSH from admin'),
+    '-j DROP',
+  ]);
+  expect(rulesIn(ruleset, 'SALLYPORT-OUTPUT')).toHaveLength(1);
+  expect(rulesIn(ruleset, 'SALLYPORT-FORWARD')).toHaveLength(2);
+});
+
 test('a host of another SSH port lets its administrators in there', () => {
   const rules = rulesIn(compiled('ssh: {port: 2222}'), 'SALLYPORT-INPUT');
   expect(rules.filter((text) => text.includes('--dport'))).toEqual([

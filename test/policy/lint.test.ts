@@ -31,7 +31,9 @@ const CASES: Readonly<Record<string, Case>> = {
   'allow-everything': {
     fires: rules(`  - allow: any${because}`),
     place: 'hosts/web-1.yml:3:5',
-    silent: rules(`  - allow: any\n    from: app${because}`),
+    silent: rules(
+      `  - allow: any\n    from: app${because}  - allow: any\n    state: [established, related]${because}`,
+    ),
   },
   'default-accept': {
     fires: { 'hosts/web-1.yml': host('baseline: {input: accept}\n') },

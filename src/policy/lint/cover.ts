@@ -47,6 +47,15 @@ export const isWorld = ({ any, v4, v6 }: AddressSet): boolean =>
 
 const lengthOf = (block: string): number => Number(block.slice(block.indexOf('/') + 1));
 
+/** Whether the rule takes first packets of connections. */
+export const takesNew = ({ states }: PolicyRule): boolean =>
+  states === undefined || states === 'any' || states.includes('new');
+
+function takesStates({ states: a }: PolicyRule, { states: b = ['new'] }: PolicyRule): boolean {
+  if (a === 'any') return true;
+  return b !== 'any' && b.every((state) => (a ?? ['new']).includes(state));
+}
+
 /** Whether `a` takes every packet that `b` would take, as far as addresses, interfaces and families tell. */
 export function takesAll(a: PolicyRule, b: PolicyRule): boolean {
   return (
@@ -54,6 +63,7 @@ export function takesAll(a: PolicyRule, b: PolicyRule): boolean {
     (a.in === undefined || a.in === b.in) &&
     (a.out === undefined || a.out === b.out) &&
     (a.family === undefined || a.family === b.family) &&
+    takesStates(a, b) &&
     coverAll(a.services, b.services) &&
     (a.direction === 'output'
       ? isWithin(b.from, a.from) && isWithin(reached(b), reached(a))

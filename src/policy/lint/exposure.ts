@@ -3,11 +3,15 @@ import { SERVICES } from '../builtin.js';
 import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
 import { builtInService } from '../services.js';
 import { list } from '../values.js';
-import { covers, isWorld, port, reached } from './cover.js';
+import { covers, isWorld, port, reached, takesNew } from './cover.js';
 import { eachHost, eachRule, type Found, type Lint } from './row.js';
 
 const opensToWorld = (rule: PolicyRule): boolean =>
-  rule.verb === 'allow' && rule.direction === 'input' && rule.in !== 'lo' && isWorld(reached(rule));
+  rule.verb === 'allow' &&
+  rule.direction === 'input' &&
+  rule.in !== 'lo' &&
+  takesNew(rule) &&
+  isWorld(reached(rule));
 
 const isEverything = (rule: PolicyRule): boolean => rule.services.some(({ kind }) => kind === 'any');
 

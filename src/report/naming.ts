@@ -160,11 +160,18 @@ function piecesOf(
     pieces.push(pieceOf(network));
     rest = left;
   }
-  const others = families.flatMap((family) => numbers(rest[family], family, hosts));
-  return [...new Map([...pieces, ...others].map((piece) => [piece.text, piece])).values()];
+  const plain = (some: Sets): readonly Piece[] =>
+    families.flatMap((family) => numbers(some[family], family, hosts));
+  // A name inside a larger block breaks it into pieces.
+  const [words, figures] = [once([...pieces, ...plain(rest)]), once(plain(sets))];
+  return figures.length < words.length ? figures : words;
 }
 
-/** More ranges than this are no hosts that a reader would look at one by one. */
+const once = (pieces: readonly Piece[]): readonly Piece[] => [
+  ...new Map(pieces.map((piece) => [piece.text, piece])).values(),
+];
+
+/** More addresses than this are no hosts that a reader would look at one by one. */
 const MOST_HOSTS = 16;
 
 function numbers(ranges: Ranges, family: Family, hosts: HostsByAddress): readonly Piece[] {

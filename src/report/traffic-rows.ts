@@ -166,9 +166,11 @@ export function trafficGroups(rows: readonly TrafficRow[], kind: TrafficKind): r
 
 function together(rows: readonly TrafficRow[]): TrafficGroup {
   const first = joinRows(rows);
+  // The protocols that everyone knows say more than the widest row.
+  const { example } = rows.find(({ example: { dport } }) => dport !== undefined) ?? first;
   return {
     rows,
-    whole: { ...first, ...hull(rows), hosts: [...new Set(rows.flatMap(({ hosts }) => hosts))] },
+    whole: { ...first, ...hull(rows), example, hosts: [...new Set(rows.flatMap(({ hosts }) => hosts))] },
   };
 }
 

@@ -26,15 +26,38 @@ export const placeText = (place: Place): string => `${place.file}:${place.line}`
 export const serviceName = ({ services }: TrafficRow, naming: Naming): string | undefined =>
   naming.service(services);
 
-/** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `tcp/all but 22; udp`, `any protocol`. */
+/** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `any protocol`, `any but icmp, tcp/22`. */
 export function protocolText({ services }: TrafficRow): string {
-  const texts = services.map(oneProtocol);
+  const all = foldExceptions(services);
+  const texts = all.map(oneProtocol);
   return texts.join(texts.some((text) => text.includes(' ')) ? '; ' : ', ');
 }
 
+/** `any but icmp, tcp` and `tcp` on all ports but 22 are together `any but icmp, tcp/22`. */
+function foldExceptions(services: readonly RowService[]): readonly RowService[] {
+  const but = services.find(({ protocol }) => protocol.startsWith(ANY_BUT));
+  if (but === undefined) return services;
+  const excepted = but.protocol.slice(ANY_BUT.length).split(', ');
+  const rest = new Map(
+    services.flatMap((service) => {
+      const others = complement(service.dport, LAST_PORT);
+      return excepted.includes(service.protocol) && others !== undefined && others.length <= MOST_NUMBERS
+        ? [[service, `${service.protocol}/${others.join(', ')}`] as const]
+        : [];
+    }),
+  );
+  const named = excepted.map((name) => [...rest].find(([{ protocol }]) => protocol === name)?.[1] ?? name);
+  return services.flatMap((service) =>
+    service === but ? [{ ...but, protocol: ANY_BUT + named.join(', ') }] : rest.has(service) ? [] : [service],
+  );
+}
+
+const ANY_BUT = 'any but ';
+const LAST_PORT = 65535;
+
 function oneProtocol({ protocol, dport, type }: RowService): string {
   const name = protocol === 'any' ? 'any protocol' : protocol;
-  const ports = dport.length === 0 ? '' : `/${numberList(dport, 65535)}`;
+  const ports = dport.length === 0 ? '' : `/${numberList(dport, LAST_PORT)}`;
   const types = type.length === 0 ? '' : ` type ${numberList(type, 255)}`;
   return `${name}${ports}${types}`;
 }
@@ -54,6 +77,7 @@ function numberList(texts: readonly string[], last: number): string {
 
 /** Of `0-21`, `23-65535`: `22`. Nothing of texts that are no numbers, such as an ICMP type with a code. */
 function complement(texts: readonly string[], last: number): readonly string[] | undefined {
+  if (texts.length === 0) return undefined;
   const rest: string[] = [];
   let next = 0;
   for (const text of [...texts, String(last + 1)]) {

@@ -21,12 +21,12 @@ test('every row of a folded table is counted and listed', async () => {
   const { closed } = planTotals(plan).traffic;
   const comment = planMarkdown(plan);
   const [, table = '', folded = ''] =
-    /### 🔒 Closes \d+\n([\s\S]*?)<details><summary>\d+ rows that are folded above<\/summary>([\s\S]*?)<\/details>/.exec(
+    /### 🔒 Closes \d+\n([\s\S]*?)<details><summary>The \d+ rows that are folded above<\/summary>([\s\S]*?)<\/details>/.exec(
       comment,
     ) ?? [];
   const rows = (text: string): readonly string[] =>
     text.split('\n').filter((line) => line.startsWith('| **'));
-  const several = rows(table).flatMap((row) => / (\d+) rows/.exec(row)?.[1] ?? []);
+  const several = rows(table).flatMap((row) => /(\d+) rows</.exec(row)?.[1] ?? []);
   expect(comment).toContain(`🔒 Closes ${closed}\n`);
   expect(rows(folded)).toHaveLength(several.reduce((sum, number) => sum + Number(number), 0));
   expect(rows(table).length - several.length + rows(folded).length).toBe(closed);

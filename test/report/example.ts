@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { diffTables } from '../../src/netfilter/diff.js';
 import type { RuleDiff } from '../../src/netfilter/model.js';
 import { parseSave } from '../../src/netfilter/parse.js';
-import type { Drift, HostPlan, Outcomes, Plan } from '../../src/rollout/model.js';
+import type { Drift, HostPlan, Outcomes, Plan, PolicyNames } from '../../src/rollout/model.js';
 import type { DecidingRule, Flow } from '../../src/traffic/model.js';
 
 /** The filter table of a host with these rules in its owned chain. */
@@ -197,11 +197,18 @@ export const databaseHost: HostPlan = {
   ],
 };
 
+const NAMES: PolicyNames = {
+  networks: { app: ['10.10.0.0/16'], monitoring: ['10.20.30.0/24'] },
+  hosts: {},
+  services: {},
+};
+
 const plan = (hosts: readonly HostPlan[]): Plan => ({
   version: 1,
   commit: '3f1c9e7a2b4d5c6e7f8091a2b3c4d5e6f7089a1b',
   digest: digest('d'),
   hosts,
+  names: NAMES,
 });
 
 /** The change of the README's picture. */

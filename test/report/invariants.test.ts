@@ -74,6 +74,7 @@ const planWith = (text: string, number = 1): Plan => {
   const bare = { ...rule, text: `-s ${text} -j DROP` };
   const row = flow({
     src: [text],
+    dst: ['10.9.0.0/16', '10.8.0.1/32'],
     in: [text],
     before: bare,
     after: rule,
@@ -105,7 +106,12 @@ const planWith = (text: string, number = 1): Plan => {
     foreign: { chains: [text], rules: 2 },
   };
   const unread: HostPlan = { host: `u${number} ${text}`, status: 'unreachable', reason: text, findings: [] };
-  return { version: 1, commit: text, digest: text, hosts: [changed, unread] };
+  const names = {
+    networks: { [`n${text}`]: ['10.9.0.0/16'] },
+    hosts: { [`m${text}`]: ['10.8.0.1'] },
+    services: { [`s${text}`]: ['tcp/443'] },
+  };
+  return { version: 1, commit: text, digest: text, hosts: [changed, unread], names };
 };
 
 const linkTo = (): string => 'https://github.com/example/fleet/blob/main/policies/x.yml#L3';

@@ -191,7 +191,7 @@ function trafficSection(
     left,
   };
   if (inFull.length === 0) return [table];
-  const summary = `<details><summary>${grouped(inFull.length)} rows that are folded above</summary>\n\n`;
+  const summary = `<details><summary>The ${grouped(inFull.length)} rows that are folded above</summary>\n\n`;
   return [
     table,
     {
@@ -228,20 +228,18 @@ function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming 
   const what = prose(protocolText(whole));
   const service = name === undefined ? `**${what}**` : `**${prose(name)}** (${what})`;
   const ends = endpoints(whole, naming, ({ text, named }) => (named ? `**${prose(text)}**` : code(text)));
+  const several = rows.length > 1;
+  const still = several && cause(whole, kind).gone ? ', but for what other rules allow' : '';
   const extra = [
     ...conditions(whole, naming, kind).map(prose),
-    ...(rows.length === 1 ? [] : [foldedText(rows.length, kind, whole)]),
+    ...(several ? [`${grouped(rows.length)} rows`] : []),
   ];
   return [
-    `${service} ${ends}`,
+    `${service} ${ends}${still}`,
     ...(extra.length === 0 ? [] : [`<sub>${extra.join(' · ')}</sub>`]),
     `<sub>for example ${prose(exampleText(whole))}</sub>`,
   ].join('<br>');
 }
-
-/** What the box around several rows leaves open. */
-const foldedText = (rows: number, kind: TrafficKind, whole: TrafficRow): string =>
-  cause(whole, kind).gone ? `but what other rules allow: ${grouped(rows)} rows` : `in ${grouped(rows)} rows`;
 
 function hostsCell(hosts: readonly string[]): string {
   if (hosts.length <= 3) return hosts.map(code).join(', ');

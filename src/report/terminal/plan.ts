@@ -125,13 +125,12 @@ function trafficLines(
 ): string {
   const name = serviceName(row, naming);
   const service = name === undefined ? protocolText(row) : `${name} (${protocolText(row)})`;
-  const what = visible(`${service} ${endpoints(row, naming, ({ text }) => text)}`);
   const { rules, gone } = cause(row, kind);
+  const still = rows > 1 && gone ? ', but for what other rules allow' : '';
+  const what = visible(`${service} ${endpoints(row, naming, ({ text }) => text)}${still}`);
   const extra = [
     ...conditions(row, naming, kind).map(visible),
-    ...(rows === 1
-      ? []
-      : [gone ? `but what other rules allow: ${grouped(rows)} rows` : `in ${grouped(rows)} rows`]),
+    ...(rows === 1 ? [] : [`${grouped(rows)} rows`]),
   ];
   const [rule] = rules;
   const where = row.hosts.length === 1 ? '' : `${count(row.hosts.length, 'host')}: `;

@@ -31,12 +31,15 @@ interface Sighting {
   readonly blockers: Map<Step, Verdict>;
 }
 
-/** One problem a line of policy or rules, by place. A spent budget leaves a note. */
-export function findAnomalies(ruleset: Ruleset): readonly Problem[] {
+/**
+ * One problem a line of policy or rules, by place. A spent budget leaves a note.
+ * @param addresses the host's own, where they are known.
+ */
+export function findAnomalies(ruleset: Ruleset, addresses: readonly string[] = []): readonly Problem[] {
   const problems: Problem[] = [];
   for (const family of FAMILIES)
     tryProof(
-      () => problems.push(...inFamily(ruleset, family)),
+      () => problems.push(...inFamily(ruleset, family, addresses)),
       (reason) => {
         const name = family === 'v4' ? 'IPv4' : 'IPv6';
         const message = `Rules without effect were not searched for in ${name}: ${reason}`;
@@ -46,8 +49,8 @@ export function findAnomalies(ruleset: Ruleset): readonly Problem[] {
   return onePerLine(problems).toSorted(byPlace);
 }
 
-function inFamily(ruleset: Ruleset, family: Family): readonly Problem[] {
-  const program = compileProgram(ruleset, family, []);
+function inFamily(ruleset: Ruleset, family: Family, addresses: readonly string[]): readonly Problem[] {
+  const program = compileProgram(ruleset, family, addresses);
   if ([...program.routines.values()].every((routine) => routine.steps.length === 0)) return [];
   if (everyRuleHasWitness(program)) return [];
   const space = createSpace(family, [program], OWN_QUESTIONS, DEFAULT_BUDGET);

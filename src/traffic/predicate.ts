@@ -63,12 +63,18 @@ export const unless = (negated: boolean, of: Predicate, family: Family): Predica
 export const pure = (text: string): Unknown => ({ kind: 'unknown', text, pure: true });
 export const stateful = (text: string): Unknown => ({ kind: 'unknown', text, pure: false });
 
+export type Leaf = Exclude<Predicate, { kind: 'all' | 'any' | 'not' }>;
+
 /** Every leaf of the tree. */
-export function* leaves(
-  predicate: Predicate,
-): Generator<Exclude<Predicate, { kind: 'all' | 'any' | 'not' }>> {
-  if (predicate.kind === 'not') yield* leaves(predicate.of);
+export function leaves(predicate: Predicate): readonly Leaf[] {
+  const found: Leaf[] = [];
+  gather(predicate, found);
+  return found;
+}
+
+function gather(predicate: Predicate, found: Leaf[]): void {
+  if (predicate.kind === 'not') gather(predicate.of, found);
   else if (predicate.kind === 'all' || predicate.kind === 'any')
-    for (const each of predicate.of) yield* leaves(each);
-  else yield predicate;
+    for (const each of predicate.of) gather(each, found);
+  else found.push(predicate);
 }

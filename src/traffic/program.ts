@@ -4,7 +4,7 @@ import { protocolNumber } from '../netfilter/protocols.js';
 import { type Field, interfaceRange, networkRanges, parseAddressNumber } from './fields.js';
 import { type MatchContext, readMatch } from './matches.js';
 import type { DecidingRule } from './model.js';
-import { ALWAYS, all, field, leaves, type Predicate, pure, unless } from './predicate.js';
+import { ALWAYS, all, field, type Leaf, leaves, type Predicate, pure, unless } from './predicate.js';
 import { ofValues, one } from './ranges.js';
 import { type Action, alters, readTarget } from './targets.js';
 
@@ -42,8 +42,31 @@ export interface Program {
 
 export const routineKey = (table: TableName, chain: string): string => `${table} ${chain}`;
 
+interface Compiled {
+  readonly ruleset: Ruleset;
+  readonly family: Family;
+  readonly addresses: string;
+  readonly program: Program;
+}
+
+/** Anomalies, guards, tests and the lock-out proof all ask about one ruleset, one after the other. */
+const LATEST: Compiled[] = [];
+const MOST_LATEST = 4;
+
 /** @param addresses the host's own, of either family; those of the other are left aside. */
 export function compileProgram(ruleset: Ruleset, family: Family, addresses: readonly string[]): Program {
+  const own = addresses.join(' ');
+  const found = LATEST.find(
+    (one) => one.ruleset === ruleset && one.family === family && one.addresses === own,
+  );
+  if (found !== undefined) return found.program;
+  const program = programOf(ruleset, family, addresses);
+  LATEST.unshift({ ruleset, family, addresses: own, program });
+  LATEST.length = Math.min(LATEST.length, MOST_LATEST);
+  return program;
+}
+
+function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[]): Program {
   const own = addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined);
   const tables = ruleset[family];
   const sets = new Map(ruleset.sets.map((set): [string, IpSet] => [set.name, set]));
@@ -62,7 +85,7 @@ export function compileProgram(ruleset: Ruleset, family: Family, addresses: read
   const asks = new Set(
     [...routines.values()].flatMap((routine) =>
       routine.steps.flatMap((step) =>
-        [...leaves(step.match)].flatMap((leaf) => (leaf.kind === 'field' ? [leaf.field] : [])),
+        leaves(step.match).flatMap((leaf) => (leaf.kind === 'field' ? [leaf.field] : [])),
       ),
     ),
   );
@@ -91,7 +114,7 @@ function compileTable(
     table.chains.map((chain) => [
       chain.name,
       chain.rules.map((rule, index): Step => {
-        const match = readRule(rule, context);
+        const match = askOf(rule, context);
         return {
           table: table.name,
           chain: chain.name,
@@ -129,7 +152,7 @@ const REWRITING: ReadonlySet<Action['kind']> = new Set(['untrack', 'loseMark', '
 const isFickle = ({ match, action }: Step): boolean =>
   action.kind === 'ask' ||
   action.kind === 'send' ||
-  [...leaves(match)].some((leaf) => leaf.kind === 'mark' || (leaf.kind === 'unknown' && !leaf.pure));
+  leaves(match).some((leaf) => leaf.kind === 'mark' || (leaf.kind === 'unknown' && !leaf.pure));
 
 /** Where rules alter packets, an unmodelled match may answer differently before and after. */
 function unsure(match: Predicate): Predicate {
@@ -145,6 +168,31 @@ function unsure(match: Predicate): Predicate {
       return match;
   }
 }
+
+/**
+ * Rules with one text ask the same, on whatever host they stand, as long as they ask for nothing but fields: sets, the
+ * host's addresses and the table make a difference, and what is not modelled is told apart rule by rule.
+ */
+const ASKED: { readonly [family in Family]: Map<string, Predicate> } = { v4: new Map(), v6: new Map() };
+const MOST_REMEMBERED = 20_000;
+const COMMENT = / -m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/g;
+const DEPENDS_ON_HOST: ReadonlySet<string> = new Set(['set', 'addrtype']);
+
+function askOf(rule: Rule, context: MatchContext): Predicate {
+  if (context.table === 'raw') return readRule(rule, context);
+  const memory = ASKED[context.family];
+  const text = rule.text.replace(COMMENT, '');
+  const known = memory.get(text);
+  if (known !== undefined) return known;
+  const asked = readRule(rule, context);
+  if (rule.matches.some(({ name }) => DEPENDS_ON_HOST.has(name)) || !leaves(asked).every(isField))
+    return asked;
+  if (memory.size >= MOST_REMEMBERED) memory.clear();
+  memory.set(text, asked);
+  return asked;
+}
+
+const isField = (leaf: Leaf): boolean => leaf.kind === 'field';
 
 function readRule(rule: Rule, context: MatchContext): Predicate {
   const { family } = context;

@@ -18,7 +18,7 @@ export const occurrenceText = (occurrence: Occurrence): string =>
 export const isPure = (occurrence: Occurrence): boolean => occurrence.kind === 'unknown' && occurrence.pure;
 
 function occurrences(step: Step): readonly Occurrence[] {
-  const found = [...leaves(step.match)].filter((leaf) => leaf.kind !== 'field');
+  const found = leaves(step.match).filter((leaf) => leaf.kind !== 'field');
   const { action } = step;
   if (action.kind === 'send') found.push(action.choice);
   if (action.kind === 'ask') found.push(...(action.continues ? [action.continues] : []), action.accepts);

@@ -36,7 +36,7 @@ export function everyRuleHasWitness(program: Program): boolean {
     );
 }
 
-const asksForMark = (match: Predicate): boolean => [...leaves(match)].some(({ kind }) => kind === 'mark');
+const asksForMark = (match: Predicate): boolean => leaves(match).some(({ kind }) => kind === 'mark');
 
 /** For each field a value that no rule asks for, where there is one. */
 function usualValues({ family, routines }: Program): ReadonlyMap<Field, bigint> {

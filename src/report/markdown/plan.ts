@@ -1,4 +1,5 @@
 /** A plan as Markdown: the pull request's comment, and the longer job summary. */
+import type { Place } from '../../problem.js';
 import type { HostPlan, Plan } from '../../rollout/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy } from '../fold.js';
@@ -299,6 +300,10 @@ function cutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Sectio
   ];
 }
 
+/** What a host printed stands in no file of the repository. */
+const where = (place: Place, linkTo: LinkTo | undefined): string =>
+  placeLink(place, isOfHost(place) ? undefined : linkTo);
+
 const LEVEL_MARK = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
 
 function findingsSection(
@@ -308,10 +313,10 @@ function findingsSection(
 ): readonly Section[] {
   if (rows.length === 0) return [];
   const line = ({ finding, hosts }: FindingRow): string => {
-    const place = finding.source === undefined ? '' : ` ${placeLink(finding.source, linkTo)}`;
+    const place = finding.source === undefined ? '' : ` ${where(finding.source, linkTo)}`;
     const hint = finding.hint === undefined ? '' : ` ${prose(finding.hint)}`;
-    const where = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
-    return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint} (${where})\n`;
+    const on = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
+    return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint} (${on})\n`;
   };
   const [first] = rows;
   const rank = first?.finding.level === 'error' ? 1 : 6;

@@ -70,6 +70,10 @@ export function programOfRule(chain: string, rule: Rule): ProgramName | undefine
   )?.name;
 }
 
+/** An interface that a program makes for its containers or machines. */
+export const isProgramInterface = (name: string): boolean =>
+  PROGRAMS.some(({ interfaces }) => interfaces?.test(name)) || /^veth/.test(name);
+
 /** Filled by a program, or by time: a set whose members leave by themselves. */
 export const isDynamicSet = (set: IpSet): boolean =>
   PROGRAMS.some(({ sets }) => sets?.test(set.name)) || /\btimeout \d/.test(set.options);

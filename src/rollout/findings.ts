@@ -1,8 +1,12 @@
 /** What a reviewer should know of a host beyond the differences of its rules. */
+import { lintForeign } from '../compile/lint/foreign.js';
 import type { HostState } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
+import { isAccepted } from '../policy/lint/lint.js';
 import { error, note, type Problem, warning } from '../problem.js';
+import { blockedEssentials } from '../traffic/essentials.js';
 import { includesAddress } from './admin.js';
+import { publishedPorts } from './docker.js';
 import type { Finding } from './model.js';
 import { hasIpv6, type PlacedHost, sameRuleset } from './place.js';
 
@@ -15,14 +19,35 @@ export const findingOf = ({ id, level, message, hint, place }: Problem): Finding
   ...(place === undefined ? {} : { source: place }),
 });
 
-/** What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner. */
+/**
+ * What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner; and what the
+ * rules of others do beside the policy's. What the policy accepts is left out.
+ */
 export function stateFindings(
   fleet: Fleet,
   host: Host,
   state: HostState,
   placed: PlacedHost,
 ): readonly Problem[] {
-  if (state.recorded === true) return [];
+  const found = [
+    ...foreign(host, state, placed),
+    ...(state.recorded === true ? [] : own(fleet, host, state, placed)),
+  ];
+  return found.filter((problem) => !isAccepted(fleet, host, problem));
+}
+
+/** Of others' rules, and of literal ones, which may stand before the baseline. */
+function foreign(host: Host, { facts }: HostState, placed: PlacedHost): readonly Problem[] {
+  const { next, foreign: others } = placed.live.owned;
+  if (others.rules === 0 && host.raw.length === 0) return [];
+  return [
+    ...lintForeign(next),
+    ...publishedPorts(next, facts.interfaces),
+    ...blockedEssentials(next, [...new Set([...host.addresses, ...facts.addresses])]),
+  ];
+}
+
+function own(fleet: Fleet, host: Host, state: HostState, placed: PlacedHost): readonly Problem[] {
   return [
     ...pending(host, state),
     ...ipv6(host, state),

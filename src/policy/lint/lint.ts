@@ -1,7 +1,7 @@
 /** The lints of a policy: what can be told without any host, and is no error but worth a reviewer's eye. */
 import { nearest } from '../../netfilter/nearest.js';
 import { byPlace, type Problem } from '../../problem.js';
-import type { Acceptance, Fleet } from '../fleet.js';
+import type { Acceptance, Fleet, Host } from '../fleet.js';
 import { EXPOSURE } from './exposure.js';
 import { NAMES } from './names.js';
 import { RAW } from './raw.js';
@@ -33,6 +33,14 @@ export function lintFleet(fleet: Fleet): readonly Problem[] {
 
 const accepts = (acceptance: Acceptance, { id }: Lint, { origin }: Found): boolean =>
   acceptance.finding === id && (acceptance.origin === undefined || acceptance.origin === origin);
+
+/** Whether the policy accepts a finding about one host that is no error: in fleet.yml, in its own file or a role's. */
+export const isAccepted = (fleet: Fleet, host: Host, { id, level }: Problem): boolean =>
+  level !== 'error' &&
+  fleet.acceptances.some(
+    ({ finding, origin }) =>
+      finding === id && (origin === undefined || origin === host.name || host.roles.includes(origin)),
+  );
 
 const isOurs = ({ finding }: Acceptance): boolean => LINTS.some(({ id }) => id === finding);
 

@@ -1,0 +1,83 @@
+/** Which rules of others packets can come to, once the policy's own stand in their place. */
+import {
+  type Chain,
+  FAMILIES,
+  type Family,
+  type Rule,
+  type Ruleset,
+  type Table,
+} from '../../netfilter/model.js';
+import { endsInDrop } from '../hooks.js';
+import { isOwned, ownedChain } from '../names.js';
+import { programOfRule } from '../programs.js';
+import { chainOf, isBuiltIn, isHook } from '../tables.js';
+import { conditionsOf } from './conditions.js';
+
+/** A chain that holds rules of others, and what can be said of them. */
+export interface ForeignChain {
+  readonly family: Family;
+  readonly table: Table;
+  readonly chain: Chain;
+  /** Rules of administrators that some packet may reach. */
+  readonly reached: readonly Numbered[];
+  /** Rules of others that none does, because the policy's chain or a rule above decides everything before. */
+  readonly unreached: readonly Numbered[];
+  /** Packets come into the chain whatever they are. */
+  readonly unconditional: boolean;
+}
+
+export interface Numbered {
+  readonly rule: Rule;
+  /** Counts from 1 in its chain. */
+  readonly number: number;
+}
+
+export const foreignChains = (ruleset: Ruleset): readonly ForeignChain[] =>
+  FAMILIES.flatMap((family) => ruleset[family].flatMap((table) => chainsOf(table, family)));
+
+function chainsOf(table: Table, family: Family): readonly ForeignChain[] {
+  const entered = new Map<string, 'some' | 'all'>();
+  const queue = table.chains.filter(({ name }) => isBuiltIn(table.name, name)).map(({ name }) => name);
+  for (const name of queue) entered.set(name, 'all');
+  while (queue.length > 0) {
+    const name = queue.pop() ?? '';
+    const chain = chainOf(table, name);
+    if (chain === undefined) continue;
+    for (const rule of chain.rules.slice(0, lastReached(table, chain) + 1)) {
+      const to = rule.target?.chain ? rule.target.name : undefined;
+      if (to === undefined || isOwned(to)) continue;
+      const how = entered.get(name) === 'all' && conditionsOf(rule).length === 0 ? 'all' : 'some';
+      if (entered.get(to) === 'all' || entered.get(to) === how) continue;
+      entered.set(to, how);
+      queue.push(to);
+    }
+  }
+  return table.chains.flatMap((chain): readonly ForeignChain[] => {
+    const how = entered.get(chain.name);
+    if (isOwned(chain.name) || how === undefined) return [];
+    const last = lastReached(table, chain);
+    const all = chain.rules
+      .map((rule, index): Numbered => ({ rule, number: index + 1 }))
+      .filter(({ rule }) => !isHook(rule));
+    const reached = all.filter(
+      ({ rule, number }) => number - 1 <= last && programOfRule(chain.name, rule) === undefined,
+    );
+    const unreached = all.filter(({ number }) => number - 1 > last);
+    return [{ family, table, chain, reached, unreached, unconditional: how === 'all' }];
+  });
+}
+
+/** The index of the last rule that is reached: the first one that decides about every packet. */
+function lastReached(table: Table, chain: Chain): number {
+  const index = chain.rules.findIndex((rule) => decidesAll(table, chain, rule));
+  return index === -1 ? chain.rules.length - 1 : index;
+}
+
+const FINAL: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT']);
+
+function decidesAll(table: Table, chain: Chain, rule: Rule): boolean {
+  const { target } = rule;
+  if (target === undefined || conditionsOf(rule).length > 0) return false;
+  if (!target.chain) return FINAL.has(target.name);
+  return target.name === ownedChain(chain.name) && endsInDrop(chainOf(table, target.name));
+}

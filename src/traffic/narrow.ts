@@ -5,7 +5,7 @@ import type { Program } from './program.js';
 import { one, type Ranges, union } from './ranges.js';
 
 /** What is known of every packet of a question, field by field. */
-type Scope = ReadonlyMap<Field, Ranges>;
+export type Scope = ReadonlyMap<Field, Ranges>;
 
 /** @param questions the only packets that the program will be asked about, as they arrive. */
 export function narrowed(program: Program, questions: readonly Predicate[]): Program {
@@ -29,17 +29,20 @@ export function narrowed(program: Program, questions: readonly Predicate[]): Pro
 const UNTRACKED = one(4n);
 
 function scopeOf(question: Predicate): Scope {
+  const scope = fieldsOf(question);
+  const states = scope.get('state');
+  return states === undefined ? scope : new Map([...scope, ['state', union(states, UNTRACKED)]]);
+}
+
+/** The fields that a question fixes, each once. */
+export function fieldsOf(question: Predicate): Scope {
   const parts = question.kind === 'all' ? question.of : [question];
   return new Map(
-    parts.flatMap((part) =>
-      part.kind === 'field'
-        ? [[part.field, part.field === 'state' ? union(part.ranges, UNTRACKED) : part.ranges] as const]
-        : [],
-    ),
+    parts.flatMap((part) => (part.kind === 'field' ? [[part.field, part.ranges] as const] : [])),
   );
 }
 
-function mayMatch(predicate: Predicate, scope: Scope): boolean {
+export function mayMatch(predicate: Predicate, scope: Scope): boolean {
   switch (predicate.kind) {
     case 'field': {
       const known = scope.get(predicate.field);

@@ -28,7 +28,7 @@ export const field = (name: Field, ranges: Ranges): Predicate =>
   isEmpty(ranges) ? NEVER : { kind: 'field', field: name, ranges };
 
 export const all = (...of: readonly Predicate[]): Predicate => {
-  const rest = of.filter((each) => each !== ALWAYS);
+  const rest = of.flatMap((each) => (each.kind === 'all' ? each.of : [each]));
   if (rest.includes(NEVER)) return NEVER;
   const [first] = rest;
   return rest.length === 0

@@ -106,7 +106,7 @@ test('an administrator anywhere is at no loopback address', () => {
 
 test('a spent budget is not proven', () => {
   const proof = proveLockout(
-    ruleset({ v4: host(SSH) }),
+    ruleset({ v4: host('-A INPUT -p tcp -m tcp --dport 22 -m limit --limit 9/min -j DROP', SSH) }),
     { admin, addresses: ['198.51.100.1'], port: 22 },
     { budget: { nodes: 20, milliseconds: 1000 } },
   );

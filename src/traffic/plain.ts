@@ -1,0 +1,68 @@
+/**
+ * The short proof that all packets of a question are accepted: rule by rule, each of which takes all that is left, takes
+ * what is left but for one field, or takes nothing. Most rulesets let administrators in so plainly that no diagram is
+ * needed; where this says no, nothing is known.
+ */
+import type { Hook } from './model.js';
+import { fieldsOf, mayMatch, type Scope } from './narrow.js';
+import { PIPELINES } from './pipeline.js';
+import type { Predicate } from './predicate.js';
+import { type Program, type Routine, routineKey } from './program.js';
+import { isEmpty, subtract } from './ranges.js';
+
+const ICMP6 = 58n;
+
+/** @param question fields that all packets share, and nothing else. */
+export function plainlyAccepted(program: Program, hook: Hook, question: Predicate): boolean {
+  if (question.kind !== 'all' || question.of.some(({ kind }) => kind !== 'field')) return false;
+  const scope = fieldsOf(question);
+  if (scope.size !== question.of.length || (program.family === 'v6' && maybeIcmp(scope))) return false;
+  const routines = PIPELINES[hook].flatMap((stage) => {
+    const routine = stage.kind === 'table' && program.routines.get(routineKey(stage.table, stage.chain));
+    return routine ? [routine] : [];
+  });
+  return routines.every((routine) => !routine.rewrites && through(program, routine, scope, 0) === 'accepted');
+}
+
+/** Connection tracking leaves some ICMPv6 out, which changes its state on the way. */
+const maybeIcmp = (scope: Scope): boolean =>
+  scope.get('protocol')?.some(([from, to]) => from <= ICMP6 && ICMP6 <= to) ?? true;
+
+/** What is left at the end of a chain, if it is neither nothing nor beyond this proof. */
+type Left = Scope | 'accepted' | 'unsure';
+
+function through(program: Program, routine: Routine, start: Scope, depth: number): Left {
+  if (depth > 64) return 'unsure';
+  let left = start;
+  for (const { match, action, table } of routine.steps) {
+    if (action.kind === 'continue' || !mayMatch(match, left)) continue;
+    const rest = without(left, match);
+    if (rest === 'unsure') return 'unsure';
+    if (action.kind === 'accept') {
+      if (rest === 'nothing') return 'accepted';
+      left = rest;
+    } else if (action.kind === 'call' && !action.goto && rest === 'nothing') {
+      const inner = program.routines.get(routineKey(table, action.chain));
+      const after = inner === undefined ? 'unsure' : through(program, inner, left, depth + 1);
+      if (after === 'accepted' || after === 'unsure') return after;
+      left = after;
+    } else return 'unsure';
+  }
+  return routine.policy === undefined ? left : routine.policy === 'ACCEPT' ? 'accepted' : 'unsure';
+}
+
+/** The packets that a match leaves: what is left is again fields alone when at most one field decides. */
+function without(scope: Scope, match: Predicate): Scope | 'nothing' | 'unsure' {
+  const parts = match.kind === 'all' ? match.of : [match];
+  let rest: Scope | 'nothing' = 'nothing';
+  for (const part of parts) {
+    const known = part.kind === 'field' ? scope.get(part.field) : undefined;
+    if (part.kind !== 'field' || known === undefined) return 'unsure';
+    const remains = subtract(known, part.ranges);
+    if (isEmpty(remains)) continue;
+    // Two parts leave more than one box; two that ask one field are as bad.
+    if (rest !== 'nothing') return 'unsure';
+    rest = new Map([...scope, [part.field, remains]]);
+  }
+  return rest;
+}

@@ -1,0 +1,158 @@
+/** What is decided without a diagram must be what the diagram says. */
+import { expect, test } from '@jest/globals';
+import type { Ruleset } from '../../src/netfilter/model.js';
+import { findAnomalies } from '../../src/traffic/anomalies.js';
+import { DEFAULT_BUDGET } from '../../src/traffic/compare.js';
+import { networkRanges } from '../../src/traffic/fields.js';
+import type { Hook } from '../../src/traffic/model.js';
+import { narrowed } from '../../src/traffic/narrow.js';
+import { plainlyAccepted } from '../../src/traffic/plain.js';
+import { all, any, field, type Predicate } from '../../src/traffic/predicate.js';
+import { compileProgram } from '../../src/traffic/program.js';
+import { type Claim, createProver, type Proof } from '../../src/traffic/prove.js';
+import { one } from '../../src/traffic/ranges.js';
+import { everyRuleHasWitness } from '../../src/traffic/witness.js';
+import { generateRules, generateSets, OWN_ADDRESSES } from '../conformance/kernel/generate.js';
+import { rulesetOf } from '../conformance/kernel/judge.js';
+import { chance } from '../conformance/kernel/random.js';
+import { DROPS, ruleset, table } from './rules.js';
+
+const SEEDS = Array.from({ length: 100 }, (_, index) => index + 1);
+const familyOf = (seed: number): 'v4' | 'v6' => (seed % 2 === 0 ? 'v4' : 'v6');
+
+const random = (seed: number): Ruleset => {
+  const [by, family] = [chance(seed), familyOf(seed)];
+  return rulesetOf(family, generateRules(by, family), generateSets(by, family));
+};
+
+/** Questions as the lock-out proof and guards ask them. */
+function questions(family: 'v4' | 'v6', seed: number): readonly Predicate[] {
+  const by = chance(seed * 7919);
+  const network = family === 'v4' ? '10.0.0.0/8' : 'fd00::/8';
+  return [22n, 80n, 443n].map((port) =>
+    all(
+      field('state', one(BigInt(by.below(2)))),
+      field('protocol', one(by.below(2) === 0 ? 6n : 17n)),
+      field('src', networkRanges(network, family) ?? []),
+      field('dport', one(port)),
+    ),
+  );
+}
+
+/** The same packets, said in a way that no shortcut reads. */
+const opaque = (question: Predicate): Predicate => any(question, all(question, field('code', one(255n))));
+
+const verdictOf = (given: Ruleset, family: 'v4' | 'v6', claim: Claim): Proof['verdict'] =>
+  createProver(compileProgram(given, family, OWN_ADDRESSES[family]), [claim], DEFAULT_BUDGET)(claim).verdict;
+
+test('a short proof never says more than the long one', () => {
+  const short: boolean[] = [];
+  for (const seed of SEEDS) {
+    const [given, family] = [random(seed), familyOf(seed)];
+    const program = compileProgram(given, family, OWN_ADDRESSES[family]);
+    for (const hook of ['INPUT', 'OUTPUT'] satisfies Hook[])
+      for (const packets of questions(family, seed)) {
+        const plain = plainlyAccepted(program, hook, packets);
+        short.push(plain);
+        const long = verdictOf(given, family, { hook, packets: opaque(packets), verdict: 'accept' });
+        if (plain) expect([seed, hook, long]).toEqual([seed, hook, 'proved']);
+      }
+  }
+  expect(short).toContain(true);
+  expect(short).toContain(false);
+});
+
+test('rules that cannot match the packets in question do not change the proof', () => {
+  const shorter: boolean[] = [];
+  for (const seed of SEEDS) {
+    const [given, family] = [random(seed), familyOf(seed)];
+    for (const packets of questions(family, seed))
+      for (const verdict of ['accept', 'refuse'] as const) {
+        const claim: Claim = { hook: 'INPUT', packets, verdict };
+        const short = verdictOf(given, family, claim);
+        expect([seed, short]).toEqual([
+          seed,
+          verdictOf(given, family, { ...claim, packets: opaque(packets) }),
+        ]);
+      }
+    const program = compileProgram(given, family, OWN_ADDRESSES[family]);
+    const count = (of: typeof program): number =>
+      [...of.routines.values()].reduce((sum, { steps }) => sum + steps.length, 0);
+    shorter.push(count(narrowed(program, questions(family, seed))) < count(program));
+  }
+  expect(shorter).toContain(true);
+});
+
+test('admin networks that several rules let in are proved in short', () => {
+  const rules = table(
+    'filter',
+    [
+      '-A INPUT -j OURS',
+      '-A OURS -i lo -j ACCEPT',
+      '-A OURS -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      '-A OURS -s 10.0.0.0/9 -p tcp -m tcp --dport 22 -j ACCEPT',
+      '-A OURS -p udp -m udp --dport 53 -m limit --limit 5/min -j ACCEPT',
+      '-A OURS -s 10.128.0.0/9 -p tcp -m multiport --dports 22,80 -j ACCEPT',
+      '-A OURS -j DROP',
+    ],
+    DROPS,
+  );
+  const ask = (text: string): boolean => {
+    const program = compileProgram(ruleset({ v4: text }), 'v4', []);
+    const question = all(
+      field('state', one(0n)),
+      field('in', one(0n)),
+      field('protocol', one(6n)),
+      field('src', networkRanges('10.0.0.0/8', 'v4') ?? []),
+      field('dport', one(22n)),
+    );
+    return plainlyAccepted(program, 'INPUT', question);
+  };
+  expect(ask(rules)).toBe(true);
+  expect(ask(rules.replace('10.128.0.0/9', '10.128.0.0/10'))).toBe(false);
+  expect(ask(rules.replace('-A OURS -s 10.0', '-A OURS -s 10.3.0.0/16 -j DROP\n-A OURS -s 10.0'))).toBe(
+    false,
+  );
+  expect(ask(rules.replace('multiport', 'limit --limit 9/min -m multiport'))).toBe(false);
+});
+
+test('where every rule has a witness, the search by sets finds nothing', () => {
+  const witnessed: boolean[] = [];
+  for (const seed of SEEDS) {
+    const family = familyOf(seed);
+    const rules = generateRules(chance(seed), family)
+      .split('*')
+      .filter((part) => part.startsWith('filter'));
+    for (const size of [3, 6, 12]) {
+      const given = rulesetOf(family, first(`*${rules.join('*')}`, size), generateSets(chance(seed), family));
+      if (!everyRuleHasWitness(compileProgram(given, family, []))) {
+        witnessed.push(false);
+        continue;
+      }
+      witnessed.push(true);
+      // A rule in another table, which witnesses are not sought for.
+      const more = rulesetOf(
+        family,
+        `*security\n-A INPUT -s ${family === 'v4' ? '192.0.2.77' : '2001:db8::77'} -j DROP\nCOMMIT\n`,
+        '',
+      )[family];
+      expect([seed, findAnomalies({ ...given, [family]: [...given[family], ...more] })]).toEqual([seed, []]);
+    }
+  }
+  expect(witnessed).toContain(true);
+  expect(witnessed).toContain(false);
+});
+
+/** The first rules of each chain. */
+function first(text: string, size: number): string {
+  const seen = new Map<string, number>();
+  return text
+    .split('\n')
+    .filter((line) => {
+      const chain = /^-A (\S+)/.exec(line)?.[1];
+      if (chain === undefined) return true;
+      seen.set(chain, (seen.get(chain) ?? 0) + 1);
+      return (seen.get(chain) ?? 0) <= size;
+    })
+    .join('\n');
+}

@@ -1,9 +1,10 @@
 /** What the commands that reach hosts do. */
-import { deploy, readPlan } from '../commands/deploy.js';
+import { deploy } from '../commands/deploy.js';
 import { drift } from '../commands/drift.js';
 import { plan } from '../commands/plan.js';
 import { rollback } from '../commands/rollback.js';
 import { status, statusJson } from '../commands/status.js';
+import { planPage } from '../report/html/plan.js';
 import { jsonText } from '../report/json.js';
 import { driftMarkdown } from '../report/markdown/drift.js';
 import { outcomesMarkdown } from '../report/markdown/outcomes.js';
@@ -14,6 +15,8 @@ import type { TextOptions } from '../report/terminal/paint.js';
 import { planText } from '../report/terminal/plan.js';
 import { allDeployed, driftTotals, planTotals } from '../report/totals.js';
 import type { Outcomes, Plan } from '../rollout/model.js';
+import type { Part, Shard } from '../rollout/part.js';
+import { readPlan } from '../rollout/stored.js';
 import { DIFFERENT, DONE, emit, FAILED, type Io, readText, textOptions, told } from './io.js';
 import type { OutputOptions, PolicyOptions, RiskOptions, SshOptions } from './options.js';
 import { commitOf, ownerOf } from './origin.js';
@@ -22,11 +25,19 @@ import { journal, telling } from './telling.js';
 import { overSsh, type StateOptions, toRead } from './way.js';
 
 type Common = PolicyOptions & SshOptions & OutputOptions;
-export type PlanArguments = Common & RiskOptions & StateOptions & { readonly exitCode?: boolean };
+export type PlanArguments = Common &
+  RiskOptions &
+  StateOptions & { readonly exitCode?: boolean; readonly shard?: Shard };
 export type DriftArguments = Common & StateOptions;
 export type StatusArguments = Common;
 export type DeployArguments = Common &
-  RiskOptions & { readonly plan?: string; readonly journal?: string; readonly yes?: boolean };
+  RiskOptions & {
+    readonly plan?: string;
+    readonly journal?: string;
+    readonly yes?: boolean;
+    readonly shard?: Shard;
+    readonly wave?: Part['waves'];
+  };
 export type RollbackArguments = Common & RiskOptions & { readonly to: number; readonly yes?: boolean };
 
 export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
@@ -39,13 +50,20 @@ export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
   end();
   const made = told(io, planned);
   if (made === undefined) return FAILED;
-  await report(io, options, made.value, { text: planText, markdown: planMarkdown, json: jsonText });
+  await report(io, options, made.value, PLAN_REPORTS);
   if (mustNotGo(made.value)) return FAILED;
   return options.exitCode && planTotals(made.value).changed > 0 ? DIFFERENT : DONE;
 }
 
+export const PLAN_REPORTS: Reports<Plan> = {
+  text: planText,
+  markdown: planMarkdown,
+  json: jsonText,
+  html: planPage,
+};
+
 /** Hosts without a plan, and plans that a deploy would refuse. */
-function mustNotGo(made: Plan): boolean {
+export function mustNotGo(made: Plan): boolean {
   const { unreachable, error, findings, lockout } = planTotals(made);
   return unreachable + error + findings.error + lockout.violated.length + lockout.notProven.length > 0;
 }
@@ -57,8 +75,8 @@ export async function runDrift(options: DriftArguments, io: Io): Promise<number>
   const found = told(io, looked);
   if (found === undefined) return FAILED;
   await report(io, options, found.value, { text: driftText, markdown: driftMarkdown, json: jsonText });
-  const { drifted, unreachable, error } = driftTotals(found.value);
-  return drifted > 0 ? DIFFERENT : unreachable + error > 0 ? FAILED : DONE;
+  const { drifted, busy, unreachable, error } = driftTotals(found.value);
+  return drifted > 0 ? DIFFERENT : busy + unreachable + error > 0 ? FAILED : DONE;
 }
 
 export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
@@ -86,9 +104,11 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
   const { tell, end } = telling(io, 'deploying');
   const commit = await commitOf(options.policies, io.env);
   const { signal, release } = interrupted(io);
+  const part = partOf(options);
   const deployed = await deploy(
     {
       ...options,
+      ...(part === undefined ? {} : { part }),
       owner: ownerOf(io.env),
       tell: options.journal === undefined ? tell : journal(options.journal, tell),
       signal,
@@ -102,6 +122,11 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
   return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
 }
 
+const partOf = ({ shard, wave }: DeployArguments): Part | undefined =>
+  shard === undefined && wave === undefined
+    ? undefined
+    : { ...(shard === undefined ? {} : { shard }), ...(wave === undefined ? {} : { waves: wave }) };
+
 export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
   const question = `This takes ${host} back to its known-good state ${options.to}. Go on?`;
   if (!(await mayGo(io, options, question))) return FAILED;
@@ -112,7 +137,7 @@ export async function runRollback(host: string, options: RollbackArguments, io: 
   return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
 }
 
-async function reportOutcomes(io: Io, options: OutputOptions, outcomes: Outcomes): Promise<number> {
+export async function reportOutcomes(io: Io, options: OutputOptions, outcomes: Outcomes): Promise<number> {
   await report(io, options, outcomes, { text: outcomesText, markdown: outcomesMarkdown, json: jsonText });
   return allDeployed(outcomes) ? DONE : FAILED;
 }
@@ -144,14 +169,19 @@ interface Reports<T> {
   readonly text: (value: T, options: TextOptions) => string;
   readonly markdown: (value: T) => string;
   readonly json: (value: T) => string;
+  readonly html?: (value: T) => string;
 }
 
-async function report<T>(
+export async function report<T>(
   io: Io,
   { format, output }: OutputOptions,
   value: T,
   reports: Reports<T>,
 ): Promise<void> {
   const paint = output === undefined ? textOptions(io.stdout, io.env) : { colour: false };
-  await emit(io, format === 'text' ? reports.text(value, paint) : reports[format](value), output);
+  await emit(
+    io,
+    format === 'text' ? reports.text(value, paint) : (reports[format] ?? reports.markdown)(value),
+    output,
+  );
 }

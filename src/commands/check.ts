@@ -34,12 +34,13 @@ export async function check(options: CheckOptions): Promise<Result<Checked>> {
   return { ok: true, value: { hosts: hosts.length, rules }, problems };
 }
 
-interface CheckedHost {
+export interface CheckedHost {
   readonly rules: number;
   readonly problems: readonly Problem[];
 }
 
-function checkHost(fleet: Fleet, host: Host, accepted: readonly string[]): CheckedHost {
+/** What can be known of one host without asking it. */
+export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[]): CheckedHost {
   const compiled = compileHost(fleet, host);
   if (!compiled.ok) return { rules: 0, problems: compiled.problems };
   const { value: desired } = compiled;
@@ -51,7 +52,7 @@ function checkHost(fleet: Fleet, host: Host, accepted: readonly string[]): Check
     problems: [
       ...compiled.problems,
       ...invalid,
-      ...findAnomalies(desired),
+      ...findAnomalies(desired, host.addresses),
       ...proveGuards(fleet, host, desired),
       ...runPolicyTests(fleet, host, desired),
       ...lockout(fleet, host, desired, accepted),

@@ -12,8 +12,8 @@ export { type ReadOptions, readFleet } from './read.js';
  * directory where the folder lies in it.
  */
 export async function loadFleet(directory: string, options: ReadOptions = {}): Promise<Result<Fleet>> {
-  const { folder, files, problems } = await readFolder(directory);
-  if (files.size === 0 && problems.length > 0) return { ok: false, problems };
+  const { folder, paths, files, problems } = await readFolder(directory);
+  if (paths.length === 0 && problems.length > 0) return { ok: false, problems };
   const read = readFleet(files, folder, options);
   if (problems.length === 0) return read;
   // What stands in a file that cannot be read is not missing: the faults of the others come after it.
@@ -34,6 +34,7 @@ export async function policyFiles(directory: string): Promise<Result<ReadonlyMap
 
 interface Folder {
   readonly folder: string;
+  readonly paths: readonly string[];
   readonly files: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
 }
@@ -47,7 +48,7 @@ async function readFolder(directory: string): Promise<Folder> {
   for (const [path, text] of texts)
     if (typeof text === 'string') files.set(path, text);
     else problems.push(text);
-  return { folder, files, problems };
+  return { folder, paths, files, problems };
 }
 
 function shown(directory: string): string {

@@ -146,6 +146,7 @@ export interface DriftTotals {
   readonly hosts: number;
   readonly clean: number;
   readonly drifted: number;
+  readonly busy: number;
   readonly unreachable: number;
   readonly error: number;
   readonly ignored: { readonly chains: number; readonly rules: number };
@@ -157,7 +158,7 @@ export function driftTotals(drift: Drift): DriftTotals {
   return {
     hosts: drift.hosts.length,
     ...fromKeys(
-      ['clean', 'drifted', 'unreachable', 'error'] as const,
+      ['clean', 'drifted', 'busy', 'unreachable', 'error'] as const,
       (status) => drift.hosts.filter((host) => host.status === status).length,
     ),
     ignored: { chains: sum('chains'), rules: sum('rules') },
@@ -176,8 +177,9 @@ export function driftVerdict(totals: DriftTotals): string {
   return [drifted, unread].filter((part) => part !== '').join('; ');
 }
 
-const unreadDrift = ({ unreachable, error }: DriftTotals): string =>
+const unreadDrift = ({ busy, unreachable, error }: DriftTotals): string =>
   [
     ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
     ...(error > 0 ? [`${grouped(error)} could not be read`] : []),
+    ...(busy > 0 ? [`${grouped(busy)} ${busy === 1 ? 'is' : 'are'} being changed`] : []),
   ].join(', ');

@@ -2,11 +2,13 @@
 import pMap from 'p-map';
 import { compileHost } from '../compile/compile.js';
 import type { HostPort, HostState, Reading } from '../host/port.js';
-import type { Fleet, Host } from '../policy/fleet.js';
+import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
+import { lintFleet } from '../policy/lint/lint.js';
 import { formatProblem, type Problem } from '../problem.js';
 import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
 import type { Tell } from './events.js';
-import type { Drift, HostDrift } from './model.js';
+import { findingOf } from './findings.js';
+import type { Drift, Finding, HostDrift } from './model.js';
 import { placeHost } from './place.js';
 
 export interface DriftOptions {
@@ -34,15 +36,34 @@ export async function driftFleet(
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
-  return { version: 1, hosts: found };
+  const due = dueRules(fleet, hosts);
+  return { version: 1, hosts: found, ...(due.length === 0 ? {} : { due }) };
 }
+
+/** What stands in the policy with a day that has come or is near, as its lints say it. */
+function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
+  const dated = [...hosts.flatMap(({ expired }) => expired), ...hosts.flatMap(rulesOf)].some(
+    ({ expires }) => expires !== undefined,
+  );
+  return dated
+    ? lintFleet(fleet)
+        .filter(({ id }) => id === 'expired' || id === 'expires-soon')
+        .map(findingOf)
+    : [];
+}
+
+const rulesOf = ({ input, output, forward }: Host): readonly PolicyRule[] => [
+  ...input,
+  ...output,
+  ...forward,
+];
 
 /** Pure: the same reading gives the same drift. */
 export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
   if (reading.status !== 'read') return unread(host, reading.status, [reading.problem]);
   const { state } = reading;
   const busy = pendingWords(state);
-  if (busy !== undefined) return { ...unread(host, 'error', []), reason: busy };
+  if (busy !== undefined) return { ...unread(host, 'busy', []), reason: busy };
   const compiled = compileHost(fleet, host);
   if (!compiled.ok) return unread(host, 'error', compiled.problems);
   const placed = placeHost(fleet, host, state, compiled.value);
@@ -71,7 +92,7 @@ function pendingWords({ record: { pending } }: HostState): string | undefined {
 
 const unread = (
   { name }: Host,
-  status: 'unreachable' | 'error',
+  status: 'busy' | 'unreachable' | 'error',
   problems: readonly Problem[],
 ): HostDrift => ({
   host: name,

@@ -93,11 +93,14 @@ export interface StateDiff {
 export interface Drift {
   readonly version: 1;
   readonly hosts: readonly HostDrift[];
+  /** Rules of the policy that have expired or expire soon; absent: none. They are no drift. */
+  readonly due?: readonly Finding[];
 }
 
 export interface HostDrift {
   readonly host: string;
-  readonly status: 'clean' | 'drifted' | 'unreachable' | 'error';
+  /** `busy`: somebody is changing it just now, so that nothing can be said of it. */
+  readonly status: 'clean' | 'drifted' | 'busy' | 'unreachable' | 'error';
   readonly reason?: string;
   /** Each a sentence about one difference: desired against live, against saved, and what would load at boot. */
   readonly live: readonly DriftItem[];

@@ -112,6 +112,22 @@ test('a set that was made with other options is told with both', async () => {
   ]);
 });
 
+test('rules whose day has come or is near are told, and are no drift', async () => {
+  const rule = (day: string) => `  - {allow: tcp/8443, from: any, reason: Preview, expires: ${day}}\n`;
+  const dueOf = async (web: string) => {
+    const policy = fleetOf({ hosts: HOSTS, web });
+    const port = modelFleet({ 'web-1': modelHost() });
+    await deployFleet(policy, policy.hosts, port, { owner: 'test' });
+    const { hosts, due } = await driftFleet(policy, policy.hosts, port);
+    expect(hosts[0]?.status).toBe('clean');
+    return due;
+  };
+  const source = expect.objectContaining({ file: 'policies/roles/web.yml', line: 3 });
+  expect(await dueOf(rule('2027-01-05'))).toEqual([expect.objectContaining({ id: 'expires-soon', source })]);
+  expect(await dueOf(rule('2026-12-31'))).toEqual([expect.objectContaining({ id: 'expired', source })]);
+  expect(await dueOf(rule('2027-12-31'))).toBeUndefined();
+});
+
 describe('what would load at boot', () => {
   test('a missing file', async () => {
     const drift = await driftOf({ saved: {} });
@@ -165,7 +181,7 @@ describe('hosts about which nothing can be said', () => {
     expect(
       await driftOf({ live: modelHost().live, state: { record: { history: [], pending } } }),
     ).toMatchObject({
-      status: 'error',
+      status: 'busy',
       reason: 'anna@laptop is changing this host (verify); look again in 12 s.',
       live: [],
     });

@@ -1,5 +1,5 @@
 /** Drift as Markdown: the body of the drift issue, and the job summary. */
-import type { Drift, DriftItem, HostDrift } from '../../rollout/model.js';
+import type { Drift, DriftItem, Finding, HostDrift } from '../../rollout/model.js';
 import { DRIFT_PLACES } from '../drift.js';
 import { driftTotals, driftVerdict } from '../totals.js';
 import { count, FAMILY } from '../words.js';
@@ -25,7 +25,8 @@ export function driftMarkdown(drift: Drift, options: DriftMarkdownOptions = {}):
   const left = (what: string) => (number: number) =>
     `- _${count(number, what)} did not fit here: see ${options.elsewhere ?? 'the whole report'}._\n`;
   const drifted = drift.hosts.filter(({ status }) => status === 'drifted');
-  const unread = drift.hosts.filter(({ status }) => status === 'unreachable' || status === 'error');
+  const unread = drift.hosts.filter(({ status }) => status !== 'clean' && status !== 'drifted');
+  const { due = [] } = drift;
   const { chains, rules } = totals.ignored;
   const sections: readonly Section[] = [
     {
@@ -50,6 +51,13 @@ export function driftMarkdown(drift: Drift, options: DriftMarkdownOptions = {}):
       left: left('more host'),
     },
     {
+      head: due.length === 0 ? '' : '### Rules whose day has come or is near\n\n',
+      items: due.map((finding) => dueLine(finding, options.linkTo)),
+      tail: due.length === 0 ? '' : '\n',
+      rank: 3,
+      left: left('more rule'),
+    },
+    {
       head:
         chains + rules === 0
           ? ''
@@ -64,7 +72,16 @@ export function driftMarkdown(drift: Drift, options: DriftMarkdownOptions = {}):
 }
 
 const unreadLine = ({ host, status, reason }: HostDrift): string =>
-  `- ${code(host)} ${status === 'error' ? 'could not be read' : 'is unreachable'}: ${prose(reason ?? 'no reason given')}\n`;
+  `- ${code(host)} ${UNREAD[status] ?? ''}: ${prose(reason ?? 'no reason given')}\n`;
+
+const UNREAD: { readonly [status in HostDrift['status']]?: string } = {
+  busy: 'is being changed',
+  unreachable: 'is unreachable',
+  error: 'could not be read',
+};
+
+const dueLine = ({ message, source }: Finding, linkTo: LinkTo | undefined): string =>
+  `- ${prose(message)}${source === undefined ? '' : ` (${placeLink(source, linkTo)})`}\n`;
 
 function hostBlock(host: HostDrift, linkTo: LinkTo | undefined): string {
   const places = DRIFT_PLACES.filter(({ key }) => host[key].length > 0).map(({ key, title }) => {

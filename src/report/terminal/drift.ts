@@ -22,7 +22,11 @@ export function driftText(drift: Drift, options: TextOptions): string {
           `Not compared: ${count(rules, 'rule')} and ${count(chains, 'chain')} that are not the policy's.\n`,
         );
   const verdict = colours.bold(colours[clean ? 'green' : 'yellow'](`${driftVerdict(totals)}.`));
-  return [...blocks, `${verdict}\n${ignored}`].join('\n');
+  const due = (drift.due ?? []).map(
+    ({ message, source }) =>
+      `${colours.yellow(visible(message))}${source === undefined ? '' : ` ${colours.cyan(`(${visible(placeText(source))})`)}`}\n`,
+  );
+  return [...blocks, ...(due.length === 0 ? [] : [due.join('')]), `${verdict}\n${ignored}`].join('\n');
 }
 
 const unreadText = ({ host, status, reason }: HostDrift, colours: Paint): string =>

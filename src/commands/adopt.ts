@@ -1,0 +1,35 @@
+/** `adopt`: what was changed on the hosts by hand becomes a change of the policy, to be reviewed as any other. */
+import { createTwoFilesPatch } from 'diff';
+import { policyFiles } from '../policy/load.js';
+import type { Result } from '../problem.js';
+import type { Adoption } from '../rollout/adoption.js';
+import type { DriftOptions } from '../rollout/drift.js';
+import { adoptFleet } from './adopt/adopt-fleet.js';
+import { chooseHosts, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
+
+/** Reads the hosts and says how the policy would change; writes nothing. */
+export async function adopt(
+  options: FleetOptions & DriftOptions,
+  open: OpenPort<Reader>,
+): Promise<Result<Adoption>> {
+  const files = await policyFiles(options.policies);
+  if (!files.ok) return files;
+  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) =>
+    adoptFleet(fleet, files.value, hosts, port, {
+      ...options,
+      date: options.today ?? new Date().toISOString().slice(0, 10),
+      inWords: () => undefined,
+    }),
+  );
+}
+
+/** The change of the policy as `git apply` takes it; empty when nothing changes. */
+export const adoptionPatch = ({ files }: Adoption): string =>
+  files
+    .map(({ path, before, after }) =>
+      createTwoFilesPatch(`a/${path}`, `b/${path}`, before, after, undefined, undefined, {
+        context: 3,
+        headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
+      }),
+    )
+    .join('');

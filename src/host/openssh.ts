@@ -41,7 +41,7 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
     ...['-o', `ConnectTimeout=${Math.max(1, Math.round(seconds))}`],
     // Whichever of its addresses is meant, the key is pinned for the host.
     ...(address === host.address ? [] : ['-o', `HostKeyAlias=${keyAlias(host)}`]),
-    ...(host.ssh.identity === undefined ? [] : ['-i', host.ssh.identity]),
+    ...(host.ssh.identity === undefined ? [] : ['-i', host.ssh.identity, '-o', 'IdentitiesOnly=yes']),
     ...jumps(host.ssh.bastions),
     address,
   ];
@@ -96,7 +96,11 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
 /** ssh(1): "ssh exits with the exit status of the remote command or with 255 if an error occurred." */
 const LOST = 255;
 
-/** The first value of a setting wins, so the user's own files can add to these and not change them. */
+/**
+ * The first value of a setting wins, so the user's own files can add to these and not change them. Where a key was
+ * given, no other one is tried, and no agent but one that was given: what an earlier job left on a runner, or whoever
+ * else uses it, is nobody's identity.
+ */
 function writeConfig(
   directory: string,
   { knownHosts, key, identityFiles = [], agent }: OpensshOptions,
@@ -114,6 +118,10 @@ function writeConfig(
       'GlobalKnownHostsFile none',
       'StrictHostKeyChecking yes',
       'UpdateHostKeys no',
+      'VerifyHostKeyDNS no',
+      // A program that the user's configuration names may not add trusted keys either (OpenSSH 8.5 has it).
+      'IgnoreUnknown KnownHostsCommand',
+      'KnownHostsCommand none',
       'BatchMode yes',
       'ControlMaster no',
       'ControlPath none',
@@ -123,12 +131,17 @@ function writeConfig(
       'ServerAliveInterval 5',
       'ServerAliveCountMax 3',
       ...identities.map((file) => `IdentityFile "${file}"`),
-      ...(agent === undefined ? [] : [`IdentityAgent "${agent}"`]),
+      ...agentLines(agent, identities.length > 0),
       `Include "${join(homedir(), '.ssh/config')}"`,
       'Include /etc/ssh/ssh_config',
       '',
     ].join('\n'),
   );
+}
+
+function agentLines(agent: string | undefined, keyGiven: boolean): readonly string[] {
+  if (agent !== undefined) return [`IdentityAgent "${agent}"`];
+  return keyGiven ? ['IdentitiesOnly yes', 'IdentityAgent none'] : [];
 }
 
 const keyAlias = ({ address, ssh: { port } }: Host): string =>

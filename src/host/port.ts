@@ -158,6 +158,8 @@ export interface Change {
   readonly owned: RulesText;
   /** What counts as owned when the host compares; default `chains`. */
   readonly ownership?: 'chains' | 'tables';
+  /** Hosts that are reached through this one: those that answered before must still answer before it is confirmed. */
+  readonly behind?: readonly Host[];
   /** The digest under which the plan knows `next`, kept with the known good; default: one of the texts in `owned`. */
   readonly digest?: string;
 }

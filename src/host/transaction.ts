@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Host } from '../policy/fleet.js';
 import { type Answer, ask, type Variables } from './agent.js';
-import { failedCheck } from './checks.js';
+import { answersBehind, failedCheck, failedPassage } from './checks.js';
 import type { Change, HostState, OutcomeKind, Phase, Reverified, TransactionResult } from './port.js';
 import type { Connection, Transport } from './transport.js';
 import { variablesOf } from './variables.js';
@@ -23,6 +23,11 @@ const attemptOf = (window: number): number => Math.min(5, window / 3);
 const BACK_OFF = [0.2, 0.5, 1, 2];
 /** The host's own end comes so much after its deadline at the latest: its second timer, and loading rules. */
 const HOST_GRACE = 15;
+/** A connection that dies silently is missed late, when the host's end may be long past: it is still asked for so long. */
+const LEARN_SECONDS = 15;
+/** Until when a host that was armed is asked how it ended. */
+const untilEnded = (armed: number, window: number): number =>
+  Math.max(armed + (window + HOST_GRACE) * 1000, performance.now() + LEARN_SECONDS * 1000);
 const BEGIN_SECONDS = 120;
 const CONFIRM_SECONDS = 60;
 const REVERIFY_SECONDS = 20;
@@ -63,7 +68,10 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
     );
   if (!/^[\w.-]{1,64}$/.test(change.run)) return ended('refused', `"${change.run}" is no name for a run`);
   const token = randomBytes(16).toString('hex');
-  const ways = await workingWays(scene);
+  const [ways, behind] = await Promise.all([
+    workingWays(scene),
+    answersBehind(change.behind ?? [], scene.transport),
+  ]);
 
   const start = await begin(scene, token, enter);
   if (start.kind === 'refused') return ended('refused', start.reason);
@@ -71,7 +79,7 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
   const deadline = start.armed + (window - reserveOf(window)) * 1000;
 
   enter('verify');
-  const proof = await verify(scene, ways, token, deadline);
+  const proof = await verify(scene, { ways, behind }, token, deadline);
   if (proof.kind === 'ended') return told(proof.end);
   if (proof.kind === 'confirm') {
     enter('confirm');
@@ -89,7 +97,7 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
       },
     );
     proof.close();
-    const end = endOf(answer) ?? (await learn(scene, start.armed + (window + HOST_GRACE) * 1000)).end;
+    const end = endOf(answer) ?? (await learn(scene, untilEnded(start.armed, window))).end;
     return end === undefined
       ? ended('unknown', 'the connection was lost while confirming, and the host does not answer since')
       : told(end);
@@ -102,7 +110,7 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
     : undefined;
   const end =
     (aborting === undefined ? undefined : endOf(aborting)) ??
-    (await learn(scene, start.armed + (window + HOST_GRACE) * 1000, { abort: variables })).end;
+    (await learn(scene, untilEnded(start.armed, window), { abort: variables })).end;
   return end === undefined
     ? ended('unknown', `${proof.reason}; the host does not answer since, and goes back by itself`)
     : told(end);
@@ -225,10 +233,16 @@ type Proof =
   | { readonly kind: 'ended'; readonly end: End }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** A new connection over every way that worked before, then the checks of the policy. */
+/** What worked before: addresses of this host, and hosts that were reached through it. */
+interface Baseline {
+  readonly ways: readonly string[];
+  readonly behind: readonly Host[];
+}
+
+/** A new connection over every way that worked before, to the hosts behind, then the checks of the policy. */
 async function verify(
   scene: Scene,
-  ways: readonly string[],
+  { ways, behind }: Baseline,
   token: string,
   deadline: number,
 ): Promise<Proof> {
@@ -245,7 +259,9 @@ async function verify(
     close();
     return ended ?? { kind: 'failed', reason: failed?.reason ?? 'no new connection was made' };
   }
-  const reason = await failedCheck(host, connection, scene.transport, deadline);
+  const reason =
+    (await failedPassage(behind, scene.transport, deadline)) ??
+    (await failedCheck(host, connection, scene.transport, deadline));
   if (reason === undefined) return { kind: 'confirm', connection, close };
   close();
   return { kind: 'failed', reason };
@@ -261,6 +277,7 @@ async function prove(scene: Scene, way: string, token: string, deadline: number)
   const { host, change, transport, connection: first } = scene;
   const seconds = attemptOf(change.confirmWithinSeconds);
   let reason = '';
+  const unreached = (why: string): string => `no new connection over ${way}: ${why.replace(/\.$/, '')}`;
   for (let attempt = 0; performance.now() < deadline; attempt++) {
     const connected = await transport.connect(host, {
       address: way,
@@ -275,14 +292,21 @@ async function prove(scene: Scene, way: string, token: string, deadline: number)
       if (end === undefined && isPending(answer, token)) return { kind: 'proved', connection };
       connection.close();
       if (end !== undefined) return { kind: 'ended', end };
-      reason =
-        answer.kind === 'answer' || answer.problem === undefined
-          ? 'a new connection did not carry a command'
-          : answer.problem.message;
-    } else reason = connected.problem.message;
+      reason = unproved(answer, unreached);
+    } else reason = unreached(connected.problem.message);
     await pause(Math.min(BACK_OFF[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
   }
-  return { kind: 'failed', reason: `no new connection over ${way}: ${reason.replace(/\.$/, '')}` };
+  return { kind: 'failed', reason: reason === '' ? unreached('there was no time for one') : reason };
+}
+
+/** Why an answer over a new connection is no proof. */
+function unproved(answer: Answer, unreached: (why: string) => string): string {
+  if (answer.kind !== 'answer')
+    return unreached(answer.problem?.message ?? 'a new connection did not carry a command');
+  const phase = answer.words.find((line) => line.startsWith('pending '))?.split(' ')[1];
+  return phase === undefined
+    ? unreached('the host did not know of the change')
+    : `the change was not in place in time; the host is still in the phase ${phase}`;
 }
 
 /** `pending PHASE LEFT TOKEN`, with the rules applied. */

@@ -10,24 +10,29 @@ export interface Wave {
 /**
  * The canary first, then the rest by name. The sizes of waves are cumulative and count every host of the rollout, the
  * canary among them; a wave that adds nobody is left out, and whoever is left comes last.
+ * @param passages Hosts that others are reached through: each comes alone, after all who need it. The canary is where
+ * the policy puts it.
  */
 export function wavesOf(
   hosts: readonly string[],
   { canary, waves }: Pick<RolloutSettings, 'canary' | 'waves'>,
+  passages: ReadonlySet<string> = new Set(),
 ): readonly Wave[] {
   const first = hosts.filter((host) => canary.includes(host)).toSorted();
-  const rest = hosts.filter((host) => !canary.includes(host)).toSorted();
+  const others = hosts.filter((host) => !canary.includes(host)).toSorted();
+  const rest = others.filter((host) => !passages.has(host));
+  const last = others.filter((host) => passages.has(host)).map((host) => [host]);
   const groups: (readonly string[])[] = [];
   let done = 0;
   for (const size of [...waves, { percent: 100 }]) {
-    const upTo = Math.min(hosts.length, share(size, hosts.length)) - first.length;
+    const upTo = Math.min(first.length + rest.length, share(size, hosts.length)) - first.length;
     if (upTo <= done) continue;
     groups.push(rest.slice(done, upTo));
     done = upTo;
   }
   return [
     ...(first.length === 0 ? [] : [{ number: 0, hosts: first }]),
-    ...groups.map((group, index) => ({ number: index + 1, hosts: group })),
+    ...[...groups, ...last].map((group, index) => ({ number: index + 1, hosts: group })),
   ];
 }
 

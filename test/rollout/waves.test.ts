@@ -14,6 +14,19 @@ describe('waves', () => {
     ]);
   });
 
+  test('whom others are reached through comes alone and last, unless it is the canary', () => {
+    const passages = new Set(['web-01', 'web-02', 'web-03']);
+    expect(
+      wavesOf(hosts(6), { canary: ['web-03'], waves: [{ percent: 50 }, { percent: 100 }] }, passages),
+    ).toEqual([
+      { number: 0, hosts: ['web-03'] },
+      { number: 1, hosts: ['web-04', 'web-05'] },
+      { number: 2, hosts: ['web-06'] },
+      { number: 3, hosts: ['web-01'] },
+      { number: 4, hosts: ['web-02'] },
+    ]);
+  });
+
   test('a wave that would add nobody is left out', () => {
     expect(wavesOf(hosts(3), { canary: ['web-01'], waves: [{ percent: 25 }, { percent: 100 }] })).toEqual([
       { number: 0, hosts: ['web-01'] },

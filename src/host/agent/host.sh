@@ -179,6 +179,7 @@ nft_chains() { ! has nft || nft list chains 2>/dev/null || :; }
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
 read_state() {
+  settle_overdue
   VERSION=$(iptables -V 2>/dev/null)
   section version printf '%s' "$VERSION"
   if has ipset; then section ipset-version ipset version; fi

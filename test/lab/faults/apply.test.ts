@@ -1,8 +1,9 @@
 /** Group A: while the change is applied. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
-import { until } from '../../../src/lab/shell.js';
-import { open } from '../host/change.js';
-import { quiet } from '../host/hosts.js';
+import type { Change } from '../../../src/host/port.js';
+import { quote, until } from '../../../src/lab/shell.js';
+import { changeTo, open } from '../host/change.js';
+import { policyHost, quiet } from '../host/hosts.js';
 import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
 
 jest.setTimeout(120_000);
@@ -15,6 +16,12 @@ afterAll(() => scenes.close());
 
 const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
 const BRIEF = { change: { confirmWithinSeconds: 5 } };
+
+/** A tool that works in the rehearsal's namespace, and does `script` in the host's own, where eth0 is. */
+const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} /usr/sbin/${tool}.real
+  printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { %s; }\\nexec xtables-nft-multi ${tool} "$@"\\n' ${quote(script)} >/usr/sbin/${tool}
+  chmod +x /usr/sbin/${tool}`;
+const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
 
 fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by the second timer', async () => {
   const check = async (kind: 'light' | 'whole'): Promise<void> => {
@@ -74,16 +81,13 @@ fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', asy
 fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', async () => {
   const { host, client } = await scenes.host();
   const before = await standOf(host);
-  // Works in the rehearsal's namespace, and fails in the host's own, where eth0 is.
-  await host.must(`mv /usr/sbin/ip6tables-restore /usr/sbin/ip6tables-restore.real
-    printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { echo broken >&2; exit 1; }\\nexec xtables-nft-multi ip6tables-restore "$@"\\n' >/usr/sbin/ip6tables-restore
-    chmod +x /usr/sbin/ip6tables-restore`);
+  await host.must(instead('ip6tables-restore', 'echo broken >&2; exit 1'));
   const { result } = await client.deploy(host, open(81), BRIEF);
   expect(result).toMatchObject({
     outcome: 'rolled-back',
     reason: expect.stringContaining('broken'),
   });
-  await host.must('mv /usr/sbin/ip6tables-restore.real /usr/sbin/ip6tables-restore');
+  await host.must(asBefore('ip6tables-restore'));
   await expectOld(host, before);
   expect(await lastOutcome(client, host)).toBe('rolled-back');
 });
@@ -91,13 +95,11 @@ fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', a
 fault('A6b', 'the sets are filled and then v4 fails', 'rolled back, the new sets gone as well', async () => {
   const { host, client } = await scenes.host();
   const before = await standOf(host);
-  await host.must(`mv /usr/sbin/iptables-restore /usr/sbin/iptables-restore.real
-    printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || [ -e /run/mended ] || { echo broken >&2; exit 1; }\\nexec xtables-nft-multi iptables-restore "$@"\\n' >/usr/sbin/iptables-restore
-    chmod +x /usr/sbin/iptables-restore`);
+  await host.must(instead('iptables-restore', 'echo broken >&2; exit 1'));
   const office = ['192.0.2.0/28'];
   const { result } = await client.deploy(host, { ...open(81), office }, BRIEF);
   expect(result).toMatchObject({ outcome: 'rolled-back', reason: expect.stringContaining('broken') });
-  await host.must('mv /usr/sbin/iptables-restore.real /usr/sbin/iptables-restore');
+  await host.must(asBefore('iptables-restore'));
   await expectOld(host, before);
   expect((await host.liveRules()).sets).toBe('');
 });
@@ -144,6 +146,97 @@ fault('A9', 'a window too short for a connection and its retry', 'refused before
   expect(result).toMatchObject(refusedBecause('confirm_within is 2 seconds'));
   await expectOld(host, before);
 });
+
+fault(
+  'A2',
+  'a safety net cannot be armed, or is armed and dies at once',
+  'nothing is changed: without both nets no rule is touched',
+  async () => {
+    const check = async (kind: 'light' | 'whole', breakIt: string, mend: string, reason: RegExp) => {
+      const { host, client } = await scenes.host({}, kind);
+      const before = await standOf(host);
+      await host.must(breakIt);
+      const { result } = await client.deploy(host, open(81), { change: { confirmWithinSeconds: 12 } });
+      await host.must(mend);
+      expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(reason) });
+      await expectOld(host, before);
+    };
+    const none = 'second timer could not be armed, so nothing was changed';
+    const wrap = (tool: string, test: string): string =>
+      `mv ${tool} ${tool}.real; printf '#!/bin/sh\\n%s\\nexec ${tool}.real "$@"\\n' ${quote(test)} >${tool}; chmod +x ${tool}`;
+    const unwrap = (tool: string): string => `mv ${tool}.real ${tool}`;
+    const [setsid, run] = ['/usr/bin/setsid', '/usr/bin/systemd-run'];
+    await Promise.all([
+      // The second timer, then the supervisor; where there is no systemd, and where there is.
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" late "*) exit 1 ;; esac'),
+        unwrap(setsid),
+        new RegExp(none),
+      ),
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" supervise "*) exit 1 ;; esac'),
+        unwrap(setsid),
+        /still in the phase arm/,
+      ),
+      check(
+        'whole',
+        wrap(
+          run,
+          'case "$*" in *--on-active*) shift; "$0.real" "$@"; systemctl stop "sallyport-*-late.timer"; exit ;; esac',
+        ),
+        unwrap(run),
+        new RegExp(none),
+      ),
+    ]);
+  },
+);
+
+fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applying too', async () => {
+  const check = async (kind: 'light' | 'whole'): Promise<void> => {
+    const { host, client } = await scenes.host({}, kind);
+    const before = await standOf(host);
+    await host.must(instead('ip6tables-restore', '[ -e /run/hung ] || { : >/run/hung; sleep 600; }'));
+    const { result } = await client.deploy(host, open(81), BRIEF);
+    await host.must(asBefore('ip6tables-restore'));
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringContaining('still in the phase apply'),
+    });
+    await expectOld(host, before);
+    expect(await host.must("pgrep -f 'sleep 60[0]' || true")).toBe('');
+  };
+  await Promise.all([check('light'), check('whole')]);
+});
+
+fault(
+  'A8',
+  'the new rules let SSH in and cut what the host itself needs to reach',
+  'a check that runs on the host finds it: rolled back at once',
+  async () => {
+    const [{ host, client }, { host: other }] = [await scenes.host(), await scenes.host()];
+    const before = await standOf(host);
+    const place = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const command = `timeout 2 bash -c '</dev/tcp/${other.addresses.v4}/22'`;
+    const policy = policyHost(host, { checks: [{ kind: 'command', command, place }] });
+    expect((await client.deploy(host, open(80), { policy })).result).toMatchObject({ outcome: 'confirmed' });
+    const change = changeTo(await client.state(host), open(81));
+    const mute = '-A SALLYPORT-OUTPUT -m conntrack --ctstate NEW -j DROP\n-I OUTPUT 1 -j SALLYPORT-OUTPUT\n';
+    const unmute = '-D OUTPUT -j SALLYPORT-OUTPUT\n-F SALLYPORT-OUTPUT\n-X SALLYPORT-OUTPUT\n';
+    const { forward, backward } = change;
+    const muted: Change = {
+      ...change,
+      forward: { ...forward, v4: `${forward.v4}*filter\n:SALLYPORT-OUTPUT - [0:0]\n${mute}COMMIT\n` },
+      backward: { ...backward, v4: `${backward.v4}*filter\n${unmute}COMMIT\n` },
+    };
+    expect(await client.port.transact(policy, muted, () => {})).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringContaining(`the check "${command}" ended with status`),
+    });
+    await expectOld(host, before);
+  },
+);
 
 const DOCKER = `*nat
 :PREROUTING ACCEPT [0:0]

@@ -26,14 +26,10 @@ const hostAt = (phase: Phase): LabHost => hosts.get(phase) as LabHost;
 
 beforeAll(async () => {
   lab = await openLab();
+  await Promise.all(PHASES.map(async (phase) => hosts.set(phase, await lab.light({ name: `at-${phase}` }))));
   client = clientOf(lab);
-  await Promise.all(
-    PHASES.map(async (phase) => {
-      const host = await lab.light({ name: `at-${phase}` });
-      expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed' });
-      hosts.set(phase, host);
-    }),
-  );
+  const deployed = await Promise.all([...hosts.values()].map((host) => client.deploy(host, open(80))));
+  for (const { result } of deployed) expect(result).toMatchObject({ outcome: 'confirmed' });
 });
 afterAll(async () => {
   await client.close();

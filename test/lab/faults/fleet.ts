@@ -100,7 +100,11 @@ export async function openFleet(): Promise<FleetScene> {
   };
 }
 
-const deployed = (ran: { readonly code: number; readonly stdout: string; readonly stderr: string }): Deployed => ({
+const deployed = (ran: {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}): Deployed => ({
   code: ran.code,
   outcomes: ran.stdout === '' ? { version: 1, commit: null, hosts: [] } : JSON.parse(ran.stdout),
   stderr: ran.stderr,

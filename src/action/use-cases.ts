@@ -1,7 +1,7 @@
 /** The commands with real hosts in their hands: keys stay in memory, host keys are always verified. */
 import { readFile } from 'node:fs/promises';
 import { check } from '../commands/check.js';
-import { deploy, readPlan } from '../commands/deploy.js';
+import { deploy } from '../commands/deploy.js';
 import { drift } from '../commands/drift.js';
 import type { OpenPort, Reader } from '../commands/fleet.js';
 import { knownHostsTexts } from '../commands/known-hosts.js';
@@ -12,6 +12,7 @@ import { error, type Result } from '../problem.js';
 import type { Tell } from '../rollout/events.js';
 import type { Outcomes, Plan } from '../rollout/model.js';
 import { snapshotPort } from '../rollout/snapshots.js';
+import { readPlan } from '../rollout/stored.js';
 import type { GitHubEvent } from './event.js';
 import type { Commission, OpenUseCases } from './start.js';
 

@@ -3,12 +3,15 @@ import type { Command } from 'commander';
 import type { Io } from './io.js';
 import {
   examples,
+  PLAN_FORMATS,
   type PolicyOptions,
   positive,
+  waves,
   withHosts,
   withOutput,
   withPolicy,
   withRisk,
+  withShard,
   withSsh,
 } from './options.js';
 import type { Act } from './program.js';
@@ -89,23 +92,29 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
 }
 
 function definePlan(program: Command, act: Act, io: Io): void {
-  const plan = withOutput(
-    withState(
-      withRisk(
-        withSsh(
-          withHosts(
-            program
-              .command('plan')
-              .summary('what would change on the hosts, and which traffic that opens or closes (reads only)')
-              .description(
-                'Reads every host and compares it with the policy: the rules that change, the traffic that opens and\ncloses, whether SSH stays reachable, and what a reviewer should know. Nothing is changed.\nThe exit status is 1 when a host could not be read or the plan must not be deployed.',
-              )
-              .option('--save <dir>', 'also record the state of every host in this folder')
-              .option('--exit-code', 'exit with 2 when something would change'),
+  const plan = withShard(
+    withOutput(
+      withState(
+        withRisk(
+          withSsh(
+            withHosts(
+              program
+                .command('plan')
+                .summary(
+                  'what would change on the hosts, and which traffic that opens or closes (reads only)',
+                )
+                .description(
+                  'Reads every host and compares it with the policy: the rules that change, the traffic that opens and\ncloses, whether SSH stays reachable, and what a reviewer should know. Nothing is changed.\nThe exit status is 1 when a host could not be read or the plan must not be deployed.',
+                )
+                .option('--save <dir>', 'also record the state of every host in this folder')
+                .option('--exit-code', 'exit with 2 when something would change'),
+            ),
           ),
         ),
       ),
+      PLAN_FORMATS,
     ),
+    'only the i-th of n parts of the hosts; `sallyport report` puts the parts together',
   );
   examples(
     plan,
@@ -113,31 +122,45 @@ function definePlan(program: Command, act: Act, io: Io): void {
     'sallyport plan --hosts role:web,db-1 --format markdown --output plan.md',
     'sallyport plan --format json --output plan.json     # for deploy --plan',
     'sallyport plan --save states && sallyport plan --state states',
+    'sallyport plan --shard 1/4 --format json --output plans/1.json     # and so on, then: report plans',
   );
   act(plan, async (options: PlanArguments) => (await runner()).runPlan(options, io));
 }
 
 function defineDeploy(program: Command, act: Act, io: Io): void {
-  const deploy = withOutput(
-    withRisk(
-      withSsh(
-        withHosts(
-          program
-            .command('deploy')
-            .summary('change the hosts: the canary first, then in waves, each with a way back')
-            .description(
-              'Reads every host first; if one must not be changed, none is. Then the canary, a wait, and wave after\nwave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only\nwhen a new SSH connection confirms them in time. Hosts that are done already are left alone.\nCtrl-C begins no further host.',
-            )
-            .option(
-              '--plan <file>',
-              'change only what this reviewed plan.json says, and only where nothing changed since',
-            )
-            .option('--journal <file>', 'append what happens, as it happens, one JSON object a line')
-            .option('-y, --yes', 'do not ask'),
+  const deploy = withShard(
+    withOutput(
+      withRisk(
+        withSsh(
+          withHosts(
+            program
+              .command('deploy')
+              .summary('change the hosts: the canary first, then in waves, each with a way back')
+              .description(
+                'Reads every host first; if one must not be changed, none is. Then the canary, a wait, and wave after\nwave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only\nwhen a new SSH connection confirms them in time. Hosts that are done already are left alone.\nCtrl-C begins no further host.',
+              )
+              .option(
+                '--plan <file>',
+                'change only what this reviewed plan.json says, and only where nothing changed since',
+              )
+              .option(
+                '--wave <wave>',
+                'only this part of the rollout: canary, 1, 2+ (the second wave and all after it), or bastions',
+                waves,
+              )
+              .option('--journal <file>', 'append what happens, as it happens, one JSON object a line')
+              .option('-y, --yes', 'do not ask'),
+          ),
         ),
       ),
     ),
+    'only the i-th of n parts of the hosts after the canary, which must run the new rules already',
   );
-  examples(deploy, 'sallyport deploy --hosts web-1', 'sallyport deploy --plan plan.json --yes');
+  examples(
+    deploy,
+    'sallyport deploy --hosts web-1',
+    'sallyport deploy --plan plan.json --yes',
+    'sallyport deploy --wave canary && sallyport deploy --shard 1/4     # and so on, in other jobs',
+  );
   act(deploy, async (options: DeployArguments) => (await runner()).runDeploy(options, io));
 }

@@ -1,8 +1,11 @@
 /** Options that several commands take, each described once. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { MOST_SHARDS, type Part, readShard, readWaves, type Shard } from '../rollout/part.js';
 
-export const FORMATS = ['text', 'markdown', 'json'] as const;
-export type Format = (typeof FORMATS)[number];
+const FORMATS = ['text', 'markdown', 'json'] as const;
+/** A plan can be a page of its own as well. */
+export const PLAN_FORMATS = [...FORMATS, 'html'] as const;
+export type Format = (typeof PLAN_FORMATS)[number];
 
 export interface PolicyOptions {
   readonly policies: string;
@@ -58,6 +61,23 @@ export const withRisk = (command: Command): Command =>
 export function positive(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It is a whole number from 1.');
+}
+
+export const withShard = (command: Command, what: string): Command =>
+  command.option('--shard <i/n>', what, shard);
+
+function shard(text: string): Shard {
+  const read = readShard(text);
+  if (read !== undefined) return read;
+  throw new InvalidArgumentError(`It is i/n, such as 1/4, with at most ${MOST_SHARDS} shards.`);
+}
+
+export function waves(text: string): Part['waves'] {
+  const read = readWaves(text);
+  if (read !== undefined) return read;
+  throw new InvalidArgumentError(
+    'It is canary, a number from 1, one with all that follow (2+), or bastions.',
+  );
 }
 
 export const examples = (command: Command, ...lines: readonly string[]): Command =>

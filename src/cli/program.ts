@@ -7,6 +7,7 @@ import { defineHostCommands } from './host-commands.js';
 import { defineInit } from './init-command.js';
 import { complain, DONE, FAILED, type Io } from './io.js';
 import { definePolicyCommands } from './policy-commands.js';
+import { defineReport } from './report-command.js';
 
 /** Gives a command what it does; what that returns is the exit status of the program. */
 export type Act = (command: Command, action: (...args: never[]) => Promise<number>) => Command;
@@ -45,7 +46,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
     });
-  for (const define of [defineInit, definePolicyCommands, defineHostCommands, defineFileCommands, defineDemo])
+  for (const define of [
+    defineInit,
+    definePolicyCommands,
+    defineHostCommands,
+    defineReport,
+    defineFileCommands,
+    defineDemo,
+  ])
     define(program, act, io);
   try {
     await program.parseAsync([...argv], { from: 'user' });

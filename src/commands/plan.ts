@@ -1,14 +1,24 @@
 /** `plan`: the live state of every host against the policy. */
 import type { Result } from '../problem.js';
 import type { Plan } from '../rollout/model.js';
+import { inShard, type Shard } from '../rollout/part.js';
 import { type PlanOptions, planFleet } from '../rollout/plan.js';
 import { chooseSound, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
 
+export interface SharedPlanOptions extends PlanOptions {
+  /** Only the hosts of this shard; the plan names those of the others. */
+  readonly shard?: Shard;
+}
+
 export async function plan(
-  options: FleetOptions & PlanOptions,
+  { shard, ...options }: FleetOptions & SharedPlanOptions,
   open: OpenPort<Reader>,
 ): Promise<Result<Plan>> {
-  return withHosts(await chooseSound(options), open, ({ fleet, hosts }, port) =>
-    planFleet(fleet, hosts, port, options),
-  );
+  return withHosts(await chooseSound(options), open, async ({ fleet, hosts }, port) => {
+    const own = hosts.filter(({ name }) => inShard(name, shard));
+    const made = await planFleet(fleet, own, port, options);
+    return shard === undefined
+      ? made
+      : { ...made, shard: { ...shard, fleet: hosts.map(({ name }) => name) } };
+  });
 }

@@ -7,13 +7,15 @@ import type { Assessed, Ready } from './assess.js';
 import { changeOf, type Run } from './change.js';
 import type { Tell } from './events.js';
 import type { Outcome, Outcomes, Plan } from './model.js';
+import { failuresAllowedIn, type Part, type PartOfRollout, partOfRollout } from './part.js';
+import { hostsBehind, passagesOf } from './passages.js';
 import type { Placed } from './place.js';
 import { assessFleet } from './plan.js';
 import { preflight, type Verdict } from './preflight.js';
 import { takeBack } from './rollback.js';
 import { type Changed, judgeSoak, type Soaked } from './soak.js';
 import { pause, whileUncancelled } from './time.js';
-import { failuresAllowed, type Wave, wavesOf } from './waves.js';
+import { type Wave, wavesOf } from './waves.js';
 
 export interface DeployOptions {
   readonly commit?: string;
@@ -22,6 +24,8 @@ export interface DeployOptions {
   readonly acceptLockoutRisk?: readonly string[];
   /** The plan that was reviewed: a host that is no longer as it found it is refused. */
   readonly reviewed?: Plan;
+  /** Of a rollout that several jobs share; the waves are those of all the hosts. */
+  readonly part?: Part;
   /** Default: the policy's. */
   readonly parallel?: number;
   /** Aborted: no further host is begun; what is pending is left to its own timer. */
@@ -37,24 +41,39 @@ export async function deployFleet(
   options: DeployOptions,
 ): Promise<Outcomes> {
   const { tell = () => {} } = options;
-  const assessed = await assessFleet(fleet, hosts, port, options);
-  const waves = wavesOf(
+  const { part = {} } = options;
+  const passages = passagesOf(fleet);
+  const whole = wavesOf(
     hosts.map(({ name }) => name),
     fleet.rollout,
+    passages,
+  );
+  const own = partOfRollout(whole, part, passages);
+  const { waves } = own;
+  const names = new Set(waves.flatMap((wave) => wave.hosts));
+  const asked = new Set([...names, ...own.gate]);
+  const assessed = await assessFleet(
+    fleet,
+    hosts.filter(({ name }) => asked.has(name)),
+    port,
+    options,
   );
   const rollout: Rollout = {
+    ...own,
     fleet,
     port,
     options,
     tell,
-    waves,
     verdicts: new Map(assessed.map((one) => [one.host.name, preflight(one, options.reviewed)])),
     outcomes: new Map(),
     changes: new Map(),
-    allowed: failuresAllowed(fleet.rollout, hosts.length),
+    allowed: failuresAllowedIn(fleet.rollout, names.size, part),
     halts: [],
   };
-  recordVerdicts(rollout, assessed);
+  recordVerdicts(
+    rollout,
+    assessed.filter(({ host }) => names.has(host.name)),
+  );
   const stopped = stopBefore(rollout) ?? (await go(rollout));
   if (stopped !== undefined) tell({ kind: 'stopped', reason: stopped });
   if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await undo(rollout);
@@ -62,18 +81,18 @@ export async function deployFleet(
     version: 1,
     commit: options.commit ?? null,
     ...(stopped === undefined ? {} : { stopped }),
+    ...(options.part === undefined ? {} : { part: { ...part, fleet: whole } }),
     hosts: waves.flatMap(({ number, hosts: names }) =>
       names.map((host) => rollout.outcomes.get(host) ?? notReached(host, number, stopped ?? '')),
     ),
   };
 }
 
-interface Rollout {
+interface Rollout extends PartOfRollout {
   readonly fleet: Fleet;
   readonly port: HostPort;
   readonly options: DeployOptions;
   readonly tell: Tell;
-  readonly waves: readonly Wave[];
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly outcomes: Map<string, Outcome>;
   /** Of the hosts that this run has changed. */
@@ -120,14 +139,28 @@ function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
   }
 }
 
-/** Why not even the canary is begun. */
+/** Why not even the first host is begun. */
 function stopBefore(rollout: Rollout): string | undefined {
-  const faults = [...rollout.verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
+  const { gate, verdicts } = rollout;
+  const canary = gate.find((host) => verdicts.get(host)?.kind !== 'unchanged');
+  if (canary !== undefined) return `Nothing was changed: ${whyNotPast(canary, verdicts.get(canary))}`;
+  const faults = [...verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
   const [first] = faults;
   if (first !== undefined)
     return `Nothing was changed: the policy is refused for ${first[0]}${faults.length > 1 ? ` and ${faults.length - 1} more` : ''}.`;
   const reason = tooMany(rollout);
   return reason === undefined ? undefined : `Nothing was changed: ${reason}`;
+}
+
+/** What keeps a job from the hosts after the canary. */
+function whyNotPast(canary: string, verdict: Verdict | undefined): string {
+  switch (verdict?.kind) {
+    case 'unreachable':
+    case 'refused':
+      return `the canary ${canary} is ${verdict.kind}. ${verdict.reason}`.trim();
+    default:
+      return `the canary ${canary} does not run the new rules yet. Deploy it first: \`deploy --wave canary\`.`;
+  }
 }
 
 /** A failed canary is one too many; of the others the policy says how many are. */
@@ -151,7 +184,8 @@ async function go(rollout: Rollout): Promise<string | undefined> {
     .filter(({ hosts }) => hosts.length > 0);
   for (const [index, wave] of work.entries()) {
     await runWave(rollout, wave);
-    if (index < work.length - 1 && whyStop(rollout) === undefined) await soak(rollout, wave);
+    const last = index === work.length - 1 && !rollout.more;
+    if (!last && whyStop(rollout) === undefined) await soak(rollout, wave);
     const stop = whyStop(rollout);
     if (stop !== undefined) return stop;
   }
@@ -187,7 +221,7 @@ async function changeHost(
 ): Promise<Outcome> {
   const { port, tell, options, fleet } = rollout;
   const { host } = ready;
-  const change = changeOf(fleet, ready, saved, newRun(options));
+  const change = { ...changeOf(fleet, ready, saved, newRun(options)), behind: hostsBehind(fleet, host) };
   let phase: TransactionResult['phase'] = 'connect';
   const ended = await whileUncancelled(
     port.transact(host, change, (reached) => {

@@ -45,6 +45,10 @@ export function readWaves(text: string): Part['waves'] {
 
 export const shardText = ({ index, of }: Shard): string => `${index}/${of}`;
 
+/** The canary, and the hosts that others are reached through, are one job's each. */
+export const isWhole = ({ waves }: Part): boolean =>
+  waves === 'bastions' || (waves?.from === 0 && waves.to === 0);
+
 /** From 1: the first 32 bits of the SHA-256 of the name, modulo. */
 const shardOf = (host: string, of: number): number =>
   (createHash('sha256').update(host).digest().readUInt32BE(0) % of) + 1;

@@ -1,0 +1,107 @@
+/** `report`: the plans, or the outcomes, of many jobs as one. */
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { error, type Problem, ProblemError, type Result } from '../problem.js';
+import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/merge.js';
+import type { Outcomes, Plan } from '../rollout/model.js';
+import { readOutcomes, readPlan } from '../rollout/stored.js';
+
+export type Report =
+  | { readonly kind: 'plan'; readonly value: Plan }
+  | { readonly kind: 'outcomes'; readonly value: Outcomes };
+
+interface Text {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Nobody's reports are larger, and a job has memory for these. */
+const MOST_FILES = 1000;
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads and merges reports. Problems may stand beside the value: what a shard did not deliver is an error, and what the
+ * others did is still worth reading.
+ * @param paths Files, and folders that are searched for `*.json`.
+ */
+export async function report(paths: readonly string[]): Promise<Result<Report>> {
+  const files = (await Promise.all(paths.map(found))).flat().toSorted();
+  if (files.length === 0)
+    return failed([
+      error(
+        'no-reports',
+        `There is no report in ${paths.join(', ')}: no shard delivered one.`,
+        undefined,
+        'See why their jobs failed.',
+      ),
+    ]);
+  if (files.length > MOST_FILES)
+    return failed([
+      error('too-many-reports', `There are more than ${MOST_FILES} files in ${paths.join(', ')}.`),
+    ]);
+  const texts: Text[] = [];
+  for (const file of files) {
+    if ((await stat(file)).size > MOST_BYTES)
+      return failed([error('report-too-large', `${file} is larger than ${MOST_BYTES / 1024 / 1024} MiB.`)]);
+    texts.push({ file, text: await readFile(file, 'utf8') });
+  }
+  return merge(texts);
+}
+
+function merge(files: readonly Text[]): Result<Report> {
+  const isPlan = ({ text }: Text): boolean => /"digest":/.test(text.slice(0, 4096));
+  const plans = files.filter(isPlan);
+  if (plans.length > 0 && plans.length < files.length)
+    return failed([
+      error(
+        'reports-unlike',
+        'Some of these reports are plans, and some are not.',
+        undefined,
+        'Give plans alone, or the reports of deploys alone.',
+      ),
+    ]);
+  return plans.length > 0
+    ? as('plan', files, readPlan, mergePlans)
+    : as('outcomes', files, readOutcomes, mergeOutcomes);
+}
+
+/** A file that cannot be read is its shard's fault; what the others say stands. */
+function as<K extends Report['kind'], T>(
+  kind: K,
+  files: readonly Text[],
+  read: (text: string, file: string) => Result<T>,
+  mergeAll: (delivered: readonly Delivered<T>[]) => Result<T>,
+): Result<{ readonly kind: K; readonly value: T }> {
+  const delivered: Delivered<T>[] = [];
+  const unreadable: Problem[] = [];
+  for (const { file, text } of files) {
+    const one = read(text, file);
+    unreadable.push(...one.problems);
+    if (one.ok) delivered.push({ file, value: one.value });
+  }
+  if (delivered.length === 0) return failed(unreadable);
+  const merged = mergeAll(delivered);
+  const problems = [...unreadable, ...merged.problems];
+  return merged.ok ? { ok: true, value: { kind, value: merged.value }, problems } : failed(problems);
+}
+
+const failed = (problems: readonly Problem[]) => ({ ok: false, problems }) as const;
+
+/** Links are not followed: whoever made the folder may have put them there. */
+async function found(path: string): Promise<readonly string[]> {
+  const is = await lstat(path).catch(() => undefined);
+  if (is === undefined)
+    throw new ProblemError([
+      error(
+        'cannot-read',
+        `There is no file or folder ${path}.`,
+        undefined,
+        'Check its name, and that the artifacts were downloaded.',
+      ),
+    ]);
+  if (!is.isDirectory()) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}

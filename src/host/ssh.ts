@@ -66,7 +66,8 @@ export function sshTransport(options: SshOptions): Transport {
   > => {
     const trip = makeTrip();
     const go = async (): Promise<T> => {
-      let dial: (address: string, port: number) => Promise<Duplex> = options.dial ?? dialDirectly;
+      let dial: (address: string, port: number) => Promise<Duplex> =
+        options.dial ?? ((address, to) => dialDirectly(address, to, trip.ended));
       for (const { host: name, user, port } of host.ssh.bastions) {
         const sock = trip.keep(await dial(name, port));
         const { ssh } = await login(options, host, { names: [name], port, user }, sock, undefined, trip);
@@ -211,10 +212,14 @@ async function run(
   }
 }
 
-/** The system resolves names and tries both families (RFC 8305). */
-export const dialDirectly: Dial = (host, port) =>
+/**
+ * The system resolves names and tries both families (RFC 8305). Without `ended` the kernel would go on trying for two
+ * minutes (tcp_syn_retries of tcp(7)), and keep this process from ending.
+ */
+export const dialDirectly = (host: string, port: number, ended?: AbortSignal): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true });
+    const signal = ended === undefined ? {} : { signal: ended };
+    const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true, ...signal });
     // Nothing that arrives before the new owner listens may be lost.
     socket.pause();
     socket.once('connect', () => resolve(socket));
@@ -256,26 +261,29 @@ interface Trip {
   /** Hands a socket back; it is closed at once when the trip has ended. */
   readonly keep: <S extends Duplex>(sock: S) => S;
   readonly end: () => void;
+  readonly ended: AbortSignal;
   readonly refuse: (problem: Problem) => void;
   readonly refusal: () => Problem | undefined;
 }
 
 function makeTrip(): Trip {
   const socks: Duplex[] = [];
-  let ended = false;
+  const controller = new AbortController();
+  const { signal: ended } = controller;
   let refusal: Problem | undefined;
   return {
     keep: (sock) => {
       // ssh2 listens once it owns the socket; until then nobody would.
       sock.on('error', () => {});
       socks.unshift(sock);
-      if (ended) sock.destroy();
+      if (ended.aborted) sock.destroy();
       return sock;
     },
     end: () => {
-      ended = true;
+      controller.abort();
       for (const sock of socks.splice(0)) sock.destroy();
     },
+    ended,
     refuse: (problem) => {
       refusal ??= problem;
     },

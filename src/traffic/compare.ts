@@ -1,12 +1,12 @@
 /** The traffic diff: which packets one ruleset accepts and the other does not, exactly. */
-import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
+import { FAMILIES, type Family, type IpSet, type Ruleset, type TableName } from '../netfilter/model.js';
 import { type Budget, FALSE, LEAF } from './bdd.js';
 import { type Decision, type Decisions, verdictsOnly, withRules } from './decisions.js';
 import { evaluate, OWN_QUESTIONS, TRACKED, where } from './evaluate.js';
 import { tryProof } from './giving-up.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from './model.js';
-import { HOOKS } from './pipeline.js';
-import { compileProgram, type Program } from './program.js';
+import { HOOKS, PIPELINES } from './pipeline.js';
+import { compileProgram, type Program, routineKey } from './program.js';
 import { readBoxes } from './readout.js';
 import { byExposure, rowsOf } from './rows.js';
 import { createSpace, type Space } from './space.js';
@@ -85,12 +85,45 @@ function compareFamily(
     possiblyClosed: [],
     answeredDifferently: [],
   };
-  const omitted = HOOKS.reduce(
+  const sets = sameSets(before, after);
+  const omitted = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook)).reduce(
     (sum, hook) => sum + compareHook({ space, before: old, after: next, hook, rows: found }),
     0,
   );
   for (const kind of KINDS) rows[kind].push(...found[kind]);
   return omitted;
+}
+
+const sameSets = (before: Ruleset, after: Ruleset): boolean =>
+  before.sets === after.sets ||
+  JSON.stringify(before.sets.map(setText)) === JSON.stringify(after.sets.map(setText));
+
+const setText = ({ name, type, options, members }: IpSet): readonly unknown[] => [
+  name,
+  type,
+  options,
+  members,
+];
+
+/** Rules that are the same, one by one, need no diagram to be found equal. */
+function sameHook(before: Program, after: Program, hook: Hook): boolean {
+  const seen = new Set<string>();
+  const same = (table: TableName, chain: string): boolean => {
+    const key = routineKey(table, chain);
+    if (seen.has(key)) return true;
+    seen.add(key);
+    const [old, next] = [before.routines.get(key), after.routines.get(key)];
+    return (
+      old?.policy === next?.policy &&
+      old?.steps.length === next?.steps.length &&
+      (old?.steps ?? []).every(
+        ({ rule, action }, index) =>
+          rule.text === next?.steps[index]?.rule.text &&
+          (action.kind !== 'call' || same(table, action.chain)),
+      )
+    );
+  };
+  return PIPELINES[hook].every((stage) => stage.kind !== 'table' || same(stage.table, stage.chain));
 }
 
 function compareHook(scene: Scene): number {

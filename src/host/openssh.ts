@@ -72,9 +72,11 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
       return { ok: true, connection };
     },
     reaches: async (host, address, port, { seconds, greeting }) => {
-      if (host.ssh.bastions.length === 0)
-        const dial = options.dial ?? ((to, at) => dialDirectly(to, at, AbortSignal.timeout(seconds * 1000)));
+      if (host.ssh.bastions.length === 0) {
+        const dial: Dial =
+          options.dial ?? ((to, at) => dialDirectly(to, at, AbortSignal.timeout(seconds * 1000)));
         return speaks(dial, address, port, seconds, greeting);
+      }
       const last = host.ssh.bastions.at(-1);
       if (last === undefined) return false;
       const child = start('ssh', [

@@ -1,0 +1,133 @@
+/** What a rule says, as the entry of a policy file that says it. */
+import type { Family, TableName } from '../netfilter/model.js';
+import type { StateName } from '../policy/fleet.js';
+import type { Said, SaidNat, SaidRate } from './said.js';
+
+/** A rule that the policy has no words for. */
+export interface SaidRaw {
+  readonly kind: 'raw';
+  readonly table: TableName;
+  readonly chain: string;
+  readonly text: string;
+}
+
+/** A statement in one family or in both; its addresses are then of both. */
+export interface Line {
+  readonly said: Said | SaidNat | SaidRaw;
+  readonly families: readonly Family[];
+}
+
+/** How addresses, services and interfaces are called. */
+export interface Names {
+  readonly addresses: (networks: readonly string[]) => readonly string[];
+  readonly services: (terms: readonly string[]) => readonly string[];
+  readonly interface: (kernelName: string) => string;
+}
+
+export type Value = string | number | boolean | readonly string[] | { readonly [key: string]: Value };
+
+/** One entry of `input`, `output`, `forward`, `nat` or `raw`: its keys in the order in which they read best. */
+export type Entry = { readonly [key: string]: Value };
+
+export type ListName = 'input' | 'output' | 'forward' | 'nat' | 'raw';
+
+export const listOf = ({ said }: Line): ListName => (said.kind === 'rule' ? said.direction : said.kind);
+
+export function entryOf(line: Line, names: Names, reason: string): Entry {
+  const { said } = line;
+  if (said.kind === 'raw') return rawEntry(said, line.families, reason);
+  return said.kind === 'rule'
+    ? ruleEntry(said, line.families, names, reason)
+    : natEntry(said, line.families, names, reason);
+}
+
+const short = (terms: readonly string[]): Value => (terms.length === 1 ? (terms[0] ?? '') : terms);
+
+const given = (key: string, value: Value | undefined): Entry => (value === undefined ? {} : { [key]: value });
+
+const only = (families: readonly Family[]): Family | undefined =>
+  families.length === 1 ? families[0] : undefined;
+
+const rawEntry = ({ table, chain, text }: SaidRaw, families: readonly Family[], reason: string): Entry => ({
+  rule: text,
+  ...given('table', table === 'filter' ? undefined : table),
+  chain,
+  ...given('family', only(families)),
+  reason,
+});
+
+function ruleEntry(said: Said, families: readonly Family[], names: Names, reason: string): Entry {
+  const addresses = (list: readonly string[] | undefined): Value | undefined =>
+    list === undefined ? undefined : short(names.addresses(list));
+  const { verb } = said;
+  return {
+    [verb]: short(names.services(said.services)),
+    ...given('from', addresses(said.from)),
+    ...given('to', addresses(said.to)),
+    ...given('except', addresses(said.except)),
+    ...given('in', said.in === undefined ? undefined : names.interface(said.in)),
+    ...given('out', said.out === undefined ? undefined : names.interface(said.out)),
+    ...given('state', stateKey(said)),
+    ...given('rate', rateKey(verb === 'log' ? loggingRate(said) : said.rate)),
+    ...given('log', verb !== 'log' && said.log !== undefined ? true : undefined),
+    ...given('family', isOfOneFamily(said) ? undefined : only(families)),
+    reason,
+  };
+}
+
+/** Addresses and ICMP types tell the family by themselves. */
+const isOfOneFamily = ({ from, to, services }: Pick<Said, 'from' | 'to' | 'services'>): boolean =>
+  from !== undefined || to !== undefined || services.every((service) => /^icmp(v6)?\//.test(service));
+
+const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
+
+/** Connection tracking has more states, but packets of this one are there only where a rule of `raw` makes them. */
+const isTold = (state: StateName): boolean => state !== 'untracked';
+
+/** Absent where the policy means these states anyway: an allow first packets, but of ICMP every packet. */
+function stateKey({ verb, services, states }: Said): Value | undefined {
+  const all = states === undefined;
+  const everyPacket = verb !== 'allow' || services.every(isIcmp);
+  if (everyPacket) return all ? undefined : short(states);
+  if (all) return 'any';
+  const told = states.filter(isTold);
+  return told.length === 1 && told[0] === 'new' ? undefined : short(states);
+}
+
+const DEFAULT_BURST = 5;
+
+function rateKey(rate: Pick<SaidRate, 'rate' | 'burst' | 'perSource'> | undefined): Value | undefined {
+  if (rate === undefined) return undefined;
+  const text = `${rate.rate.count}/${rate.rate.per}`;
+  if (rate.burst === DEFAULT_BURST && !rate.perSource) return text;
+  return {
+    limit: text,
+    ...given('burst', rate.burst === DEFAULT_BURST ? undefined : rate.burst),
+    ...given('per', rate.perSource ? 'source' : undefined),
+  };
+}
+
+/** The pace of the policy's own log: what logged without a limit gets it. */
+export const USUAL_LIMIT = { rate: { count: 5, per: 'minute' }, burst: 10 } as const;
+
+const loggingRate = ({ log }: Said) => ({ ...(log?.limit ?? USUAL_LIMIT), perSource: false });
+
+const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
+
+/** A translation has no `family`: one of a single family says so by its addresses. */
+function natEntry(said: SaidNat, families: readonly Family[], names: Names, reason: string): Entry {
+  const family = only(families);
+  const addresses = (list: readonly string[] | undefined): Value | undefined =>
+    list === undefined ? undefined : short(names.addresses(list));
+  const tells = said.to !== undefined || /[.:]/.test(said.target ?? '') || family === undefined;
+  const from = said.from === undefined && !tells ? [EVERYWHERE[family]] : said.from;
+  return {
+    [said.verb]: short(names.services(said.services)),
+    ...given('from', addresses(from)),
+    ...given('to', addresses(said.to)),
+    ...given('in', said.in === undefined ? undefined : names.interface(said.in)),
+    ...given('out', said.out === undefined ? undefined : names.interface(said.out)),
+    ...given('target', said.target),
+    reason,
+  };
+}

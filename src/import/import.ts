@@ -1,0 +1,79 @@
+/**
+ * From the rules that hosts run to the policy that says the same. Pure: rulesets in, the text of policy files out.
+ *
+ * {@link ruleToPolicy} is the smallest piece: one rule of iptables as one entry of a policy file, in the words of the
+ * policy where it can say exactly that packet for packet, else as a literal rule. It knows nothing of the rules around
+ * it: an `allow` written without `state` counts on a baseline that takes standing connections and drops invalid packets,
+ * so whoever uses it compares the traffic afterwards.
+ */
+import { BUILT_IN_CHAINS, type Family, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
+import type { AddressSet } from '../policy/fleet.js';
+import { type Entry, entryOf, type ListName, listOf } from './entry.js';
+import { keyOfSet, namesFrom } from './names.js';
+import { recognise, recogniseNat } from './recognise.js';
+import type { Said, SaidNat } from './said.js';
+
+export interface RuleContext {
+  readonly table: TableName;
+  /** The built-in chain in which it stands or from which it is reached. */
+  readonly chain: string;
+  /** The families in which the rule stands, in the same words. */
+  readonly families: readonly Family[];
+  readonly sets?: readonly IpSet[];
+  /** The fleet's networks and the host's interfaces (policy name → kernel name), for their names. */
+  readonly networks?: ReadonlyMap<string, AddressSet>;
+  readonly interfaces?: ReadonlyMap<string, string>;
+  readonly reason: string;
+}
+
+export interface PolicyEntry {
+  readonly list: ListName;
+  readonly entry: Entry;
+}
+
+/**
+ * One rule as an entry of a policy file; `undefined` when not even a literal rule can say it, because it jumps to a
+ * chain. `reason` is the entry's, unless the rule has a comment.
+ */
+export function ruleToPolicy(rule: Rule, context: RuleContext): PolicyEntry | undefined {
+  const { table, chain, families, networks = new Map(), interfaces = new Map() } = context;
+  if (rule.target?.chain || !BUILT_IN_CHAINS[table].includes(chain)) return undefined;
+  const kernelNames = new Map([...interfaces].map(([name, kernel]): [string, string] => [kernel, name]));
+  const named = new Map(
+    [...networks].map(([name, set]: [string, AddressSet]): [string, string] => [keyOfSet(set), name]),
+  );
+  const said = saidInAll(rule, context, kernelNames);
+  const line = { said: said ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
+  const reason = said?.comment ?? context.reason;
+  return { list: listOf(line), entry: entryOf(line, namesFrom(named, kernelNames), reason) };
+}
+
+function saidInAll(
+  rule: Rule,
+  { table, chain, families, sets = [] }: RuleContext,
+  interfaces: ReadonlyMap<string, string>,
+): Said | SaidNat | undefined {
+  const byName = new Map(sets.map((set) => [set.name, set]));
+  const [first, ...more] = families.map((family) => {
+    const context = { family, sets: byName };
+    const said =
+      table === 'filter'
+        ? recognise(rule, chain, context)
+        : table === 'nat'
+          ? recogniseNat(rule, chain, context)
+          : undefined;
+    return said === undefined || said.kind === 'nat' ? said : inStates(said);
+  });
+  const named = [first?.in, first?.out].every(
+    (name) => name === undefined || name === 'lo' || interfaces.has(name),
+  );
+  const answers = first?.kind === 'rule' && (first.answer !== undefined || first.verb === 'log');
+  const same = more.every((other) => JSON.stringify(other) === JSON.stringify(first));
+  return named && same && !answers ? first : undefined;
+}
+
+/** Behind a baseline that takes standing connections and drops invalid packets, only first packets are left. */
+const inStates = (said: Said): Said =>
+  said.verb === 'allow' && (said.states === undefined || said.states.includes('new'))
+    ? { ...said, states: ['new'] }
+    : said;

@@ -70,7 +70,7 @@ interface Peer {
 const EVERYONE: { readonly [family in Family]: readonly string[] } = { v4: ['0.0.0.0/0'], v6: ['::/0'] };
 
 /** Addresses that no packet from another host carries: routing drops them before any table but raw. */
-const NO_SENDER: { readonly [family in Family]: Ranges } = {
+export const NO_SENDER: { readonly [family in Family]: Ranges } = {
   v4: union(
     ...['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map((network) => networkRanges(network, 'v4') ?? []),
   ),

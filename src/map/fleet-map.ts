@@ -1,0 +1,42 @@
+/** The map of a whole fleet, against an earlier one where there is one, and what is one-sided in it. */
+import type { Fleet } from '../policy/fleet.js';
+import type { Problem } from '../problem.js';
+import { createAtlas } from './atlas.js';
+import { compareMaps } from './change.js';
+import { buildMap, type MapHost, type MapTools } from './map.js';
+import type { FleetMap } from './model.js';
+import { findOneSided, oneSidedNotes } from './one-sided.js';
+import { reacher } from './reaches.js';
+import { naming } from './wires.js';
+
+export interface Mapped {
+  readonly map: FleetMap;
+  /** One-sided flows, a note each. */
+  readonly notes: readonly Problem[];
+}
+
+export interface Earlier {
+  /** Where it is another policy than the one that names things. */
+  readonly fleet?: Fleet;
+  readonly hosts: readonly MapHost[];
+}
+
+/**
+ * @param hosts with what each runs, or would run.
+ * @param earlier what they ran before; names are those of `fleet` wherever it has one for the same addresses.
+ */
+export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earlier): Mapped {
+  const tools: MapTools = {
+    atlas: createAtlas(fleet, earlier?.fleet),
+    naming: naming(new Map([...(earlier?.fleet?.services ?? []), ...fleet.services])),
+    reach: reacher(),
+  };
+  const oneSided = findOneSided(hosts, tools);
+  const map = buildMap(hosts, oneSided, tools);
+  const before =
+    earlier === undefined ? undefined : buildMap(earlier.hosts, findOneSided(earlier.hosts, tools), tools);
+  return {
+    map: before === undefined ? map : compareMaps(before, map),
+    notes: oneSidedNotes(oneSided, tools.atlas),
+  };
+}

@@ -1,0 +1,168 @@
+import { createAtlas } from '../../src/map/atlas.js';
+import { mapFleet } from '../../src/map/fleet-map.js';
+import { formatProblem } from '../../src/problem.js';
+import { networkRanges } from '../../src/traffic/fields.js';
+import { union } from '../../src/traffic/ranges.js';
+import { ruleset, table } from '../traffic/rules.js';
+import { fleetOf, hostsOf, linesOf, mapOf, TIERS } from './fleet.js';
+
+const ADMIN = [
+  'network admin → host bastion: ssh (v4 hosts/all.yml:5)',
+  'network admin → role db: ssh (hosts/all.yml:4)',
+  'network admin → role web: ssh (hosts/all.yml:2 hosts/all.yml:3)',
+];
+const SITE = 'anywhere → role web: web (roles/web.yml:2)';
+const ORDERS = 'role web → role db: postgres (roles/db.yml:2)';
+
+test('roles, networks, a host without a role and everybody else, each flow with its lines', () => {
+  const mapped = mapOf();
+  expect(linesOf(mapped)).toEqual([SITE, ...ADMIN, ORDERS]);
+  expect(mapped.map.nodes.map(({ id }) => id)).toEqual([
+    'anywhere',
+    'host bastion',
+    'network admin',
+    'role db',
+    'role web',
+  ]);
+  expect(mapped.map.nodes.at(-1)).toEqual({
+    id: 'role web',
+    kind: 'role',
+    name: 'web',
+    hosts: ['web-1', 'web-2'],
+  });
+});
+
+test('it is what the rules let through, not what the policy says: a deny before an allow counts', () => {
+  const denied = `input:
+  - {deny: postgres, from: host:web-2}
+  - {allow: postgres, from: "role:web", reason: Orders}
+  - {deny: redis, from: any}
+  - {allow: redis, from: monitoring, reason: Never}
+`;
+  expect(linesOf(mapOf({ 'roles/db.yml': denied })).slice(4)).toEqual([
+    'role web → role db: postgres (part roles/db.yml:3)',
+  ]);
+});
+
+test('a rate and an interface are conditions, one host of several is named', () => {
+  const hosts = TIERS['hosts/all.yml']?.replace(
+    'roles: [db]}',
+    'roles: [db], input: [{allow: tcp/9100, from: monitoring, rate: 10/minute, reason: Scrapes}]}',
+  );
+  const web = `${TIERS['hosts/all.yml']?.replace('roles: [web]}', 'roles: [web], input: [{allow: dns, from: monitoring, family: v4, reason: Names}]}')}`;
+  expect(linesOf(mapOf({ 'hosts/all.yml': hosts ?? '' }))).toContain(
+    'network monitoring → role db: node-exporter (v4 conditional hosts/all.yml:4)',
+  );
+  expect(linesOf(mapOf({ 'hosts/all.yml': web }))).toContain(
+    'network monitoring → role web: dns (v4 web-1 hosts/all.yml:2)',
+  );
+});
+
+test('all ports of a network are "everything", though others come in by some of them', () => {
+  const any =
+    'input:\n  - {allow: web, from: any, reason: Site}\n  - {allow: any, from: office, reason: Trusted}\n';
+  expect(linesOf(mapOf({ 'roles/web.yml': any }))).toContain(
+    'network office → role web: everything (v4 roles/web.yml:2 roles/web.yml:3)',
+  );
+});
+
+test('what a locked host may send to others is in it; what is open to everybody is not', () => {
+  const hosts = TIERS['hosts/all.yml']?.replace('roles: [db]}', 'roles: [db], baseline: {output: drop}}');
+  const db = `${TIERS['roles/db.yml']}output:\n  - {allow: https, to: internet, reason: Updates}\n  - {allow: dns, to: 192.0.2.53, reason: Names}\n`;
+  expect(linesOf(mapOf({ 'hosts/all.yml': hosts ?? '', 'roles/db.yml': db })).slice(4)).toEqual([
+    'role db → addresses 192.0.2.53: dns (v4 roles/db.yml:5)',
+    'role db → network internet: https (roles/db.yml:4)',
+    ORDERS,
+  ]);
+});
+
+test('a change: what it adds, removes and makes narrower', () => {
+  const web =
+    'input:\n  - {allow: https, from: any, reason: The site}\n  - {allow: ssh, from: office, reason: Repairs}\n';
+  expect(linesOf(mapOf({ 'roles/web.yml': web }, {})).filter((line) => /^[-+~]/.test(line))).toEqual([
+    '+ anywhere → role web: https (roles/web.yml:2)',
+    '+ network office → role web: ssh (v4 roles/web.yml:3)',
+    '- anywhere → role web: web (roles/web.yml:2)',
+  ]);
+  const narrower = 'input:\n  - {allow: postgres, from: host:web-1, reason: Orders}\n';
+  expect(linesOf(mapOf({ 'roles/db.yml': narrower }, {}))).toContain(
+    '~ role web → role db: postgres (part roles/db.yml:2)',
+  );
+});
+
+test('against live rules the names stay those of the policy', () => {
+  const fleet = fleetOf();
+  const open = hostsOf(fleet).map((one) => ({ ...one, ruleset: ruleset({ v4: table('filter', []) }) }));
+  const { map } = mapFleet(fleet, hostsOf(fleet), { hosts: open });
+  const changes = linesOf({ map, notes: [] }).filter((line) => line.startsWith('-'));
+  expect(changes).toEqual([
+    '- anywhere → host bastion: everything (v4)',
+    '- anywhere → role db: everything ()',
+    '- anywhere → role web: everything ()',
+  ]);
+});
+
+test('a host whose rules lead in a circle is missing, and said to be', () => {
+  const fleet = fleetOf();
+  const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
+  const hosts = hostsOf(fleet).map((one) => (one.host.name === 'web-2' ? { ...one, ruleset: loop } : one));
+  const { map } = mapFleet(fleet, hosts);
+  expect(map.missing).toEqual([{ host: 'web-2', why: expect.stringContaining('leads back to itself') }]);
+  expect(linesOf({ map, notes: [] })).toContain('anywhere → role web: web (web-1 roles/web.yml:2)');
+});
+
+test('names for addresses: whole networks and roles first, then parts, then the addresses themselves', () => {
+  const atlas = createAtlas(fleetOf());
+  const named = (...networks: readonly string[]): readonly string[] =>
+    atlas
+      .name(union(...networks.map((network) => networkRanges(network, 'v4') ?? [])), 'v4')
+      .map(({ node, whole, hosts = [] }) => [node.id, ...(whole ? [] : ['part']), ...hosts].join(' '));
+  expect(named('10.20.0.0/16', '192.0.2.1/32', '192.0.2.2/32')).toEqual([
+    'network office',
+    'role web web-1 web-2',
+  ]);
+  expect(named('192.0.2.2/32')).toEqual(['role web part web-2']);
+  expect(named('10.20.30.0/25')).toEqual(['network monitoring part']);
+  expect(named('10.20.31.0/24', '10.99.0.0/24', '192.0.2.20/32')).toEqual([
+    'host bastion bastion',
+    'network office part',
+    'addresses 10.99.0.0/24',
+  ]);
+  expect(named('0.0.0.0/0')).toEqual(['anywhere']);
+  expect(named('0.0.0.0/1', '160.0.0.0/3', '192.0.0.0/3')).toEqual(['anywhere part']);
+  expect(named()).toEqual([]);
+});
+
+describe('one-sided flows', () => {
+  const locked = {
+    'hosts/all.yml': (TIERS['hosts/all.yml'] ?? '').replaceAll(
+      'roles: [web]}',
+      'roles: [web], baseline: {output: drop}}',
+    ),
+  };
+
+  test('sent, but not let in: at the line that sends, with the line that refuses', () => {
+    const web = `${TIERS['roles/web.yml']}output:\n  - {allow: [postgres, redis], to: "role:db", reason: Orders}\n`;
+    const mapped = mapOf({ ...locked, 'roles/web.yml': web });
+    expect(mapped.notes.map(formatProblem)).toEqual([
+      'policies/roles/web.yml:4:6: note: web may send redis to db, but the rules of db do not let it in (policies/hosts/all.yml:4). Allow it in "input" of db, or take it out here.',
+    ]);
+    expect(linesOf(mapped)).toContain('role web → role db: redis (blocked roles/web.yml:4)');
+  });
+
+  test('let in, but not sent: the output of the other end is locked', () => {
+    const mapped = mapOf(locked);
+    expect(mapped.notes.map(formatProblem)).toEqual([
+      'policies/roles/db.yml:2:6: note: db lets postgres in from web, but the rules of web do not let it out (policies/hosts/all.yml:2). Allow it in "output" of web, or take it out here.',
+    ]);
+    expect(linesOf(mapped)).toContain('role web → role db: postgres (blocked roles/db.yml:2)');
+  });
+
+  test('nobody asks that each host of a network take part, nor that a port of a range answers', () => {
+    const web = `${TIERS['roles/web.yml']}output:
+  - {allow: any, to: 192.0.2.0/24, reason: Neighbours}
+  - {allow: tcp/5000-6000, to: "role:db", reason: Orders}
+`;
+    expect(mapOf({ ...locked, 'roles/web.yml': web }).notes).toEqual([]);
+  });
+});

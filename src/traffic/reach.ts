@@ -4,7 +4,7 @@ import { FALSE, LEAF, TRUE } from './bdd.js';
 import { DEFAULT_BUDGET } from './compare.js';
 import { withRules } from './decisions.js';
 import { evaluate, OWN_QUESTIONS } from './evaluate.js';
-import { domain, type Field, flagBits, LOOPBACK, parseAddressNumber } from './fields.js';
+import { domain, type Field, flagBits, LOOPBACK } from './fields.js';
 import { tryProof } from './giving-up.js';
 import { NO_SENDER } from './lockout.js';
 import type { DecidingRule, TrafficOptions } from './model.js';

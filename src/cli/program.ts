@@ -1,6 +1,7 @@
 /** argv → a command → an exit status. */
 import { Command, CommanderError } from 'commander';
 import { error, type Problem, ProblemError } from '../problem.js';
+import { defineAdopt } from './adopt-command.js';
 import { defineDemo } from './demo-command.js';
 import { defineFileCommands } from './file-commands.js';
 import { defineHostCommands } from './host-commands.js';
@@ -50,6 +51,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     defineInit,
     definePolicyCommands,
     defineHostCommands,
+    defineAdopt,
     defineReport,
     defineFileCommands,
     defineDemo,

@@ -26,10 +26,12 @@ export async function adopt(
 /** The change of the policy as `git apply` takes it; empty when nothing changes. */
 export const adoptionPatch = ({ files }: Adoption): string =>
   files
-    .map(({ path, before, after }) =>
-      createTwoFilesPatch(`a/${path}`, `b/${path}`, before, after, undefined, undefined, {
+    .map(({ path, before, after }) => {
+      // Git takes no path from the root.
+      const name = path.replace(/^\/+/, '');
+      return createTwoFilesPatch(`a/${name}`, `b/${name}`, before, after, undefined, undefined, {
         context: 3,
         headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
-      }),
-    )
+      });
+    })
     .join('');

@@ -10,6 +10,7 @@ import type { RulesText } from '../../src/netfilter/model.js';
 import { readFleet } from '../../src/policy/read.js';
 import { formatProblem } from '../../src/problem.js';
 import type { Adoption } from '../../src/rollout/adoption.js';
+import { deployFleet } from '../../src/rollout/deploy.js';
 import type { Plan } from '../../src/rollout/model.js';
 import { planFleet } from '../../src/rollout/plan.js';
 import { modelFleet, modelHost } from '../rollout/model-host.js';
@@ -372,6 +373,41 @@ describe('what is not a rule', () => {
       { message: 'A rule of SALLYPORT-INPUT stands at another place.' },
     ]);
   });
+});
+
+test('what the policy came to say, or ceased to say, since the last deploy was done by nobody’s hand', async () => {
+  const fleet = fleetOf(FILES);
+  const [web] = fleet.hosts.filter(({ name }) => name === 'web-1');
+  const port = modelFleet({ 'web-1': modelHost() });
+  await deployFleet(fleet, web === undefined ? [] : [web], port, { owner: 'test' });
+  const host = port.hosts.get('web-1');
+  if (host === undefined || web === undefined) throw new Error('no host');
+  host.live = {
+    ...host.live,
+    v4: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${OPENED}`)(host.live.v4),
+  };
+  const own = FILES['policies/hosts/web-1.yml'] ?? '';
+  const newer = { ...FILES, 'policies/hosts/web-1.yml': own.replace('udp/60000-61000', 'udp/60000-60999') };
+  const now = fleetOf(newer);
+  const options = { date: '2027-01-01', inWords: () => undefined };
+  const [later] = now.hosts.filter(({ name }) => name === 'web-1');
+  const adoption = await adoptFleet(
+    now,
+    new Map(Object.entries(newer)),
+    later === undefined ? [] : [later],
+    port,
+    options,
+  );
+  expect(of(adoption, 'web-1').taken).toEqual([
+    expect.objectContaining({ rule: `-A SALLYPORT-INPUT ${OPENED}` }),
+  ]);
+  expect(of(adoption, 'web-1').left.map(({ why }) => why)).toEqual(
+    expect.arrayContaining([
+      expect.stringContaining('has come to say'),
+      expect.stringContaining('has ceased to say'),
+    ]),
+  );
+  expect(adoption.files[0]?.after).toContain('udp/60000-60999');
 });
 
 test('several hands on several hosts: each host has its own part, and the patch makes the same files', async () => {

@@ -27,6 +27,7 @@ import {
   fromRole,
   type InWords,
 } from './candidates.js';
+import { type Deployed, deployedOn, sinceDeploy } from './deployed.js';
 import { type Difference, differencesOf, type Sides, withDifferences } from './differences.js';
 import { applyEdits, type Edit, type Files, fileOf } from './edits.js';
 import { differenceWords } from './words.js';
@@ -45,8 +46,12 @@ interface Subject {
   readonly state: HostState;
   readonly sides: Sides;
   readonly differences: readonly Difference[];
+  /** What the last deploy left here; absent where the host does not tell. */
+  readonly deployed: Deployed | undefined;
   /** The keys of what the policy says by now. */
   readonly chosen: Set<string>;
+  /** The keys of what nobody did by hand. */
+  readonly aside: Set<string>;
   readonly taken: Taken[];
   readonly left: Left[];
 }
@@ -73,6 +78,7 @@ export async function adoptFleet(
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
   const subjects = read.filter((one): one is Subject => 'sides' in one);
+  for (const subject of subjects) setAside(subject);
   const work: Work = { fleet, files, options, edits: [] };
   together(work, subjects);
   for (const subject of subjects) alone(work, subject);
@@ -97,7 +103,7 @@ const adoptionOf = ({ host, taken, left }: Subject): HostAdoption => ({
 
 /** A host that is clean, or of which nothing is known, has nothing to adopt. */
 async function look(fleet: Fleet, host: Host, port: Pick<HostPort, 'read'>): Promise<Subject | HostAdoption> {
-  const reading = await port.read(host);
+  const reading = await port.read(host, { knownGood: 1 });
   const drift = driftOf(fleet, host, reading);
   const nothing = { host: host.name, taken: [], left: [] };
   if (drift.status === 'clean') return { ...nothing, status: 'read' };
@@ -120,7 +126,9 @@ async function look(fleet: Fleet, host: Host, port: Pick<HostPort, 'read'>): Pro
     state,
     sides,
     differences: differencesOf(sides),
+    deployed: deployedOn(host, state),
     chosen: new Set(),
+    aside: new Set(),
     taken: [],
     left:
       elsewhere.length > 0 && drift.live.length === 0
@@ -132,6 +140,18 @@ async function look(fleet: Fleet, host: Host, port: Pick<HostPort, 'read'>): Pro
           ]
         : [],
   };
+}
+
+/** Not done by hand: the policy has changed since the last deploy, and the host has not. */
+function setAside(subject: Subject): void {
+  const { deployed, differences, left, aside } = subject;
+  if (deployed === undefined) return;
+  for (const difference of differences) {
+    const why = sinceDeploy(difference, deployed);
+    if (why === undefined) continue;
+    aside.add(difference.key);
+    left.push({ ...differenceWords(difference), why });
+  }
 }
 
 interface Work {
@@ -164,7 +184,9 @@ function together(work: Work, subjects: readonly Subject[]): void {
     if (candidate === undefined) continue;
     const concerned = concernedBy(work.fleet, difference, first.host);
     const alike = some.filter((subject) =>
-      subject.differences.some((one) => one.key === key && meaning(one) === meaning(difference)),
+      subject.differences.some(
+        (one) => one.key === key && !subject.aside.has(key) && meaning(one) === meaning(difference),
+      ),
     );
     if (alike.length !== concerned.length) continue;
     const held = trial(work, candidate, alike, key);
@@ -198,7 +220,7 @@ function alone(work: Work, subject: Subject): void {
   // A chain that is left open takes its last drop with it: its policy comes first.
   const last = (one: Difference): number => Number(one.kind !== 'policy');
   for (const difference of subject.differences.toSorted((a, b) => last(a) - last(b))) {
-    if (subject.chosen.has(difference.key)) continue;
+    if (subject.chosen.has(difference.key) || subject.aside.has(difference.key)) continue;
     // What was added and means nothing needs no words; what went and meant nothing may go from the policy too.
     const means = difference.kind === 'added' ? [idle, inPolicy] : [inPolicy, idle];
     let why = HOPELESS[difference.kind];

@@ -1,0 +1,29 @@
+/** What `adopt` does at a terminal. */
+import { adopt, adoptionPatch } from '../commands/adopt.js';
+import { adoptionTotals } from '../report/adoption.js';
+import { adoptionText } from '../report/terminal/adoption.js';
+import { DONE, FAILED, type Io, textOptions, told, writeText } from './io.js';
+import type { PolicyOptions, SshOptions } from './options.js';
+import { telling } from './telling.js';
+import { type StateOptions, toRead } from './way.js';
+
+export type AdoptArguments = PolicyOptions &
+  SshOptions &
+  Pick<StateOptions, 'state'> & { readonly patch?: boolean };
+
+export async function runAdopt(options: AdoptArguments, io: Io): Promise<number> {
+  const { tell, end } = telling(io, 'reading');
+  const made = await adopt({ ...options, tell }, toRead(io, options));
+  end();
+  const adoption = told(io, made)?.value;
+  if (adoption === undefined) return FAILED;
+  if (options.patch) {
+    // The patch alone goes to the pipe; what it leaves out must be seen all the same.
+    io.stderr.write(adoptionText(adoption, textOptions(io.stderr, io.env)));
+    io.stdout.write(adoptionPatch(adoption));
+  } else {
+    for (const { path, after } of adoption.files) await writeText(path, after);
+    io.stdout.write(adoptionText(adoption, textOptions(io.stdout, io.env)));
+  }
+  return adoptionTotals(adoption).unread > 0 ? FAILED : DONE;
+}

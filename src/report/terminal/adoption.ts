@@ -1,0 +1,32 @@
+/** What was taken into the policy as terminal text. */
+import type { Adoption, Difference, HostAdoption } from '../../rollout/adoption.js';
+import { adoptionVerdict } from '../adoption.js';
+import { visible } from '../visible.js';
+import { FAMILY } from '../words.js';
+import { type Paint, paint, type TextOptions } from './paint.js';
+
+/** Host by host what is written into the policy and what is left, then the verdict. */
+export function adoptionText(adoption: Adoption, options: TextOptions): string {
+  const colours = paint(options);
+  const blocks = adoption.hosts.map((host) => hostText(host, colours));
+  return [...blocks, `${colours.bold(`${adoptionVerdict(adoption)}.`)}\n`].join('\n');
+}
+
+function hostText({ host, status, reason, taken, left }: HostAdoption, colours: Paint): string {
+  if (status !== 'read')
+    return `${colours.bold(visible(host))} ${colours.red(status)}: ${visible(reason ?? '')}\n`;
+  return [
+    `${colours.bold(visible(host))}\n`,
+    ...taken.map(
+      (one) =>
+        `${words(one)}      ${colours.green('→')} ${visible(one.how)} ${colours.cyan(`(${visible(one.file)})`)}\n${one.note === undefined ? '' : `        ${colours.yellow(visible(one.note))}\n`}`,
+    ),
+    ...left.map((one) => `${words(one)}      ${colours.yellow('left:')} ${visible(one.why)}\n`),
+  ].join('');
+}
+
+function words({ message, rule, families = [] }: Difference): string {
+  const [only] = families;
+  const family = families.length === 1 && only !== undefined ? `${FAMILY[only]}: ` : '';
+  return `  ${family}${visible(message)}\n${rule === undefined ? '' : `      ${visible(rule)}\n`}`;
+}

@@ -118,6 +118,9 @@ export interface KnownGood {
   readonly commit: string;
   readonly time: string;
   readonly digest: string;
+  /** The policy's name for the host, and the machine that it was then. */
+  readonly host?: string;
+  readonly machineId?: string;
   /** Only for the entry that `ReadOptions.knownGood` asked for: the owned part, as restore text. */
   readonly rules?: RulesText;
 }

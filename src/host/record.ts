@@ -13,12 +13,15 @@ export function readRecord(text: string, known?: RulesText, knownNumber?: number
   const entries = blocks.filter(({ kind }) => kind === 'known-good').reverse();
   const history = entries.map(({ values }, index): KnownGood => {
     const number = index + 1;
+    const [host, machineId] = [values.get('host'), values.get('machine-id')];
     return {
       number,
       run: values.get('run') ?? '',
       commit: values.get('commit') ?? '',
       time: values.get('time') ?? '',
       digest: values.get('digest') ?? '',
+      ...(host === undefined ? {} : { host }),
+      ...(machineId === undefined ? {} : { machineId }),
       ...(known !== undefined && number === knownNumber ? { rules: known } : {}),
     };
   });

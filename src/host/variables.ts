@@ -34,6 +34,7 @@ export function variablesOf(host: Host, change: Change, token: string): Variable
     RUN: change.run,
     COMMIT: oneLine(change.commit),
     OWNER: oneLine(change.owner),
+    HOST: oneLine(host.name),
     TOKEN: token,
     SECONDS: String(change.confirmWithinSeconds),
     DIGEST: change.digest ?? `sha256:${sha256([owned.v4, owned.v6, owned.sets].join('\0'))}`,

@@ -12,6 +12,7 @@ import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
 import { findingOf, stateFindings } from './findings.js';
+import { machineOf } from './machine.js';
 import type { HostPlan } from './model.js';
 import { type PlacedHost, placeHost, sameRuleset } from './place.js';
 
@@ -20,6 +21,7 @@ export interface Ready {
   readonly host: Host;
   readonly state: HostState;
   readonly placed: PlacedHost;
+  readonly ownership: Fleet['ownership'];
 }
 
 export interface Assessed {
@@ -56,7 +58,7 @@ export function assess(fleet: Fleet, host: Host, reading: Reading, options: Asse
   return {
     host,
     plan: planOf(fleet, host, state, placed.value, [...compiled.problems, ...placed.problems], options),
-    ready: { host, state, placed: placed.value },
+    ready: { host, state, placed: placed.value, ownership: fleet.ownership },
   };
 }
 
@@ -85,6 +87,7 @@ function planOf(
   const { next, foreign } = owned;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
+  const machine = machineOf(state);
   const expired = expiredRules(fleet, host);
   // An earlier state may break what the policy has come to say since; it must still be there to go back to.
   const statements =
@@ -103,6 +106,7 @@ function planOf(
     status: sameRuleset(before, next) ? 'unchanged' : 'changed',
     live: rulesetDigest(before, fleet.ownership),
     next: rulesetDigest(next, fleet.ownership),
+    ...(machine === undefined ? {} : { machine }),
     rules,
     sets,
     traffic: withExpiry(compareTraffic(before, next, { addresses: ownAddresses(host, state) }), expired),

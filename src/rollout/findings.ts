@@ -7,6 +7,7 @@ import { error, note, type Problem, warning } from '../problem.js';
 import { blockedEssentials } from '../traffic/essentials.js';
 import { includesAddress } from './admin.js';
 import { publishedPorts } from './docker.js';
+import { takenForAnother } from './machine.js';
 import type { Finding } from './model.js';
 import { hasIpv6, type PlacedHost, sameRuleset } from './place.js';
 
@@ -49,6 +50,8 @@ function foreign(host: Host, { facts }: HostState, placed: PlacedHost): readonly
 
 function own(fleet: Fleet, host: Host, state: HostState, placed: PlacedHost): readonly Problem[] {
   return [
+    ...takenForAnother(fleet, host, state),
+    ...(state.notes ?? []),
     ...pending(host, state),
     ...ipv6(host, state),
     ...runner(fleet, host, state),

@@ -1,6 +1,6 @@
 /** The results that reports are made of. Plain JSON with a version; `plan.json`, `deploy.json`, `drift.json` are these. */
 import type { OutcomeKind, Phase } from '../host/port.js';
-import type { RuleDiff, SetDiff } from '../netfilter/model.js';
+import type { RuleDiff, RulesText, SetDiff } from '../netfilter/model.js';
 import type { Level, Place } from '../problem.js';
 import type { LockoutProof, TrafficDiff } from '../traffic/model.js';
 import type { Part, Shard } from './part.js';
@@ -12,6 +12,8 @@ export interface Plan {
   /** Over every host's live and next digests: what a reviewer approves and a deploy is bound to. */
   readonly digest: string;
   readonly hosts: readonly HostPlan[];
+  /** The rules that it saw, by the digest of each host's `live`, programs' own aside; absent in older ones. */
+  readonly states?: { readonly [digest: string]: RulesText };
   /** What the policy calls addresses and ports, so that reports can speak its language. */
   readonly names?: PolicyNames;
   /** Of a plan that holds one shard; `fleet` names the hosts of all of them, in the order of the whole plan. */
@@ -36,6 +38,8 @@ export interface HostPlan {
   /** `sha256:…` of the live and next rules in canonical form, foreign dynamic chains (bans, containers) aside. */
   readonly live?: string;
   readonly next?: string;
+  /** The machine that answered, as a hash that is good for nothing but comparing. */
+  readonly machine?: string;
   readonly rules?: { readonly v4: RuleDiff; readonly v6: RuleDiff };
   readonly sets?: readonly SetDiff[];
   readonly traffic?: TrafficDiff;
@@ -73,6 +77,15 @@ export interface Outcome {
   readonly seconds: number;
   /** Of hosts that were asked again after a soak. */
   readonly drops?: DropRate;
+  /** Of a host that is no longer as the reviewed plan saw it. */
+  readonly changed?: PlanChange;
+}
+
+export interface PlanChange {
+  /** From the live state that was reviewed to the one that was found; absent where the plan does not hold it. */
+  readonly since?: StateDiff;
+  /** From the live state that was found to what a deploy would make of it. */
+  readonly next: StateDiff;
 }
 
 /** Packets a minute that no rule named and that were therefore dropped. */

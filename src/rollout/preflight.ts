@@ -2,8 +2,10 @@
 import type { Phase } from '../host/port.js';
 import type { Assessed, Ready } from './assess.js';
 import { isSettled } from './change.js';
-import type { HostPlan, Plan } from './model.js';
+import { differences } from './differences.js';
+import type { HostPlan, Plan, PlanChange } from './model.js';
 import type { Placed } from './place.js';
+import { changeSince } from './states.js';
 import { list } from './words.js';
 
 export type Verdict =
@@ -15,18 +17,22 @@ export type Verdict =
       readonly reason: string;
       /** The policy itself is at fault: no host may be changed by it. */
       readonly policy: boolean;
+      readonly changed?: PlanChange;
     };
 
 /** @param reviewed The plan that the deploy is bound to. */
-export function preflight(assessed: Assessed, reviewed: Plan | undefined): Verdict {
+export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
   const { plan, ready } = assessed;
   if (plan.status === 'unreachable')
     return { kind: 'unreachable', phase: 'connect', reason: plan.reason ?? '', policy: false };
   if (ready === undefined) return refused(plan.reason ?? '');
   const fault = policyFault(plan);
   if (fault !== undefined) return { ...refused(fault), policy: true };
-  const changed = reviewed === undefined ? undefined : unlikeReviewed(plan, reviewed);
-  if (changed !== undefined) return refused(changed);
+  if (reviewed !== undefined) {
+    const changed = changeSince(reviewed, ready, ready.ownership);
+    const reason = unlikeReviewed(plan, reviewed, changed);
+    if (reason !== undefined) return { ...refused(reason), changed };
+  }
   if (isSettled(ready)) return { kind: 'unchanged' };
   const { saved } = ready.placed;
   // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
@@ -53,14 +59,16 @@ function policyFault({ lockout, findings }: HostPlan): string | undefined {
  * Bound to what was reviewed: the live state that the plan saw, and the state that it led to. A host that stands
  * there already, from an earlier run of the same plan, is as reviewed.
  */
-function unlikeReviewed(now: HostPlan, reviewed: Plan): string | undefined {
+function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string | undefined {
   const then = reviewed.hosts.find(({ host }) => host === now.host);
   if (then === undefined) return 'plan-changed: the reviewed plan does not have this host.';
   if (then.live === undefined || then.next === undefined)
     return `plan-changed: the reviewed plan could not see this host (${then.status}).`;
+  if (then.machine !== undefined && now.machine !== undefined && then.machine !== now.machine)
+    return 'plan-changed: another machine answers for this host than the one that the reviewed plan saw. Plan again.';
   if (now.live === then.next && now.next === then.next) return undefined;
   if (now.live !== then.live)
-    return `plan-changed: the live rules are not those that the reviewed plan saw.${unforeseen(then, now)} Plan again.`;
+    return `plan-changed: the live rules are not those that the reviewed plan saw${since === undefined ? '' : `: ${list(differences(since), 3)}`}.${unforeseen(then, now)} Plan again.`;
   return now.next === then.next
     ? undefined
     : `plan-changed: the policy leads to other rules than the reviewed plan.${unforeseen(then, now)} Plan again.`;

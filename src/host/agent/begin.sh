@@ -87,6 +87,8 @@ unpack() {
     fact run "$SP_RUN"
     fact commit "$SP_COMMIT"
     fact owner "$SP_OWNER"
+    fact host "$SP_HOST"
+    fact machine-id "$(first_line /etc/machine-id)"
     fact digest "$SP_DIGEST"
     fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   } >"$DIR/about" || return 1

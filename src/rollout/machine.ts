@@ -1,0 +1,32 @@
+/** Which machine it is that answers for a host: a name may have come to lead to another one, and a clone answers like the first. */
+import { createHash } from 'node:crypto';
+import type { HostState } from '../host/port.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { error, type Problem } from '../problem.js';
+
+/**
+ * The machine as a plan may show it. machine-id(5): it must not be exposed as it is, so what is shown is a hash that
+ * nobody else makes of it. `undefined` where the host has no machine-id, or nothing but recorded rules is known.
+ */
+export function machineOf({ recorded, facts: { machineId, hostname } }: HostState): string | undefined {
+  if (recorded === true || machineId === '') return undefined;
+  const hash = createHash('sha256').update(['sallyport', machineId, hostname].join('\0')).digest('hex');
+  return `sha256:${hash}`;
+}
+
+/** What is deployed to a machine is kept on it under the host's name: where that is another host, the way there is wrong. */
+export function takenForAnother(fleet: Fleet, host: Host, { facts, record }: HostState): readonly Problem[] {
+  const { current } = record;
+  if (current?.host === undefined || current.host === host.name) return [];
+  // A clone that got an identity of its own is a new machine; a host that the policy no longer has was renamed.
+  if (current.machineId !== facts.machineId || !fleet.hosts.some(({ name }) => name === current.host))
+    return [];
+  return [
+    error(
+      'machine-of-another-host',
+      `The machine that answers for ${host.name} (${host.address}, "${facts.hostname}") was last deployed as ${current.host}.`,
+      host.place,
+      `Check the addresses of both. If it is a copy of ${current.host}, give it a machine-id of its own, or remove /var/lib/sallyport/known-good on it.`,
+    ),
+  ];
+}

@@ -259,25 +259,29 @@ function expand(state: State, finished: readonly Finished[]): readonly Rule[] {
   for (const source of each(state.source, state.family))
     for (const destination of each(state.destination, state.family)) {
       const text = `${flagText('-s', source)}${flagText('-d', destination)}${flagText('-i', parts.inInterface)}${flagText('-o', parts.outInterface)}${flagText('-p', parts.protocol)}${state.fragment ? (state.fragment.negated ? ' ! -f' : ' -f') : ''}${tail}${jump ?? ''}`;
-      rules.push({
-        text: text.slice(1),
-        ...(source && { source }),
-        ...(destination && { destination }),
-        ...(parts.inInterface && { inInterface: parts.inInterface }),
-        ...(parts.outInterface && { outInterface: parts.outInterface }),
-        ...(parts.protocol && { protocol: parts.protocol }),
-        ...(state.fragment && { fragment: state.fragment }),
-        matches: matches.map(({ extension }) => extension),
-        ...(target && last && { target: asTarget(last.extension, target) }),
-        ...(state.counters && { counters: state.counters }),
-      });
+      const rule: Draft = { text: text.slice(1), matches: matches.map(({ extension }) => extension) };
+      if (source) rule.source = source;
+      if (destination) rule.destination = destination;
+      if (parts.inInterface) rule.inInterface = parts.inInterface;
+      if (parts.outInterface) rule.outInterface = parts.outInterface;
+      if (parts.protocol) rule.protocol = parts.protocol;
+      if (state.fragment) rule.fragment = state.fragment;
+      if (target && last) rule.target = asTarget(last.extension, target);
+      if (state.counters) rule.counters = state.counters;
+      rules.push(rule);
     }
   return rules;
 }
 
-function asTarget(extension: Extension, target: Loaded & { readonly goto: boolean }): Target {
-  const chain = target.row === undefined && extension.options.length === 0;
-  return { ...extension, known: chain || extension.known, goto: target.goto, chain };
+/** A rule while it is put together: files have thousands, and spreading optional parts costs more than reading them. */
+type Draft = { -readonly [key in keyof Rule]: Rule[key] };
+
+function asTarget(
+  { name, options, known }: Extension,
+  { row, goto }: Loaded & { readonly goto: boolean },
+): Target {
+  const chain = row === undefined && options.length === 0;
+  return { name, options, known: chain || known, goto, chain };
 }
 
 const flagText = (flag: string, part: Negatable | undefined): string =>

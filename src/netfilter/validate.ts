@@ -146,6 +146,12 @@ const NO_OUT = ['PREROUTING', 'INPUT'];
 function misplaced(table: Table, family: Family, file: string): readonly Problem[] {
   const hooks = hooksOf(table);
   const problems: Problem[] = [];
+  const check = (row: ExtensionRow | undefined, { options }: Extension, chain: Chain, rule: Rule): void => {
+    if (row === undefined || !isChoosy(row)) return;
+    const use = { row, options };
+    const flaw = misuse(use, table, hooks.get(chain.name) ?? new Set(), chain.name) ?? unsuited(use, rule);
+    if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, placeOf(rule, file), flaw.hint));
+  };
   for (const [chain, rule] of rulesOf(table)) {
     const place = placeOf(rule, file);
     if (rule.inInterface && NO_IN.includes(chain.name))
@@ -170,10 +176,9 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
       problems.push(
         error('never-matches', 'No packet can match this rule.', place, 'Remove it, or the "!" in it.'),
       );
-    for (const use of usesOf(rule, family)) {
-      const flaw = misuse(use, table, hooks.get(chain.name) ?? new Set(), chain.name) ?? unsuited(use, rule);
-      if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, place, flaw.hint));
-    }
+    const { target } = rule;
+    for (const match of rule.matches) check(findExtension('match', family, match.name), match, chain, rule);
+    if (target && !target.chain) check(findExtension('target', family, target.name), target, chain, rule);
   }
   return problems;
 }
@@ -188,14 +193,9 @@ interface Use {
   readonly options: readonly Option[];
 }
 
-const usesOf = (rule: Rule, family: Family): readonly Use[] => {
-  const { target } = rule;
-  const used: readonly (readonly [ExtensionRow | undefined, Extension])[] = [
-    ...rule.matches.map((match) => [findExtension('match', family, match.name), match] as const),
-    ...(target && !target.chain ? [[findExtension('target', family, target.name), target] as const] : []),
-  ];
-  return used.flatMap(([row, { options }]) => (row === undefined ? [] : [{ row, options }]));
-};
+/** Whether the kernel takes it only here and there; most it takes everywhere. */
+const isChoosy = ({ tables, hooks, suits }: ExtensionRow): boolean =>
+  tables !== undefined || hooks !== undefined || suits !== undefined;
 
 interface Flaw {
   readonly id: string;

@@ -23,7 +23,7 @@ export async function deploy(context: Context): Promise<void> {
     return end(context, deployment, false, 'No host was changed.');
   }
   annotate(context, deployed.problems);
-  await report(context, deployed.value);
+  await publishOutcomes(context, deployed.value);
   await end(context, deployment, allDeployed(deployed.value), outcomesVerdict(deployed.value));
 }
 
@@ -44,7 +44,8 @@ async function superseded(context: Context): Promise<Problem | undefined> {
   );
 }
 
-async function report(context: Context, outcomes: Outcomes): Promise<void> {
+/** Log, outputs, summary, and the note on the merged pull request. */
+export async function publishOutcomes(context: Context, outcomes: Outcomes): Promise<void> {
   const { inputs, event, runner, redact } = context;
   const good = allDeployed(outcomes);
   const failed = outcomes.hosts.filter(({ outcome }) => outcome !== 'confirmed' && outcome !== 'unchanged');
@@ -68,8 +69,10 @@ async function report(context: Context, outcomes: Outcomes): Promise<void> {
   if (!good) runner.fail(redact(`${outcomesVerdict(outcomes)}.`));
 }
 
+/** Of jobs that share a rollout, the one that puts their reports together writes. */
 async function writeBack(context: Context, markdown: string): Promise<void> {
   const { event, github, inputs } = context;
+  if (inputs.part !== undefined) return;
   if (!inputs.comment || inputs.token === '') return;
   const pull = await told(context, await github.mergedPull(event.commit));
   await comment(
@@ -83,7 +86,7 @@ async function writeBack(context: Context, markdown: string): Promise<void> {
 /** Jobs with `environment:` get their deployment from GitHub itself; this is for those without. */
 async function begin(context: Context): Promise<number | undefined> {
   const { event, github, inputs } = context;
-  if (!inputs.deployment || inputs.token === '') return undefined;
+  if (!inputs.deployment || inputs.part !== undefined || inputs.token === '') return undefined;
   const environment = inputs.environment || 'production';
   return told(context, await github.startDeployment(environment, event.commit, event.runUrl));
 }

@@ -17,6 +17,8 @@ export interface GitHubEvent {
     readonly fork: boolean;
     readonly closed: boolean;
   };
+  /** Of `workflow_run`: the run that this one follows. */
+  readonly origin?: Origin;
   readonly serverUrl: string;
   readonly apiUrl: string;
   /** The page of this workflow run. */
@@ -24,9 +26,25 @@ export interface GitHubEvent {
   readonly actor: string;
 }
 
+/** What GitHub itself says of a run that has ended; of a pull request from a fork it names neither number nor author. */
+export interface Origin {
+  /** The event that it ran for. */
+  readonly event: string;
+  readonly commit: string;
+  readonly branch: string;
+  /** `owner/name`, empty when it is gone. */
+  readonly repository: string;
+}
+
 interface Payload {
   readonly action?: string;
   readonly repository?: { readonly default_branch?: string };
+  readonly workflow_run?: {
+    readonly event: string;
+    readonly head_sha: string;
+    readonly head_branch: string | null;
+    readonly head_repository: { readonly full_name: string } | null;
+  };
   readonly pull_request?: {
     readonly number: number;
     readonly head: { readonly sha: string; readonly repo?: { readonly full_name: string } | null };
@@ -35,7 +53,7 @@ interface Payload {
 
 /** @param payload The parsed file at `GITHUB_EVENT_PATH`. */
 export function readEvent(env: Readonly<Record<string, string | undefined>>, payload: unknown): GitHubEvent {
-  const { action, repository, pull_request: pull } = (payload ?? {}) as Payload;
+  const { action, repository, pull_request: pull, workflow_run: run } = (payload ?? {}) as Payload;
   const name = env.GITHUB_REPOSITORY ?? '';
   const serverUrl = env.GITHUB_SERVER_URL ?? 'https://github.com';
   return {
@@ -53,6 +71,14 @@ export function readEvent(env: Readonly<Record<string, string | undefined>>, pay
         closed: action === 'closed',
       },
     }),
+    ...(run && {
+      origin: {
+        event: run.event,
+        commit: run.head_sha,
+        branch: run.head_branch ?? '',
+        repository: run.head_repository?.full_name ?? '',
+      },
+    }),
     serverUrl,
     apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
     runUrl: `${serverUrl}/${name}/actions/runs/${env.GITHUB_RUN_ID ?? ''}`,
@@ -65,6 +91,7 @@ export type Command = Exclude<CommandName, 'auto'>;
 const FOLLOWS: { readonly [event: string]: Command } = {
   pull_request: 'plan',
   merge_group: 'plan',
+  workflow_run: 'plan',
   schedule: 'drift',
   workflow_dispatch: 'drift',
 };
@@ -75,7 +102,7 @@ const FOLLOWS: { readonly [event: string]: Command } = {
  */
 export function commandOf(event: GitHubEvent, asked: CommandName): Result<Command | undefined> {
   if (event.name === 'pull_request_target') return refused(PULL_REQUEST_TARGET);
-  if (asked === 'deploy' && event.pull !== undefined) return refused(PULL_DEPLOYS);
+  if (asked === 'deploy' && isOfPull(event)) return refused(PULL_DEPLOYS);
   if (asked !== 'auto') return found(asked);
   if (event.pull?.closed) return found(undefined);
   if (event.name === 'push')
@@ -83,6 +110,10 @@ export function commandOf(event: GitHubEvent, asked: CommandName): Result<Comman
   const command = FOLLOWS[event.name];
   return command === undefined ? refused(unknownEvent(event.name)) : found(command);
 }
+
+/** Of a pull request, or of a run that followed one. */
+const isOfPull = ({ pull, origin }: GitHubEvent): boolean =>
+  pull !== undefined || origin?.event.startsWith('pull_request') === true;
 
 const found = (value: Command | undefined): Result<Command | undefined> => ({
   ok: true,
@@ -108,5 +139,5 @@ const unknownEvent = (name: string): Problem =>
     'unknown-event',
     `\`command: auto\` does not know what to do on the event \`${name}\`.`,
     undefined,
-    'Name the command: check, plan, deploy or drift.',
+    'Name the command: check, plan, deploy, drift or report.',
   );

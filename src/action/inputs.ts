@@ -1,7 +1,8 @@
 /** The inputs of `action.yml`, checked and typed. */
 import { error, type Problem, type Result } from '../problem.js';
+import { MOST_SHARDS, type Part, readShard, readWaves } from '../rollout/part.js';
 
-export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift'] as const;
+export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'report'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export const FAIL_ON = ['error', 'warning', 'opened', 'never'] as const;
@@ -14,6 +15,12 @@ export interface Inputs {
   readonly hosts?: string;
   /** A folder of recorded states, read instead of the hosts. */
   readonly state?: string;
+  /** A folder in which every state that was read is recorded. */
+  readonly save?: string;
+  /** Of a job that shares its work with others. */
+  readonly part?: Part;
+  /** Files, and folders of files, that other jobs wrote. */
+  readonly reports: readonly string[];
   readonly ssh: SshInputs;
   readonly token: string;
   readonly environment: string;
@@ -52,11 +59,27 @@ export function readInputs(get: (name: string) => string): Result<Inputs> {
   };
   const flag = (name: string, fallback: 'true' | 'false'): boolean =>
     oneOf(name, ['true', 'false'], fallback) === 'true';
+  const partOf = <T>(name: string, read: (text: string) => T | undefined, form: string): T | undefined => {
+    const value = get(name);
+    const found = value === '' ? undefined : read(value);
+    if (value !== '' && found === undefined) problems.push(malformed(name, value, form));
+    return found;
+  };
+  const shard = partOf('shard', readShard, `i/n, such as 1/4, with at most ${MOST_SHARDS} shards`);
+  const waves = partOf(
+    'wave',
+    readWaves,
+    'canary, a number from 1, one with all that follow (2+), or bastions',
+  );
+  const part = { ...(shard === undefined ? {} : { shard }), ...(waves === undefined ? {} : { waves }) };
   const inputs: Inputs = {
     command: oneOf('command', COMMANDS, 'auto'),
     policies: get('policies') || 'policies',
     ...optional('hosts', 'hosts'),
     ...optional('state', 'state'),
+    ...optional('save', 'save'),
+    ...(Object.keys(part).length === 0 ? {} : { part }),
+    reports: words(get('reports') || 'reports'),
     ssh: {
       ...optional('key', 'ssh-key'),
       ...optional('passphrase', 'ssh-key-passphrase'),
@@ -81,5 +104,8 @@ const unknownValue = (name: string, value: string, allowed: readonly string[]): 
     undefined,
     `It is one of: ${allowed.join(', ')}.`,
   );
+
+const malformed = (name: string, value: string, form: string): Problem =>
+  error('bad-input', `The input \`${name}\` cannot be \`${value}\`.`, undefined, `It is ${form}.`);
 
 const words = (text: string): readonly string[] => text.split(/[\s,]+/).filter((word) => word !== '');

@@ -1,6 +1,6 @@
 /** `plan`: what a pull request changes, as a comment, a summary, annotations and outputs. */
 import type { Marker } from '../github/port.js';
-import type { Problem } from '../problem.js';
+import type { Problem, Result } from '../problem.js';
 import { findingRows } from '../report/fold.js';
 import { planPage } from '../report/html/plan.js';
 import { jsonText } from '../report/json.js';
@@ -11,11 +11,31 @@ import { type PlanTotals, planTotals, planVerdict } from '../report/totals.js';
 import type { Plan } from '../rollout/model.js';
 import type { FailOn } from './inputs.js';
 import type { Context } from './ports.js';
-import { annotate, comment, linkTo, stop, summarise, told } from './publish.js';
+import { annotate, comment, linkTo, mayWrite, stop, summarise, told } from './publish.js';
 
 export async function plan(context: Context): Promise<void> {
-  const { inputs, event, runner, redact, useCases } = context;
-  const planned = await useCases.plan();
+  const planned = await context.useCases.plan();
+  return context.inputs.part?.shard === undefined ? publishPlan(context, planned) : deliver(context, planned);
+}
+
+/** A shard hands its part on. The job that puts the parts together comments, annotates and judges. */
+async function deliver(context: Context, planned: Result<Plan>): Promise<void> {
+  if (!planned.ok) {
+    await stop(context, 'The firewall plan could not be made', planned.problems);
+    return;
+  }
+  const { value } = planned;
+  context.runner.log(context.redact(planText(value, { colour: true })));
+  await output(context, value, planTotals(value));
+  await summarise(
+    context,
+    planMarkdown(value, { budget: SUMMARY_BUDGET, elsewhere: 'the JSON report', linkTo: linkTo(context) }),
+  );
+}
+
+/** A whole plan: comment, labels, summary, annotations, outputs, and the verdict of the check. */
+export async function publishPlan(context: Context, planned: Result<Plan>): Promise<void> {
+  const { inputs, event, runner, redact } = context;
   const pull = event.pull?.number;
   if (!planned.ok) {
     const report = await stop(context, 'The firewall plan could not be made', planned.problems);
@@ -81,7 +101,7 @@ async function label(
   { traffic, lockout }: PlanTotals,
 ): Promise<void> {
   const { inputs, event, github } = context;
-  if (!inputs.labels || pull === undefined || event.pull?.fork || inputs.token === '') return;
+  if (!inputs.labels || pull === undefined || !mayWrite(event) || inputs.token === '') return;
   const wanted = [
     ...(traffic.opened + traffic.possiblyOpened > 0 ? [LABELS.opened] : []),
     ...(traffic.closed + traffic.possiblyClosed > 0 ? [LABELS.closed] : []),

@@ -1,4 +1,5 @@
 /** What the commands of the action are handed: the runner, GitHub, and the use cases themselves. */
+import type { Report } from '../commands/report.js';
 import type { GitHubPort } from '../github/port.js';
 import type { Problem, Result } from '../problem.js';
 import type { Drift, Outcomes, Plan } from '../rollout/model.js';
@@ -44,6 +45,7 @@ export interface UseCases {
   plan(): Promise<Result<Plan>>;
   deploy(): Promise<Result<Outcomes>>;
   drift(): Promise<Result<Drift>>;
+  report(): Promise<Result<Report>>;
 }
 
 export interface Context {

@@ -4,6 +4,7 @@ import { formatProblem, type Level, type Place, type Problem, type Result } from
 import { SUMMARY_BUDGET } from '../report/markdown/budget.js';
 import type { LinkTo } from '../report/markdown/escape.js';
 import { problemsMarkdown } from '../report/markdown/problems.js';
+import type { GitHubEvent } from './event.js';
 import type { Context } from './ports.js';
 import { redactAll } from './secrets.js';
 
@@ -53,6 +54,10 @@ export async function told<T>(context: Context, result: Result<T>): Promise<T | 
 export const summarise = ({ runner, redact }: Context, markdown: string): Promise<void> =>
   runner.summary(redact(markdown));
 
+/** A run for a pull request from a fork gets a token that may only read; a run that follows one gets its own. */
+export const mayWrite = ({ pull, origin }: GitHubEvent): boolean =>
+  pull?.fork !== true || origin !== undefined;
+
 /** The sticky comment, where there is a pull request, a token that may write, and a wish for it. */
 export async function comment(
   context: Context,
@@ -62,7 +67,7 @@ export async function comment(
 ): Promise<void> {
   const { inputs, event, github, redact, runner } = context;
   if (pull === undefined || !inputs.comment) return;
-  if (event.pull?.fork) {
+  if (!mayWrite(event)) {
     runner.log(
       'This pull request comes from a fork, whose token may not comment: the report is in the job summary.',
     );

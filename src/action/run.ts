@@ -3,9 +3,11 @@ import { check } from './check.js';
 import { deploy } from './deploy.js';
 import { drift } from './drift.js';
 import { type Command, commandOf } from './event.js';
+import { ofFork } from './fork.js';
 import { plan } from './plan.js';
 import type { Context, UseCases } from './ports.js';
 import { stop } from './publish.js';
+import { report } from './report.js';
 import { redactAll } from './secrets.js';
 
 const NO_SECRETS =
@@ -16,6 +18,7 @@ const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<v
   plan: (context) => (canReadHosts(context) ? plan(context) : check(context, NO_SECRETS)),
   deploy,
   drift,
+  report,
 };
 
 /** Only a pull request may go without: elsewhere a missing key is a mistake that must be seen. */
@@ -33,7 +36,8 @@ export async function run(context: Context): Promise<void> {
     return;
   }
   context.runner.log(`${context.event.name}: ${command.value}`);
-  await HANDLERS[command.value]({ ...context, useCases: discreet(context) });
+  const known = await ofFork({ ...context, useCases: discreet(context) });
+  if (known !== undefined) await HANDLERS[command.value](known);
 }
 
 /** The use cases, with every secret taken out of what they answer. */
@@ -43,5 +47,6 @@ function discreet({ useCases, redact }: Context): UseCases {
     plan: async () => redactAll(await useCases.plan(), redact),
     deploy: async () => redactAll(await useCases.deploy(), redact),
     drift: async () => redactAll(await useCases.drift(), redact),
+    report: async () => redactAll(await useCases.report(), redact),
   };
 }

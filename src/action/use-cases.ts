@@ -6,12 +6,13 @@ import { drift } from '../commands/drift.js';
 import type { OpenPort, Reader } from '../commands/fleet.js';
 import { knownHostsTexts } from '../commands/known-hosts.js';
 import { plan } from '../commands/plan.js';
+import { report } from '../commands/report.js';
 import { openHosts } from '../host/open.js';
 import type { HostPort } from '../host/port.js';
 import { error, type Result } from '../problem.js';
 import type { Tell } from '../rollout/events.js';
 import type { Outcomes, Plan } from '../rollout/model.js';
-import { snapshotPort } from '../rollout/snapshots.js';
+import { recording, snapshotPort } from '../rollout/snapshots.js';
 import { readPlan } from '../rollout/stored.js';
 import type { GitHubEvent } from './event.js';
 import type { Commission, OpenUseCases } from './start.js';
@@ -21,7 +22,7 @@ export const openUseCases: OpenUseCases = (commission) => {
   const { inputs, event, log, signal } = commission;
   const opened: Reader[] = [];
   const hosts = remembering(overSsh(commission), opened);
-  const read = inputs.state === undefined ? hosts : recorded(inputs.state);
+  const read = recordedInto(inputs.save, inputs.state === undefined ? hosts : recorded(inputs.state));
   const common = {
     policies: inputs.policies,
     acceptLockoutRisk: inputs.acceptLockoutRisk,
@@ -29,10 +30,12 @@ export const openUseCases: OpenUseCases = (commission) => {
     tell: telling(log),
     ...(inputs.hosts === undefined ? {} : { hosts: inputs.hosts }),
   };
+  const shard = inputs.part?.shard;
   return {
     check: () => check(common),
-    plan: () => plan(common, read),
+    plan: () => plan({ ...common, ...(shard === undefined ? {} : { shard }) }, read),
     drift: () => drift(common, read),
+    report: () => report(inputs.reports),
     deploy: async (): Promise<Result<Outcomes>> => {
       const reviewed = await reviewedPlan(inputs.planFile);
       if (!reviewed.ok) return reviewed;
@@ -41,6 +44,7 @@ export const openUseCases: OpenUseCases = (commission) => {
           ...common,
           owner: ownerOf(event),
           signal,
+          ...(inputs.part === undefined ? {} : { part: inputs.part }),
           ...(reviewed.value === undefined ? {} : { reviewed: reviewed.value }),
         },
         hosts,
@@ -69,6 +73,15 @@ const overSsh =
 const recorded =
   (directory: string): OpenPort<Reader> =>
   async () => ({ ok: true, value: snapshotPort(directory), problems: [] });
+
+/** Beside what is done with it, every state that was read goes into a folder. */
+function recordedInto(directory: string | undefined, open: OpenPort<Reader>): OpenPort<Reader> {
+  if (directory === undefined) return open;
+  return async (chosen) => {
+    const port = await open(chosen);
+    return port.ok ? { ...port, value: recording(port.value, directory) } : port;
+  };
+}
 
 function remembering(open: OpenPort<HostPort>, opened: Reader[]): OpenPort<HostPort> {
   return async (chosen) => {

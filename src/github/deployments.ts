@@ -72,6 +72,24 @@ export async function mergedPull({ rest, owner, repo }: Client, commit: string):
   return (merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0])?.number;
 }
 
+/** Asked by branch: GitHub does not know the commits of a fork as commits of this repository's pull requests. */
+export async function openPull(
+  { rest, owner, repo }: Client,
+  repository: string,
+  branch: string,
+  commit: string,
+): Promise<number | undefined> {
+  const [from = ''] = repository.split('/');
+  const { data } = await rest.pulls.list({
+    owner,
+    repo,
+    state: 'open',
+    head: `${from}:${branch}`,
+    per_page: 100,
+  });
+  return data.find(({ head }) => head.sha === commit && head.repo?.full_name === repository)?.number;
+}
+
 export async function branchHead({ rest, owner, repo }: Client, branch: string): Promise<string> {
   return (await rest.repos.getBranch({ owner, repo, branch })).data.commit.sha;
 }

@@ -1,7 +1,14 @@
 /** The port, over GitHub's API. */
 import { type ClientOptions, connect } from './client.js';
 import { upsertComment } from './comments.js';
-import { branchHead, finishDeployment, mergedPull, setLabels, startDeployment } from './deployments.js';
+import {
+  branchHead,
+  finishDeployment,
+  mergedPull,
+  openPull,
+  setLabels,
+  startDeployment,
+} from './deployments.js';
 import { driftIssue } from './drift-issue.js';
 import { attempt, type Clock, type Operation } from './faults.js';
 import type { GitHubPort } from './port.js';
@@ -9,6 +16,7 @@ import type { GitHubPort } from './port.js';
 const OPERATIONS = {
   comment: { what: 'post the comment', permission: 'pull-requests: write' },
   issue: { what: 'keep the drift issue', permission: 'issues: write' },
+  fork: { what: 'find the pull request of the fork', permission: 'pull-requests: read' },
   pull: { what: 'find the merged pull request', permission: 'pull-requests: read' },
   head: { what: 'look up the newest commit of the branch', permission: 'contents: read' },
   labels: { what: 'label the pull request', permission: 'pull-requests: write' },
@@ -34,6 +42,7 @@ export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK):
     },
     driftIssue: (marker, report) => run('issue', () => driftIssue(client, marker, report)),
     mergedPull: (commit) => run('pull', () => mergedPull(client, commit)),
+    openPull: (repository, branch, commit) => run('fork', () => openPull(client, repository, branch, commit)),
     branchHead: (branch) => run('head', () => branchHead(client, branch)),
     setLabels: (pull, wanted, ours) => run('labels', () => setLabels(client, pull, wanted, ours)),
     startDeployment: (environment, commit, logUrl) =>

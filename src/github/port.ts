@@ -36,6 +36,11 @@ export interface GitHubPort {
   driftIssue(marker: Marker, report: DriftReport): Promise<Result<Posted>>;
   /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
   mergedPull(commit: string): Promise<Result<number | undefined>>;
+  /**
+   * The open pull request whose newest commit this is, from this branch of this repository; `undefined` when there is
+   * none, or it has moved on.
+   */
+  openPull(repository: string, branch: string, commit: string): Promise<Result<number | undefined>>;
   /** The commit that a branch is at now. */
   branchHead(branch: string): Promise<Result<string>>;
   /** Sets exactly these labels of ours on a pull request; others stay. */

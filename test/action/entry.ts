@@ -13,5 +13,6 @@ await start(process.env, ({ log }) => ({
   },
   deploy: async () => answers.deploy,
   drift: async () => answers.drift,
+  report: async () => answers.report,
   close: async () => {},
 }));

@@ -122,6 +122,7 @@ const githubOf = (scene: Scene, over: Partial<GitHubPort>): GitHubPort => {
     driftIssue: async () => done({ action: 'created', url: 'https://github.com/example/fleet/issues/9' }),
     mergedPull: async () => done(7),
     branchHead: async () => done(SHA),
+    openPull: async () => done(7),
     setLabels: async () => done({ action: 'updated' }),
     startDeployment: async () => done(5),
     finishDeployment: async () => done({ action: 'updated' }),
@@ -149,5 +150,6 @@ function useCasesOf(scene: Scene, answers: NonNullable<Staging['answers']>): Use
     plan: answer('plan', answers.plan),
     deploy: answer('deploy', answers.deploy),
     drift: answer('drift', answers.drift),
+    report: answer('report', answers.report),
   };
 }

@@ -32,7 +32,7 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
     },
     facts: readFacts(facts, text('addresses')),
     record: readRecord(text('record'), knownText(sections), knownGood),
-    notes: nativeChains(host, text('nft')),
+    notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft-rules'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
       ...(sections.has('counted') ? { before: keptCount(text('counted')) } : {}),
@@ -186,4 +186,26 @@ function nativeChains(host: Host, listing: string): readonly Problem[] {
     message: `${host.name}: the native nft table "${name}" filters as well (${chains.join(', ')}); it is not part of what is compared.`,
     hint: 'A packet must pass it too.',
   }));
+}
+
+/** Rules in the tables of iptables that were made with nft: a deploy looks closer, and refuses what is shown wrongly. */
+function nativeRules(host: Host, listing: string): readonly Problem[] {
+  const rules = listing
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [family = '', table = '', chain = '', number = ''] = line.split(' ');
+      return `rule ${number} of ${chain} (table ${family} ${table})`;
+    });
+  const [first] = rules;
+  if (first === undefined) return [];
+  const more = rules.length > 1 ? ` and ${rules.length - 1} more` : '';
+  return [
+    {
+      id: 'native-nft-rules',
+      level: 'warning',
+      message: `${host.name}: ${first}${more} was made with nft, and iptables-save shows another rule in its place; so does this plan.`,
+      hint: 'Move it into an nft table of another name, or make it with iptables; a deploy refuses until then.',
+    },
+  ];
 }

@@ -66,3 +66,11 @@ test('what others drop that no host can do without is told', async () => {
   expect(await of('loopback-blocked', live)).toMatchObject([{ source: { file: 'web-1 live v4', line: 2 } }]);
   expect(await of('loopback-blocked', '*mangle\n-A PREROUTING -i eth9 -j DROP\nCOMMIT\n')).toEqual([]);
 });
+
+test('what the host noted of itself stands among the findings', async () => {
+  const fleet = fleetOf({ hosts: HOSTS });
+  const notes = [{ id: 'native-nft-rules', level: 'warning', message: 'Made with nft.' }] as const;
+  const port = modelFleet({ 'web-1': modelHost({ state: { notes } }) });
+  const [host] = (await planFleet(fleet, fleet.hosts, port, { commit: 'abc' })).hosts;
+  expect(host?.findings).toContainEqual({ ...notes[0] });
+});

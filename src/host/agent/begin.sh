@@ -124,6 +124,7 @@ snapshot() {
   {
     iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
   } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
+  rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
   for family in v4 v6; do
     awk -v steps="$DIR/forward.$family" '
       / (is|contains) incompatible/ { exit 1 }
@@ -170,6 +171,10 @@ rehearse() {
   DIR=$1
   load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
   live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the rules of this host, once loaded, are others than those that were saved'
+  lost=$(rule_shapes | lost_in_saving "$DIR/shapes")
+  if [ -n "$lost" ]; then
+    fail "$lost was made with nft, and iptables-save shows it as another rule than it is; move it into an nft table of another name, or make it with iptables"
+  fi
   steps forward || fail 'the new rules do not load'
   {
     live | normal >"$DIR/expected.normal" && part owned <"$DIR/expected.normal" >"$DIR/expected.owned" &&

@@ -189,6 +189,7 @@ read_state() {
   section live-sets save_sets
   section other other_backend
   section nft nft_chains
+  section nft-rules rules_of_nft
   section boot boot_facts
   find_loader
   file_section saved-v4 "$BOOT_V4"

@@ -96,3 +96,54 @@ load_boot() {
 load_sets() {
   awk '{ print } $1 == "create" { print "flush " $2 }' "$1" | ipset -exist restore
 }
+
+# One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
+# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it.
+rule_shapes() {
+  if ! has nft; then return 0; fi
+  nft --debug=netlink list ruleset 2>/dev/null | awk '
+    function shown() {
+      if (rule != "") print rule, ++number[rule], lookups + 0, loads + 0, ranges + 0, names "."
+      rule = names = ""
+      lookups = loads = ranges = 0
+    }
+    /^ip6? (filter|nat|mangle|raw|security) [^@]/ { shown(); rule = $1 " " $2 " " $3; next }
+    !/^  \[ / { shown(); next }
+    $2 == "lookup" { lookups++ }
+    $3 == "load" { loads++ }
+    $2 == "range" || $3 ~ /^(gt|gte|lt|lte)$/ { ranges = 1 }
+    $2 == "match" || $2 == "target" { names = names $4 "," }
+    END { shown() }'
+}
+
+# iptables-save 1.8.9 shows a rule that was made with nft as another one, and calls that a success: a set of ports is
+# gone from it, or an address has taken the place of a range. Of the shapes $1 of the rules that were saved, prints the
+# first rule that has lost something in those that came of what was saved, on standard input. Extensions that differ are
+# those of another version of iptables, which writes the same rule in another way, and prove nothing.
+lost_in_saving() {
+  awk -v saved="$1" '
+    BEGIN {
+      while ((getline line < saved) > 0) {
+        split(line, is)
+        chain = is[1] " " is[2] " " is[3]
+        before[chain, is[4]] = line
+        count[chain] = is[4]
+      }
+    }
+    { chain = $1 " " $2 " " $3; now[chain, $4] = $0; left[chain] = $4; order[++rules] = chain SUBSEP $4 }
+    END {
+      for (at = 1; at <= rules; at++) {
+        split(order[at], key, SUBSEP)
+        if (count[key[1]] != left[key[1]]) continue
+        split(before[key[1], key[2]], was)
+        split(now[key[1], key[2]], is)
+        if (was[5] > is[5] || (was[8] == is[8] && (was[6] > is[6] || was[7] > is[7]))) {
+          print "rule " is[4] " of " is[3] " (table " is[1] " " is[2] ")"
+          exit
+        }
+      }
+    }'
+}
+
+# Rules that look up a set, which no version of iptables-nft does in these tables: as it seems, made with nft.
+rules_of_nft() { rule_shapes | awk '$5 > 0 { print $1, $2, $3, $4 }'; }

@@ -14,7 +14,7 @@ for name in "$@"; do
   fi
   echo "== $name: $(chroot "$root" iptables --version)"
   SALLYPORT_IPTABLES_ROOT="$root" NODE_OPTIONS='--experimental-vm-modules --disable-warning=ExperimentalWarning' \
-    npx jest --selectProjects conformance --testPathPatterns 'conformance/netfilter/(corpus|properties|upstream|rulesets)' ||
+    npx jest --selectProjects conformance --testPathPatterns 'conformance/(netfilter/(corpus|properties|upstream|rulesets)|host/saving)' ||
     failed="$failed $name"
 done
 [ -z "$failed" ] || { echo "differences:$failed" >&2; exit 1; }

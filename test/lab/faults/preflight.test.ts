@@ -79,6 +79,29 @@ fault(
 );
 
 fault(
+  'C8b',
+  'iptables-save shows a rule that was made with nft as another one',
+  'the plan says so, and the change is refused',
+  async () => {
+    const { host, client } = await scenes.host();
+    await host.must("nft add rule ip filter INPUT 'tcp dport { 7, 9 } drop'");
+    const before = await standOf(host);
+    const state = await client.state(host);
+    expect(state.live.v4).toContain('-A INPUT -p tcp -j DROP');
+    expect(state.notes).toMatchObject([
+      {
+        id: 'native-nft-rules',
+        level: 'warning',
+        message: expect.stringContaining('INPUT (table ip filter)'),
+      },
+    ]);
+    const { result } = await client.deploy(host, open(81));
+    expect(result).toMatchObject(refusedBecause('INPUT (table ip filter) was made with nft'));
+    await expectOld(host, before);
+  },
+);
+
+fault(
   'C9',
   'the xtables lock is held by another program',
   'refused or rolled back in time; the old rules stand',

@@ -18,7 +18,6 @@ export async function adopt(
     adoptFleet(fleet, files.value, hosts, port, {
       ...options,
       date: options.today ?? new Date().toISOString().slice(0, 10),
-      inWords: () => undefined,
     }),
   );
 }

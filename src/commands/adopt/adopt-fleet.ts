@@ -19,14 +19,7 @@ import { placeHost } from '../../rollout/place.js';
 import { compareTraffic } from '../../traffic/compare.js';
 import type { TrafficDiff } from '../../traffic/model.js';
 import { checkHost } from '../check.js';
-import {
-  type Asking,
-  type Candidate,
-  candidatesFor,
-  entryBehind,
-  fromRole,
-  type InWords,
-} from './candidates.js';
+import { type Asking, type Candidate, candidatesFor, entryBehind, fromRole } from './candidates.js';
 import { type Deployed, deployedOn, sinceDeploy } from './deployed.js';
 import { type Difference, differencesOf, type Sides, withDifferences } from './differences.js';
 import { applyEdits, type Edit, type Files, fileOf } from './edits.js';
@@ -35,7 +28,6 @@ import { differenceWords } from './words.js';
 export interface AdoptFleetOptions {
   /** `YYYY-MM-DD`. */
   readonly date: string;
-  readonly inWords: InWords;
   readonly parallel?: number;
   readonly tell?: Tell;
 }
@@ -168,7 +160,6 @@ const asking = ({ fleet, files, options }: Work, { host, differences }: Subject)
   differences,
   files,
   date: options.date,
-  inWords: options.inWords,
 });
 
 /** What a role or a network says is of several hosts: it changes when all of them changed alike. */

@@ -1,5 +1,6 @@
 /** What could be written into the policy for one difference, the best words first. Whether it holds is proved elsewhere. */
 import { isOwned, ownedChain, setName } from '../../compile/names.js';
+import { ruleToPolicy } from '../../import/import.js';
 import { BUILT_IN_CHAINS, FAMILIES, type Family } from '../../netfilter/model.js';
 import type { Fleet, Host, PolicyRule } from '../../policy/fleet.js';
 import type { Place } from '../../problem.js';
@@ -20,14 +21,9 @@ export interface Asking {
   readonly files: Files;
   /** `YYYY-MM-DD`. */
   readonly date: string;
-  /** How one rule of iptables is said in the words of the policy, where it can be. */
-  readonly inWords: InWords;
   /** All that differs on this host. */
   readonly differences: readonly Difference[];
 }
-
-/** The entry of `input`, `output` or `forward` for a rule, without its reason. */
-export type InWords = (rule: Standing['rule'], families: readonly Family[]) => Entry | undefined;
 
 /** Somebody must take it over. */
 const OWNER = 'to-be-named';
@@ -56,25 +52,43 @@ const LISTS: { readonly [chain: string]: 'input' | 'output' | 'forward' } = {
   FORWARD: 'forward',
 };
 
+/** In the words of the policy where it has some, else as a literal rule. */
 function added({ table, chain, rules, families }: Of<'added'>, asking: Asking): readonly Candidate[] {
   const builtIn = BUILT_IN_CHAINS[table].find((name) => name === chain || ownedChain(name) === chain);
   const [first] = rules;
   if (builtIn === undefined || first === undefined || isOwned(first.rule.target?.name ?? '')) return [];
-  const { host, date } = asking;
-  const reason = `Adopted from drift on ${date}`;
-  const list = table === 'filter' ? LISTS[builtIn] : undefined;
-  const words = list === undefined ? undefined : asking.inWords(first.rule, families);
+  const { host, fleet, date } = asking;
+  const adopted = `Adopted from drift on ${date}`;
+  const words = ruleToPolicy(first.rule, {
+    table,
+    chain: builtIn,
+    families,
+    networks: fleet.networks,
+    interfaces: host.interfaces,
+    reason: '',
+  });
+  const comment = words?.entry.reason;
+  const reason = comment === undefined || comment === '' ? adopted : `${adopted}: ${comment}`;
   const literal: Entry = {
     rule: first.rule.text,
     ...(table === 'filter' ? {} : { table }),
     chain: builtIn,
     ...familyOf(families),
-    reason: `${reason}; owner ${OWNER}`,
+    reason: `${adopted}; owner ${OWNER}`,
   };
   return [
-    ...(words === undefined || list === undefined
+    ...(words === undefined || words.list === 'raw'
       ? []
-      : [written(host, list, { ...words, reason, owner: OWNER }, first)]),
+      : [
+          written(
+            host,
+            words.list,
+            words.list === 'nat'
+              ? { ...words.entry, reason: `${reason}; owner ${OWNER}` }
+              : { ...words.entry, reason, owner: OWNER },
+            first,
+          ),
+        ]),
     written(host, 'raw', literal, first),
   ];
 }

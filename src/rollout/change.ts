@@ -45,7 +45,7 @@ export function changeOf(fleet: Fleet, ready: Ready, saved: Placed, run: Run): C
   };
 }
 
-const textOf = (ruleset: Ruleset): RulesText => ({
+export const textOf = (ruleset: Ruleset): RulesText => ({
   v4: printTables(ruleset.v4),
   v6: printTables(ruleset.v6),
   sets: printSets(ruleset.sets),

@@ -134,7 +134,13 @@ function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
       rollout,
       verdict.kind === 'unchanged'
         ? { ...known, outcome: 'unchanged', phase: 'done', reason: '' }
-        : { ...known, outcome: verdict.kind, phase: verdict.phase, reason: verdict.reason },
+        : {
+            ...known,
+            outcome: verdict.kind,
+            phase: verdict.phase,
+            reason: verdict.reason,
+            ...(verdict.changed === undefined ? {} : { changed: verdict.changed }),
+          },
     );
   }
 }

@@ -34,7 +34,11 @@ export function mergePlans(plans: readonly Delivered<Plan>[]): Result<Plan> {
   });
   return {
     ok: true,
-    value: { ...planOf(ordered, commit), ...(names === undefined ? {} : { names }) },
+    value: {
+      ...planOf(ordered, commit),
+      states: Object.assign({}, ...plans.map(({ value }) => value.states ?? {})),
+      ...(names === undefined ? {} : { names }),
+    },
     problems: missing.map((shard) => shardMissing(shard, part?.fleet ?? [])),
   };
 }

@@ -7,6 +7,7 @@ import { type Assessed, readAndAssess } from './assess.js';
 import type { Tell } from './events.js';
 import type { HostPlan, Plan } from './model.js';
 import { policyNames } from './names.js';
+import { statesOf } from './states.js';
 
 export interface PlanOptions {
   readonly commit?: string;
@@ -30,6 +31,7 @@ export async function planFleet(
       assessed.map(({ plan }) => plan),
       options.commit,
     ),
+    states: statesOf(assessed, fleet.ownership),
     names: policyNames(fleet),
   };
 }

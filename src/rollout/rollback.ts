@@ -62,7 +62,7 @@ async function transactIfGood(
   run: Run,
   report: Parameters<HostPort['transact']>[2],
 ): Promise<TransactionResult> {
-  const verdict = preflight(assessed, undefined);
+  const verdict = preflight(assessed);
   if (verdict.kind === 'go')
     return port.transact(assessed.host, changeOf(fleet, verdict.ready, verdict.saved, run), report);
   return verdict.kind === 'unchanged'
@@ -89,7 +89,7 @@ export async function takeBack(
   if (!live.ok || !old.ok) return keeps('Its state could not be read.');
   const saved = placeHost(fleet, host, state, ownedPart(old.value, fleet.ownership));
   if (!saved.ok || !saved.value.saved.ok) return keeps('Its saved files could not be read.');
-  const ready = { host, state, placed: live.value };
+  const ready = { host, state, placed: live.value, ownership: fleet.ownership };
   const result = await port.transact(host, changeOf(fleet, ready, saved.value.saved.value, run), () => {});
   return result.outcome === 'confirmed'
     ? {

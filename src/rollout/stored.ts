@@ -28,21 +28,19 @@ const FLOWS = listOf(FLOW);
 
 const DIFF = shape({ added: listOf(CHANGE), removed: listOf(CHANGE), moved: listOf(CHANGE), text });
 
+const SET_DIFF = shape({
+  name: text,
+  added: TEXTS,
+  removed: TEXTS,
+  options: maybe(shape({ before: text, after: text })),
+});
+
 const HOST_PLAN = shape({
   host: text,
   status: oneOf('changed', 'unchanged', 'unreachable', 'error'),
   ...{ reason: maybe(text), live: maybe(text), next: maybe(text) },
   rules: maybe(shape({ v4: DIFF, v6: DIFF })),
-  sets: maybe(
-    listOf(
-      shape({
-        name: text,
-        added: TEXTS,
-        removed: TEXTS,
-        options: maybe(shape({ before: text, after: text })),
-      }),
-    ),
-  ),
+  sets: maybe(listOf(SET_DIFF)),
   traffic: maybe(
     shape({
       ...{ equal: flag, proved: flag, why: maybe(text), omitted: maybe(number) },
@@ -64,8 +62,12 @@ const HOST_PLAN = shape({
 
 const SHARD = { index: number, of: number };
 
+const STATE = shape({ v4: text, v6: text, sets: text });
+const STATE_DIFF = shape({ v4: DIFF, v6: DIFF, sets: listOf(SET_DIFF) });
+
 const PLAN = shape({
   ...{ version: oneOf(1), commit: orNull(text), digest: text, hosts: listOf(HOST_PLAN) },
+  states: maybe(mapOf(STATE)),
   names: maybe(shape({ networks: mapOf(TEXTS), hosts: mapOf(TEXTS), services: mapOf(TEXTS) })),
   shard: maybe(shape({ ...SHARD, fleet: TEXTS })),
 });
@@ -80,6 +82,7 @@ const OUTCOMES = shape({
       ),
       ...{ wave: number, phase: text, reason: text, seconds: number },
       drops: maybe(shape({ before: orNull(number), during: number })),
+      changed: maybe(shape({ since: maybe(STATE_DIFF), next: STATE_DIFF })),
     }),
   ),
   part: maybe(shape({ shard: maybe(shape(SHARD)), fleet: listOf(shape({ number, hosts: TEXTS })) })),

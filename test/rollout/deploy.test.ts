@@ -325,7 +325,14 @@ describe('bound to a reviewed plan', () => {
     const outcomes = await deploy({ reviewed });
     const refused = outcomes.hosts.find(({ host: name }) => name === 'web-3');
     expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
-    expect(refused?.reason).toMatch(/^plan-changed: the live rules are not those that the reviewed plan saw/);
+    expect(refused?.reason).toMatch(
+      /^plan-changed: the live rules are not those that the reviewed plan saw: "INPUT -p tcp .*5432 .*" is there\./,
+    );
+    expect(refused?.changed?.since?.v4.added.map(({ text }) => text)).toEqual([
+      '-p tcp -m tcp --dport 5432 -j ACCEPT',
+    ]);
+    expect(refused?.changed?.next.v4.added.map(({ chain }) => chain)).toContain('SALLYPORT-INPUT');
+    expect(outcomes.hosts[0]?.changed).toBeUndefined();
     expect(short(outcomes)).toContain('2 web-4 confirmed');
   });
 

@@ -1,10 +1,20 @@
 /** What became of every host of a rollout, as Markdown: job summary, and the note on the merged pull request. */
 import type { Outcome, Outcomes } from '../../rollout/model.js';
-import { OUTCOME_MEANING, secondsText, waveText } from '../outcomes.js';
+import {
+  NEXT,
+  NOT_KEPT,
+  NOTHING,
+  OUTCOME_MEANING,
+  SINCE,
+  secondsText,
+  type Unreviewed,
+  unreviewed,
+  waveText,
+} from '../outcomes.js';
 import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
-import { count, grouped, shortCommit } from '../words.js';
+import { count, grouped, list, shortCommit } from '../words.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
-import { code, prose } from './escape.js';
+import { code, fence, html, prose } from './escape.js';
 
 export interface OutcomesMarkdownOptions {
   /** Default: a comment's. */
@@ -36,8 +46,10 @@ export function outcomesMarkdown(outcomes: Outcomes, options: OutcomesMarkdownOp
     fixed(
       `## Firewall deploy${where}\n\n> [!${good ? 'TIP' : 'CAUTION'}]\n> **${prose(outcomesVerdict(outcomes))}.**\n\n`,
     ),
+    ...(outcomes.stopped === undefined ? [] : [fixed(`${prose(outcomes.stopped.slice(0, 1000))}\n\n`)]),
     ...(good ? [] : [fixed(`### What now\n\n${whatNow(outcomes)}\n`)]),
     ...(outcomes.hosts.length === 0 ? [] : [table(outcomes, options)]),
+    ...changes(outcomes, options),
     fixed(commit),
   ];
   return assemble(sections, options.budget ?? COMMENT_BUDGET);
@@ -62,6 +74,32 @@ function table(outcomes: Outcomes, { elsewhere }: OutcomesMarkdownOptions): Sect
     left: (left) =>
       `\n_${count(left, 'more host')} did not fit here: see ${elsewhere ?? 'the whole report'}._\n`,
   };
+}
+
+function changes(outcomes: Outcomes, { elsewhere }: OutcomesMarkdownOptions): readonly Section[] {
+  const groups = unreviewed(outcomes);
+  if (groups.length === 0) return [];
+  return [
+    {
+      head: '### Not as reviewed\n\n',
+      items: groups.map(folded),
+      tail: '',
+      rank: 2,
+      left: (left) =>
+        `_${count(left, 'more difference')} did not fit here: see ${elsewhere ?? 'the whole report'}._\n\n`,
+    },
+  ];
+}
+
+function folded({ hosts, since, next }: Unreviewed): string {
+  const half = (title: string, text: string | undefined, none: string): string =>
+    `${title}:\n\n${text === undefined || text === '' ? none : fence(text, 'diff')}\n\n`;
+  return [
+    `<details><summary>${html(list(hosts, 8))}</summary>\n\n`,
+    half(SINCE, since, since === undefined ? NOT_KEPT : NOTHING),
+    half(NEXT, next, NOTHING),
+    '</details>\n\n',
+  ].join('');
 }
 
 const row = ({ host, outcome, wave, seconds, phase, reason }: Outcome): string => {

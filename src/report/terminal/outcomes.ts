@@ -1,11 +1,22 @@
 /** What became of every host of a rollout, and what each host says of itself, as terminal text. */
 import type { Reading } from '../../host/port.js';
 import type { Outcomes } from '../../rollout/model.js';
-import { OUTCOME_MEANING, secondsText, waveText } from '../outcomes.js';
+import {
+  NEXT,
+  NOT_KEPT,
+  NOTHING,
+  OUTCOME_MEANING,
+  SINCE,
+  secondsText,
+  type Unreviewed,
+  unreviewed,
+  waveText,
+} from '../outcomes.js';
 import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
-import { visible } from '../visible.js';
-import { shortCommit, shortDigest } from '../words.js';
+import { visible, visibleLines } from '../visible.js';
+import { list, shortCommit, shortDigest } from '../words.js';
 import { columns, type Paint, paint, type TextOptions } from './paint.js';
+import { diffColour } from './plan.js';
 
 const COLOURS: { readonly [name in OutcomeName]: 'green' | 'yellow' | 'red' | 'dim' } = {
   confirmed: 'green',
@@ -33,7 +44,25 @@ export function outcomesText(outcomes: Outcomes, options: TextOptions): string {
   });
   const good = allDeployed(outcomes);
   const verdict = colours.bold(colours[good ? 'green' : 'red'](`${outcomesVerdict(outcomes)}.`));
-  return `${table}${table === '' ? '' : '\n'}${verdict}\n${good ? '' : whatNow(outcomes, colours)}`;
+  const stopped = outcomes.stopped === undefined ? '' : `${visible(outcomes.stopped)}\n`;
+  return [
+    `${table}${table === '' ? '' : '\n'}${verdict}\n${stopped}`,
+    good ? '' : whatNow(outcomes, colours),
+    ...unreviewed(outcomes).map((group) => changesText(group, colours)),
+  ].join('');
+}
+
+function changesText({ hosts, since, next }: Unreviewed, colours: Paint): string {
+  const half = (title: string, text: string): string =>
+    `  ${title}:\n${visibleLines(text)
+      .split('\n')
+      .map((line) => `    ${diffColour(line, colours)}\n`)
+      .join('')}`;
+  return [
+    `\n${colours.bold(visible(list(hosts, 8)))}\n`,
+    half(SINCE, since === undefined ? NOT_KEPT : since || NOTHING),
+    half(NEXT, next || NOTHING),
+  ].join('');
 }
 
 const plain = (text: string): string => text;

@@ -154,7 +154,17 @@ function unproved(plan: Plan, colours: Paint): string {
   const lines = plan.hosts
     .filter((host) => host.traffic?.proved === false)
     .map((host) => `  ${visible(host.host)} ${visible(host.traffic?.why ?? '')}\n`);
-  return lines.length === 0 ? '' : `${colours.bold('Traffic not fully proved')}\n${lines.join('')}`;
+  const cut = plan.hosts
+    .filter((host) => (host.traffic?.omitted ?? 0) > 0)
+    .map(
+      (host) => `  ${visible(host.host)} ${count(host.traffic?.omitted ?? 0, 'row')} beyond those counted\n`,
+    );
+  return [
+    lines.length === 0 ? '' : `${colours.bold('Traffic not fully proved')}\n${lines.join('')}`,
+    cut.length === 0 ? '' : `${colours.bold('More traffic than can be listed')}\n${cut.join('')}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
 }
 
 export const LEVEL_COLOUR = { error: 'red', warning: 'yellow', note: 'cyan' } as const;
@@ -180,7 +190,7 @@ export function rulesBlock(group: DiffGroup, colours: Paint, options: TextOption
   return `${colours.bold(title)}\n${hosts}${body}`;
 }
 
-function diffColour(line: string, colours: Paint): string {
+export function diffColour(line: string, colours: Paint): string {
   if (line.startsWith('+')) return colours.green(line);
   if (line.startsWith('-')) return colours.red(line);
   return line.startsWith('@@') ? colours.cyan(line) : colours.dim(line);

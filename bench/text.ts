@@ -43,6 +43,13 @@ export async function textBench(folder: string): Promise<readonly Row[]> {
     3,
   );
   await add(
+    'check, the same 1,000 hosts',
+    ['check', '--policies', fleet],
+    [0],
+    { seconds: 4, megabytes: 400 },
+    3,
+  );
+  await add(
     'compare, 300 rules',
     ['compare', file('a.v4', typical(300, 0)), file('b.v4', typical(300, 1))],
     [2],

@@ -1,8 +1,9 @@
 /**
- * Bundles the action and the command-line tool into `dist/`: one file each, no node_modules needed, the same bytes on
- * every machine. `--check` builds in memory and fails when `dist/` is stale; `--out DIR` writes elsewhere.
+ * Bundles the action (`dist/index.js`) and the command-line tool (`dist/cli.js` and its parts in `dist/cli/`): no
+ * node_modules needed, the same bytes on every machine. `--check` builds in memory and fails when `dist/` is stale;
+ * `--out DIR` writes elsewhere.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -36,9 +37,8 @@ const banner = [
 
 const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 
-const result = await build({
+const shared = {
   absWorkingDir: root,
-  entryPoints: { index: 'src/action/main.ts', cli: 'src/cli/main.ts' },
   bundle: true,
   format: 'esm',
   platform: 'node',
@@ -54,27 +54,56 @@ const result = await build({
   outdir: out,
   write: false,
   logLevel: 'warning',
-});
+};
 
-const stale = [];
-for (const file of result.outputFiles) {
-  const shebang = file.path.endsWith('cli.js') ? '#!/usr/bin/env node\n' : '';
-  const text = shebang + file.text;
-  if (check) {
-    let committed = '';
-    try {
-      committed = readFileSync(file.path, 'utf8');
-    } catch {}
-    if (committed !== text) stale.push(relative(root, file.path));
-  } else {
-    mkdirSync(dirname(file.path), { recursive: true });
-    writeFileSync(file.path, text, { mode: shebang ? 0o755 : 0o644 });
-    console.log(`${relative(root, file.path)}  ${(text.length / 1e6).toFixed(2)} MB`);
-  }
+const results = await Promise.all([
+  build({ ...shared, entryPoints: { index: 'src/action/main.ts' } }),
+  // Each command reads only the parts that it needs: reading all of them takes longer than most commands.
+  build({
+    ...shared,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    splitting: true,
+    chunkNames: 'cli/[name]-[hash]',
+  }),
+]);
+
+const built = new Map(
+  results
+    .flatMap(({ outputFiles }) => outputFiles)
+    .map(({ path, text }) => [path, path === join(out, 'cli.js') ? `#!/usr/bin/env node\n${text}` : text]),
+);
+
+/** Parts of the command-line tool from a build before. */
+function partsBefore() {
+  const folder = join(out, 'cli');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /-[A-Z0-9]{8}\.js$/.test(name))
+    .map((name) => join(folder, name));
 }
-if (stale.length > 0) {
-  console.error(
-    `${stale.join(' and ')} ${stale.length === 1 ? 'is' : 'are'} stale. Run "npm run build" and commit the result.`,
-  );
-  process.exit(1);
+
+const left = partsBefore().filter((path) => !built.has(path));
+
+if (check) {
+  const other = [...built].filter(([path, text]) => !existsSync(path) || readFileSync(path, 'utf8') !== text);
+  const stale = [...other.map(([path]) => path), ...left].map((path) => relative(root, path));
+  if (stale.length > 0) {
+    const names =
+      stale.length > 3 ? `${stale.slice(0, 3).join(', ')} and ${stale.length - 3} more` : stale.join(' and ');
+    console.error(`Stale: ${names}. Run "npm run build" and commit the result.`);
+    process.exit(1);
+  }
+} else {
+  for (const path of left) rmSync(path);
+  for (const [path, text] of built) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text, { mode: path === join(out, 'cli.js') ? 0o755 : 0o644 });
+  }
+  for (const [name, part] of [
+    ['index.js', (path) => path === join(out, 'index.js')],
+    ['cli.js and its parts', (path) => path !== join(out, 'index.js')],
+  ]) {
+    const bytes = [...built].filter(([path]) => part(path)).reduce((sum, [, text]) => sum + text.length, 0);
+    console.log(`${name}  ${(bytes / 1e6).toFixed(2)} MB`);
+  }
 }

@@ -1,10 +1,11 @@
-/** `npm run bench [text|hosts|start]`: figures and ratios of one run. Exit status 1 when one misses its limit. */
+/** `npm run bench [start|text|plan|hosts]`: figures and ratios of one run. Exit status 1 when one misses its limit. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostBench } from './hosts.js';
 import { CLI, measure, ROOT } from './measure.js';
+import { planBench } from './plan.js';
 import { kept, line, type Row } from './report.js';
 import { textBench } from './text.js';
 
@@ -31,6 +32,7 @@ async function startBench(): Promise<readonly Row[]> {
 const BENCHES: { readonly [name: string]: (folder: string) => Promise<readonly Row[]> } = {
   start: startBench,
   text: textBench,
+  plan: planBench,
   hosts: hostBench,
 };
 

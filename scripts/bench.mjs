@@ -1,4 +1,4 @@
-/** Bundles `bench/main.ts` and runs it; words on the command line choose benchmarks: start, text, hosts. */
+/** Bundles `bench/main.ts` and runs it; words on the command line choose benchmarks: start, text, plan, hosts. */
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -13,7 +13,10 @@ try {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    loader: { '.sh': 'text' },
+    loader: { '.sh': 'text', '.css': 'text' },
+    banner: {
+      js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
+    },
     outfile,
     logLevel: 'warning',
   });

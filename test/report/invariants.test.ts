@@ -8,6 +8,8 @@ import { driftMarkdown } from '../../src/report/markdown/drift.js';
 import { code, fence, prose } from '../../src/report/markdown/escape.js';
 import { outcomesMarkdown } from '../../src/report/markdown/outcomes.js';
 import { planMarkdown } from '../../src/report/markdown/plan.js';
+import { comparisonText } from '../../src/report/terminal/comparison.js';
+import { planText } from '../../src/report/terminal/plan.js';
 import type { HostPlan, Plan } from '../../src/rollout/model.js';
 import { decided, flow, NO_DIFF, NO_TRAFFIC, unchanged } from './example.js';
 
@@ -317,4 +319,23 @@ test('thousands of hosts in a drift report and a rollout stay within the limits'
   }
   expect(drift).toContain('3,000 of 3,000 hosts drifted');
   expect(deploy).toContain('Deploy failed: 3,000 refused');
+});
+
+test('rows that were cut are told, in every report', () => {
+  const [whole] = planWith('x').hosts;
+  const { traffic } = whole ?? {};
+  if (whole === undefined || traffic === undefined) throw new Error('There is traffic.');
+  const hosts = [{ ...whole, traffic: { ...traffic, proved: true, omitted: 1234 } }];
+  const plan: Plan = { version: 1, commit: null, digest: 'sha256:0', hosts };
+  expect(planMarkdown(plan)).toContain('1,234 rows of traffic beyond those counted here');
+  expect(planMarkdown(plan)).toContain('and more than can be listed on 1 host');
+  expect(planPage(plan)).toContain('1,234 more rows of traffic.');
+  expect(planText(plan, { colour: false })).toContain('1,234 rows beyond those counted');
+  expect(comparisonText(plan, { colour: false })).toContain('and 1,234 rows more than can be listed');
+});
+
+test('the page needs nothing but itself', () => {
+  const page = planPage(planWith('x'));
+  expect(page).not.toMatch(/\b(?:src|href|srcset|action)=|url\(|@import|\bimport\(|fetch\(|https?:/);
+  expect(page).toContain("default-src 'none'");
 });

@@ -41,10 +41,11 @@ export function planPage(plan: Plan): string {
 <p class="verdict">${text(planVerdict(totals))}.</p>
 <p class="soft">${text(plan.digest)}${plan.commit === null ? '' : `, commit ${text(shortCommit(plan.commit))}`}</p>
 ${numbers(totals)}
-<div class="search"><input type="search" id="search" placeholder="Search hosts, ports, addresses, rules" aria-label="Search"></div>
+<div class="search"><input type="search" id="search" placeholder="Search hosts, ports, addresses, rules" aria-label="Search"> <output id="found" class="soft"></output></div>
 ${TRAFFIC_KINDS.map((kind) => traffic(kind, trafficRows(plan, kind), naming)).join('')}
+${section('Not proved, or more than can be listed', plan.hosts.flatMap(unsure))}
 ${findings(findingRows(plan.hosts))}
-${section('Rules', diffGroups(plan).map(diff))}
+${section('Rules', rules(diffGroups(plan)))}
 ${section('Hosts', plan.hosts.map(host))}
 </main>
 <script>${SEARCH}</script>
@@ -60,20 +61,28 @@ const text = (value: string): string =>
 /** What our own messages put between backticks is code. */
 const rich = (value: string): string => text(value).replace(/`([^`]+)`/g, '<code>$1</code>');
 
-/** Every word must be found; sections without anything found go as well. */
+/** Every word must be found; parts without anything found go as well. Texts are read once, at the first letter. */
 const SEARCH = `
 const input = document.getElementById('search');
+const found = document.getElementById('found');
+let parts;
 input.addEventListener('input', () => {
+  parts ??= [...document.querySelectorAll('section')].map((part) => ({
+    part,
+    items: [...part.querySelectorAll('[data-item]')].map((item) => [item, item.textContent.toLowerCase()]),
+  }));
   const words = input.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  for (const part of document.querySelectorAll('section')) {
-    let found = 0;
-    for (const item of part.querySelectorAll('[data-item]')) {
-      const text = item.textContent.toLowerCase();
+  let sum = 0;
+  for (const { part, items } of parts) {
+    let shown = 0;
+    for (const [item, text] of items) {
       item.hidden = !words.every((word) => text.includes(word));
-      if (!item.hidden) found += 1;
+      if (!item.hidden) shown += 1;
     }
-    part.hidden = found === 0;
+    part.hidden = shown === 0;
+    sum += shown;
   }
+  found.textContent = words.length === 0 ? '' : sum + ' found';
 });
 `;
 
@@ -149,10 +158,27 @@ function findings(rows: readonly FindingRow[]): string {
   return section('Findings', rows.map(line));
 }
 
-function diff(group: DiffGroup): string {
+/** What nobody may take for all there is. */
+function unsure({ host: name, traffic: diff }: HostPlan): readonly string[] {
+  const words = [
+    ...(diff?.proved === false ? [diff.why ?? 'The proof was ended.'] : []),
+    ...((diff?.omitted ?? 0) > 0 ? [`${count(diff?.omitted ?? 0, 'more row')} of traffic.`] : []),
+  ];
+  return words.length === 0 ? [] : [`<p data-item><b>${text(name)}</b> ${text(words.join(' '))}</p>`];
+}
+
+/** More than this, opened, is nothing that anyone would scroll through. */
+const MOST_OPEN = 20;
+
+const rules = (groups: readonly DiffGroup[]): readonly string[] =>
+  groups.map((group) => diff(group, groups.length <= MOST_OPEN));
+
+function diff(group: DiffGroup, open: boolean): string {
   const lines = visibleLines(diffText(group)).split('\n').map(diffLine).join('\n');
-  const title = `${count(group.hosts.length, 'host')}: +${group.added} −${group.removed}`;
-  return `<details data-item open><summary>${title}</summary><p class="soft">${group.hosts.map(text).join(', ')}</p><pre>${lines}</pre></details>`;
+  const [first = ''] = group.hosts;
+  const who = group.hosts.length === 1 ? first : count(group.hosts.length, 'host');
+  const title = text(`${who}: +${group.added} −${group.removed}`);
+  return `<details data-item${open ? ' open' : ''}><summary>${title}</summary><p class="soft">${group.hosts.map(text).join(', ')}</p><pre>${lines}</pre></details>`;
 }
 
 const CLASSES: { readonly [sign: string]: string } = { '+': 'add', '-': 'del', '@': 'at' };

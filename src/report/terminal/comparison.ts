@@ -2,7 +2,7 @@
 import type { Plan } from '../../rollout/model.js';
 import { diffGroups } from '../fold.js';
 import { planTotals } from '../totals.js';
-import { count } from '../words.js';
+import { count, grouped } from '../words.js';
 import { paint, type TextOptions } from './paint.js';
 import { rulesBlock, trafficBlocks } from './plan.js';
 
@@ -24,10 +24,10 @@ export function comparisonVerdict(plan: Plan): string {
   if (only?.traffic?.equal === true)
     return `The same traffic, proved for every packet; ${changed > 0 ? 'the rules differ' : 'the rules are the same'}`;
   const parts = [
-    ...(traffic.opened > 0 ? [`opens ${traffic.opened}`] : []),
-    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${traffic.possiblyOpened}`] : []),
-    ...(traffic.closed > 0 ? [`closes ${traffic.closed}`] : []),
-    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${traffic.possiblyClosed}`] : []),
+    ...(traffic.opened > 0 ? [`opens ${grouped(traffic.opened)}`] : []),
+    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${grouped(traffic.possiblyOpened)}`] : []),
+    ...(traffic.closed > 0 ? [`closes ${grouped(traffic.closed)}`] : []),
+    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${grouped(traffic.possiblyClosed)}`] : []),
     ...(traffic.answeredDifferently > 0
       ? [`refuses ${count(traffic.answeredDifferently, 'kind')} of traffic in another way`]
       : []),
@@ -35,5 +35,7 @@ export function comparisonVerdict(plan: Plan): string {
   const said = parts.length === 0 ? 'no difference of traffic was found' : parts.join(', ');
   const why =
     only?.traffic?.proved === false ? `; not proved: ${only.traffic.why ?? 'a budget ended the proof'}` : '';
-  return `${said.charAt(0).toUpperCase()}${said.slice(1)}${why}`;
+  const more = only?.traffic?.omitted ?? 0;
+  const cut = more > 0 ? `, and ${count(more, 'row')} more than can be listed` : '';
+  return `${said.charAt(0).toUpperCase()}${said.slice(1)}${cut}${why}`;
 }

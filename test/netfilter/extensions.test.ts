@@ -1,6 +1,7 @@
 /** The table of extensions as a whole: what every row must keep to. */
 import { EXTENSIONS, findExtension } from '../../src/netfilter/extensions/index.js';
-import { FAMILIES } from '../../src/netfilter/model.js';
+import { formatRules } from '../../src/netfilter/fmt.js';
+import { FAMILIES, type Family } from '../../src/netfilter/model.js';
 import { isRefusal } from '../../src/netfilter/row.js';
 
 const rows = EXTENSIONS.flatMap((row) =>
@@ -13,28 +14,41 @@ test('every name stands for one extension in a family and kind', () => {
       expect(findExtension(row.kind, family, name)).toBe(row);
 });
 
-test('the matches and targets that a host firewall can contain are known', () => {
-  const known = (kind: 'match' | 'target', names: string): readonly string[] =>
-    names
-      .split(' ')
-      .filter((name) => FAMILIES.every((family) => findExtension(kind, family, name) === undefined));
-  expect(
-    known(
-      'match',
-      'tcp udp sctp dccp icmp icmp6 multiport conntrack state comment limit hashlimit recent set mark connmark mac ' +
-        'iprange addrtype owner time string u32 bpf length ttl hl dscp tos ecn pkttype physdev policy connlimit connbytes ' +
-        'connlabel statistic quota rpfilter socket cgroup devgroup cpu helper realm rt frag hbh dst mh ah esp ipv6header ' +
-        'eui64 tcpmss nfacct osf cluster rateest srh',
-    ),
-  ).toEqual([]);
-  expect(
-    known(
-      'target',
-      'LOG NFLOG REJECT DNAT SNAT MASQUERADE REDIRECT NETMAP MARK CONNMARK SET CT NOTRACK TCPMSS TEE TPROXY TOS DSCP TTL ' +
-        'HL CLASSIFY CHECKSUM NFQUEUE TRACE SYNPROXY AUDIT SECMARK CONNSECMARK HMARK IDLETIMER TCPOPTSTRIP RATEEST ECN ' +
-        'DNPT SNPT ACCEPT DROP RETURN QUEUE',
-    ),
-  ).toEqual([]);
+/** Every match and target of iptables 1.8.13 that a host firewall can contain, and the families that have it. */
+const EXPECTED: Readonly<Record<'match' | 'target', { readonly [families in Family | 'both']: string }>> = {
+  match: {
+    both:
+      'tcp udp sctp dccp multiport conntrack state comment limit hashlimit recent set mark connmark mac iprange ' +
+      'addrtype owner time string u32 bpf length dscp tos ecn pkttype physdev policy connlimit connbytes connlabel ' +
+      'statistic quota rpfilter socket cgroup devgroup cpu helper ah esp tcpmss nfacct cluster rateest ipcomp ipvs',
+    v4: 'icmp ttl realm osf',
+    v6: 'icmp6 hl rt frag hbh dst mh ipv6header eui64 srh',
+  },
+  target: {
+    both:
+      'LOG NFLOG REJECT DNAT SNAT MASQUERADE REDIRECT NETMAP MARK CONNMARK SET CT NOTRACK TCPMSS TEE TPROXY TOS DSCP ' +
+      'CLASSIFY CHECKSUM NFQUEUE TRACE SYNPROXY AUDIT SECMARK CONNSECMARK HMARK IDLETIMER LED TCPOPTSTRIP RATEEST ' +
+      'ACCEPT DROP RETURN QUEUE',
+    v4: 'TTL ECN',
+    v6: 'HL DNPT SNPT',
+  },
+};
+
+describe.each(['match', 'target'] as const)('every %s that a host firewall can contain', (kind) => {
+  test.each(FAMILIES)('has a row for %s', (family) => {
+    const names = [EXPECTED[kind].both, EXPECTED[kind][family]].join(' ').split(' ');
+    expect(names.filter((name) => findExtension(kind, family, name) === undefined)).toEqual([]);
+  });
+
+  test.each(FAMILIES)('has no row where %s lacks it', (family) => {
+    const names = EXPECTED[kind][family === 'v4' ? 'v6' : 'v4'].split(' ');
+    expect(names.filter((name) => findExtension(kind, family, name) !== undefined)).toEqual([]);
+  });
+});
+
+test('udplite is a protocol without a match of its own: its ports are for multiport', () => {
+  const text = '*filter\n-A INPUT -p udplite -m multiport --dports 5,6 -j ACCEPT\nCOMMIT\n';
+  for (const family of FAMILIES) expect(formatRules(text, family, 'rules')).toMatchObject({ ok: true });
 });
 
 test('flags that an option names are flags of its extension', () => {

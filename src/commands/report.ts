@@ -49,21 +49,22 @@ export async function report(paths: readonly string[]): Promise<Result<Report>> 
 }
 
 function merge(files: readonly Text[]): Result<Report> {
-  const isPlan = ({ text }: Text): boolean => /"digest":/.test(text.slice(0, 4096));
-  const plans = files.filter(isPlan);
-  if (plans.length > 0 && plans.length < files.length)
-    return failed([
-      error(
-        'reports-unlike',
-        'Some of these reports are plans, and some are not.',
-        undefined,
-        'Give plans alone, or the reports of deploys alone.',
-      ),
-    ]);
-  return plans.length > 0
-    ? as('plan', files, readPlan, mergePlans)
-    : as('outcomes', files, readOutcomes, mergeOutcomes);
+  const plans = files.filter((file) => says(file, 'digest'));
+  if (plans.length === 0) return as('outcomes', files, readOutcomes, mergeOutcomes);
+  if (files.every((file) => says(file, 'digest') || !says(file, 'outcome')))
+    return as('plan', files, readPlan, mergePlans);
+  return failed([
+    error(
+      'reports-unlike',
+      'Some of these reports are plans, and some are of deploys.',
+      undefined,
+      'Give plans alone, or the reports of deploys alone.',
+    ),
+  ]);
 }
+
+/** Near its start, where reports have it; escaped quotes keep what hosts say from looking like a key. */
+const says = ({ text }: Text, key: string): boolean => text.slice(0, 4096).includes(`"${key}":`);
 
 /** A file that cannot be read is its shard's fault; what the others say stands. */
 function as<K extends Report['kind'], T>(

@@ -103,6 +103,7 @@ const FOLLOWS: { readonly [event: string]: Command } = {
 export function commandOf(event: GitHubEvent, asked: CommandName): Result<Command | undefined> {
   if (event.name === 'pull_request_target') return refused(PULL_REQUEST_TARGET);
   if (asked === 'deploy' && isOfPull(event)) return refused(PULL_DEPLOYS);
+  if (asked === 'adopt' && isOfPull(event)) return refused(PULL_ADOPTS);
   if (asked !== 'auto') return found(asked);
   if (event.pull?.closed) return found(undefined);
   if (event.name === 'push')
@@ -128,6 +129,12 @@ const PULL_DEPLOYS = error(
   undefined,
   'Run `command: deploy` on a push to the default branch.',
 );
+const PULL_ADOPTS = error(
+  'pull-request-adopts',
+  'A pull request does not adopt.',
+  undefined,
+  'Run `command: adopt` on a schedule or by hand: it compares the hosts with the default branch.',
+);
 const PULL_REQUEST_TARGET = error(
   'pull-request-target',
   'The event `pull_request_target` gives secrets to code that nobody has reviewed.',
@@ -139,5 +146,5 @@ const unknownEvent = (name: string): Problem =>
     'unknown-event',
     `\`command: auto\` does not know what to do on the event \`${name}\`.`,
     undefined,
-    'Name the command: check, plan, deploy, drift or report.',
+    'Name the command: check, plan, deploy, drift, adopt or report.',
   );

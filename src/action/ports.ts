@@ -2,6 +2,7 @@
 import type { Report } from '../commands/report.js';
 import type { GitHubPort } from '../github/port.js';
 import type { Problem, Result } from '../problem.js';
+import type { Adoption } from '../rollout/adoption.js';
 import type { Drift, Outcomes, Plan } from '../rollout/model.js';
 import type { GitHubEvent } from './event.js';
 import type { Inputs } from './inputs.js';
@@ -37,6 +38,7 @@ export type OutputName =
   | 'drifted-hosts'
   | 'json'
   | 'html'
+  | 'patch'
   | 'comment-url';
 
 /** The commands of `commands/`, with the hosts already in their hands. */
@@ -45,6 +47,7 @@ export interface UseCases {
   plan(): Promise<Result<Plan>>;
   deploy(): Promise<Result<Outcomes>>;
   drift(): Promise<Result<Drift>>;
+  adopt(): Promise<Result<Adoption>>;
   report(): Promise<Result<Report>>;
 }
 

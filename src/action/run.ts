@@ -1,4 +1,5 @@
 /** From an event to its command. */
+import { adopt } from './adopt.js';
 import { check } from './check.js';
 import { deploy } from './deploy.js';
 import { drift } from './drift.js';
@@ -18,6 +19,7 @@ const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<v
   plan: (context) => (canReadHosts(context) ? plan(context) : check(context, NO_SECRETS)),
   deploy,
   drift,
+  adopt,
   report,
 };
 
@@ -47,6 +49,8 @@ function discreet({ useCases, redact }: Context): UseCases {
     plan: async () => redactAll(await useCases.plan(), redact),
     deploy: async () => redactAll(await useCases.deploy(), redact),
     drift: async () => redactAll(await useCases.drift(), redact),
+    // What goes into files of the policy is looked through by the command itself.
+    adopt: () => useCases.adopt(),
     report: async () => redactAll(await useCases.report(), redact),
   };
 }

@@ -1,5 +1,6 @@
 /** The commands with real hosts in their hands: keys stay in memory, host keys are always verified. */
 import { readFile } from 'node:fs/promises';
+import { adopt } from '../commands/adopt.js';
 import { check } from '../commands/check.js';
 import { deploy } from '../commands/deploy.js';
 import { drift } from '../commands/drift.js';
@@ -35,6 +36,7 @@ export const openUseCases: OpenUseCases = (commission) => {
     check: () => check(common),
     plan: () => plan({ ...common, ...(shard === undefined ? {} : { shard }) }, read),
     drift: () => drift(common, read),
+    adopt: () => adopt(common, read),
     report: () => report(inputs.reports),
     deploy: async (): Promise<Result<Outcomes>> => {
       const reviewed = await reviewedPlan(inputs.planFile);

@@ -1,5 +1,5 @@
 /** GitHub's faults as problems: what went wrong, what to do about it, and whether trying again can help. */
-import { type Problem, type Result, warning } from '../problem.js';
+import { type Problem, ProblemError, type Result, warning } from '../problem.js';
 
 /** What an operation is called in a message, and what the job must be allowed to do for it. */
 export interface Operation {
@@ -40,6 +40,7 @@ export async function attempt<T>(
     try {
       return { ok: true, value: await run(), problems: [] };
     } catch (thrown) {
+      if (thrown instanceof ProblemError) return { ok: false, problems: thrown.problems };
       const { problem, retryAfter } = fault(thrown, operation, clock.now());
       const step = BACK_OFF[tries];
       if (retryAfter === undefined || step === undefined) return { ok: false, problems: [problem] };
@@ -92,8 +93,10 @@ const FAULTS: {
   403: {
     id: 'github-forbidden',
     why: 'the token may not do that (403)',
-    hint: ({ permission }) =>
-      `Give the job \`permissions: { ${permission} }\`; a pull request from a fork never has it.`,
+    hint: ({ permission }, message) =>
+      /not permitted to create or approve pull requests/i.test(message)
+        ? 'Tick "Allow GitHub Actions to create and approve pull requests" in the settings of the repository, under Actions.'
+        : `Give the job \`permissions: { ${permission} }\`; a pull request from a fork never has it.`,
   },
   404: {
     id: 'github-not-found',

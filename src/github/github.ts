@@ -1,4 +1,5 @@
 /** The port, over GitHub's API. */
+import { adoptPull } from './adopt-pull.js';
 import { type ClientOptions, connect } from './client.js';
 import { upsertComment } from './comments.js';
 import {
@@ -15,6 +16,7 @@ import type { GitHubPort } from './port.js';
 
 const OPERATIONS = {
   comment: { what: 'post the comment', permission: 'pull-requests: write' },
+  adopt: { what: 'open the pull request', permission: 'contents: write, pull-requests: write' },
   issue: { what: 'keep the drift issue', permission: 'issues: write' },
   fork: { what: 'find the pull request of the fork', permission: 'pull-requests: read' },
   pull: { what: 'find the merged pull request', permission: 'pull-requests: read' },
@@ -40,6 +42,7 @@ export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK):
       const posted = await upsert(false);
       return posted.ok ? posted : upsert(true);
     },
+    adoptPull: (marker, pull) => run('adopt', () => adoptPull(client, marker, pull)),
     driftIssue: (marker, report) => run('issue', () => driftIssue(client, marker, report)),
     mergedPull: (commit) => run('pull', () => mergedPull(client, commit)),
     openPull: (repository, branch, commit) => run('fork', () => openPull(client, repository, branch, commit)),

@@ -6,7 +6,7 @@ import type { Result } from '../problem.js';
 
 /** Which of our comments or issues this is. Stands, hidden, in the first line of the text. */
 export interface Marker {
-  readonly kind: 'plan' | 'deploy' | 'drift';
+  readonly kind: 'plan' | 'deploy' | 'drift' | 'adopt';
   /** Keeps the reports of several fleets in one repository apart. */
   readonly environment: string;
   /** What the text is about, to tell a change from a re-run: a digest. */
@@ -27,6 +27,17 @@ export interface DriftReport {
   readonly summary: string;
 }
 
+/** A change of files, to be reviewed as a pull request. */
+export interface AdoptionPull {
+  /** The branch that it is for, and its commit that the files were made from. */
+  readonly base: string;
+  readonly commit: string;
+  readonly title: string;
+  readonly body: string;
+  /** Whole new texts, by path in the repository; none: there is nothing to adopt any more. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+}
+
 export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
 
 export interface GitHubPort {
@@ -34,6 +45,8 @@ export interface GitHubPort {
   upsertComment(pull: number, marker: Marker, body: string): Promise<Result<Posted>>;
   /** One issue a marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
   driftIssue(marker: Marker, report: DriftReport): Promise<Result<Posted>>;
+  /** One pull request a marker, on a branch of our own: opened, kept up to date, closed when there is nothing left. */
+  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<Posted>>;
   /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
   mergedPull(commit: string): Promise<Result<number | undefined>>;
   /**

@@ -13,6 +13,7 @@ await start(process.env, ({ log }) => ({
   },
   deploy: async () => answers.deploy,
   drift: async () => answers.drift,
+  adopt: async () => answers.adopt,
   report: async () => answers.report,
   close: async () => {},
 }));

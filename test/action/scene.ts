@@ -119,6 +119,7 @@ const githubOf = (scene: Scene, over: Partial<GitHubPort>): GitHubPort => {
   const known: GitHubPort = {
     upsertComment: async () =>
       done({ action: 'created', url: 'https://github.com/example/fleet/pull/7#issuecomment-1' }),
+    adoptPull: async () => done({ action: 'created', url: 'https://github.com/example/fleet/pull/8' }),
     driftIssue: async () => done({ action: 'created', url: 'https://github.com/example/fleet/issues/9' }),
     mergedPull: async () => done(7),
     branchHead: async () => done(SHA),
@@ -150,6 +151,7 @@ function useCasesOf(scene: Scene, answers: NonNullable<Staging['answers']>): Use
     plan: answer('plan', answers.plan),
     deploy: answer('deploy', answers.deploy),
     drift: answer('drift', answers.drift),
+    adopt: answer('adopt', answers.adopt),
     report: answer('report', answers.report),
   };
 }

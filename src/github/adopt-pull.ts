@@ -1,0 +1,134 @@
+/** The pull request that takes drift into the policy: one branch of our own, never over somebody's commits. */
+import { ProblemError, warning } from '../problem.js';
+import { type Client, isOurs } from './client.js';
+import { carries, sameText, withMarker } from './marker.js';
+import type { AdoptionPull, Marker, Posted } from './port.js';
+
+/** Of one fleet: another one in the same repository has another. */
+export const adoptBranch = (environment: string): string =>
+  environment === ''
+    ? 'sallyport/adopt-drift'
+    : `sallyport/adopt-drift-${environment.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+
+/**
+ * Brings branch and pull request up to date: no call that changes anything when both are so. Without files a pull
+ * request of ours that is open is closed: the hosts are as the policy says again.
+ */
+export async function adoptPull(client: Client, marker: Marker, pull: AdoptionPull): Promise<Posted> {
+  const branch = adoptBranch(marker.environment);
+  const open = await openPullOf(client, branch, marker);
+  if (pull.files.length === 0) return open === undefined ? { action: 'none' } : close(client, open, pull);
+  const moved = await bringBranch(client, branch, pull);
+  const body = withMarker(marker, pull.body);
+  if (open === undefined) return create(client, branch, pull, body);
+  if (open.title === pull.title && sameText(open.body, body))
+    return { action: moved ? 'updated' : 'unchanged', url: open.url };
+  const { rest, owner, repo } = client;
+  await rest.pulls.update({ owner, repo, pull_number: open.number, title: pull.title, body });
+  return { action: 'updated', url: open.url };
+}
+
+interface OpenPull {
+  readonly number: number;
+  readonly title: string;
+  readonly body: string | null;
+  readonly url: string;
+}
+
+async function openPullOf(client: Client, branch: string, marker: Marker): Promise<OpenPull | undefined> {
+  const { rest, owner, repo } = client;
+  const { data } = await rest.pulls.list({
+    owner,
+    repo,
+    head: `${owner}:${branch}`,
+    state: 'open',
+    per_page: 100,
+  });
+  for (const one of data)
+    if (one.head.ref === branch && carries(marker, one.body) && (await isOurs(client, one.user)))
+      return { number: one.number, title: one.title, body: one.body, url: one.html_url };
+  return undefined;
+}
+
+async function create(client: Client, branch: string, pull: AdoptionPull, body: string): Promise<Posted> {
+  const { rest, owner, repo } = client;
+  const { data } = await rest.pulls.create({
+    owner,
+    repo,
+    title: pull.title,
+    head: branch,
+    base: pull.base,
+    body,
+  });
+  return { action: 'created', url: data.html_url };
+}
+
+async function close(client: Client, open: OpenPull, { body }: AdoptionPull): Promise<Posted> {
+  const { rest, owner, repo } = client;
+  await rest.issues.createComment({ owner, repo, issue_number: open.number, body });
+  await rest.pulls.update({ owner, repo, pull_number: open.number, state: 'closed' });
+  return { action: 'closed', url: open.url };
+}
+
+/**
+ * A new commit on top of the branch, with the newest state of the base as its second parent: the branch only ever goes
+ * forward, and holds the base with the files of this adoption.
+ * @returns whether the branch has moved.
+ */
+async function bringBranch(client: Client, branch: string, pull: AdoptionPull): Promise<boolean> {
+  const { rest, owner, repo } = client;
+  const base = await rest.git.getCommit({ owner, repo, commit_sha: pull.commit });
+  const { data: tree } = await rest.git.createTree({
+    owner,
+    repo,
+    base_tree: base.data.tree.sha,
+    tree: pull.files.map(({ path, text }) => ({ path, mode: '100644', type: 'blob', content: text })),
+  });
+  const head = await headOf(client, branch);
+  if (head === undefined) {
+    const commit = await commitOn([pull.commit]);
+    await rest.git.createRef({ owner, repo, ref: `refs/heads/${branch}`, sha: commit });
+    return true;
+  }
+  if (head.tree === tree.sha) return false;
+  if (!head.ours)
+    throw new ProblemError([
+      warning(
+        'adopt-branch-taken',
+        `The newest commit of the branch \`${branch}\` is somebody's own, so that nothing was put on top of it.`,
+        undefined,
+        'Merge or delete the branch; until then the change is in the patch of this run.',
+      ),
+    ]);
+  const commit = await commitOn([...new Set([head.sha, pull.commit])]);
+  await rest.git.updateRef({ owner, repo, ref: `heads/${branch}`, sha: commit, force: false });
+  return true;
+
+  async function commitOn(parents: readonly string[]): Promise<string> {
+    const message = `${pull.title}\n\n${TRAILER}\n`;
+    const made = await rest.git.createCommit({ owner, repo, message, tree: tree.sha, parents: [...parents] });
+    return made.data.sha;
+  }
+}
+
+/** By this and its author a commit is known as ours. */
+const TRAILER = 'Sallyport-Adopts: drift';
+
+async function headOf(
+  client: Client,
+  branch: string,
+): Promise<{ readonly sha: string; readonly tree: string; readonly ours: boolean } | undefined> {
+  const { rest, owner, repo } = client;
+  let sha: string;
+  try {
+    sha = (await rest.git.getRef({ owner, repo, ref: `heads/${branch}` })).data.object.sha;
+  } catch (thrown) {
+    if ((thrown as { status?: number }).status === 404) return undefined;
+    throw thrown;
+  }
+  const { data } = await rest.repos.getCommit({ owner, repo, ref: sha });
+  const author = data.author !== null && 'login' in data.author ? data.author : null;
+  const ours =
+    data.commit.message.includes(TRAILER) && (await isOurs(client, author as { login: string } | null));
+  return { sha, tree: data.commit.tree.sha, ours };
+}

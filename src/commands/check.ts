@@ -3,9 +3,10 @@ import { compileHost } from '../compile/compile.js';
 import { FAMILIES, type Ruleset } from '../netfilter/model.js';
 import { validate } from '../netfilter/validate.js';
 import type { Fleet, Host } from '../policy/fleet.js';
-import { lintFleet } from '../policy/lint/lint.js';
+import { isAccepted, lintFleet } from '../policy/lint/lint.js';
 import { byPlace, error, formatProblem, hasErrors, type Problem, type Result, warning } from '../problem.js';
 import { findAnomalies } from '../traffic/anomalies.js';
+import { blockedEssentials } from '../traffic/essentials.js';
 import { proveGuards, runPolicyTests } from '../traffic/guards.js';
 import { proveLockout } from '../traffic/lockout.js';
 import { chooseHosts, type FleetOptions } from './fleet.js';
@@ -47,18 +48,28 @@ export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[])
   const invalid = FAMILIES.flatMap((family) =>
     validate(desired[family], family, desired.sets, `${host.name} ${family}`),
   );
+  const problems = [
+    ...compiled.problems,
+    ...invalid,
+    ...findAnomalies(desired, host.addresses),
+    ...essentials(host, desired),
+    ...proveGuards(fleet, host, desired),
+    ...runPolicyTests(fleet, host, desired),
+    ...lockout(fleet, host, desired, accepted),
+  ];
   return {
     rules: countRules(desired),
-    problems: [
-      ...compiled.problems,
-      ...invalid,
-      ...findAnomalies(desired, host.addresses),
-      ...proveGuards(fleet, host, desired),
-      ...runPolicyTests(fleet, host, desired),
-      ...lockout(fleet, host, desired, accepted),
-    ],
+    problems: problems.filter((problem) => !isAccepted(fleet, host, problem)),
   };
 }
+
+/** Only literal rules can stand before the baseline; that it leaves out ICMP is a lint. */
+const essentials = (host: Host, desired: Ruleset): readonly Problem[] =>
+  host.raw.length === 0
+    ? []
+    : blockedEssentials(desired, host.addresses).filter(
+        ({ id }) => id !== 'icmp-blocked' || host.baseline.icmp !== 'none',
+      );
 
 const countRules = (ruleset: Ruleset): number =>
   FAMILIES.flatMap((family) => ruleset[family])

@@ -5,6 +5,7 @@ import type { HostPort, HostState, Reading } from '../host/port.js';
 import { diffSets, diffTables } from '../netfilter/diff.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet, Host } from '../policy/fleet.js';
+import { isAccepted } from '../policy/lint/lint.js';
 import { formatProblem, type Problem } from '../problem.js';
 import { compareTraffic } from '../traffic/compare.js';
 import { proveGuards, runPolicyTests } from '../traffic/guards.js';
@@ -111,7 +112,7 @@ function planOf(
     sets,
     traffic: withExpiry(compareTraffic(before, next, { addresses: ownAddresses(host, state) }), expired),
     lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
-    findings: findings.map(findingOf),
+    findings: findings.filter((problem) => !isAccepted(fleet, host, problem)).map(findingOf),
     foreign,
   };
 }

@@ -2,7 +2,6 @@
 import { lintForeign } from '../compile/lint/foreign.js';
 import type { HostState } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
-import { isAccepted } from '../policy/lint/lint.js';
 import { error, note, type Problem, warning } from '../problem.js';
 import { blockedEssentials } from '../traffic/essentials.js';
 import { includesAddress } from './admin.js';
@@ -22,7 +21,7 @@ export const findingOf = ({ id, level, message, hint, place }: Problem): Finding
 
 /**
  * What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner; and what the
- * rules of others do beside the policy's. What the policy accepts is left out.
+ * rules of others do beside the policy's.
  */
 export function stateFindings(
   fleet: Fleet,
@@ -30,11 +29,10 @@ export function stateFindings(
   state: HostState,
   placed: PlacedHost,
 ): readonly Problem[] {
-  const found = [
+  return [
     ...foreign(host, state, placed),
     ...(state.recorded === true ? [] : own(fleet, host, state, placed)),
   ];
-  return found.filter((problem) => !isAccepted(fleet, host, problem));
 }
 
 /** Of others' rules, and of literal ones, which may stand before the baseline. */

@@ -29,13 +29,14 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
         .command('explain')
         .summary('what becomes of one packet, and which rule decides it')
         .description(
-          'Sends a packet through rules without sending it: the verdict, the rule that decides, and its line in\nthe policy. HOST takes its rules from the policy; --rules takes any iptables-save file.\nThe answer is JSON, one line a packet.',
+          'Sends a packet through rules without sending it: the verdict, the rule that decides, and its line in\nthe policy. HOST takes its rules from the policy; --rules takes any iptables-save file.\nOn a terminal the answer is text, else JSON, one line a packet; --format says which.',
         )
         .argument('[host]', 'a host of the policy')
         .option('--rules <file>', 'an iptables-save file (or a folder with rules.v4, rules.v6, sets)')
         .addOption(familyOption())
         .option('--packets <file>', 'many packets, one JSON object a line ("-": standard input)')
-        .option('--packet <json>', 'one packet as JSON'),
+        .option('--packet <json>', 'one packet as JSON')
+        .addOption(new Option('-f, --format <format>', 'how to answer').choices(['text', 'json'])),
     ),
   );
   examples(
@@ -87,6 +88,7 @@ type ExplainOptions = FamilyOptions &
     readonly rules?: string;
     readonly packets?: string;
     readonly packet?: string;
+    readonly format?: 'text' | 'json';
   };
 
 async function runExplain(host: string | undefined, options: ExplainOptions, io: Io): Promise<number> {
@@ -95,7 +97,16 @@ async function runExplain(host: string | undefined, options: ExplainOptions, io:
   if (subject === undefined) return FAILED;
   const packets = told(io, await packetsOf(options, subject.value, io));
   if (packets === undefined) return FAILED;
-  for (const answer of explain(subject.value, packets.value)) io.stdout.write(`${answerLine(answer)}\n`);
+  const answers = explain(subject.value, packets.value);
+  const format = options.format ?? (io.stdout.isTTY && answers.length === 1 ? 'text' : 'json');
+  if (format === 'json') for (const answer of answers) io.stdout.write(`${answerLine(answer)}\n`);
+  else {
+    const { explanationText } = await import('../report/terminal/explanation.js');
+    const text = packets.value.map((packet, index) =>
+      explanationText(packet, answers[index] as Explanation, textOptions(io.stdout, io.env)),
+    );
+    io.stdout.write(text.join('\n'));
+  }
   return DONE;
 }
 

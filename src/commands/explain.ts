@@ -3,6 +3,7 @@ import { compileHost } from '../compile/compile.js';
 import type { Ruleset } from '../netfilter/model.js';
 import { error, type Result } from '../problem.js';
 import { explainPacket } from '../traffic/explain.js';
+import { explainWithHints } from '../traffic/hints.js';
 import type { Explanation, Packet } from '../traffic/model.js';
 import { chooseHosts, type FleetOptions } from './fleet.js';
 
@@ -36,8 +37,13 @@ export async function desiredOf(options: FleetOptions): Promise<Result<Explainab
     : compiled;
 }
 
-/** One answer a packet, in the same order. */
+/** One answer a packet, in the same order; a single packet is worth hints. */
 export const explain = (
   { ruleset, addresses }: Explainable,
   packets: readonly Packet[],
-): readonly Explanation[] => packets.map((packet) => explainPacket(ruleset, packet, { addresses }));
+): readonly Explanation[] =>
+  packets.map(
+    (packet) =>
+      (packets.length === 1 ? explainWithHints(ruleset, packet, { addresses }) : undefined) ??
+      explainPacket(ruleset, packet, { addresses }),
+  );

@@ -32,11 +32,31 @@ export function explainer(ruleset: Ruleset, options: TrafficOptions = {}): (pack
       program = compileProgram(ruleset, family, options.addresses ?? []);
       programs.set(family, program);
     }
-    return explainIn(program, packet, family);
+    return explainIn(program, packet, family).explanation;
   };
 }
 
-function explainIn(program: Program, packet: Packet, family: Family): Explanation {
+/** An answer, and what it was found with. */
+export interface Walked {
+  readonly explanation: Explanation;
+  readonly program: Program;
+  /** The packet as it was when its way ended: nat may have changed it. */
+  readonly values: ReadonlyMap<Field, bigint>;
+}
+
+/** One packet on its way; `undefined` where its addresses are of no one family. */
+export function walkPacket(
+  ruleset: Ruleset,
+  packet: Packet,
+  options: TrafficOptions = {},
+): Walked | undefined {
+  const family = familyOf(packet);
+  return family === undefined
+    ? undefined
+    : explainIn(compileProgram(ruleset, family, options.addresses ?? []), packet, family);
+}
+
+function explainIn(program: Program, packet: Packet, family: Family): Walked {
   const walk: Walk = { program, packet, endings: [], ways: 0 };
   let travellers: readonly Traveller[] = [
     {
@@ -61,7 +81,11 @@ function explainIn(program: Program, packet: Packet, family: Family): Explanatio
     ...walk.endings,
     ...travellers.map((traveller): Ending => ({ verdict: 'accept', by: traveller.by, traveller })),
   ];
-  return summarise(program, packet, endings, walk.ways >= MOST_WAYS);
+  return {
+    explanation: summarise(program, packet, endings, walk.ways >= MOST_WAYS),
+    program,
+    values: endings[0]?.traveller.values ?? packetValues(packet, family),
+  };
 }
 
 function summarise(program: Program, packet: Packet, endings: readonly Ending[], cut: boolean): Explanation {

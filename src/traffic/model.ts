@@ -47,6 +47,8 @@ export interface Explanation {
   readonly assumptions: readonly string[];
   /** The rules that the packet matched on its way, in order, and the policies at which chains ended. */
   readonly path?: readonly PathStep[];
+  /** Answers to what people ask next: what comes too late, what all but matches, what nat did, in sentences. */
+  readonly hints?: readonly string[];
 }
 
 export interface PathStep {

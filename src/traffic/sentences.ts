@@ -48,3 +48,16 @@ export function byRule(rule: DecidingRule | null): string {
     ? `, by the policy of ${rule.chain} (${rule.table})`
     : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${place}`;
 }
+
+/**
+ * `the rule "web: The public site" at policies/roles/web.yml:7`, `rule 4 of INPUT (-p tcp -j ACCEPT)`, `the policy of
+ * INPUT`.
+ */
+export function ruleName({ chain, number, text, source }: DecidingRule): string {
+  if (number === 0) return `the policy of ${chain}`;
+  const place = source === undefined ? '' : ` at ${source.file}:${source.line}`;
+  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  return comment !== undefined && source !== undefined
+    ? `the rule ${comment}${place}`
+    : `rule ${number} of ${chain}${place} (${text})`;
+}

@@ -1,0 +1,51 @@
+/** What becomes of one packet as terminal text: the verdict, the rule, its way, and what people ask next. */
+import type { DecidingRule, Explanation, Packet } from '../../traffic/model.js';
+import { packetText } from '../../traffic/sentences.js';
+import { visible } from '../visible.js';
+import { placeText, ruleReason, ruleText } from '../words.js';
+import { columns, type Paint, paint, type TextOptions } from './paint.js';
+
+const VERDICTS = { accept: 'Accepted', drop: 'Dropped', reject: 'Rejected', unknown: 'Unknown' } as const;
+const COLOURS = { accept: 'green', drop: 'red', reject: 'red', unknown: 'yellow' } as const;
+
+export function explanationText(packet: Packet, answer: Explanation, options: TextOptions): string {
+  const colours = paint(options);
+  const parts = [
+    `${colours.bold(colours[COLOURS[answer.verdict]](VERDICTS[answer.verdict]))}${by(answer.rule)}\n` +
+      colours.dim(`${visible(packetLine(packet))}\n`),
+    way(answer, colours),
+    bullets(answer.hints ?? []),
+    colours.dim(granted(answer.assumptions)),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+const packetLine = (packet: Packet): string =>
+  `${packet.hook}: ${packetText(packet)}, ${packet.state ?? 'NEW'}`;
+
+function by(rule: DecidingRule | null): string {
+  if (rule === null) return '.';
+  const place = rule.source === undefined ? '' : ` (${placeText(rule.source)})`;
+  return visible(` by ${ruleReason(rule) ?? ruleText(rule)}${place}.`);
+}
+
+/** A line for every rule that matched: where it stands, what it did, what it says. Tables that let it pass say nothing. */
+function way({ path = [] }: Explanation, colours: Paint): string {
+  const told = path.filter(
+    ({ rule, effect }) => rule.number > 0 || rule.table === 'filter' || effect !== 'accept',
+  );
+  const rows = told.map(({ rule, effect }) => [
+    visible(`  ${rule.table} ${rule.chain} ${rule.number === 0 ? 'policy' : rule.number}`),
+    visible(effect),
+    visible(rule.number === 0 ? '' : rule.text),
+  ]);
+  return columns(rows, (row, column) =>
+    column === 2 ? colours.dim : column === 1 && row === rows.length - 1 ? colours.bold : String,
+  );
+}
+
+const granted = (assumptions: readonly string[]): string =>
+  assumptions.length === 0 ? '' : `Taken for granted: ${visible(assumptions.join(' '))}\n`;
+
+const bullets = (sentences: readonly string[]): string =>
+  sentences.map((sentence) => `- ${visible(sentence)}\n`).join('');

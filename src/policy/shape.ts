@@ -52,10 +52,14 @@ function flatten(issues: readonly Issue[], prefix: Path = []): readonly Issue[] 
     if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [{ ...issue, path }];
     const furthest = issue.errors
       .filter((branch) => branch.some((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'))
-      .toSorted((a, b) => keyFaults(a) - keyFaults(b))[0];
+      .toSorted((a, b) => Number(isDeep(b)) - Number(isDeep(a)) || keyFaults(a) - keyFaults(b))[0];
     return furthest === undefined ? [{ ...issue, path }] : flatten(furthest as Issue[], path);
   });
 }
+
+/** It took the value for what it is, and found faults within. */
+const isDeep = (branch: readonly { readonly path: readonly PropertyKey[] }[]): boolean =>
+  branch.some(({ path }) => path.length > 0);
 
 const keyFaults = (branch: readonly { readonly code: string }[]): number =>
   branch.filter(({ code }) => code !== 'invalid_value').length;
@@ -172,12 +176,14 @@ const SERVICES = new Set([
   'reject',
   'log',
   'service',
-  'services',
   'masquerade',
   'snat',
   'dnat',
   'redirect',
 ]);
+
+const namesServices = (path: Path): boolean =>
+  path[0] === 'services' || SERVICES.has(String(path.findLast((key) => typeof key === 'string')));
 
 function wrongType(issue: Issue, value: unknown, where: Place, name: string, schema: z.ZodType): Problem {
   if (value === undefined)
@@ -188,7 +194,7 @@ function wrongType(issue: Issue, value: unknown, where: Place, name: string, sch
   const wanted = kinds.length === 0 ? '' : ` must be ${kinds.join(' or ')}, not ${show(value)}.`;
   const message = wanted === '' ? `${name} cannot be ${show(value)}.` : `${name}${wanted}`;
   const isText = kinds.includes('a text') && (typeof value === 'number' || typeof value === 'boolean');
-  if (isText && issue.path.some((key) => SERVICES.has(String(key))))
+  if (isText && namesServices(issue.path))
     return error(
       'port-without-protocol',
       `The port ${value} has no protocol.`,

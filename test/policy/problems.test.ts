@@ -20,6 +20,14 @@ const CASES: Readonly<Record<string, readonly [Files, readonly string[]]>> = {
       'fleet.yml:5:14: Item 1 of "may_remove" must be docker, fail2ban, kube-proxy, libvirt, calico, cilium, flannel, weave, cni, podman, nomad, tailscale, crowdsec or sshguard, not "dokcer". Did you mean docker?',
     ],
   ],
+  'faults within a value of several kinds': [
+    fleet('baseline: {log: {rate: 5, brust: 3, level: loud}}\n'),
+    [
+      'fleet.yml:4:24: "rate" must be a text, not 5. Such as 5/minute.',
+      'fleet.yml:4:27: There is no key "brust" in "log". Did you mean burst?',
+      'fleet.yml:4:44: "level" must be emerg, alert, crit, error, warning, notice, info or debug, not "loud".',
+    ],
+  ],
   'a version in quotes': [
     { 'fleet.yml': 'version: "1"\nssh: {user: deploy}\nadmin: [admin]\n' },
     ['fleet.yml:1:10: "version" must be 1, not "1". Write 1 without quotes.'],

@@ -15,24 +15,63 @@ interface Issue {
 
 /**
  * People hear of it when it changes, and only then: the body is always the newest report, a comment marks each
- * transition. A clean report without an open issue does nothing.
+ * transition. A clean report without an open issue does nothing. Of two that are open, as two runs at once leave them,
+ * the older one is closed.
  */
-export async function driftIssue(client: Client, marker: Marker, report: DriftReport): Promise<Posted> {
-  const issue = await findIssue(client, marker);
+export async function driftIssue(client: Client, digest: Marker, report: DriftReport): Promise<Posted> {
+  const marker = { ...digest, state: withHosts(digest.state, report.drifted) };
+  const [issue, ...others] = await ownIssues(client, marker);
+  for (const other of others.filter(({ state }) => state === 'open'))
+    await closeDouble(client, other, issue?.number ?? 0);
   const text = withMarker(marker, report.body);
   if (issue === undefined) return report.clean ? { action: 'none' } : open(client, report, text);
   const isOpen = issue.state === 'open';
+  const before = stateOf(issue.body);
+  const summary = [report.summary, ...gone(before, report)].join(' ');
   if (report.clean)
-    return isOpen ? close(client, issue, report, text) : { action: 'none', url: issue.html_url };
-  const changed = stateOf(issue.body) !== marker.state;
+    return isOpen
+      ? close(client, issue, { ...report, summary }, text)
+      : { action: 'none', url: issue.html_url };
+  const changed = digestIn(before) !== digestIn(marker.state);
   if (isOpen && !changed && sameText(issue.body, text)) return { action: 'unchanged', url: issue.html_url };
   await write(client, issue.number, { title: report.title, body: text, state: 'open' });
-  if (changed || !isOpen) await say(client, issue.number, report.summary);
+  if (changed || !isOpen) await say(client, issue.number, summary);
   return { action: 'updated', url: issue.html_url };
 }
 
-/** The newest of ours, open before closed. */
-async function findIssue(client: Client, marker: Marker): Promise<Issue | undefined> {
+/** More names would take the room of what they are about. */
+const MOST_NAMES = 100;
+
+/** Who drifted stands with the digest, so that a host which leaves the policy is missed. */
+const withHosts = (digest: string, hosts: readonly string[]): string =>
+  [digest, ...hosts.slice(0, MOST_NAMES)].join(' ');
+
+const digestIn = (state: string | undefined): string | undefined => state?.split(' ')[0];
+
+/** Hosts that had drifted and are not looked at any more. */
+function gone(state: string | undefined, { hosts }: DriftReport): readonly string[] {
+  const names = (state?.split(' ').slice(1) ?? []).filter((name) => !hosts.includes(name));
+  return names.length === 0
+    ? []
+    : [
+        `No longer looked at, because ${names.length === 1 ? 'it is' : 'they are'} not among the hosts of the policy any more: ${names.map((name) => `\`${name}\``).join(', ')}.`,
+      ];
+}
+
+async function closeDouble(client: Client, double: Issue, other: number): Promise<void> {
+  await say(client, double.number, `Two runs opened an issue at once; #${other} goes on.`);
+  const { rest, owner, repo } = client;
+  await rest.issues.update({
+    owner,
+    repo,
+    issue_number: double.number,
+    state: 'closed',
+    state_reason: 'not_planned',
+  });
+}
+
+/** The newest first, open before closed. */
+async function ownIssues(client: Client, marker: Marker): Promise<readonly Issue[]> {
   const { owner, repo } = client;
   const labelled = await client.paginate(client.rest.issues.listForRepo, {
     owner,
@@ -44,9 +83,7 @@ async function findIssue(client: Client, marker: Marker): Promise<Issue | undefi
   const own: Issue[] = [];
   for (const issue of labelled)
     if (carries(marker, issue.body) && (await isOurs(client, issue.user))) own.push(issue);
-  return own.sort(
-    (a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number,
-  )[0];
+  return own.sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number);
 }
 
 async function open({ rest, owner, repo }: Client, { title }: DriftReport, body: string): Promise<Posted> {

@@ -25,6 +25,9 @@ export interface DriftReport {
   readonly body: string;
   /** One line for the comment that marks a transition. */
   readonly summary: string;
+  /** Those that drifted, and all that were looked at. */
+  readonly drifted: readonly string[];
+  readonly hosts: readonly string[];
 }
 
 /** A change of files, to be reviewed as a pull request. */

@@ -2,9 +2,9 @@
 import pMap from 'p-map';
 import { compileHost } from '../compile/compile.js';
 import type { HostPort, HostState, Reading } from '../host/port.js';
-import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
+import type { Fleet, Host } from '../policy/fleet.js';
 import { lintFleet } from '../policy/lint/lint.js';
-import { formatProblem, type Problem } from '../problem.js';
+import { formatProblem, type Place, type Problem } from '../problem.js';
 import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
 import type { Tell } from './events.js';
 import { findingOf } from './findings.js';
@@ -40,23 +40,23 @@ export async function driftFleet(
   return { version: 1, hosts: found, ...(due.length === 0 ? {} : { due }) };
 }
 
-/** What stands in the policy with a day that has come or is near, as its lints say it. */
+/** Rules whose day has come or is near, unless the policy accepts it; told by the day, which stays the same every day. */
 function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
-  const dated = [...hosts.flatMap(({ expired }) => expired), ...hosts.flatMap(rulesOf)].some(
-    ({ expires }) => expires !== undefined,
+  const dated = new Map(
+    hosts
+      .flatMap(({ input, output, forward, expired }) => [...input, ...output, ...forward, ...expired])
+      .flatMap(({ expires, place }) => (expires === undefined ? [] : [[placeKey(place), expires] as const])),
   );
-  return dated
-    ? lintFleet(fleet)
-        .filter(({ id }) => id === 'expired' || id === 'expires-soon')
-        .map(findingOf)
-    : [];
+  if (dated.size === 0) return [];
+  return lintFleet(fleet).flatMap(({ id, place, ...problem }) => {
+    const day = place === undefined ? undefined : dated.get(placeKey(place));
+    if (day === undefined || (id !== 'expired' && id !== 'expires-soon')) return [];
+    const message = `The rule is valid until ${day}${id === 'expired' ? ', which is over' : ''}.`;
+    return [findingOf({ ...problem, id, message, ...(place === undefined ? {} : { place }) })];
+  });
 }
 
-const rulesOf = ({ input, output, forward }: Host): readonly PolicyRule[] => [
-  ...input,
-  ...output,
-  ...forward,
-];
+const placeKey = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
 /** Pure: the same reading gives the same drift. */
 export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {

@@ -215,6 +215,8 @@ describe('the drift issue', () => {
     title: 'Firewall drift',
     body: 'web-1 drifted.',
     summary: '1 of 3 hosts drifted.',
+    drifted: ['web-1'],
+    hosts: ['web-1', 'web-2', 'db-1'],
     ...over,
   });
   const drift = (state: string): Marker => ({ kind: 'drift', environment: 'production', state });
@@ -260,6 +262,73 @@ describe('the drift issue', () => {
     const issue = (await issues()).find(({ body }) => body.includes('environment=staging'));
     expect(issue).toMatchObject({ comments: 0 });
     expect(issue?.body).toContain('db-1 is unreachable too.');
+  });
+
+  const issuesOf = async (environment: string) =>
+    (await issues()).filter(({ body }) => body.includes(`environment=${environment}`));
+  const inFleet = (environment: string, state: string): Marker => ({ ...drift(state), environment });
+  const said = async (number: number): Promise<readonly string[]> =>
+    (await hub.call('GET', `/repos/${REPOSITORY}/issues/${number}/comments`)).body.map(
+      ({ body }: { body: string }) => body,
+    );
+
+  test('D2 the same drift every day is written once; drift that comes back is told once more', async () => {
+    for (let day = 0; day < 3; day += 1) await open().driftIssue(inFleet('daily', 'a'), report({}));
+    const clean = report({ clean: true, body: 'Clean.', drifted: [] });
+    for (let day = 0; day < 3; day += 1) await open().driftIssue(inFleet('daily', '0'), clean);
+    for (let day = 0; day < 3; day += 1) await open().driftIssue(inFleet('daily', 'a'), report({}));
+    const [issue, ...others] = await issuesOf('daily');
+    expect(others).toEqual([]);
+    expect(issue).toMatchObject({ state: 'open', comments: 2 });
+  });
+
+  test('D7 is found behind more than a page of others, and one of two that two runs opened at once goes', async () => {
+    const one = value(await github.driftIssue(inFleet('double', 'a'), report({})));
+    const [first] = await issuesOf('double');
+    for (let index = 0; index < 101; index += 1)
+      await hub.call('POST', `/repos/${REPOSITORY}/issues`, {
+        title: `Other ${index}`,
+        body: 'x',
+        labels: ['sallyport-drift'],
+      });
+    expect(value(await open().driftIssue(inFleet('double', 'a'), report({})))).toEqual({
+      action: 'unchanged',
+      url: one.url,
+    });
+    await hub.call('POST', `/repos/${REPOSITORY}/issues`, {
+      title: 'Firewall drift',
+      body: first?.body,
+      labels: ['sallyport-drift'],
+    });
+    await open().driftIssue(inFleet('double', 'b'), report({ body: 'More.' }));
+    const all = (await everyIssue()).filter(({ body }) => body.includes('environment=double'));
+    expect(all.map(({ state }) => state).toSorted()).toEqual(['closed', 'open']);
+    const closed = all.find(({ state }) => state === 'closed');
+    expect(await said(closed?.number ?? 0)).toEqual([
+      expect.stringMatching(/^Two runs opened an issue at once; #\d+ goes on\.$/),
+    ]);
+  });
+  const everyIssue = async (): Promise<Awaited<ReturnType<typeof issues>>> =>
+    (
+      await Promise.all(
+        [1, 2].map((page) =>
+          hub.call(
+            'GET',
+            `/repos/${REPOSITORY}/issues?labels=sallyport-drift&state=all&per_page=100&page=${page}`,
+          ),
+        ),
+      )
+    ).flatMap(({ body }) => body);
+
+  test('D8 closes when the host that drifted has left the policy, and says so', async () => {
+    await github.driftIssue(inFleet('left', 'a'), report({ drifted: ['web-9'], hosts: ['web-1', 'web-9'] }));
+    const clean = report({ clean: true, body: 'Clean.', drifted: [], hosts: ['web-1'] });
+    expect(value(await open().driftIssue(inFleet('left', '0'), clean)).action).toBe('closed');
+    const issue = (await everyIssue()).find(({ body }) => body.includes('environment=left'));
+    expect(issue?.state).toBe('closed');
+    expect((await said(issue?.number ?? 0)).join()).toContain(
+      'it is not among the hosts of the policy any more: `web-9`.',
+    );
   });
 });
 

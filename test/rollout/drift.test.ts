@@ -66,7 +66,7 @@ describe('in the kernel', () => {
     expect(kinds(drift.live)).toContain('bypass');
   });
 
-  test('rules of others are left out and counted', async () => {
+  test('D6 rules of others are left out and counted', async () => {
     const foreign = ':f2b-sshd - [0:0]\n';
     const rules = '-A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable\n';
     const drift = await driftOf({
@@ -123,12 +123,14 @@ test('rules whose day has come or is near are told, and are no drift', async () 
     return due;
   };
   const source = expect.objectContaining({ file: 'policies/roles/web.yml', line: 3 });
-  expect(await dueOf(rule('2027-01-05'))).toEqual([expect.objectContaining({ id: 'expires-soon', source })]);
+  expect(await dueOf(rule('2027-01-05'))).toEqual([
+    expect.objectContaining({ id: 'expires-soon', message: 'The rule is valid until 2027-01-05.', source }),
+  ]);
   expect(await dueOf(rule('2026-12-31'))).toEqual([expect.objectContaining({ id: 'expired', source })]);
   expect(await dueOf(rule('2027-12-31'))).toBeUndefined();
 });
 
-describe('what would load at boot', () => {
+describe('D5 what would load at boot', () => {
   test('a missing file', async () => {
     const drift = await driftOf({ saved: {} });
     expect(drift).toMatchObject({ status: 'drifted', live: [] });
@@ -162,6 +164,19 @@ describe('what would load at boot', () => {
 });
 
 describe('hosts about which nothing can be said', () => {
+  test('D1 silence none of the others', async () => {
+    const policy = fleetOf();
+    const opened = edited((v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT'));
+    const port = modelFleet({
+      'web-1': modelHost({ behaviour: 'unreadable' }),
+      'web-2': modelHost({ behaviour: 'unreachable' }),
+      'web-3': modelHost({ live: opened }),
+      'web-4': modelHost({ live: deployed, saved: deployed }),
+    });
+    const { hosts } = await driftFleet(policy, policy.hosts, port);
+    expect(hosts.map(({ status }) => status)).toEqual(['error', 'unreachable', 'drifted', 'clean']);
+  });
+
   test('are apart from those that drifted', async () => {
     expect(await driftOf({ behaviour: 'unreachable' })).toMatchObject({
       status: 'unreachable',
@@ -170,7 +185,7 @@ describe('hosts about which nothing can be said', () => {
     expect(await driftOf({ behaviour: 'unreadable' })).toMatchObject({ status: 'error' });
   });
 
-  test('a host that is being changed is busy, not drifted', async () => {
+  test('D4 a host that is being changed is busy, not drifted', async () => {
     const pending = {
       run: 'r',
       phase: 'verify',

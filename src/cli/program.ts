@@ -7,7 +7,9 @@ import { defineFileCommands } from './file-commands.js';
 import { defineHostCommands } from './host-commands.js';
 import { defineInit } from './init-command.js';
 import { complain, DONE, FAILED, type Io } from './io.js';
+import { defineMap } from './map-command.js';
 import { definePolicyCommands } from './policy-commands.js';
+import { defineReader } from './reader-command.js';
 import { defineReport } from './report-command.js';
 
 /** Gives a command what it does; what that returns is the exit status of the program. */
@@ -50,9 +52,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   for (const define of [
     defineInit,
     definePolicyCommands,
+    defineMap,
     defineHostCommands,
     defineAdopt,
     defineReport,
+    defineReader,
     defineFileCommands,
     defineDemo,
   ])

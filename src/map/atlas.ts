@@ -221,7 +221,7 @@ function networksOf(fleet: Fleet, earlier: Fleet | undefined, members: readonly 
           id: `network ${name}`,
           kind: 'network',
           name,
-          networks: [...set.v4, ...set.v6],
+          ...(exact ? {} : { networks: [...set.v4, ...set.v6] }),
           ...(holds.length === 0 ? {} : { holds }),
         },
         ranges,

@@ -1,30 +1,42 @@
-/** What changes from one map to another. */
+/** Two maps as one: the later one, and what is no more. */
 import type { FleetMap, MapEdge, MapNode } from './model.js';
 
-/** The later map with every edge of the earlier one: what is only there is `removed`. Lines of rules may move. */
-export function compareMaps(before: FleetMap, after: FleetMap): FleetMap {
-  const known = new Map(before.edges.map((edge) => [keyOf(edge), edge]));
+/**
+ * @param before marked with what the later survey has not (`removed`), @param after with what the earlier one had not.
+ * What has one name in both and is more or less than it was is `changed`.
+ */
+export function joinMaps(before: FleetMap, after: FleetMap): FleetMap {
+  const earlier = new Map(before.edges.map((edge) => [keyOf(edge), edge]));
+  const gone = new Map(
+    before.edges.filter(({ change }) => change !== undefined).map((edge) => [keyOf(edge), edge]),
+  );
   const now = after.edges.map((edge): MapEdge => {
-    const earlier = known.get(keyOf(edge));
-    if (earlier === undefined) return { ...edge, change: 'added' };
-    return meaning(earlier) === meaning(edge) ? edge : { ...edge, change: 'changed' };
+    const known = earlier.get(keyOf(edge));
+    const same = known === undefined ? edge.change === undefined : sameEdge(known, edge);
+    // Hosts of a role that get what others of it have keep their own edge.
+    if (known === undefined || (edge.hosts !== undefined && edge.change !== undefined)) return edge;
+    if (same && !gone.has(keyOf(edge)) && edge.change === undefined) return edge;
+    return { ...edge, change: 'changed' };
   });
-  const still = new Set(after.edges.map(keyOf));
-  const gone = before.edges
-    .filter((edge) => !still.has(keyOf(edge)))
-    .map((edge): MapEdge => ({ ...edge, change: 'removed' }));
+  const still = new Set(now.map(keyOf));
+  const nodes = new Map([...before.nodes, ...after.nodes].map((node): [string, MapNode] => [node.id, node]));
+  const edges = [...now, ...[...gone.values()].filter((edge) => !still.has(keyOf(edge)))];
+  const used = new Set(edges.flatMap(({ from, to }) => [from, to]));
+  const present = new Set(after.nodes.map(({ id }) => id));
   return {
     version: 1,
-    nodes: [
-      ...new Map(
-        [...before.nodes, ...after.nodes].map((node): [string, MapNode] => [node.id, node]),
-      ).values(),
-    ].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    edges: [...now, ...gone],
+    nodes: [...nodes.values()]
+      .filter(({ id }) => used.has(id) || present.has(id))
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    edges,
     missing: [...new Map([...before.missing, ...after.missing].map((one) => [one.host, one])).values()],
   };
 }
 
 const keyOf = ({ from, to, service }: MapEdge): string => JSON.stringify([from, to, service]);
 
-const meaning = ({ rules: _, change: __, ...rest }: MapEdge): string => JSON.stringify(rest);
+const sameEdge = (one: MapEdge, other: MapEdge): boolean =>
+  one.families.join() === other.families.join() &&
+  one.part === other.part &&
+  one.conditional === other.conditional &&
+  one.blocked === other.blocked;

@@ -2,8 +2,8 @@
 import type { Fleet } from '../policy/fleet.js';
 import type { Problem } from '../problem.js';
 import { createAtlas } from './atlas.js';
-import { compareMaps } from './change.js';
-import { buildMap, type MapHost, type MapTools } from './map.js';
+import { joinMaps } from './change.js';
+import { buildMap, type MapHost, type MapTools, survey } from './map.js';
 import type { FleetMap } from './model.js';
 import { findOneSided, oneSidedNotes } from './one-sided.js';
 import { reacher } from './reaches.js';
@@ -32,11 +32,13 @@ export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earl
     reach: reacher(),
   };
   const oneSided = findOneSided(hosts, tools);
-  const map = buildMap(hosts, oneSided, tools);
-  const before =
-    earlier === undefined ? undefined : buildMap(earlier.hosts, findOneSided(earlier.hosts, tools), tools);
-  return {
-    map: before === undefined ? map : compareMaps(before, map),
-    notes: oneSidedNotes(oneSided, tools.atlas),
-  };
+  const [now, past] = [survey(hosts, tools), earlier && survey(earlier.hosts, tools)];
+  const notes = oneSidedNotes(oneSided, tools.atlas);
+  if (earlier === undefined || past === undefined) return { map: buildMap(now, oneSided, tools), notes };
+  const before = buildMap(past, findOneSided(earlier.hosts, tools), tools, {
+    survey: now,
+    change: 'removed',
+  });
+  const after = buildMap(now, oneSided, tools, { survey: past, change: 'added' });
+  return { map: joinMaps(before, after), notes };
 }

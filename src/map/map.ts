@@ -2,13 +2,14 @@
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 import type { Place } from '../problem.js';
+import type { DecidingRule } from '../traffic/model.js';
 import { intersect, isEmpty, type Ranges, subtract, union } from '../traffic/ranges.js';
-import { isOpen, type Reach, type ReachHook } from '../traffic/reach.js';
+import { ICMP_WIRES, isOpen, type Reach, type ReachHook } from '../traffic/reach.js';
 import type { Atlas, Named } from './atlas.js';
 import type { FleetMap, MapEdge, MapNode } from './model.js';
 import type { OneSided } from './one-sided.js';
 import { placeOf, type Reacher, type Shared } from './reaches.js';
-import { bridge, type Naming } from './wires.js';
+import { bridge, isEverything, type Naming, type Wired } from './wires.js';
 
 export interface MapHost {
   readonly host: Pick<Host, 'name' | 'addresses'>;
@@ -21,78 +22,123 @@ export interface MapTools {
   readonly reach: Reacher;
 }
 
+/** What every host lets through, before it is told in words. */
+export interface Survey {
+  readonly seen: readonly Seen[];
+  readonly missing: FleetMap['missing'];
+  /** By the host's name. */
+  readonly reaches: ReadonlyMap<string, Reaches>;
+}
+
+type Reaches = { readonly [hook in ReachHook]: Shared };
+
+interface Seen {
+  readonly one: MapHost;
+  readonly hook: ReachHook;
+  readonly from: string;
+  readonly to: string;
+  readonly own: MapNode;
+  readonly found: Found;
+}
+
+/** What a host lets through for one peer: the same for all hosts that share their reach. */
+interface Found {
+  /** The same for the same peer of hosts that share their reach. */
+  readonly id: string;
+  readonly reach: Reach;
+  readonly family: Family;
+  readonly named: Named;
+  readonly wires: Ranges;
+  /** An output that filters nothing: no news, unless it did or will. */
+  readonly open: boolean;
+}
+
+/** Traffic that a host forwards and ICMP are not in it. */
+export function survey(hosts: readonly MapHost[], tools: MapTools): Survey {
+  const { atlas, reach } = tools;
+  const seen: Seen[] = [];
+  const missing = new Map<string, string>();
+  const reaches = new Map<string, Reaches>();
+  const memory = new Map<string, readonly Found[]>();
+  for (const one of hosts) {
+    const own = atlas.groupOf(one.host.name);
+    const subject = { ruleset: one.ruleset, addresses: one.host.addresses };
+    const both: Reaches = { INPUT: reach(subject, 'INPUT'), OUTPUT: reach(subject, 'OUTPUT') };
+    reaches.set(one.host.name, both);
+    for (const hook of HOOKS) {
+      const shared = both[hook];
+      for (const family of FAMILIES) {
+        const reached = shared[family];
+        if (!reached.ok) missing.set(one.host.name, reached.why);
+      }
+      const all = memory.get(shared.key) ?? findPeers(shared, hook, tools);
+      memory.set(shared.key, all);
+      for (const found of all) {
+        const { node, hosts: fleet } = found.named;
+        // What one host of the fleet sends another is told by what the other lets in, and by what is one-sided.
+        if (hook === 'OUTPUT' && fleet !== undefined) continue;
+        const [from, to] = hook === 'INPUT' ? [node.id, own.id] : [own.id, node.id];
+        seen.push({ one, hook, from, to, own, found });
+      }
+    }
+  }
+  return { seen, missing: [...missing].map(([host, why]) => ({ host, why })), reaches };
+}
+
+const HOOKS: readonly ReachHook[] = ['INPUT', 'OUTPUT'];
+
 /**
- * Every node that begins connections with another one, or may be reached: what comes in at each host, and, of hosts
- * whose output is locked, what may leave for peers outside of the fleet or is refused by the peer. Traffic that a host
- * forwards and ICMP are not in it.
+ * The map of what was surveyed: what comes in at each host, and, of hosts whose output is locked, what may leave for
+ * peers outside of the fleet. Against another survey, what that one does not let through for all of a peer, by whatever
+ * name, is marked with `change` and told apart from the rest.
  */
 export function buildMap(
-  hosts: readonly MapHost[],
+  { seen, missing, reaches }: Survey,
   oneSided: readonly OneSided[],
   tools: MapTools,
+  against?: { readonly survey: Survey; readonly change: 'added' | 'removed' },
 ): FleetMap {
   const { atlas } = tools;
   const nodes = new Map<string, MapNode>(atlas.groups.map((node) => [node.id, node]));
   const drafts = new Map<string, Draft>();
-  const missing: { host: string; why: string }[] = [];
-  const memory = new Map<string, readonly Found[]>();
-  for (const one of hosts) {
-    const subject = { ruleset: one.ruleset, addresses: one.host.addresses };
-    for (const hook of ['INPUT', 'OUTPUT'] as const) {
-      const shared = tools.reach(subject, hook);
-      const why = FAMILIES.flatMap((family) => (shared[family].ok ? [] : [shared[family].why]));
-      if (why[0] !== undefined) missing.push({ host: one.host.name, why: why[0] });
-      const key = `${hook} ${shared.key}`;
-      const found = memory.get(key) ?? findEdges(shared, hook, tools);
-      memory.set(key, found);
-      for (const each of found) {
-        // What one host of the fleet sends another is told by what the other lets in, and by what is one-sided.
-        if (hook === 'OUTPUT' && each.hosts !== undefined) continue;
-        nodes.set(each.node.id, each.node);
-        addEdge(drafts, one, hook, each, tools);
-      }
-    }
+  const memory = new Map<string, readonly Flow[]>();
+  for (const each of seen) {
+    const { found, one, hook } = each;
+    const other = against?.survey.reaches.get(one.host.name)?.[hook];
+    const key = `${found.id}\n${other?.key}`;
+    const flows = memory.get(key) ?? flowsOf(found, other, tools, against?.change);
+    memory.set(key, flows);
+    if (flows.length > 0) nodes.set(found.named.node.id, found.named.node);
+    for (const flow of flows) addEdge(drafts, each, flow);
   }
-  const edges = withBlocked(
-    [...drafts.values()].map((draft) => edgeOf(draft, atlas)),
-    oneSided,
-    atlas,
-  ).sort(byEnds);
+  const edges = withBlocked([...drafts.values()].map(edgeOf), oneSided, atlas).sort(byEnds);
   const used = new Set(edges.flatMap(({ from, to }) => [from, to]));
-  const present = new Set(hosts.map(({ host }) => atlas.groupOf(host.name).id));
+  const present = new Set([...reaches.keys()].map((name) => atlas.groupOf(name).id));
   return {
     version: 1,
     nodes: [...nodes.values()]
       .filter(({ id }) => used.has(id) || present.has(id))
       .sort((a, b) => (a.id < b.id ? -1 : 1)),
     edges,
-    missing: distinctMissing(missing),
+    missing,
   };
 }
 
-const distinctMissing = (all: FleetMap['missing']): FleetMap['missing'] => [
-  ...new Map(all.map((one) => [one.host, one])).values(),
-];
-
-/** What a host lets through for one peer: the same for all hosts that share their reach. */
-interface Found {
-  readonly family: Family;
-  readonly node: MapNode;
-  readonly hosts?: readonly string[];
-  readonly part: boolean;
-  readonly conditional: boolean;
-  readonly service: string;
-  readonly rules: readonly { readonly table: string; readonly chain: string; readonly number: number }[];
-  /** The peers themselves and their wires, to ask the other end about. */
-  readonly peers: Ranges;
-  readonly wires: Ranges;
-}
-
-function findEdges(shared: Shared, hook: ReachHook, tools: MapTools): readonly Found[] {
+function findPeers(shared: Shared, hook: ReachHook, tools: MapTools): readonly Found[] {
   return FAMILIES.flatMap((family) => {
     const reached = shared[family];
-    if (!reached.ok || (hook === 'OUTPUT' && isOpen(reached.value, family))) return [];
-    return findInFamily(reached.value, family, tools);
+    if (!reached.ok) return [];
+    const open = hook === 'OUTPUT' && isOpen(reached.value, family);
+    return peersIn(reached.value, family, tools).map(
+      ({ named, wires }): Found => ({
+        id: `${shared.key} ${family} ${named.node.id}`,
+        reach: reached.value,
+        family,
+        named,
+        wires,
+        open,
+      }),
+    );
   });
 }
 
@@ -101,7 +147,7 @@ interface Listed {
   wires: Ranges;
 }
 
-function findInFamily(reach: Reach, family: Family, { atlas, naming }: MapTools): readonly Found[] {
+function peersIn(reach: Reach, family: Family, { atlas }: MapTools): readonly Listed[] {
   const listed = new Map<string, Listed>();
   for (const { wire, perhaps } of reach)
     for (const named of atlas.name(perhaps, family)) {
@@ -112,13 +158,15 @@ function findInFamily(reach: Reach, family: Family, { atlas, naming }: MapTools)
         known.named = wider(known.named, named);
       }
     }
-  return [...listed.values()].flatMap(({ named, wires }) => {
-    const anyway = union(
-      ...reach.filter(({ perhaps }) => isEmpty(subtract(named.ranges, perhaps))).map(({ wire }) => [wire]),
-    );
-    return naming(bridge(wires, anyway)).map((service) => describe(reach, family, named, service));
-  });
+  return [...listed.values()].map(({ named, wires }) => ({
+    named,
+    wires: bridge(wires, wiresFor(reach, named.ranges)),
+  }));
 }
+
+/** Wires on which all of these peers may get through, by whatever rule. */
+const wiresFor = (reach: Reach, peers: Ranges): Ranges =>
+  union(...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ wire }) => [wire]));
 
 /** A node of which more comes in by one port than by another is drawn once. */
 const wider = (one: Named, other: Named): Named => {
@@ -131,12 +179,48 @@ const wider = (one: Named, other: Named): Named => {
   };
 };
 
-function describe(
-  reach: Reach,
-  family: Family,
-  named: Named,
-  service: { readonly name: string; readonly wires: Ranges },
-): Found {
+/** One service between a peer and a host. */
+interface Flow {
+  readonly service: string;
+  readonly family: Family;
+  readonly part: boolean;
+  readonly conditional: boolean;
+  readonly rules: readonly DecidingRule[];
+  readonly change?: 'added' | 'removed';
+}
+
+/** @param other the reach of the same host in the other survey. */
+function flowsOf(
+  found: Found,
+  other: Shared | undefined,
+  { naming }: MapTools,
+  change: 'added' | 'removed' | undefined,
+): readonly Flow[] {
+  const { wires, open } = found;
+  if (change === undefined) return open ? [] : naming(wires).map((service) => describe(found, service));
+  const known = otherWires(found, other);
+  const [still, own] = [intersect(wires, known), subtract(wires, known)];
+  const named = isEmpty(subtract(own, ICMP_WIRES))
+    ? []
+    : isEverything(wires) && !isEmpty(still)
+      ? [{ name: 'everything else', wires: own }]
+      : naming(own);
+  return [
+    ...(open || isEmpty(still) ? [] : naming(still).map((service) => describe(found, service))),
+    ...named.map((service): Flow => ({ ...describe(found, service), change })),
+  ];
+}
+
+/** Nothing changes on a host of which the other survey could not tell. */
+function otherWires({ family, named, wires }: Found, other: Shared | undefined): Ranges {
+  const reached = other?.[family];
+  if (reached === undefined) return [];
+  if (!reached.ok) return wires;
+  const known = wiresFor(reached.value, named.ranges);
+  return isEmpty(known) ? known : bridge(known, known);
+}
+
+function describe({ reach, family, named }: Found, service: Wired): Flow {
   const atoms = reach.filter(
     ({ wire, perhaps }) =>
       !isEmpty(intersect([wire], service.wires)) && !isEmpty(intersect(perhaps, named.ranges)),
@@ -145,17 +229,13 @@ function describe(
     by.flatMap(({ rule, peers }) => (rule === null || isEmpty(intersect(peers, named.ranges)) ? [] : [rule])),
   );
   return {
+    service: service.name,
     family,
-    node: named.node,
-    ...(named.hosts && { hosts: named.hosts }),
     part: !named.whole || atoms.some(({ perhaps }) => !isEmpty(subtract(named.ranges, perhaps))),
     conditional: atoms.some(
       ({ perhaps, surely }) => !isEmpty(subtract(intersect(perhaps, named.ranges), surely)),
     ),
-    service: service.name,
-    rules: [...new Map(rules.map((rule) => [`${rule.table} ${rule.chain} ${rule.number}`, rule])).values()],
-    peers: named.ranges,
-    wires: service.wires,
+    rules: [...new Set(rules)],
   };
 }
 
@@ -163,8 +243,9 @@ interface Draft {
   readonly from: string;
   readonly to: string;
   readonly service: string;
-  /** The node whose hosts' rules say so. */
-  readonly own: string;
+  readonly change: Flow['change'];
+  /** How many hosts the node has whose rules say so. */
+  readonly all: number;
   readonly families: Set<Family>;
   readonly hosts: Set<string>;
   readonly rules: Map<string, Place>;
@@ -172,21 +253,14 @@ interface Draft {
   conditional: boolean;
 }
 
-function addEdge(
-  drafts: Map<string, Draft>,
-  one: MapHost,
-  hook: ReachHook,
-  found: Found,
-  { atlas }: MapTools,
-): void {
-  const own = atlas.groupOf(one.host.name).id;
-  const [from, to] = hook === 'INPUT' ? [found.node.id, own] : [own, found.node.id];
-  const key = JSON.stringify([hook, from, to, found.service]);
+function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow: Flow): void {
+  const key = JSON.stringify([from, to, flow.service, flow.change]);
   const draft: Draft = drafts.get(key) ?? {
     from,
     to,
-    service: found.service,
-    own,
+    service: flow.service,
+    change: flow.change,
+    all: own.hosts?.length ?? 1,
     families: new Set(),
     hosts: new Set(),
     rules: new Map(),
@@ -194,29 +268,27 @@ function addEdge(
     conditional: false,
   };
   drafts.set(key, draft);
-  draft.families.add(found.family);
+  draft.families.add(flow.family);
   draft.hosts.add(one.host.name);
-  draft.part ||= found.part;
-  draft.conditional ||= found.conditional;
-  for (const rule of found.rules) {
-    const place = placeOf({ ruleset: one.ruleset, addresses: [] }, found.family, rule);
+  draft.part ||= flow.part;
+  draft.conditional ||= flow.conditional;
+  for (const rule of flow.rules) {
+    const place = placeOf({ ruleset: one.ruleset, addresses: [] }, flow.family, rule);
     if (place !== undefined) draft.rules.set(`${place.file}:${place.line}:${place.column}`, place);
   }
 }
 
-function edgeOf(draft: Draft, atlas: Atlas): MapEdge {
-  const all = atlas.groups.find(({ id }) => id === draft.own)?.hosts?.length ?? 1;
-  return {
-    from: draft.from,
-    to: draft.to,
-    service: draft.service,
-    families: FAMILIES.filter((family) => draft.families.has(family)),
-    ...(draft.hosts.size < all ? { hosts: [...draft.hosts].sort() } : {}),
-    ...(draft.part ? { part: true } : {}),
-    ...(draft.conditional ? { conditional: true } : {}),
-    rules: [...draft.rules.values()].sort(byPosition),
-  };
-}
+const edgeOf = (draft: Draft): MapEdge => ({
+  from: draft.from,
+  to: draft.to,
+  service: draft.service,
+  families: FAMILIES.filter((family) => draft.families.has(family)),
+  ...(draft.hosts.size < draft.all ? { hosts: [...draft.hosts].sort() } : {}),
+  ...(draft.part ? { part: true } : {}),
+  ...(draft.conditional ? { conditional: true } : {}),
+  rules: [...draft.rules.values()].sort(byPosition),
+  ...(draft.change === undefined ? {} : { change: draft.change }),
+});
 
 /** What no host of the sender lets out, or none of the receiver lets in. */
 function withBlocked(edges: readonly MapEdge[], oneSided: readonly OneSided[], atlas: Atlas): MapEdge[] {

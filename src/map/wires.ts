@@ -1,10 +1,21 @@
 /** Protocols and ports as numbers on one line (see `Atom.wire`), and their names. */
-import { protocolName, protocolNumber } from '../netfilter/protocols.js';
+import { protocolNumber } from '../netfilter/protocols.js';
 import type { Service } from '../policy/fleet.js';
-import { isEmpty, normalise, type Range, type Ranges, subtract, union } from '../traffic/ranges.js';
+import { protocolText } from '../traffic/fields.js';
+import {
+  equalRanges,
+  isEmpty,
+  normalise,
+  type Range,
+  type Ranges,
+  subtract,
+  union,
+} from '../traffic/ranges.js';
 import { ICMP_WIRES, PORTS } from '../traffic/reach.js';
 
 const EVERYTHING: Range = [0n, 256n * PORTS - 1n];
+
+export const isEverything = (wires: Ranges): boolean => equalRanges(wires, [EVERYTHING]);
 
 const blockOf = (protocol: bigint): Range => [protocol * PORTS, protocol * PORTS + PORTS - 1n];
 
@@ -40,8 +51,7 @@ export function naming(services: ReadonlyMap<string, readonly Service[]>): Namin
     .sort((a, b) => b.wires.length - a.wires.length || (a.name < b.name ? -1 : 1));
   const keyOf = (range: Range): string => range.join('-');
   return (wires) => {
-    if (wires.length === 1 && wires[0]?.[0] === EVERYTHING[0] && wires[0][1] === EVERYTHING[1])
-      return [{ name: 'everything', wires }];
+    if (isEverything(wires)) return [{ name: 'everything', wires }];
     const left = new Map(wires.map((range) => [keyOf(range), range]));
     const named: Wired[] = [];
     for (const service of known) {
@@ -62,8 +72,8 @@ function literal(range: Range): readonly Wired[] {
       {
         name:
           first === last
-            ? protocolName(Number(first))
-            : `every protocol from ${protocolName(Number(first))} to ${protocolName(Number(last))}`,
+            ? protocolText(first)
+            : `every protocol from ${protocolText(first)} to ${protocolText(last)}`,
         wires: [range],
       },
     ];
@@ -72,7 +82,7 @@ function literal(range: Range): readonly Wired[] {
   const [from, to] = [here[0] - whole, here[1] - whole];
   const ports = here[0] === whole && here[1] === end ? '' : `/${from === to ? from : `${from}-${to}`}`;
   const rest: readonly Wired[] = last === first ? [] : literal([end + 1n, range[1]]);
-  return [{ name: `${protocolName(Number(first))}${ports}`, wires: [here] }, ...rest];
+  return [{ name: `${protocolText(first)}${ports}`, wires: [here] }, ...rest];
 }
 
 /** Fills the gaps between wires where what lies between is let through anyway, or is ICMP. */
@@ -82,10 +92,3 @@ export function bridge(wires: Ranges, anyway: Ranges): Ranges {
   const gaps = subtract([EVERYTHING], wires).filter((gap) => isEmpty(subtract([gap], allowed)));
   return normalise([...wires, ...gaps]);
 }
-
-/** `tcp/5432`, `tcp/80, tcp/443`. */
-export const wiresText = (wires: Ranges): string =>
-  wires
-    .flatMap(literal)
-    .map(({ name }) => name)
-    .join(', ');

@@ -80,14 +80,40 @@ test('a change: what it adds, removes and makes narrower', () => {
   const web =
     'input:\n  - {allow: https, from: any, reason: The site}\n  - {allow: ssh, from: office, reason: Repairs}\n';
   expect(linesOf(mapOf({ 'roles/web.yml': web }, {})).filter((line) => /^[-+~]/.test(line))).toEqual([
-    '+ anywhere → role web: https (roles/web.yml:2)',
     '+ network office → role web: ssh (v4 roles/web.yml:3)',
-    '- anywhere → role web: web (roles/web.yml:2)',
+    '- anywhere → role web: http (roles/web.yml:2)',
   ]);
   const narrower = 'input:\n  - {allow: postgres, from: host:web-1, reason: Orders}\n';
   expect(linesOf(mapOf({ 'roles/db.yml': narrower }, {}))).toContain(
     '~ role web → role db: postgres (part roles/db.yml:2)',
   );
+});
+
+test('a locked output removes what it closes, and adds nothing', () => {
+  const hosts = TIERS['hosts/all.yml']?.replace('roles: [db]}', 'roles: [db], baseline: {output: drop}}');
+  const db = `${TIERS['roles/db.yml']}output:\n  - {allow: https, to: internet, reason: Updates}\n`;
+  const mapped = mapOf({ 'hosts/all.yml': hosts ?? '', 'roles/db.yml': db }, {});
+  expect(linesOf(mapped).filter((line) => line.includes('role db →') || /^[-+~]/.test(line))).toEqual([
+    'role db → network internet: https (roles/db.yml:4)',
+    '- role db → anywhere: everything ()',
+  ]);
+});
+
+test('a service for one host more of a role is told of that host alone', () => {
+  const own = (host: string): string =>
+    `${TIERS['hosts/all.yml']}`.replace(
+      new RegExp(`(${host}: .*roles: \\[web\\])`),
+      '$1, input: [{allow: dns, from: office, reason: Names}]',
+    );
+  const both = `${own('web-1')}`.replace(
+    /(web-2: .*roles: \[web\])/,
+    '$1, input: [{allow: dns, from: office, reason: Names}]',
+  );
+  const mapped = mapOf({ 'hosts/all.yml': both }, { 'hosts/all.yml': own('web-1') });
+  expect(linesOf(mapped).filter((line) => line.includes('dns'))).toEqual([
+    'network office → role web: dns (v4 web-1 hosts/all.yml:2)',
+    '+ network office → role web: dns (v4 web-2 hosts/all.yml:3)',
+  ]);
 });
 
 test('against live rules the names stay those of the policy', () => {
@@ -98,8 +124,10 @@ test('against live rules the names stay those of the policy', () => {
   expect(changes).toEqual([
     '- anywhere → host bastion: everything (v4)',
     '- anywhere → role db: everything ()',
-    '- anywhere → role web: everything ()',
+    '- anywhere → role web: everything else ()',
   ]);
+  // Administrators are among everybody: that they get in is no news.
+  expect(map.edges.filter(({ from, change }) => from === 'network admin' && change === 'added')).toEqual([]);
 });
 
 test('a host whose rules lead in a circle is missing, and said to be', () => {

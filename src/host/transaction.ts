@@ -113,7 +113,7 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
     (await learn(scene, untilEnded(start.armed, window), { abort: variables })).end;
   return end === undefined
     ? ended('unknown', `${proof.reason}; the host does not answer since, and goes back by itself`)
-    : told(end);
+    : told(withCause(end, proof.reason));
 }
 
 /**
@@ -147,6 +147,12 @@ interface End {
   readonly phase: Phase;
   readonly reason: string;
 }
+
+/** Why this side wanted the old rules back, where the host went back before it was told. */
+const withCause = (end: End, cause: string): End =>
+  end.outcome !== 'rolled-back' || end.reason.startsWith(cause)
+    ? end
+    : { ...end, reason: `${cause}; ${end.reason}` };
 
 const OUTCOMES: Readonly<Record<string, OutcomeKind>> = {
   confirmed: 'confirmed',

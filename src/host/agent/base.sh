@@ -10,6 +10,8 @@
 
 STATE=/var/lib/sallyport
 PENDING=$STATE/pending
+# A transaction that has ended, for the moment in which its nets are taken away.
+GONE=$STATE/gone
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH

@@ -22,7 +22,7 @@ begin() {
   fi
   printf '%s\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
   answer_if_ended
-  rm -rf "$STATE"/new.* "$STATE/gone"
+  rm -rf "$STATE"/new.* "$GONE"
   NEW=$STATE/new.$RUN
   DIR=$NEW
   { mkdir "$NEW" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"

@@ -1,11 +1,14 @@
 # The ends of a transaction. Each holds the lock.
 
-# Records the end, ends the nets, and takes the transaction away.
+# Records the end, takes the transaction away, and ends the nets. In this order: whoever dies in between leaves nothing
+# that is still to be done, since a net that finds no transaction ends by itself.
 finish() {
   outcome=$1 reason=$2 ended_in=${3:-done}
   if write_last; then recorded=yes; else recorded=no; fi
+  rm -rf "$GONE"
+  mv "$PENDING" "$GONE" || :
   disarm || :
-  drop_pending
+  rm -rf "$GONE"
   if [ "$recorded" = no ]; then write_last || :; fi
   sync_files "$STATE"
 }
@@ -19,11 +22,6 @@ write_last() {
     fact reason "$reason"
     fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   } >"$STATE/last.new" 2>/dev/null && mv "$STATE/last.new" "$STATE/last"
-}
-
-drop_pending() {
-  rm -rf "$STATE/gone"
-  mv "$PENDING" "$STATE/gone" && rm -rf "$STATE/gone"
 }
 
 # The state is rolling-back, for the reason in the file of that name. Never gives up while the host is up.

@@ -53,6 +53,8 @@ late_armed() {
   fi
 }
 
+net_pid() { if [ -d "$GONE" ]; then first_line "$GONE/$1"; else first_line "$PENDING/$1"; fi; }
+
 # Ends both nets, except for the one that this process is, and looks that they are gone.
 disarm() {
   if uses_systemd; then
@@ -60,7 +62,7 @@ disarm() {
     if [ "$ROLE" != supervise ]; then systemctl stop --quiet "$(unit_name).service" 2>/dev/null; fi
   fi
   for net in late supervisor; do
-    pid=$(first_line "$PENDING/$net")
+    pid=$(net_pid "$net")
     if [ "$pid" != $$ ] && is_ours "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
   done
   tries=50
@@ -73,7 +75,7 @@ disarm() {
 
 disarmed() {
   for net in late supervisor; do
-    pid=$(first_line "$PENDING/$net")
+    pid=$(net_pid "$net")
     if [ "$pid" != $$ ] && is_ours "$pid"; then return 1; fi
   done
   if uses_systemd; then

@@ -23,24 +23,14 @@ export async function askHost(
     verb === 'begin'
       ? variablesOf(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
       : { RUN: change.run, TOKEN: token, REASON: reason };
-  const ran = await lab.run(
-    'ssh',
-    [
-      ...[
-        '-F',
-        'none',
-        '-i',
-        lab.identity,
-        '-o',
-        `UserKnownHostsFile=${lab.knownHosts}`,
-        '-o',
-        'BatchMode=yes',
-      ],
-      ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],
-    ],
-    { input: script('MARK', { verb, variables }) },
-  );
+  const ran = await lab.run('ssh', sshWords(lab, host), { input: script('MARK', { verb, variables }) });
   const words = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
   if (words.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
   return (words.at(-2) ?? '').slice('MARK '.length).trim();
 }
+
+/** What to say to `ssh` so that the host runs the script on its standard input as root. */
+export const sshWords = (lab: Lab, host: LabHost): readonly string[] => [
+  ...['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${lab.knownHosts}`, '-o', 'BatchMode=yes'],
+  ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],
+];

@@ -115,14 +115,21 @@ function transportWith(options: HostOptions): Transport & { readonly dispose: ()
     made ??= opensshTransport({ ...rest, ...(dial === undefined ? {} : { dial }) });
     return made;
   };
+  // Whoever closes waits for no answer any more: what would still ask must not keep the program from ending.
+  let closed = false;
+  const never = new Promise<never>(() => {});
   return {
     connect: async (host, how) => {
+      if (closed) return never;
       if (host.ssh.transport === 'openssh') return openssh().connect(host, how);
       const problem = noKey(host, login(host));
       return problem === undefined ? builtin.connect(host, how) : { ok: false, problem };
     },
-    reaches: (host, ...how) => (host.ssh.transport === 'openssh' ? openssh() : builtin).reaches(host, ...how),
+    reaches: (host, ...how) =>
+      closed ? never : (host.ssh.transport === 'openssh' ? openssh() : builtin).reaches(host, ...how),
     dispose: () => {
+      closed = true;
+      builtin.dispose();
       made?.dispose();
       made = undefined;
     },

@@ -47,7 +47,8 @@ const LOGINS_AT_BASTION = 6;
 /** A socket that stays silent is asked for a sign of life; three misses end it. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 
-export function sshTransport(options: SshOptions): Transport {
+export function sshTransport(options: SshOptions): Transport & { readonly dispose: () => void } {
+  const trips = new Set<Trip>();
   const gates = new Map<string, Gate>();
   const gateOf = ({ user, host, port }: Host['ssh']['bastions'][number]): Gate => {
     const name = `${user}@${host}:${port}`;
@@ -65,6 +66,8 @@ export function sshTransport(options: SshOptions): Transport {
     { readonly ok: true; readonly value: T; readonly trip: Trip } | Extract<Connected, { ok: false }>
   > => {
     const trip = makeTrip();
+    trips.add(trip);
+    trip.ended.addEventListener('abort', () => trips.delete(trip), { once: true });
     const go = async (): Promise<T> => {
       let dial: (address: string, port: number) => Promise<Duplex> =
         options.dial ?? ((address, to) => dialDirectly(address, to, trip.ended));
@@ -112,6 +115,9 @@ export function sshTransport(options: SshOptions): Transport {
       });
       if (arrived.ok) arrived.trip.end();
       return arrived.ok && arrived.value;
+    },
+    dispose: () => {
+      for (const trip of trips) trip.end();
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Phase } from '../host/port.js';
 import type { Assessed, Ready } from './assess.js';
 import { isSettled } from './change.js';
 import { differences } from './differences.js';
-import type { HostPlan, Plan, PlanChange } from './model.js';
+import type { HostPlan, Plan, PlanChange, StateDiff } from './model.js';
 import type { Placed } from './place.js';
 import { changeSince } from './states.js';
 import { list } from './words.js';
@@ -68,10 +68,15 @@ function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): s
     return 'plan-changed: another machine answers for this host than the one that the reviewed plan saw. Plan again.';
   if (now.live === then.next && now.next === then.next) return undefined;
   if (now.live !== then.live)
-    return `plan-changed: the live rules are not those that the reviewed plan saw${since === undefined ? '' : `: ${list(differences(since), 3)}`}.${unforeseen(then, now)} Plan again.`;
+    return `plan-changed: the live rules are not those that the reviewed plan saw${found(since)}.${unforeseen(then, now)} Plan again.`;
   return now.next === then.next
     ? undefined
     : `plan-changed: the policy leads to other rules than the reviewed plan.${unforeseen(then, now)} Plan again.`;
+}
+
+function found(since: StateDiff | undefined): string {
+  const news = since === undefined ? [] : differences(since);
+  return news.length === 0 ? '' : `: ${list(news, 3)}`;
 }
 
 /** What a deploy would do now that nobody has reviewed. */

@@ -1,62 +1,24 @@
 /** The action as the runner runs it, with real hosts in its hands: the key and the host keys come as inputs alone. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Host, type Lab, openLab, type Ran } from '../../../src/lab/lab.js';
-import { node24 } from '../../action/node24.js';
+import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
 import { programIn, writePolicy } from './scene.js';
+import { stepIn } from './step.js';
 
 jest.setTimeout(180_000);
 
 let lab: Lab;
 let hosts: readonly Host[];
-let bundle: string;
+let step: ReturnType<typeof stepIn>;
 
 beforeAll(async () => {
   lab = await openLab();
   hosts = await Promise.all([lab.light({ name: 'web-1' }), lab.light({ name: 'web-2' })]);
-  bundle = join(dirname((await programIn(lab)).path), 'index.js');
+  step = stepIn(lab, await programIn(lab));
   writePolicy(lab, hosts);
 });
 afterAll(() => lab.close());
-
-interface Ended extends Ran {
-  readonly output: string;
-}
-
-async function step(event: string, more: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const folder = join(lab.directory, `step-${event}`);
-  mkdirSync(folder, { recursive: true });
-  const file = (name: string, text = ''): string => {
-    const path = join(folder, name);
-    writeFileSync(path, text);
-    return path;
-  };
-  const output = file('output');
-  const ran = await lab.run(node24(), [bundle], {
-    cwd: lab.directory,
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOME: folder,
-      RUNNER_TEMP: folder,
-      GITHUB_ACTIONS: 'true',
-      GITHUB_EVENT_NAME: event,
-      GITHUB_EVENT_PATH: file('event.json', '{"repository":{"default_branch":"main"}}'),
-      GITHUB_REPOSITORY: 'example/firewall',
-      GITHUB_REF: 'refs/heads/main',
-      GITHUB_SHA: '0123456789abcdef0123456789abcdef01234567',
-      GITHUB_ACTOR: 'anna',
-      GITHUB_OUTPUT: output,
-      GITHUB_STEP_SUMMARY: file('summary'),
-      GITHUB_STATE: file('state'),
-      GITHUB_ENV: file('env'),
-      'INPUT_SSH-KEY': readFileSync(lab.identity, 'utf8'),
-      'INPUT_KNOWN-HOSTS': readFileSync(lab.knownHosts, 'utf8'),
-      ...more,
-    },
-  });
-  return { ...ran, output: readFileSync(output, 'utf8') };
-}
 
 test('a push to the default branch deploys, a second one finds nothing to do', async () => {
   const first = await step('push');

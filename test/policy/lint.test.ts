@@ -35,6 +35,13 @@ const CASES: Readonly<Record<string, Case>> = {
       `  - allow: any\n    from: app${because}  - allow: any\n    state: [established, related]${because}`,
     ),
   },
+  'wide-allow': {
+    fires: rules(`  - allow: tcp\n    from: app${because}`),
+    place: 'hosts/web-1.yml:3:5',
+    silent: rules(
+      `  - allow: tcp/8000-12000\n    from: app${because}  - allow: [https, mosh]\n    from: 192.0.2.0/24${because}  - allow: [http, https]${because}`,
+    ),
+  },
   'default-accept': {
     fires: { 'hosts/web-1.yml': host('baseline: {input: accept}\n') },
     place: 'hosts/web-1.yml:1:1',

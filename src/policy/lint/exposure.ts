@@ -5,6 +5,7 @@ import { builtInService } from '../services.js';
 import { list } from '../values.js';
 import { covers, isWorld, port, reached, takesNew } from './cover.js';
 import { eachHost, eachRule, type Found, type Lint } from './row.js';
+import { wideAllow } from './width.js';
 
 const opensToWorld = (rule: PolicyRule): boolean =>
   rule.verb === 'allow' &&
@@ -110,6 +111,11 @@ export const EXPOSURE: readonly Lint[] = [
           }
         : undefined,
     ),
+  },
+  {
+    id: 'wide-allow',
+    level: 'note',
+    check: eachRule((rule) => (opensToWorld(rule) && isEverything(rule) ? undefined : wideAllow(rule))),
   },
   {
     id: 'default-accept',

@@ -1,0 +1,50 @@
+/** Allows that are wider than their reader may think: many ports for many addresses. */
+import type { AddressSet, PolicyRule, Service } from '../fleet.js';
+import { reached } from './cover.js';
+
+/**
+ * Addresses times ports. Sixteen ports for a /8, 4,096 for a /16, all ports for a /20 are still narrow; anywhere counts
+ * as a /8, so that what the public is meant to reach is no finding.
+ */
+const MOST = 2 ** 28;
+const ANYWHERE = 2 ** 24;
+const ALL_PORTS = 65_536;
+
+/** What is said of an allow that is too wide. Everything from everywhere has a finding of its own. */
+export function wideAllow(rule: PolicyRule): { readonly message: string; readonly hint: string } | undefined {
+  if (rule.verb !== 'allow' || rule.direction === 'output' || rule.in === 'lo' || rule.states !== undefined)
+    return undefined;
+  const from = reached(rule);
+  const ports = rule.services.reduce((sum, service) => sum + portsOf(service), 0);
+  if (Math.min(addressesOf(from), ANYWHERE) * Math.min(ports, ALL_PORTS) <= MOST) return undefined;
+  const what = ports >= ALL_PORTS ? 'every port' : `${ports.toLocaleString('en-US')} ports`;
+  return {
+    message: `The rule opens ${what} to ${from.any ? 'every address' : sizeText(from)}.`,
+    hint: 'Name the services, or the hosts, that need it.',
+  };
+}
+
+/** ICMP types and protocols without ports are one thing each. */
+function portsOf(service: Service): number {
+  if (service.kind === 'ports') return service.ports.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  if (service.kind === 'icmp') return 1;
+  return service.kind === 'any' || PORTED.has(service.protocol) ? ALL_PORTS : 1;
+}
+
+const PORTED: ReadonlySet<string> = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
+
+const lengthOf = (network: string): number => Number(network.slice(network.indexOf('/') + 1));
+
+/** IPv4 addresses, or IPv6 networks of one link (/64), whichever are more. */
+function addressesOf({ any, v4, v6 }: AddressSet): number {
+  if (any) return ANYWHERE;
+  const sum = (networks: readonly string[], bits: number): number =>
+    networks.reduce((total, network) => total + 2 ** Math.max(0, bits - lengthOf(network)), 0);
+  return Math.max(sum(v4, 32), sum(v6, 64));
+}
+
+const sizeText = (set: AddressSet): string => {
+  const { v4 } = set;
+  const number = addressesOf(set).toLocaleString('en-US');
+  return v4.length > 0 ? `${number} addresses` : `${number} networks of a /64`;
+};

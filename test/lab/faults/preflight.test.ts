@@ -79,7 +79,7 @@ fault(
 );
 
 fault(
-  'C8b',
+  'C8c',
   'iptables-save shows a rule that was made with nft as another one',
   'the plan says so, and the change is refused',
   async () => {

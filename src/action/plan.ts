@@ -4,7 +4,8 @@ import type { Problem, Result } from '../problem.js';
 import { findingRows } from '../report/fold.js';
 import { planPage } from '../report/html/plan.js';
 import { jsonText } from '../report/json.js';
-import { SUMMARY_BUDGET } from '../report/markdown/budget.js';
+import { type Budget, SUMMARY_BUDGET } from '../report/markdown/budget.js';
+import { mapMarkdown } from '../report/markdown/map.js';
 import { planMarkdown } from '../report/markdown/plan.js';
 import { planText } from '../report/terminal/plan.js';
 import { type PlanTotals, planTotals, planVerdict } from '../report/totals.js';
@@ -55,10 +56,20 @@ export async function publishPlan(context: Context, planned: Result<Plan>): Prom
     context,
     planMarkdown(value, { ...options, budget: SUMMARY_BUDGET, elsewhere: 'the JSON report' }),
   );
+  await drawMap(context, value);
   await comment(context, pull, marker(context, value.digest), planMarkdown(value, options));
   await label(context, pull, totals);
   const reason = failure(totals, inputs.failOn);
   if (reason !== undefined) runner.fail(redact(reason));
+}
+
+/** Beside the plan, within what GitHub takes of a job summary. */
+const MAP_BUDGET: Budget = { units: 40_000, bytes: 45_000 };
+
+async function drawMap(context: Context, { map }: Plan): Promise<void> {
+  if (map === undefined) return;
+  const options = { folded: true, linkTo: linkTo(context), budget: MAP_BUDGET };
+  await summarise(context, mapMarkdown(map, map.notes, options));
 }
 
 const marker = ({ inputs }: Context, state: string): Marker => ({

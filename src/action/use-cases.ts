@@ -34,7 +34,8 @@ export const openUseCases: OpenUseCases = (commission) => {
   const shard = inputs.part?.shard;
   return {
     check: () => check(common),
-    plan: () => plan({ ...common, ...(shard === undefined ? {} : { shard }) }, read),
+    plan: () =>
+      plan({ ...common, map: shard === undefined, ...(shard === undefined ? {} : { shard }) }, read),
     drift: () => drift(common, read),
     adopt: () => adopt(common, read),
     report: () => report(inputs.reports),

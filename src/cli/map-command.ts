@@ -1,5 +1,6 @@
 /** `map`: who may talk to whom. */
 import type { Command } from 'commander';
+import { findingOf } from '../rollout/findings.js';
 import { complain, DONE, emit, FAILED, type Io, textOptions, told } from './io.js';
 import { examples, type OutputOptions, withOutput, withPolicy } from './options.js';
 import type { Act } from './program.js';
@@ -31,10 +32,10 @@ async function runMap({ format, output, ...options }: MapArguments, io: Io): Pro
   const { map: value, notes } = mapped.value;
   if (format === 'markdown') {
     const { mapMarkdown } = await import('../report/markdown/map.js');
-    await emit(io, mapMarkdown(value, notes), output);
+    await emit(io, mapMarkdown(value, notes.map(findingOf)), output);
   } else if (format === 'json') {
     const { jsonText } = await import('../report/json.js');
-    await emit(io, jsonText({ ...value, notes }), output);
+    await emit(io, jsonText({ ...value, notes: notes.map(findingOf) }), output);
   } else {
     const { mapText } = await import('../report/terminal/map.js');
     const paint = output === undefined ? textOptions(io.stdout, io.env) : { colour: false };

@@ -1,5 +1,7 @@
 /** `check`: everything that needs no host: the policy itself, its lints, what it compiles to, guards, tests, lock-out. */
 import { compileHost } from '../compile/compile.js';
+import { oneSidedFlows } from '../map/fleet-map.js';
+import type { MapHost } from '../map/map.js';
 import { FAMILIES, type Ruleset } from '../netfilter/model.js';
 import { validate } from '../netfilter/validate.js';
 import type { Fleet, Host } from '../policy/fleet.js';
@@ -29,6 +31,10 @@ export async function check(options: CheckOptions): Promise<Result<Checked>> {
     ...chosen.problems,
     ...lintFleet(fleet),
     ...checked.flatMap((one) => one.problems),
+    ...oneSidedFlows(
+      fleet,
+      checked.flatMap((one) => one.desired ?? []),
+    ),
   ]);
   if (hasErrors(problems)) return { ok: false, problems };
   const rules = checked.reduce((sum, one) => sum + one.rules, 0);
@@ -38,6 +44,8 @@ export async function check(options: CheckOptions): Promise<Result<Checked>> {
 export interface CheckedHost {
   readonly rules: number;
   readonly problems: readonly Problem[];
+  /** Where it compiles. */
+  readonly desired?: MapHost;
 }
 
 /** What can be known of one host without asking it. */
@@ -59,6 +67,7 @@ export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[])
   ];
   return {
     rules: countRules(desired),
+    desired: { host, ruleset: desired },
     problems: problems.filter((problem) => !isAccepted(fleet, host, problem)),
   };
 }

@@ -26,14 +26,10 @@ export interface Earlier {
  * @param earlier what they ran before; names are those of `fleet` wherever it has one for the same addresses.
  */
 export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earlier): Mapped {
-  const tools: MapTools = {
-    atlas: createAtlas(fleet, earlier?.fleet),
-    naming: naming(new Map([...(earlier?.fleet?.services ?? []), ...fleet.services])),
-    reach: reacher(),
-  };
+  const tools = toolsFor(fleet, earlier?.fleet);
   const oneSided = findOneSided(hosts, tools);
   const [now, past] = [survey(hosts, tools), earlier && survey(earlier.hosts, tools)];
-  const notes = oneSidedNotes(oneSided, tools.atlas);
+  const notes = oneSidedNotes(oneSided, fleet, tools.atlas);
   if (earlier === undefined || past === undefined) return { map: buildMap(now, oneSided, tools), notes };
   const before = buildMap(past, findOneSided(earlier.hosts, tools), tools, {
     survey: now,
@@ -42,3 +38,15 @@ export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earl
   const after = buildMap(now, oneSided, tools, { survey: past, change: 'added' });
   return { map: joinMaps(before, after), notes };
 }
+
+/** What is one-sided alone, without a map. */
+export function oneSidedFlows(fleet: Fleet, hosts: readonly MapHost[]): readonly Problem[] {
+  const tools = toolsFor(fleet);
+  return oneSidedNotes(findOneSided(hosts, tools), fleet, tools.atlas);
+}
+
+const toolsFor = (fleet: Fleet, earlier?: Fleet): MapTools => ({
+  atlas: createAtlas(fleet, earlier),
+  naming: naming(new Map([...(earlier?.services ?? []), ...fleet.services])),
+  reach: reacher(),
+});

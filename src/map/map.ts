@@ -9,7 +9,7 @@ import type { Atlas, Named } from './atlas.js';
 import type { FleetMap, MapEdge, MapNode } from './model.js';
 import type { OneSided } from './one-sided.js';
 import { placeOf, type Reacher, type Shared } from './reaches.js';
-import { bridge, isEverything, type Naming, type Wired } from './wires.js';
+import { bridge, isVast, type Naming, type Wired } from './wires.js';
 
 export interface MapHost {
   readonly host: Pick<Host, 'name' | 'addresses'>;
@@ -202,7 +202,7 @@ function flowsOf(
   const [still, own] = [intersect(wires, known), subtract(wires, known)];
   const named = isEmpty(subtract(own, ICMP_WIRES))
     ? []
-    : isEverything(wires) && !isEmpty(still)
+    : isVast(own) && !isEmpty(still)
       ? [{ name: 'everything else', wires: own }]
       : naming(own);
   return [

@@ -4,6 +4,8 @@
  */
 import { FAMILIES, type Family } from '../netfilter/model.js';
 import { protocolName } from '../netfilter/protocols.js';
+import type { Fleet } from '../policy/fleet.js';
+import { isAccepted } from '../policy/lint/lint.js';
 import { note, type Place, type Problem } from '../problem.js';
 import { explainer } from '../traffic/explain.js';
 import { addressText, parseAddressNumber } from '../traffic/fields.js';
@@ -58,9 +60,9 @@ interface Crowd {
  */
 export function findOneSided(hosts: readonly MapHost[], tools: MapTools): readonly OneSided[] {
   const rows = FAMILIES.flatMap((family) => {
-    const inputs = crowds(hosts, 'INPUT', family, tools);
     const locked = crowds(hosts, 'OUTPUT', family, tools).filter(({ reach }) => !isOpen(reach, family));
     if (locked.length === 0) return [];
+    const inputs = crowds(hosts, 'INPUT', family, tools);
     return [
       ...locked.flatMap((sender) => refusedBy(sender, inputs, 'sender', family, tools)),
       ...inputs.flatMap((receiver) => refusedBy(receiver, locked, 'receiver', family, tools)),
@@ -282,8 +284,8 @@ function refusingPlace(
 
 const MOST_NAMED = 3;
 
-/** A note at the line that lets the flow through; families and hosts about which the same is to be said are one note. */
-export function oneSidedNotes(found: readonly OneSided[], atlas: Atlas): readonly Problem[] {
+/** A note at the line that lets the flow through, unless the policy accepts it; families and hosts about which the same is to be said are one note. */
+export function oneSidedNotes(found: readonly OneSided[], fleet: Fleet, atlas: Atlas): readonly Problem[] {
   const notes = new Map<string, Problem>();
   for (const one of found) {
     const [from, to] = [nameOf(one.from, one.senders, atlas), nameOf(one.to, one.receivers, atlas)];
@@ -302,7 +304,10 @@ export function oneSidedNotes(found: readonly OneSided[], atlas: Atlas): readonl
       one.allowing,
       hint,
     );
-    notes.set(JSON.stringify([made.message, made.place]), made);
+    const allowing = one.allowedBy === 'sender' ? one.senders : one.receivers;
+    const hosts = fleet.hosts.filter(({ name }) => allowing.includes(name));
+    if (hosts.some((host) => !isAccepted(fleet, host, made)))
+      notes.set(JSON.stringify([made.message, made.place]), made);
   }
   return [...notes.values()];
 }

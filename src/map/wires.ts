@@ -2,20 +2,13 @@
 import { protocolNumber } from '../netfilter/protocols.js';
 import type { Service } from '../policy/fleet.js';
 import { protocolText } from '../traffic/fields.js';
-import {
-  equalRanges,
-  isEmpty,
-  normalise,
-  type Range,
-  type Ranges,
-  subtract,
-  union,
-} from '../traffic/ranges.js';
+import { isEmpty, normalise, type Range, type Ranges, sizeOf, subtract, union } from '../traffic/ranges.js';
 import { ICMP_WIRES, PORTS } from '../traffic/reach.js';
 
 const EVERYTHING: Range = [0n, 256n * PORTS - 1n];
 
-export const isEverything = (wires: Ranges): boolean => equalRanges(wires, [EVERYTHING]);
+/** More than half of all protocols and ports: told by what it leaves out. */
+export const isVast = (wires: Ranges): boolean => sizeOf(wires) * 2n > sizeOf([EVERYTHING]);
 
 const blockOf = (protocol: bigint): Range => [protocol * PORTS, protocol * PORTS + PORTS - 1n];
 
@@ -50,8 +43,8 @@ export function naming(services: ReadonlyMap<string, readonly Service[]>): Namin
     })
     .sort((a, b) => b.wires.length - a.wires.length || (a.name < b.name ? -1 : 1));
   const keyOf = (range: Range): string => range.join('-');
-  return (wires) => {
-    if (isEverything(wires)) return [{ name: 'everything', wires }];
+  const name: Naming = (wires) => {
+    if (isVast(wires)) return [{ name: vast(name(subtract([EVERYTHING], union(wires, ICMP_WIRES)))), wires }];
     const left = new Map(wires.map((range) => [keyOf(range), range]));
     const named: Wired[] = [];
     for (const service of known) {
@@ -62,7 +55,17 @@ export function naming(services: ReadonlyMap<string, readonly Service[]>): Namin
     }
     return [...named, ...[...left.values()].flatMap(literal)];
   };
+  return name;
 }
+
+const MOST_LEFT_OUT = 3;
+
+const vast = (leftOut: readonly Wired[]): string =>
+  leftOut.length === 0
+    ? 'everything'
+    : leftOut.length > MOST_LEFT_OUT
+      ? 'most of everything'
+      : `everything but ${leftOut.map(({ name }) => name).join(', ')}`;
 
 /** A range without a name, one entry a protocol unless it is whole protocols. */
 function literal(range: Range): readonly Wired[] {

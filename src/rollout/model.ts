@@ -1,5 +1,6 @@
 /** The results that reports are made of. Plain JSON with a version; `plan.json`, `deploy.json`, `drift.json` are these. */
 import type { OutcomeKind, Phase } from '../host/port.js';
+import type { FleetMap } from '../map/model.js';
 import type { RuleDiff, RulesText, SetDiff } from '../netfilter/model.js';
 import type { Level, Place } from '../problem.js';
 import type { LockoutProof, TrafficDiff } from '../traffic/model.js';
@@ -16,8 +17,15 @@ export interface Plan {
   readonly states?: { readonly [digest: string]: RulesText };
   /** What the policy calls addresses and ports, so that reports can speak its language. */
   readonly names?: PolicyNames;
+  /** Who may talk to whom, with what changes; where it was asked for. */
+  readonly map?: PlanMap;
   /** Of a plan that holds one shard; `fleet` names the hosts of all of them, in the order of the whole plan. */
   readonly shard?: Shard & { readonly fleet: readonly string[] };
+}
+
+/** One-sided flows are `notes`. */
+export interface PlanMap extends FleetMap {
+  readonly notes: readonly Finding[];
 }
 
 /** Names of the policy and what they stand for. */

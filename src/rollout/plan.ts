@@ -7,6 +7,7 @@ import { type Assessed, readAndAssess } from './assess.js';
 import type { Tell } from './events.js';
 import type { HostPlan, Plan } from './model.js';
 import { policyNames } from './names.js';
+import { planMap } from './plan-map.js';
 import { statesOf } from './states.js';
 
 export interface PlanOptions {
@@ -16,6 +17,8 @@ export interface PlanOptions {
   /** Default: the policy's. */
   readonly parallel?: number;
   readonly tell?: Tell;
+  /** Also draw the map of the hosts. */
+  readonly map?: boolean;
 }
 
 /** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
@@ -33,6 +36,7 @@ export async function planFleet(
     ),
     states: statesOf(assessed, fleet.ownership),
     names: policyNames(fleet),
+    ...(options.map ? { map: planMap(fleet, assessed) } : {}),
   };
 }
 

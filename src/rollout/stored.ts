@@ -35,6 +35,11 @@ const SET_DIFF = shape({
   options: maybe(shape({ before: text, after: text })),
 });
 
+const FINDING = shape({
+  ...{ id: text, message: text, hint: maybe(text), source: maybe(PLACE) },
+  level: oneOf('error', 'warning', 'note'),
+});
+
 const HOST_PLAN = shape({
   host: text,
   status: oneOf('changed', 'unchanged', 'unreachable', 'error'),
@@ -51,12 +56,7 @@ const HOST_PLAN = shape({
   lockout: maybe(
     shape({ verdict: oneOf('proved', 'violated', 'not-proven'), reasons: TEXTS, accepted: flag }),
   ),
-  findings: listOf(
-    shape({
-      ...{ id: text, message: text, hint: maybe(text), source: maybe(PLACE) },
-      level: oneOf('error', 'warning', 'note'),
-    }),
-  ),
+  findings: listOf(FINDING),
   foreign: maybe(shape({ chains: TEXTS, rules: number })),
 });
 
@@ -65,9 +65,28 @@ const SHARD = { index: number, of: number };
 const STATE = shape({ v4: text, v6: text, sets: text });
 const STATE_DIFF = shape({ v4: DIFF, v6: DIFF, sets: listOf(SET_DIFF) });
 
+const MAP = shape({
+  nodes: listOf(
+    shape({
+      ...{ id: text, name: text, hosts: maybe(TEXTS), networks: maybe(TEXTS), holds: maybe(TEXTS) },
+      kind: oneOf('anywhere', 'network', 'role', 'host', 'addresses'),
+    }),
+  ),
+  edges: listOf(
+    shape({
+      ...{ from: text, to: text, service: text, families: listOf(FAMILY), hosts: maybe(TEXTS) },
+      ...{ part: maybe(flag), conditional: maybe(flag), blocked: maybe(flag), rules: listOf(PLACE) },
+      change: maybe(oneOf('added', 'removed', 'changed')),
+    }),
+  ),
+  missing: listOf(shape({ host: text, why: text })),
+  notes: listOf(FINDING),
+});
+
 const PLAN = shape({
   ...{ version: oneOf(1), commit: orNull(text), digest: text, hosts: listOf(HOST_PLAN) },
   states: maybe(mapOf(STATE)),
+  map: maybe(MAP),
   names: maybe(shape({ networks: mapOf(TEXTS), hosts: mapOf(TEXTS), services: mapOf(TEXTS) })),
   shard: maybe(shape({ ...SHARD, fleet: TEXTS })),
 });

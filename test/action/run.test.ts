@@ -3,6 +3,8 @@ import { commandOf, readEvent } from '../../src/action/event.js';
 import { readInputs } from '../../src/action/inputs.js';
 import { redactor, secretsOf } from '../../src/action/secrets.js';
 import { error, note, type Problem, warning } from '../../src/problem.js';
+import { findingOf } from '../../src/rollout/findings.js';
+import { mapOf } from '../map/fleet.js';
 import {
   databaseHost,
   deployed,
@@ -149,6 +151,17 @@ describe('plan', () => {
     expect(scene.outputs.outcome).toBe('failed');
     expect(scene.annotations).toEqual([wrong]);
     expect(called(scene, 'upsertComment')?.[2]).toContain('Unknown key `form`. Did you mean `from`?');
+  });
+
+  test('the map is folded into the summary, and no part of the comment', async () => {
+    const { map, notes } = mapOf();
+    const drawn = { ...typicalPlan, map: { ...map, notes: notes.map(findingOf) } };
+    const scene = await play({ event: pullEvent(), answers: { plan: done(drawn) } });
+    expect(scene.summaries).toEqual([
+      expect.stringContaining('Opens 2, closes 1'),
+      expect.stringMatching(/^<details><summary>Map: .*\n\n```mermaid\nflowchart LR\n/),
+    ]);
+    expect(JSON.stringify(called(scene, 'upsertComment'))).not.toContain('mermaid');
   });
 
   test('a comment that GitHub refuses is a warning and the plan is in the summary', async () => {

@@ -5,6 +5,7 @@ import { drawingOf } from '../../src/report/arrows.js';
 import { mapMarkdown } from '../../src/report/markdown/map.js';
 import { MOST_ARROWS, mermaidText } from '../../src/report/markdown/mermaid.js';
 import { mapText } from '../../src/report/terminal/map.js';
+import { findingOf } from '../../src/rollout/findings.js';
 import { mapOf } from '../map/fleet.js';
 
 const MONITORED = {
@@ -130,7 +131,7 @@ test('folded for a job summary: one balanced block, notes before the table, line
     'hosts/all.yml':
       'hosts:\n  web-1: {addresses: [192.0.2.1], roles: [web], baseline: {output: drop}}\n  db-1: {addresses: [192.0.2.9], roles: [db]}\n',
   });
-  const report = mapMarkdown(map, notes, {
+  const report = mapMarkdown(map, notes.map(findingOf), {
     folded: true,
     linkTo: ({ line }) => `https://example.com/#L${line}`,
   });

@@ -1,6 +1,6 @@
 /** The map of a fleet as Markdown: a picture, what is one-sided, and every flow with its lines in a table. */
 import type { FleetMap, MapEdge } from '../../map/model.js';
-import type { Problem } from '../../problem.js';
+import type { Finding } from '../../rollout/model.js';
 import { drawingOf, serviceText } from '../arrows.js';
 import { mapVerdict } from '../map-words.js';
 import { FAMILY, grouped, list } from '../words.js';
@@ -19,7 +19,7 @@ export interface MapMarkdownOptions {
 /** One-sided flows are `notes`, each at its line. */
 export function mapMarkdown(
   map: FleetMap,
-  notes: readonly Problem[],
+  notes: readonly Finding[],
   options: MapMarkdownOptions = {},
 ): string {
   const { linkTo, folded = false, budget = SUMMARY_BUDGET } = options;
@@ -72,10 +72,10 @@ function missingSection({ missing }: FleetMap): readonly Section[] {
   return [{ head: '**Not in it:**\n\n', items, tail: '\n', rank: 2, left: left('hosts') }];
 }
 
-function notesSection(notes: readonly Problem[], linkTo: LinkTo | undefined): readonly Section[] {
+function notesSection(notes: readonly Finding[], linkTo: LinkTo | undefined): readonly Section[] {
   if (notes.length === 0) return [];
-  const items = notes.map(({ message, place }) => {
-    const where = place === undefined ? '' : `${placeLink(place, linkTo)} `;
+  const items = notes.map(({ message, source }) => {
+    const where = source === undefined ? '' : `${placeLink(source, linkTo)} `;
     return `- ${where}${prose(message)}\n`;
   });
   return [{ head: '**One-sided flows:**\n\n', items, tail: '\n', rank: 3, left: left('one-sided flows') }];

@@ -1,0 +1,29 @@
+/** The map of the fleet as it will be once a plan is carried out, against what the hosts run now. */
+import { mapFleet } from '../map/fleet-map.js';
+import type { MapHost } from '../map/map.js';
+import type { Fleet } from '../policy/fleet.js';
+import type { Place } from '../problem.js';
+import type { Assessed } from './assess.js';
+import { findingOf } from './findings.js';
+import type { PlanMap } from './model.js';
+
+/** Hosts without a plan are named in it as missing. */
+export function planMap(fleet: Fleet, assessed: readonly Assessed[]): PlanMap {
+  const ready = assessed.flatMap((one) => (one.ready === undefined ? [] : [one.ready]));
+  const hosts = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.owned.next }));
+  const before = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.before }));
+  const { map, notes } = mapFleet(fleet, hosts, { hosts: before });
+  const unread = assessed
+    .filter((one) => one.ready === undefined)
+    .map(({ plan: { host, reason } }) => ({ host, why: reason ?? 'It has no plan.' }));
+  return {
+    ...map,
+    // Lines of a host's own rules are nothing that a reviewer can open.
+    edges: map.edges.map((edge) => ({ ...edge, rules: edge.rules.filter(isOfPolicy) })),
+    missing: [...map.missing, ...unread],
+    notes: notes.map(findingOf),
+  };
+}
+
+/** Live rules are read from texts that are called `web-1 live v4`. */
+const isOfPolicy = ({ file }: Place): boolean => !/ live v[46]$/.test(file);

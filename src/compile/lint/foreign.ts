@@ -76,8 +76,8 @@ const FOREIGN_LINTS: readonly ForeignLint[] = [
   {
     id: 'foreign-accept-everything',
     level: 'warning',
-    check: inFilter(({ reached, unconditional }) =>
-      unconditional ? reached.filter((one) => accepts(one) && conditionsOf(one.rule).length === 0) : [],
+    check: inFilter(({ reached, decides }) =>
+      decides ? reached.filter((one) => accepts(one) && conditionsOf(one.rule).length === 0) : [],
     ),
     says: (where) => `${where} accepts every packet that the policy leaves to it.`,
     hint: 'Say in it which packets are meant, or take it out.',

@@ -22,8 +22,8 @@ export interface ForeignChain {
   readonly reached: readonly Numbered[];
   /** Rules of others that none does, because the policy's chain or a rule above decides everything before. */
   readonly unreached: readonly Numbered[];
-  /** Packets come into the chain whatever they are. */
-  readonly unconditional: boolean;
+  /** Every packet comes into the chain that a built-in one would drop at its end. */
+  readonly decides: boolean;
 }
 
 export interface Numbered {
@@ -37,8 +37,9 @@ export const foreignChains = (ruleset: Ruleset): readonly ForeignChain[] =>
 
 function chainsOf(table: Table, family: Family): readonly ForeignChain[] {
   const entered = new Map<string, 'some' | 'all'>();
-  const queue = table.chains.filter(({ name }) => isBuiltIn(table.name, name)).map(({ name }) => name);
-  for (const name of queue) entered.set(name, 'all');
+  const builtIn = table.chains.filter(({ name }) => isBuiltIn(table.name, name));
+  const queue = builtIn.map(({ name }) => name);
+  for (const { name, policy } of builtIn) entered.set(name, policy === 'DROP' ? 'all' : 'some');
   while (queue.length > 0) {
     const name = queue.pop() ?? '';
     const chain = chainOf(table, name);
@@ -63,7 +64,7 @@ function chainsOf(table: Table, family: Family): readonly ForeignChain[] {
       ({ rule, number }) => number - 1 <= last && programOfRule(chain.name, rule) === undefined,
     );
     const unreached = all.filter(({ number }) => number - 1 > last);
-    return [{ family, table, chain, reached, unreached, unconditional: how === 'all' }];
+    return [{ family, table, chain, reached, unreached, decides: how === 'all' }];
   });
 }
 

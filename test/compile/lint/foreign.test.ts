@@ -28,7 +28,7 @@ const CASES: Readonly<Record<string, Case>> = {
     fires: ['-A FORWARD -j ACCEPT\n'],
     where: 'Rule 2 of FORWARD (IPv4) accepts every packet',
     line: 2,
-    silent: ['-A FORWARD -i lan0 -j MINE\n-A MINE -j ACCEPT\n', MINE],
+    silent: ['-A FORWARD -i lan0 -j MINE\n-A MINE -j ACCEPT\n-A OUTPUT -j ACCEPT\n', MINE],
   },
   'foreign-deny-after-accept': {
     fires: [

@@ -130,9 +130,12 @@ function flagsFit(row: Flow, packet: Packet): boolean {
     });
 }
 
-test.each(SEEDS)('seed %i: a ruleset is equal to itself', (seed) => {
-  const { before } = pair(seed);
-  expect(compareTraffic(before, { ...before, v4: [...before.v4], v6: [...before.v6] })).toMatchObject({
+test.each(SEEDS)('seed %i: a ruleset is equal to itself with other comments', (seed) => {
+  const by = chance(seed);
+  const family = familyOf(seed);
+  const [rules, sets] = [generateRules(by, family), generateSets(by, family)];
+  const commented = rules.replace(/^-A (\S+)/gm, '-A $1 -m comment --comment same');
+  expect(compareTraffic(rulesetOf(family, rules, sets), rulesetOf(family, commented, sets))).toMatchObject({
     equal: true,
     proved: true,
   });

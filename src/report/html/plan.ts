@@ -94,6 +94,14 @@ const TITLES: { readonly [kind in TrafficKind]: string } = {
   answeredDifferently: 'Refuses in another way',
 };
 
+const COLUMN: { readonly [kind in TrafficKind]: string } = {
+  opened: 'Allowed by',
+  possiblyOpened: 'Perhaps allowed by',
+  closed: 'Why',
+  possiblyClosed: 'Why',
+  answeredDifferently: 'Decided by',
+};
+
 function numbers({ traffic, ...totals }: PlanTotals): string {
   const cells: readonly (readonly [string, number, string])[] = [
     ['opened', traffic.opened + traffic.possiblyOpened, 'opened'],
@@ -111,7 +119,7 @@ const section = (title: string, items: readonly string[]): string =>
 
 function traffic(kind: TrafficKind, rows: readonly TrafficRow[], naming: Naming): string {
   if (rows.length === 0) return '';
-  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${closes(kind) ? 'Why' : 'Decided by'}</th></tr>`;
+  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${COLUMN[kind]}</th></tr>`;
   const body = rows.map(
     (row) =>
       `<tr data-item><td>${what(row, kind, naming)}</td><td>${row.hosts.map(text).join(', ')}</td><td>${why(row, kind)}</td></tr>`,

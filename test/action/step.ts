@@ -81,7 +81,7 @@ function execute(
 }
 
 /** `name<<ghadelimiter_…`, the value, the delimiter again. */
-const parseOutputs = (text: string): Record<string, string> =>
+export const parseOutputs = (text: string): Record<string, string> =>
   Object.fromEntries(
     [...text.matchAll(/^([\w-]+)<<(ghadelimiter_\S+)\r?\n([\s\S]*?)\r?\n\2$/gm)].map(([, name, , value]) => [
       name,

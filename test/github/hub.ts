@@ -69,6 +69,7 @@ export async function startHub(): Promise<Hub> {
   const requests: HubRequest[] = [];
   const faults: Fault[] = [];
   const deployments: Deployment[] = [];
+  const merges = new Map<number, string>();
   const server = createServer(async (incoming, response) => {
     const request = await read(incoming);
     requests.push(request);
@@ -77,12 +78,14 @@ export async function startHub(): Promise<Hub> {
       fault.times = (fault.times ?? 1) - 1;
       return breakDown(fault, response);
     }
-    const own = await ownAnswer(request, emulator.url, deployments);
+    const own = await ownAnswer(request, emulator.url, deployments, merges);
     if (own !== undefined) return send(response, own.status, own.body);
     await pass(request, incoming, response, emulator.url, url);
   });
   const url = await listen(server);
   const call = async (method: string, path: string, body?: unknown, token = TOKEN): Promise<Answer> => {
+    const own = await ownAnswer({ method, path, body }, emulator.url, deployments, merges);
+    if (own !== undefined) return own;
     const answer = await ask(emulator.url, { method, path, body }, `token ${token}`);
     return { status: answer.status, body: answer.text === '' ? null : JSON.parse(answer.text) };
   };
@@ -201,19 +204,50 @@ async function ownAnswer(
   request: HubRequest,
   emulator: string,
   deployments: Deployment[],
+  merges: Map<number, string>,
 ): Promise<Answer | undefined> {
+  const [, merged] = /^\/repos\/[^/]+\/[^/]+\/pulls\/(\d+)\/merge$/.exec(request.path) ?? [];
+  if (merged !== undefined && request.method === 'PUT') return mergeAnswer(Number(merged), emulator, merges);
   const [, sha] = /^\/repos\/[^/]+\/[^/]+\/commits\/(\w+)\/pulls/.exec(request.path) ?? [];
   if (sha !== undefined) {
     const path = `/repos/${REPOSITORY}/pulls?state=all`;
     const pulls = await ask(emulator, { method: 'GET', path, body: undefined }, `token ${TOKEN}`);
-    const all = JSON.parse(pulls.text) as { merge_commit_sha: string | null; head: { sha: string } }[];
+    const all = JSON.parse(pulls.text) as {
+      number: number;
+      merge_commit_sha: string | null;
+      closed_at: string | null;
+      head: { sha: string };
+    }[];
+    const known = all.map((pull) => {
+      const commit = merges.get(pull.number);
+      return commit === undefined ? pull : { ...pull, merge_commit_sha: commit, merged_at: pull.closed_at };
+    });
     return {
       status: 200,
-      body: all.filter((pull) => pull.merge_commit_sha === sha || pull.head.sha === sha),
+      body: known.filter((pull) => pull.merge_commit_sha === sha || pull.head.sha === sha),
     };
   }
   const [, rest] = /^\/repos\/[^/]+\/[^/]+\/deployments(.*)$/.exec(request.path) ?? [];
   return rest === undefined ? undefined : deploymentAnswer(request, rest, deployments);
+}
+
+/** The emulator would merge the commit at which a pull request was opened, whatever came to its branch since. */
+async function mergeAnswer(number: number, emulator: string, merges: Map<number, string>): Promise<Answer> {
+  const repo = `/repos/${REPOSITORY}`;
+  const api = async (method: string, path: string, body?: unknown): Promise<Answer['body']> =>
+    JSON.parse((await ask(emulator, { method, path: repo + path, body }, `token ${TOKEN}`)).text);
+  const pull = await api('GET', `/pulls/${number}`);
+  const [base, head] = await Promise.all(
+    [pull.base.ref, pull.head.ref].map((branch) => api('GET', `/branches/${branch}`)),
+  );
+  const { tree } = await api('GET', `/git/commits/${head.commit.sha}`);
+  const message = `Merge pull request #${number}`;
+  const parents = [base.commit.sha, head.commit.sha];
+  const { sha } = await api('POST', '/git/commits', { message, tree: tree.sha, parents });
+  await api('PATCH', `/git/refs/heads/${pull.base.ref}`, { sha });
+  await api('PATCH', `/pulls/${number}`, { state: 'closed' });
+  merges.set(number, sha);
+  return { status: 200, body: { sha, merged: true, message: 'Pull Request successfully merged' } };
 }
 
 function deploymentAnswer(

@@ -9,7 +9,7 @@ export const isOwned = (name: string): boolean => name.startsWith(PREFIX);
 /** The owned chain behind the hook of a built-in one. */
 export const ownedChain = (builtIn: string): string => `${PREFIX}${builtIn}`;
 
-/** The set that a changed one is filled in before the two are swapped; it never outlives a deployment. */
+/** The set that one which must be made anew is filled in before the two are swapped; it never outlives a deployment. */
 export const TEMPORARY_SET = `${PREFIX}TMP`;
 
 /** The first digits of the SHA-256 of a text. */

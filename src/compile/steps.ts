@@ -11,6 +11,7 @@ import {
   type Tables,
 } from '../netfilter/model.js';
 import { printRule } from '../netfilter/print.js';
+import { setMeaning } from '../netfilter/sets.js';
 import { isOwned, TEMPORARY_SET } from './names.js';
 import { sameSet } from './ownership.js';
 import { chainOf, isBuiltIn, isHook, tableOf } from './tables.js';
@@ -29,7 +30,7 @@ export const stepsBetween = (from: Ruleset, to: Ruleset): Way => ({
   sets: setSteps(from.sets, to.sets),
   v4: familySteps(from, to, 'v4'),
   v6: familySteps(from, to, 'v6'),
-  setsAfter: setsGone(from.sets, to.sets),
+  setsAfter: setStepsAfter(from.sets, to.sets),
 });
 
 /** A verdict before a translation: a port is forwarded only when the filter is ready for it. */
@@ -105,13 +106,18 @@ function insertion(name: string, { rules }: Chain, index: number): string {
 const owned = (sets: readonly IpSet[]): readonly IpSet[] =>
   sets.filter(({ name }) => isOwned(name) && name !== TEMPORARY_SET);
 
-/** A set that changes is filled beside the one in use, and the two are swapped: no packet ever meets half of it. */
+/**
+ * Rules and sets cannot change in one moment. New members come before the rules and old ones go after them, so that in
+ * between nobody is left out whom either state lets in. A set that must be made anew, or is too small to hold both, is
+ * filled beside the one in use and the two are swapped: no packet meets half of it.
+ */
 function setSteps(from: readonly IpSet[], to: readonly IpSet[]): string {
   const before = new Map(from.map((set) => [set.name, set]));
   const lines = owned(to).flatMap((set) => {
     const old = before.get(set.name);
     if (old === undefined) return filled(set, set.name);
     if (sameSet(old, set)) return [];
+    if (holdsBoth(old, set)) return only(set, old).map((member) => `add ${set.name} ${member}`);
     return [...filled(set, TEMPORARY_SET), `swap ${TEMPORARY_SET} ${set.name}`, `destroy ${TEMPORARY_SET}`];
   });
   // One that a broken run left behind.
@@ -124,10 +130,29 @@ const filled = (set: IpSet, name: string): readonly string[] => [
   ...set.members.map((member) => `add ${name} ${member}`),
 ];
 
-function setsGone(from: readonly IpSet[], to: readonly IpSet[]): string {
-  const stays = new Set(to.map(({ name }) => name));
+function setStepsAfter(from: readonly IpSet[], to: readonly IpSet[]): string {
+  const after = new Map(to.map((set) => [set.name, set]));
   return owned(from)
-    .filter(({ name }) => !stays.has(name))
-    .map(({ name }) => `destroy ${name}\n`)
+    .flatMap((old) => {
+      const set = after.get(old.name);
+      if (set === undefined) return [`destroy ${old.name}`];
+      return holdsBoth(old, set) ? only(old, set).map((member) => `del ${old.name} ${member}`) : [];
+    })
+    .map((line) => `${line}\n`)
     .join('');
+}
+
+/** What the kernel gives a set that says nothing else (ipset(8)). */
+const MAX_ELEMENTS = 65536;
+
+function holdsBoth(from: IpSet, to: IpSet): boolean {
+  if (setMeaning(from) !== setMeaning(to)) return false;
+  const room = Number(/\bmaxelem (\d+)/.exec(to.options)?.[1] ?? MAX_ELEMENTS);
+  return from.members.length + only(to, from).length <= room;
+}
+
+/** The members of one that the other has not. */
+function only({ members }: IpSet, other: IpSet): readonly string[] {
+  const known = new Set(other.members);
+  return members.filter((member) => !known.has(member));
 }

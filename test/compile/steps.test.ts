@@ -1,3 +1,4 @@
+import { describe, expect, test } from '@jest/globals';
 import { placeOwned } from '../../src/compile/ownership.js';
 import { stepsBetween } from '../../src/compile/steps.js';
 import { compiled } from './fleet.js';
@@ -69,4 +70,37 @@ test('a set that a broken run left behind is cleared away first', () => {
   const left = read('', '', 'create SALLYPORT-TMP hash:net family inet\n');
   expect(stepsBetween(left, HTTP).sets).toBe('destroy SALLYPORT-TMP\n');
   expect(placeOwned(left, HTTP, 'chains').next.sets).toEqual([]);
+});
+
+describe('a set that changes', () => {
+  const set = (members: readonly string[], options = 'family inet maxelem 65536') =>
+    read(
+      '',
+      '',
+      `create SALLYPORT-app-4 hash:net ${options}\n${members.map((member) => `add SALLYPORT-app-4 ${member}\n`).join('')}`,
+    );
+
+  test('gets its new members before the rules change, and loses the old ones after them', () => {
+    const [old, next] = [set(['10.0.0.1', '10.0.0.2']), set(['10.0.0.2', '10.0.0.3'])];
+    const add = { sets: 'add SALLYPORT-app-4 10.0.0.3\n', setsAfter: 'del SALLYPORT-app-4 10.0.0.1\n' };
+    expect(stepsBetween(old, next)).toEqual({ ...NONE, ...add });
+    const back = { sets: 'add SALLYPORT-app-4 10.0.0.1\n', setsAfter: 'del SALLYPORT-app-4 10.0.0.3\n' };
+    expect(stepsBetween(next, old)).toEqual({ ...NONE, ...back });
+  });
+
+  test.each([
+    ['is made with other options', 'family inet maxelem 8', 'family inet maxelem 16'],
+    ['has no room for both', 'family inet maxelem 3', 'family inet maxelem 3'],
+  ])('and %s is swapped with a new one', (_, before, after) => {
+    const old = set(['10.0.0.1', '10.0.0.2'], before);
+    expect(stepsBetween(old, set(['10.0.0.3', '10.0.0.4'], after))).toEqual({
+      ...NONE,
+      sets: `create SALLYPORT-TMP hash:net ${after}
+add SALLYPORT-TMP 10.0.0.3
+add SALLYPORT-TMP 10.0.0.4
+swap SALLYPORT-TMP SALLYPORT-app-4
+destroy SALLYPORT-TMP
+`,
+    });
+  });
 });

@@ -70,7 +70,8 @@ steps() {
   apply_sets "$DIR/$1.sets" && apply_v4 "$DIR/$1.v4" && apply_v6 "$DIR/$1.v6" && apply_sets "$DIR/$1.setsAfter"
 }
 
-apply_sets() { [ ! -s "$1" ] || ipset restore <"$1"; }
+# A member that is there, or gone, already is no fault: a way back may begin in the middle. What stands decides.
+apply_sets() { [ ! -s "$1" ] || ipset -exist restore <"$1"; }
 apply_v4() { [ ! -s "$1" ] || iptables-restore --noflush -w 5 <"$1"; }
 apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"; }
 

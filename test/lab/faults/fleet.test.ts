@@ -351,3 +351,47 @@ fault(
     expect(deployed.outcomes.hosts[0]).toMatchObject({ phase: 'soak' });
   },
 );
+
+fault(
+  'A10',
+  'a set changes together with the rules that name it',
+  'its new members are there before the rules change, its old ones until after',
+  async () => {
+    await fleet.settle();
+    const members = (first: number): readonly string[] =>
+      Array.from({ length: 70 }, (_, index) => `10.66.${index * 2 + first}.0/24`);
+    const write = (first: number, port: number): void => {
+      fleet.policy({ rules: `  - {allow: tcp/${port}, from: office, reason: The office}\n` });
+      const { v4, v6 } = fleet.lab.client;
+      writeFileSync(
+        join(fleet.lab.directory, 'policies/networks.yml'),
+        `networks:\n  admin: [${v4}, "${v6}"]\n  office: [${members(first).join(', ')}]\n`,
+      );
+    };
+    write(0, 8016);
+    expect(await fleet.deploy('--hosts', 'web-1')).toMatchObject({ code: 0 });
+    const host = fleet.named('web-1');
+    const tool = await host.must('command -v iptables-restore');
+    const real = tool.trim();
+    // What the set holds whenever rules are loaded: in the namespace of the rehearsal, and in the host's own.
+    await host.writeFile(
+      '/usr/local/sbin/iptables-restore',
+      `#!/bin/sh\ncount=$(ipset list SALLYPORT-office-4 2>/dev/null | grep -c '^10.66.')\necho "$(readlink /proc/self/ns/net) $count" >>/tmp/seen\nexec ${real} "$@"\n`,
+    );
+    await host.must('chmod 755 /usr/local/sbin/iptables-restore; readlink /proc/self/ns/net >/tmp/own');
+    // One network more than before, and all others are others.
+    write(1, 8017);
+    expect(await fleet.deploy('--hosts', 'web-1')).toMatchObject({ code: 0 });
+    const own = (await host.must('cat /tmp/own')).trim();
+    const seen = (await host.must('cat /tmp/seen; rm -f /tmp/seen /tmp/own /usr/local/sbin/iptables-restore'))
+      .split('\n')
+      .filter((line) => line.startsWith(`${own} `));
+    expect(seen).toEqual([`${own} 140`]);
+    const { live, saved } = await standOf(host);
+    const inSet = (sets = ''): readonly string[] =>
+      [...sets.matchAll(/^add SALLYPORT-office-4 (\S+)$/gm)].map(([, member = '']) => member).toSorted();
+    expect(inSet(live.sets)).toEqual(members(1).toSorted());
+    expect(inSet(saved.sets)).toEqual(members(1).toSorted());
+    expect(live.v4).not.toContain('--dport 8016 ');
+  },
+);

@@ -69,10 +69,15 @@ export function withRules(store: Store): Decisions {
     return value;
   };
   const entry = (leaf: number): (typeof found)[number] | undefined => found[store.value(leaf) - FIRST_RULE];
+  // Not by their places: before and after are labelled together, and have other rules at the same ones.
+  const numbers = new Map<Step, number>();
+  const numberOf = (step: Step): number => {
+    const number = numbers.get(step) ?? numbers.size;
+    numbers.set(step, number);
+    return number;
+  };
   const keyOf = (step: Step | undefined, stage?: TableStage): string =>
-    step === undefined
-      ? `policy ${stage?.table} ${stage?.chain}`
-      : `${step.table} ${step.chain} ${step.number}`;
+    step === undefined ? `policy ${stage?.table} ${stage?.chain}` : String(numberOf(step));
   const by = (step: Step | undefined, stage: TableStage, policy: 'ACCEPT' | 'DROP'): DecidingRule =>
     step === undefined ? decidedByPolicy(stage.table, stage.chain, policy) : decidedBy(step);
   const labelled = new Map<string, number>();

@@ -27,6 +27,38 @@ describe('what a reviewer reads', () => {
     });
   });
 
+  test('a rule in the place of another is not taken for it', () => {
+    const diff = between(host(HTTPS), host(HTTPS.replace('443', '8443')));
+    expect(diff.opened[0]).toMatchObject({
+      before: { number: 6, text: '-j DROP' },
+      after: { number: 4, text: expect.stringContaining('--dport 8443') },
+    });
+    expect(diff.closed[0]).toMatchObject({
+      before: { number: 4, text: expect.stringContaining('--dport 443') },
+      after: { number: 6, text: '-j DROP' },
+    });
+  });
+
+  test('a chain that two hooks share differs in both; one that is the same is left out', () => {
+    const rules = (port: number): string =>
+      table(
+        'filter',
+        [
+          '-A INPUT -j WEB',
+          '-A FORWARD -j WEB',
+          '-A OUTPUT -m limit --limit 5/min -j ACCEPT',
+          `-A WEB -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -j ACCEPT`,
+        ],
+        DROPS,
+      );
+    expect(rows(rules(80), rules(443)).map((row) => row.replace(/ v4.*/, ''))).toEqual([
+      'opened INPUT',
+      'opened FORWARD',
+      'closed INPUT',
+      'closed FORWARD',
+    ]);
+  });
+
   test('closing it is the reverse', () => {
     expect(rows(host(HTTPS), host())).toEqual(['closed INPUT v4 tcp dport 443']);
   });

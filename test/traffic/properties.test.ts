@@ -180,7 +180,10 @@ test.each(SEEDS)('seed %i: opened is what was refused and is accepted, and rows 
     [diff.closed, true, false],
   ] as const)
     for (const row of rows) {
-      const verdicts = [old(row.example).verdict, next(row.example).verdict];
+      const answers = [old(row.example), next(row.example)] as const;
+      const verdicts = answers.map(({ verdict }) => verdict);
+      if (!verdicts.includes('unknown'))
+        expect([row.before, row.after]).toEqual(answers.map(({ rule }) => rule));
       if (!verdicts.includes('unknown'))
         expect({ row: row.example, verdicts: verdicts.map((verdict) => verdict === 'accept') }).toEqual({
           row: row.example,

@@ -5,6 +5,7 @@ import { defineAdopt } from './adopt-command.js';
 import { defineDemo } from './demo-command.js';
 import { defineFileCommands } from './file-commands.js';
 import { defineHostCommands } from './host-commands.js';
+import { defineImport } from './import-command.js';
 import { defineInit } from './init-command.js';
 import { complain, DONE, FAILED, type Io } from './io.js';
 import { defineMap } from './map-command.js';
@@ -51,6 +52,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     });
   for (const define of [
     defineInit,
+    defineImport,
     definePolicyCommands,
     defineMap,
     defineHostCommands,

@@ -6,6 +6,7 @@ import { FAMILIES, type Ruleset } from '../netfilter/model.js';
 import { validate } from '../netfilter/validate.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { isAccepted, lintFleet } from '../policy/lint/lint.js';
+import { ON_THE_HOST } from '../policy/raw.js';
 import { byPlace, error, formatProblem, hasErrors, type Problem, type Result, warning } from '../problem.js';
 import { findAnomalies } from '../traffic/anomalies.js';
 import { blockedEssentials } from '../traffic/essentials.js';
@@ -55,7 +56,7 @@ export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[])
   const { value: desired } = compiled;
   const invalid = FAMILIES.flatMap((family) =>
     validate(desired[family], family, desired.sets, `${host.name} ${family}`),
-  );
+  ).filter(({ id, place }) => !(ON_THE_HOST.has(id) && host.raw.some((raw) => raw.place === place)));
   const problems = [
     ...compiled.problems,
     ...invalid,

@@ -11,6 +11,7 @@ import dnsRole from '../../policies/roles/dns.yml';
 import egressRole from '../../policies/roles/locked-egress.yml';
 import webRole from '../../policies/roles/web.yml';
 import services from '../../policies/services.yml';
+import { SCHEMAS } from '../policy/schema-url.js';
 
 /** Path below the policy folder → text. */
 export const EXAMPLE_POLICY: Readonly<Record<string, string>> = {
@@ -43,8 +44,6 @@ export const scaffold = ({ policies, workflows }: ScaffoldOptions): ReadonlyMap<
     ),
     ...Object.entries(workflows).map(([path, text]) => [path, inFolder(text, policies)] as const),
   ]);
-
-const SCHEMAS = 'https://raw.githubusercontent.com/sallyport/sallyport/main/schema/';
 
 /** Here the schemas are beside the policy; elsewhere editors fetch them. */
 const withPublishedSchema = (text: string): string =>

@@ -63,7 +63,7 @@ function firstLines({ leftToRules = [] }: Baseline, loopback: string, invalid = 
 
 /** Loopback, established connections, what connection tracking cannot place, ICMP, SSH: in this order. */
 export function inputBaseline(fleet: Fleet, host: Host, family: Family): Lines {
-  const admin = adminLines(fleet, host, family);
+  const admin = host.baseline.leftToRules?.includes('ssh') ? NO_LINES : adminLines(fleet, host, family);
   const icmp = icmpLines(host.baseline, family, true);
   const first = firstLines(host.baseline, '-i lo -j ACCEPT', INVALID);
   return { ...admin, rules: [...first, ...icmp, ...admin.rules] };

@@ -79,19 +79,18 @@ function ruleEntry(said: Said, families: readonly Family[], names: Names, reason
 const isOfOneFamily = ({ from, to, services }: Pick<Said, 'from' | 'to' | 'services'>): boolean =>
   from !== undefined || to !== undefined || services.every((service) => /^icmp(v6)?\//.test(service));
 
-const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
+export const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
 
 /** Connection tracking has more states, but packets of this one are there only where a rule of `raw` makes them. */
 const isTold = (state: StateName): boolean => state !== 'untracked';
 
 /** Absent where the policy means these states anyway: an allow first packets, but of ICMP every packet. */
 function stateKey({ verb, services, states }: Said): Value | undefined {
-  const all = states === undefined;
   const everyPacket = verb !== 'allow' || services.every(isIcmp);
-  if (everyPacket) return all ? undefined : short(states);
-  if (all) return 'any';
+  if (states === undefined) return everyPacket ? undefined : 'any';
   const told = states.filter(isTold);
-  return told.length === 1 && told[0] === 'new' ? undefined : short(states);
+  const first = told.length === 1 && told[0] === 'new' && !services.some(isIcmp);
+  return verb === 'allow' && first ? undefined : short(states);
 }
 
 const DEFAULT_BURST = 5;

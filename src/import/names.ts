@@ -25,6 +25,12 @@ const BUILT_IN_NETWORKS: ReadonlyMap<string, string> = new Map(
   Object.entries(NETWORKS).map(([name, ranges]) => [keyOfSet(toSet([], ranges)), name]),
 );
 
+/** What the administrators may be today is no name for every address. */
+const isEverywhere = (networks: readonly string[]): boolean =>
+  networks.some((network) => network.endsWith('/0'));
+
+export const isBuiltInNetwork = (key: string): boolean => BUILT_IN_NETWORKS.has(key);
+
 /** `tcp/443` → `https`; of several names for one thing the first. */
 const ONE_TERM = new Map<string, string>();
 const MANY_TERMS: { readonly name: string; readonly terms: readonly string[] }[] = [];
@@ -53,16 +59,21 @@ const plain = (network: string): string => network.replace(/(?<=\..*)\/32$|(?<=:
 /**
  * @param networks canonical key → name, of the fleet
  * @param interfaces kernel name → the policy's name
+ * @param services terms, in order and with a space between them → name
  */
 export const namesFrom = (
   networks: ReadonlyMap<string, string>,
   interfaces: ReadonlyMap<string, string>,
+  services: ReadonlyMap<string, string> = new Map(),
 ): Names => ({
   addresses: (list) => {
     const key = keyOfNetworks(list);
-    const name = networks.get(key) ?? BUILT_IN_NETWORKS.get(key);
+    const name = isEverywhere(list) ? undefined : (networks.get(key) ?? BUILT_IN_NETWORKS.get(key));
     return name === undefined ? list.map(plain) : [name];
   },
-  services: nameServices,
+  services: (terms) => {
+    const name = services.get(terms.join(' '));
+    return name === undefined ? nameServices(terms) : [name];
+  },
   interface: (kernelName) => (kernelName === 'lo' ? 'lo' : (interfaces.get(kernelName) ?? kernelName)),
 });

@@ -116,7 +116,7 @@ export interface Baseline {
   readonly leftToRules?: readonly BaselinePart[];
 }
 
-export type BaselinePart = 'loopback' | 'established' | 'invalid';
+export type BaselinePart = 'loopback' | 'established' | 'invalid' | 'ssh';
 
 export type LogLevel = 'emerg' | 'alert' | 'crit' | 'error' | 'warning' | 'notice' | 'info' | 'debug';
 

@@ -9,8 +9,8 @@ import type { RuleContext } from './rules.js';
 import type { RawFile } from './schema-rules.js';
 import { oneLine } from './values.js';
 
-/** Chains of others stand on the host alone; the plan tells whether they are there. */
-const ON_THE_HOST = new Set(['missing-chain', 'missing-set']);
+/** What a literal rule may name though no policy has it: it stands on the host alone, and the plan tells whether it does. */
+export const ON_THE_HOST = new Set(['missing-chain', 'missing-set']);
 
 export function resolveRaw(file: RawFile, { source, origin, problems }: RuleContext): RawRule | undefined {
   const table = file.table ?? 'filter';

@@ -80,6 +80,10 @@ const baseline = z.strictObject({
     .enum(['drop', 'rules'])
     .optional()
     .meta({ description: 'drop (default), or rules: invalid packets go on to the rules.' }),
+  ssh: z.enum(['accept', 'rules']).optional().meta({
+    description:
+      'accept (default), or rules: these must let the admin networks in, which is proved either way.',
+  }),
 });
 
 const boot = z.strictObject({

@@ -47,7 +47,7 @@ function mergedLog(base: LogFile | undefined, given: BaselineFile['log']): LogFi
   };
 }
 
-const PARTS = ['loopback', 'established', 'invalid'] as const;
+const PARTS = ['loopback', 'established', 'invalid', 'ssh'] as const;
 
 /** Later files over earlier ones over the defaults; `log: false` turns logging off, a mapping turns it on again. */
 export function baseline(files: readonly (BaselineFile | undefined)[]): Baseline {

@@ -126,15 +126,51 @@ function sameHook(before: Program, after: Program, hook: Hook): boolean {
   return PIPELINES[hook].every((stage) => stage.kind !== 'table' || same(stage.table, stage.chain));
 }
 
-function compareHook(scene: Scene): number {
-  const { space, hook, rows } = scene;
+/** In which hooks some packet may be treated differently: as {@link compareTraffic}, without saying which. */
+export function differingHooks(
+  before: Ruleset,
+  after: Ruleset,
+  options: TrafficOptions = {},
+): { readonly proved: boolean; readonly hooks: readonly Hook[] } {
+  const { nodes, milliseconds } = options.budget ?? DEFAULT_BUDGET;
+  const deadline = performance.now() + milliseconds;
+  const hooks = new Set<Hook>();
+  let proved = true;
+  for (const family of FAMILIES)
+    tryProof(
+      () => {
+        const programs = [before, after].map((one) => compileProgram(one, family, options.addresses ?? []));
+        const [old, next] = programs as [Program, Program];
+        const left = { nodes, milliseconds: Math.max(0, deadline - performance.now()) };
+        const space = createSpace(family, programs, OWN_QUESTIONS, left);
+        const sets = sameSets(before, after);
+        for (const hook of HOOKS)
+          if (!(sets && sameHook(old, next, hook)) && differences({ space, before: old, after: next, hook }))
+            hooks.add(hook);
+      },
+      () => {
+        proved = false;
+      },
+    );
+  return { proved, hooks: [...hooks] };
+}
+
+interface Differences {
+  readonly sets: { readonly [kind in Kind]: number };
+  /** All of them together. */
+  readonly care: number;
+}
+
+/** The packets of a hook that are treated differently, by kind; `undefined` when there are none. */
+function differences(scene: Omit<Scene, 'rows'>): Differences | undefined {
+  const { space, hook } = scene;
   const { store, unknownsFrom } = space;
   const plain = verdictsOnly(store);
   const results = [scene.before, scene.after].map((program) =>
     evaluate({ space, program, hook, decisions: plain }),
   );
   const [old, next] = results as [number, number];
-  if (old === next) return 0;
+  if (old === next) return undefined;
   const tracked = space.encode(TRACKED, space.nameOf);
   const [[oldIn, oldBack], [nextIn, nextBack]] = results.map((result) => [
     store.and(
@@ -163,7 +199,15 @@ function compareHook(scene: Scene): number {
     answeredDifferently: store.without(ever(answering), store.or(ever(opening), ever(closing))),
   };
   const care = KINDS.reduce((sum, kind) => store.or(sum, sets[kind]), FALSE);
-  if (care === FALSE) return 0;
+  return care === FALSE ? undefined : { sets, care };
+}
+
+function compareHook(scene: Scene): number {
+  const found = differences(scene);
+  if (found === undefined) return 0;
+  const { sets, care } = found;
+  const { space, hook, rows } = scene;
+  const { store } = space;
   const labels = withRules(store);
   const [oldBy, nextBy] = [scene.before, scene.after].map((program) =>
     evaluate({ space, program, hook, decisions: labels, care }),

@@ -1,0 +1,170 @@
+/** `import`: the policy of hosts that have none yet, from the rules that they run. */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Command } from 'commander';
+import type { HostFile, Imported, ImportedHost, Target } from '../commands/import.js';
+import { error, type Problem, ProblemError } from '../problem.js';
+import { count } from '../report/words.js';
+import { complain, DONE, FAILED, type Io, messageOf, readText, told, writeText } from './io.js';
+import { examples, type SshOptions, withSsh } from './options.js';
+import type { Act } from './program.js';
+import { overSsh } from './way.js';
+
+interface ImportArguments extends SshOptions {
+  readonly file: readonly string[];
+  readonly state?: string;
+  readonly admin: readonly string[];
+  readonly out: string;
+}
+
+const more = (value: string, list: readonly string[]): readonly string[] => [...list, value];
+const split = (value: string, list: readonly string[]): readonly string[] => [
+  ...list,
+  ...value.split(/[\s,]+/).filter((one) => one !== ''),
+];
+
+export function defineImport(program: Command, act: Act, io: Io): void {
+  const command = withSsh(
+    program
+      .command('import')
+      .summary('write the policy of hosts from the rules that they run (reads only)')
+      .description(
+        'Reads the rules of hosts over SSH, or from files, and writes a policy that does the same with every\npacket: that is proved for each host, and nothing is written unless it holds. What the policy has no\nwords for becomes literal rules; what Docker, fail2ban and others keep there stays theirs.',
+      )
+      .argument('[hosts...]', 'NAME=USER@ADDRESS or NAME=USER@ADDRESS:PORT')
+      .option('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeat it', more, [])
+      .option('--state <dir>', 'rules of hosts as `plan --save` writes them: HOST.v4, HOST.v6, HOST.sets')
+      .option(
+        '--admin <network>',
+        'who must always reach SSH (default: who reaches it on every host now); repeat it',
+        split,
+        [],
+      )
+      .option('--out <dir>', 'where the policy goes', 'policies'),
+  );
+  examples(
+    command,
+    'sallyport import web-1=deploy@203.0.113.10 db-1=deploy@203.0.113.20',
+    'sallyport import --file web-1=rules.v4 --file web-1=rules.v6',
+    'sallyport import --state states --admin 203.0.113.0/24 --out policies',
+  );
+  act(command, (hosts: readonly string[], options: ImportArguments) => runImport(hosts, options, io));
+}
+
+async function runImport(hosts: readonly string[], options: ImportArguments, io: Io): Promise<number> {
+  const { importHosts, readTarget, standingFiles } = await import('../commands/import.js');
+  const read = hosts.map(readTarget);
+  complain(
+    io,
+    read.flatMap(({ problems }) => problems),
+  );
+  if (read.some(({ ok }) => !ok)) return FAILED;
+  const targets = read.flatMap((one): readonly Target[] => (one.ok ? [one.value] : []));
+  const files = [
+    ...(await Promise.all(options.file.map((file) => hostFile(file, io)))),
+    ...(options.state === undefined ? [] : await stateFiles(options.state, targets, io)),
+  ];
+  const imported = told(
+    io,
+    await importHosts(
+      {
+        targets,
+        files,
+        user: targets.find(({ user }) => user !== undefined)?.user ?? (io.env.USER || 'root'),
+        ...(options.admin.length === 0 ? {} : { admin: options.admin }),
+        ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+      },
+      overSsh(io, {
+        ...options,
+        knownHosts: options.knownHosts ?? join(io.env.HOME ?? '', '.ssh/known_hosts'),
+      }),
+    ),
+  );
+  if (imported === undefined) return FAILED;
+  const standing = await standingFiles(options.out, imported.value.files);
+  complain(io, standing);
+  if (standing.length > 0) return FAILED;
+  for (const [path, text] of imported.value.files) {
+    const file = join(options.out, path);
+    await writeText(file, text);
+    io.stdout.write(`${file}\n`);
+  }
+  report(io, imported.value, options.out);
+  return DONE;
+}
+
+async function hostFile(text: string, io: Io): Promise<HostFile> {
+  const [, name = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (path === '')
+    throw new ProblemError([
+      error(
+        'import-bad-file',
+        `"${text}" names no host.`,
+        undefined,
+        'Write --file NAME=FILE, as in --file web-1=rules.v4.',
+      ),
+    ]);
+  return { name, path, text: await readText(io, path) };
+}
+
+const KIND = /\.(v4|v6|sets)$/;
+
+/** The files of the hosts that are named, else of all. */
+async function stateFiles(
+  directory: string,
+  targets: readonly Target[],
+  io: Io,
+): Promise<readonly HostFile[]> {
+  let entries: readonly string[];
+  try {
+    entries = await readdir(directory);
+  } catch (thrown) {
+    throw new ProblemError([error('cannot-read', `${directory} cannot be read: ${messageOf(thrown)}.`)]);
+  }
+  const wanted = entries
+    .filter((name) => KIND.test(name))
+    .filter(
+      (name) => targets.length === 0 || targets.some((target) => target.name === name.replace(KIND, '')),
+    )
+    .toSorted();
+  return Promise.all(
+    wanted.map(async (entry): Promise<HostFile> => {
+      const path = join(directory, entry);
+      return { name: basename(entry).replace(KIND, ''), path, text: await readText(io, path) };
+    }),
+  );
+}
+
+function report(io: Io, { hosts, ownership, admin, files }: Imported, out: string): void {
+  complain(
+    io,
+    hosts.flatMap(({ notes }): readonly Problem[] => notes),
+  );
+  const lines = hosts.map(hostLine);
+  io.stderr.write(
+    `\n${lines.join('\n')}\n\nWrote ${count(files.size, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
+  );
+}
+
+function hostLine({ name, rules, statements, literal, programs, foreign }: ImportedHost): string {
+  const parts = [
+    `${count(rules, 'rule')} became ${count(statements, 'statement')} and ${count(literal, 'literal rule')}`,
+    ...(programs.length === 0 ? [] : [`those of ${programs.join(', ')} stay theirs`]),
+    ...(foreign === 0 ? [] : [`${count(foreign, 'other rule')} stay as they are`]),
+  ];
+  return `${name}: ${parts.join('; ')}. Proved: the same verdict for every packet.`;
+}
+
+const OWNERSHIP: { readonly [kind in Imported['ownership']]: string } = {
+  tables:
+    'The policy owns the tables whole: the first deploy puts its rules in the place of the old ones, which the plan names.\n',
+  chains:
+    'The policy owns chains of its own, because others keep rules on these hosts: the old ones stay beside it until you take them out.\n',
+};
+
+const NEXT = `
+Next:
+  1. Read the policy: what was so on the hosts is accepted with a reason that says so, not approved.
+  2. sallyport check, then sallyport plan: its traffic is equal.
+  3. sallyport deploy --hosts ONE
+`;

@@ -1,0 +1,305 @@
+/** `import`: the rules of hosts that have no policy yet become one. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import pMap from 'p-map';
+import { readRuleset } from '../compile/read.js';
+import { importFleet } from '../import/fleet.js';
+import type { Imported, ImportedHost, ImportHost } from '../import/model.js';
+import { FAMILIES, type Family } from '../netfilter/model.js';
+import { parseSave } from '../netfilter/parse.js';
+import { readNetwork } from '../policy/addresses.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { lintFleet } from '../policy/lint/lint.js';
+import { readFleet } from '../policy/load.js';
+import { HOST_NAME, TARGET, USER } from '../policy/names.js';
+import { error, hasErrors, type Problem, type Result } from '../problem.js';
+import { checkHost } from './check.js';
+import type { OpenPort, Reader } from './fleet.js';
+import { familyOfName } from './rules-file.js';
+
+export type { Imported, ImportedHost };
+
+/** `web-1=deploy@203.0.113.10:22`: where a host is, and as whom one logs in. */
+export interface Target {
+  readonly name: string;
+  readonly address: string;
+  readonly user?: string;
+  readonly port: number;
+}
+
+/** A file with rules of a host. */
+export interface HostFile {
+  readonly name: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface ImportQuestion {
+  readonly targets: readonly Target[];
+  readonly files: readonly HostFile[];
+  readonly admin?: readonly string[];
+  /** Who logs in where nobody is named. */
+  readonly user: string;
+  readonly parallel?: number;
+  /** `YYYY-MM-DD`; default: this day, UTC. */
+  readonly today?: string;
+}
+
+/** Reads hosts that have no files over SSH, and says what the policy of all would be; writes nothing. */
+export async function importHosts(
+  question: ImportQuestion,
+  open: OpenPort<Reader>,
+): Promise<Result<Imported>> {
+  const { targets, files, user, admin } = question;
+  const named = [...new Set(files.map(({ name }) => name))];
+  const fromFiles = named.map((name, index) => hostOfFiles(name, index, question));
+  const problems: Problem[] = fromFiles.flatMap((one) => one.problems);
+  problems.push(...adminProblems(admin ?? []));
+  if (hasErrors(problems)) return { ok: false, problems };
+  const overSsh = targets.filter(({ name }) => !named.includes(name));
+  const live = overSsh.length === 0 ? [] : await readTargets(overSsh, user, open, question.parallel);
+  problems.push(...live.flatMap((one) => one.problems));
+  const hosts = [...fromFiles, ...live].flatMap((one) => (one.ok ? [one.value] : []));
+  if (hasErrors(problems)) return { ok: false, problems };
+  if (hosts.length === 0)
+    return {
+      ok: false,
+      problems: [
+        error(
+          'import-nothing',
+          'Which hosts?',
+          undefined,
+          'Name them: sallyport import web-1=deploy@203.0.113.10, or --file web-1=rules.v4.',
+        ),
+      ],
+    };
+  const imported = importFleet(
+    hosts.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    {
+      today: question.today ?? new Date().toISOString().slice(0, 10),
+      check: findings,
+      ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
+    },
+  );
+  return { ...imported, problems: [...problems, ...imported.problems] };
+}
+
+/** As `check` finds them. */
+const findings = (fleet: Fleet): readonly Problem[] => [
+  ...lintFleet(fleet),
+  ...fleet.hosts.flatMap((host) => checkHost(fleet, host, []).problems),
+];
+
+const withLength = (network: string): string =>
+  network.includes('/') ? network : `${network}/${network.includes(':') ? 128 : 32}`;
+
+const adminProblems = (admin: readonly string[]): readonly Problem[] =>
+  admin.flatMap((text) => {
+    const network = readNetwork(text);
+    return 'id' in network ? [error(network.id, `--admin: ${network.message}`, undefined, network.hint)] : [];
+  });
+
+/** `web-1=deploy@203.0.113.10`, `web-1=[2001:db8::10]:2222`. */
+export function readTarget(text: string): Result<Target> {
+  const cut = text.indexOf('=');
+  const name = text.slice(0, Math.max(cut, 0));
+  const [, user, six, plain, port] =
+    /^(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:[\]]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/.exec(
+      text.slice(cut + 1),
+    ) ?? [];
+  const address = six ?? plain;
+  const number = Number(port ?? 22);
+  if (
+    !HOST_NAME.test(name) ||
+    address === undefined ||
+    !TARGET.test(address) ||
+    (user !== undefined && !USER.test(user)) ||
+    number < 1 ||
+    number > 65535
+  )
+    return {
+      ok: false,
+      problems: [
+        error(
+          'import-bad-host',
+          `"${text}" does not say which host is where.`,
+          undefined,
+          'Write NAME=USER@ADDRESS, as in web-1=deploy@203.0.113.10.',
+        ),
+      ],
+    };
+  return {
+    ok: true,
+    value: { name, address, port: number, ...(user === undefined ? {} : { user }) },
+    problems: [],
+  };
+}
+
+/** Of the networks for documentation (RFC 5737, RFC 3849): nobody answers there. */
+const nobody = (index: number, families: readonly Family[]): readonly string[] => [
+  `192.0.2.${(index % 250) + 1}`,
+  ...(families.includes('v6') ? [`2001:db8::${((index % 65535) + 1).toString(16)}`] : []),
+];
+
+function hostOfFiles(
+  name: string,
+  index: number,
+  { targets, files, user }: ImportQuestion,
+): Result<ImportHost> {
+  const problems: Problem[] = [];
+  const texts: { v4?: string; v6?: string; sets?: string } = {};
+  const paths = { v4: name, v6: name, sets: name };
+  for (const file of files.filter((each) => each.name === name)) {
+    const kind = kindOf(file);
+    if (texts[kind] !== undefined)
+      problems.push(
+        error(
+          'import-file-twice',
+          `Both ${paths[kind]} and ${file.path} hold ${kind === 'sets' ? 'sets' : `${kind} rules`} of ${name}.`,
+          undefined,
+          'Give one of each.',
+        ),
+      );
+    texts[kind] = file.text;
+    paths[kind] = file.path;
+  }
+  if (!HOST_NAME.test(name))
+    problems.push(
+      error(
+        'import-bad-host',
+        `"${name}" cannot be the name of a host.`,
+        undefined,
+        'Write --file NAME=FILE.',
+      ),
+    );
+  if (problems.length > 0) return { ok: false, problems };
+  const { v4 = '', v6 = '', sets = '' } = texts;
+  const read = readRuleset({ v4, v6, sets }, name);
+  if (!read.ok) return { ok: false, problems: read.problems.map((problem) => inFile(problem, name, paths)) };
+  const families = FAMILIES.filter((family) => texts[family] !== undefined);
+  const target = targets.find((each) => each.name === name);
+  const literal = target !== undefined && !('id' in readNetwork(target.address));
+  const unknown = nobody(index, families);
+  return {
+    ok: true,
+    problems: read.problems.map((problem) => inFile(problem, name, paths)),
+    value: {
+      name,
+      address: target?.address ?? unknown[0] ?? '',
+      addresses: literal && target !== undefined ? [target.address] : unknown,
+      ...(target === undefined ? { unknownAddress: true } : {}),
+      user: target?.user ?? user,
+      port: target?.port ?? 22,
+      live: read.value,
+      families,
+    },
+  };
+}
+
+/** The parser names a host's rules by host and kind; here each has a file of its own. */
+function inFile(
+  problem: Problem,
+  name: string,
+  paths: { readonly [kind in Family | 'sets']: string },
+): Problem {
+  const { place } = problem;
+  const kind = place && (['v4', 'v6', 'sets'] as const).find((each) => place.file === `${name} ${each}`);
+  return place === undefined || kind === undefined
+    ? problem
+    : { ...problem, place: { ...place, file: paths[kind] } };
+}
+
+function kindOf({ path, text }: HostFile): Family | 'sets' {
+  if (/^create \S+ /m.test(text) && !/^\*/m.test(text)) return 'sets';
+  const guess = familyOfName(path);
+  if (parseSave(text, guess, path).ok) return guess;
+  const other = guess === 'v4' ? 'v6' : 'v4';
+  return parseSave(text, other, path).ok ? other : guess;
+}
+
+async function readTargets(
+  targets: readonly Target[],
+  user: string,
+  open: OpenPort<Reader>,
+  parallel = 20,
+): Promise<readonly Result<ImportHost>[]> {
+  const fleet = fleetOf(targets, user);
+  if (!fleet.ok) return [fleet];
+  const chosen = { fleet: fleet.value, hosts: fleet.value.hosts };
+  const opened = await open(chosen);
+  if (!opened.ok) return [opened];
+  try {
+    return await pMap(
+      targets,
+      async (target) => {
+        const host = chosen.hosts.find(({ name }) => name === target.name);
+        return host === undefined
+          ? { ok: false as const, problems: [] }
+          : readTargetHost(target, host, opened.value);
+      },
+      { concurrency: parallel },
+    );
+  } finally {
+    await opened.value.close();
+  }
+}
+
+async function readTargetHost(target: Target, host: Host, port: Reader): Promise<Result<ImportHost>> {
+  const reading = await port.read(host);
+  if (reading.status !== 'read') return { ok: false, problems: [reading.problem] };
+  const { live, facts, notes = [] } = reading.state;
+  const read = readRuleset(live, `${host.name} live`);
+  if (!read.ok) return read;
+  const hasIpv6 = facts.ipv6 || live.v6.includes('COMMIT');
+  const own = facts.addresses.filter((address) => !/^(127\.|::1$|fe80:|169\.254\.)/i.test(address));
+  const literal = !('id' in readNetwork(target.address));
+  return {
+    ok: true,
+    problems: [...read.problems, ...notes],
+    value: {
+      name: host.name,
+      address: target.address,
+      addresses: [...new Set([...(literal ? [target.address] : []), ...own])],
+      user: host.ssh.user,
+      port: facts.sshPort ?? target.port,
+      live: read.value,
+      families: hasIpv6 ? FAMILIES : ['v4'],
+    },
+  };
+}
+
+/** What the way to the hosts needs to know of them before there is a policy. */
+function fleetOf(targets: readonly Target[], user: string): Result<Fleet> {
+  const files = new Map([
+    ['import/fleet.yml', `version: 1\nssh: {user: ${JSON.stringify(user)}}\nadmin: [192.0.2.0/24]\n`],
+    ...targets.map((target): [string, string] => [
+      `import/hosts/${target.name}.yml`,
+      JSON.stringify({
+        address: target.address,
+        addresses: ['192.0.2.1'],
+        ssh: { port: target.port, ...(target.user === undefined ? {} : { user: target.user }) },
+      }),
+    ]),
+  ]);
+  return readFleet(files, 'import');
+}
+
+/** Every file that would be written over, all at once. */
+export async function standingFiles(
+  directory: string,
+  files: ReadonlyMap<string, string>,
+): Promise<readonly Problem[]> {
+  const found: Problem[] = [];
+  for (const path of files.keys()) {
+    const file = join(directory, path);
+    const there = await stat(file).then(
+      () => true,
+      () => false,
+    );
+    if (there)
+      found.push(
+        error('import-exists', `${file} is there already.`, undefined, 'Name an empty folder with --out.'),
+      );
+  }
+  return found;
+}

@@ -1,0 +1,84 @@
+/** Who reaches SSH on every host already: the administrators of the policy, unless they are named. */
+import type { Family } from '../netfilter/model.js';
+import {
+  EVERYTHING,
+  type Ranges,
+  readNetwork,
+  subtractRanges,
+  toRanges,
+  toSet,
+  uniteRanges,
+} from '../policy/addresses.js';
+import { proveLockout } from '../traffic/lockout.js';
+import type { ChainItems } from './host.js';
+import type { ImportHost } from './model.js';
+
+const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
+
+/** Networks from which a rule of INPUT lets SSH in, or everything when that is where it ends. */
+function candidates(chains: readonly ChainItems[], port: number): readonly string[] {
+  const found = new Set<string>();
+  for (const { family, table, chain, policy, items } of chains) {
+    if (table !== 'filter' || chain !== 'INPUT') continue;
+    if (policy === 'ACCEPT') found.add(EVERYWHERE[family]);
+    for (const { said } of items) {
+      if (said?.kind !== 'rule' || said.verb !== 'allow') continue;
+      if (said.services.some((service) => reaches(service, port)))
+        for (const network of said.from ?? [EVERYWHERE[family]]) found.add(network);
+    }
+  }
+  return [...found];
+}
+
+function reaches(service: string, port: number): boolean {
+  if (service === 'any' || service === 'tcp') return true;
+  const [, from, to = from] = /^tcp\/(\d+)(?:-(\d+))?$/.exec(service) ?? [];
+  return from !== undefined && Number(from) <= port && port <= Number(to);
+}
+
+const rangesOf = (networks: readonly string[]): Ranges =>
+  uniteRanges(
+    networks.map((text) => {
+      const network = readNetwork(text);
+      return 'id' in network ? { v4: [], v6: [] } : { v4: [], v6: [], [network.family]: [network.range] };
+    }),
+  );
+
+/** What is in both. */
+const common = (a: Ranges, b: Ranges): Ranges => subtractRanges(a, subtractRanges(EVERYTHING, b));
+
+/**
+ * The networks from which SSH is proved to be reached on every host; empty when there are none. A family of which a
+ * host has no address is none of its business.
+ */
+export function deriveAdmin(
+  hosts: readonly (readonly [ImportHost, readonly ChainItems[]])[],
+): readonly string[] {
+  let all: Ranges = EVERYTHING;
+  for (const [host, chains] of hosts) {
+    const proved = candidates(chains, host.port).filter((network) => isProved(host, network));
+    const own = rangesOf(proved);
+    const has = (family: Family): boolean =>
+      host.addresses.some((address) => address.includes(':') === (family === 'v6'));
+    all = common(all, {
+      v4: has('v4') ? own.v4 : EVERYTHING.v4,
+      v6: has('v6') ? own.v6 : EVERYTHING.v6,
+    });
+  }
+  const families = (['v4', 'v6'] as const).filter((family) =>
+    hosts.some(([host]) => host.addresses.some((address) => address.includes(':') === (family === 'v6'))),
+  );
+  const set = toSet([], {
+    v4: families.includes('v4') ? all.v4 : [],
+    v6: families.includes('v6') ? all.v6 : [],
+  });
+  return set.any ? Object.values(EVERYWHERE) : [...set.v4, ...set.v6];
+}
+
+function isProved({ live, addresses, port }: ImportHost, network: string): boolean {
+  const admin = toSet([], rangesOf([network]));
+  return proveLockout(live, { admin, addresses, port }, { addresses }).verdict === 'proved';
+}
+
+export const adminSet = (networks: readonly string[]) =>
+  toSet(['admin'], toRanges(toSet([], rangesOf(networks))));

@@ -1,0 +1,257 @@
+/** The rules that a built-in chain leads through, one after the other, without the chains between them. */
+import { programOfChain, programOfRule } from '../compile/programs.js';
+import { chainOf, isHook } from '../compile/tables.js';
+import type { Chain, Family, IpSet, Rule, Table } from '../netfilter/model.js';
+import { parseRules } from '../netfilter/parse.js';
+import {
+  both,
+  type Condition,
+  conditionsOf,
+  conditionsText,
+  counts,
+  endingText,
+  isChangeable,
+  opposite,
+  possibleIn,
+} from './conditions.js';
+import { jumpSaid } from './jumps.js';
+import { recognise, recogniseNat } from './recognise.js';
+import type { Said, SaidNat } from './said.js';
+
+/** Where a statement comes from. */
+export interface Origin {
+  readonly family: Family;
+  readonly table: Table['name'];
+  readonly chain: string;
+  /** From 1. */
+  readonly number: number;
+  readonly rule: Rule;
+}
+
+/** One rule of a built-in chain, or all that its jump leads to. */
+export interface Item {
+  readonly origin: Origin;
+  /** The rule of the built-in chain; `origin` may stand in a chain behind it. */
+  readonly top: Origin;
+  /** As the policy says it. */
+  readonly said?: Said | SaidNat;
+  /** As literal rules. */
+  readonly literal?: readonly Flat[];
+  /** From behind the hook of an owned chain. */
+  readonly owned: boolean;
+  /** Nobody's but this program's. */
+  readonly program?: string;
+  /** Why its chain stays on the host and the literal rule jumps to it. */
+  readonly stays?: string;
+  /** Of a table that is left as it is. */
+  readonly aside?: true;
+}
+
+export interface Flat {
+  readonly rule: Rule;
+  readonly origin: Origin;
+  readonly said?: Said | SaidNat;
+}
+
+export interface FlattenContext {
+  readonly family: Family;
+  readonly table: Table;
+  readonly sets: ReadonlyMap<string, IpSet>;
+}
+
+/** More than this is no ruleset that anyone wants to read, or a chain that doubles with every rule. */
+const MOST_RULES = 20_000;
+
+/** The statements of a built-in chain, in their order. */
+export function itemsOf(chain: Chain, context: FlattenContext): readonly Item[] {
+  const { family, table, sets } = context;
+  return chain.rules.flatMap((rule, index): readonly Item[] => {
+    const origin: Origin = { family, table: table.name, chain: chain.name, number: index + 1, rule };
+    const base = { origin, top: origin, owned: isHook(rule) };
+    const program = programBehind(chain.name, rule, table);
+    if (program !== undefined) return [{ ...base, program }];
+    const said = saidOf(rule, chain.name, context) ?? jumpSaid(rule, chain.name, { family, table, sets });
+    const flat = flatten(rule, origin, chain, context);
+    if (typeof flat === 'string') {
+      const jump = { ...base, literal: [{ rule, origin }], stays: flat };
+      return [said === undefined ? jump : { ...jump, said }];
+    }
+    if (said !== undefined) return [{ ...base, said, literal: flat }];
+    // Each rule behind a jump is a statement of its own.
+    return flat.map((one) => ({
+      ...base,
+      origin: one.origin,
+      ...(one.said === undefined ? {} : { said: one.said }),
+      literal: [one],
+    }));
+  });
+}
+
+function saidOf(
+  rule: Rule,
+  chain: string,
+  { family, table, sets }: FlattenContext,
+): Said | SaidNat | undefined {
+  if (table.name === 'filter') return recognise(rule, chain, { family, sets });
+  return table.name === 'nat' ? recogniseNat(rule, chain, { family, sets }) : undefined;
+}
+
+/**
+ * The program that keeps the rule. What an administrator lets in on a program's interface is the administrator's: in
+ * INPUT and OUTPUT the interface alone tells nothing.
+ */
+function programBehind(chain: string, rule: Rule, table: Table): string | undefined {
+  const program = programOfRule(chain, rule);
+  const everywhere = table.name !== 'filter' || chain === 'FORWARD';
+  if (program === undefined || everywhere) return program;
+  const { inInterface, outInterface, ...rest } = rule;
+  return programOfRule(chain, rest);
+}
+
+/** Targets that change what {@link isChangeable} asks for. */
+const isChanging = ({ target }: Rule): boolean =>
+  target !== undefined && /^(MARK|CONNMARK|DSCP|TOS|TTL|HL|ECN|SET)$/.test(target.name);
+
+interface Walk extends FlattenContext {
+  readonly builtIn: Chain;
+  readonly found: Flat[];
+  readonly open: readonly string[];
+}
+
+/** Why a chain cannot be written without its jumps. */
+class Unsayable extends Error {}
+
+function flatten(
+  rule: Rule,
+  origin: Origin,
+  builtIn: Chain,
+  context: FlattenContext,
+): readonly Flat[] | string {
+  const found: Flat[] = [];
+  try {
+    step([], rule, origin, { ...context, builtIn, found, open: [] });
+    return found;
+  } catch (thrown) {
+    if (thrown instanceof Unsayable) return thrown.message;
+    throw thrown;
+  }
+}
+
+/** One rule under the conditions of the jumps that lead to it. What of these conditions goes on to the next rule. */
+function step(
+  under: readonly Condition[],
+  rule: Rule,
+  origin: Origin,
+  walk: Walk,
+): readonly (readonly Condition[])[] {
+  const own = conditionsOf(rule, walk.family);
+  const { target } = rule;
+  if (target?.name === 'RETURN' && !target.chain) {
+    if (origin.chain === walk.builtIn.name) emit(under, returnAsPolicy(rule, walk), origin, walk);
+    return origin.chain === walk.builtIn.name ? [under] : without(under, own, walk.family);
+  }
+  if (target === undefined || !target.chain) {
+    emit(under, rule, origin, walk);
+    return [under];
+  }
+  const chain = chainOf(walk.table, target.name);
+  const inner = both(under, own, walk.family);
+  if (inner === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+  if (chain === undefined) throw new Unsayable(`there is no chain ${target.name}`);
+  if (programOfChain(chain.name) !== undefined) throw new Unsayable(`it leads into ${chain.name}`);
+  if (inner !== 'never') enter(inner, chain, walk);
+  if (!target.goto) return [under];
+  if (origin.chain === walk.builtIn.name) {
+    if (!endsHard(chain)) throw new Unsayable('what comes back from a goto meets the policy');
+    return [under];
+  }
+  return without(under, own, walk.family);
+}
+
+const endsHard = ({ rules }: Chain): boolean => {
+  const last = rules.at(-1);
+  return (
+    /^(ACCEPT|DROP|REJECT)$/.test(last?.target?.name ?? '') && conditionsOf(last as Rule, 'v4').length === 0
+  );
+};
+
+function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
+  if (walk.open.includes(chain.name)) throw new Unsayable('its chains lead back to themselves');
+  const before = walk.found.length;
+  let contexts: readonly (readonly Condition[])[] = [under];
+  for (const [index, rule] of chain.rules.entries()) {
+    const origin: Origin = {
+      family: walk.family,
+      table: walk.table.name,
+      chain: chain.name,
+      number: index + 1,
+      rule,
+    };
+    const inside = { ...walk, open: [...walk.open, chain.name] };
+    contexts = contexts.flatMap((context) => step(context, rule, origin, inside));
+    if (walk.found.length > MOST_RULES || contexts.length > 64)
+      throw new Unsayable('it would be too many rules');
+  }
+  const many = walk.found.length - before > 1;
+  if (many && under.some(counts)) throw new Unsayable('its jump counts packets, and may do so once only');
+  const changes = walk.found.slice(before).some(({ rule }) => isChanging(rule));
+  if (changes && contexts.concat([under]).some((context) => context.some(isChangeable)))
+    throw new Unsayable('its jump asks for what a rule behind it changes');
+}
+
+/** The packets of `under` that do not fit all of `own`, as alternatives that have no packet in common. */
+function without(
+  under: readonly Condition[],
+  own: readonly Condition[],
+  family: Family,
+): readonly (readonly Condition[])[] {
+  const left: (readonly Condition[])[] = [];
+  let fitting: readonly Condition[] = under;
+  for (const condition of own) {
+    const other = opposite(condition);
+    if (other === undefined)
+      throw new Unsayable(`iptables has no words for the opposite of ${conditionsText([condition])}`);
+    const rest = both(fitting, [other], family);
+    if (rest === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+    if (rest !== 'never') left.push(rest);
+    const next = both(fitting, [condition], family);
+    if (next === 'never') return left;
+    if (next === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+    fitting = next;
+  }
+  return left;
+}
+
+function returnAsPolicy(rule: Rule, { builtIn }: Walk): Rule {
+  const name = builtIn.policy ?? 'ACCEPT';
+  return {
+    ...rule,
+    text: rule.text.replace(/-j RETURN$/, `-j ${name}`),
+    target: { name, options: [], known: true, goto: false, chain: false },
+  };
+}
+
+function emit(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): void {
+  const flat = under.length === 0 ? rule : conjoined(under, rule, origin, walk);
+  if (flat === undefined) return;
+  const said = saidOf(flat, walk.builtIn.name, walk);
+  walk.found.push({ rule: flat, origin, ...(said === undefined ? {} : { said }) });
+}
+
+function conjoined(
+  under: readonly Condition[],
+  rule: Rule,
+  origin: Origin,
+  { family, table, builtIn }: Walk,
+): Rule | undefined {
+  const asked = both(under, conditionsOf(rule, family), family);
+  const all = typeof asked === 'string' ? asked : possibleIn(asked, builtIn.name);
+  if (all === 'never') return undefined;
+  if (all === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+  const text = `${conditionsText(all)} ${endingText(rule)}`;
+  const place = rule.place ?? { file: origin.chain, line: origin.number, column: 1 };
+  const parsed = parseRules(text, { family, table: table.name, chain: builtIn.name, place });
+  const [one, ...more] = parsed.ok ? parsed.value : [];
+  if (one === undefined || more.length > 0) throw new Unsayable('iptables cannot ask for both in one rule');
+  return one;
+}

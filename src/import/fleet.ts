@@ -1,0 +1,164 @@
+/** Several hosts' rules as one policy, proved host by host. */
+import { compileHost } from '../compile/compile.js';
+import { placeOwned } from '../compile/ownership.js';
+import type { Ruleset } from '../netfilter/model.js';
+import type { Fleet } from '../policy/fleet.js';
+import { error, hasErrors, type Problem, type Result, warning } from '../problem.js';
+import { proveLockout } from '../traffic/lockout.js';
+import { differences, notesOf, summaryOf } from './account.js';
+import { adminSet, deriveAdmin } from './admin.js';
+import type { HostDraft } from './host.js';
+import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
+import { type Case, compileFleet, fleetHost, proveHost, shortfall, trafficDiff, withAdmin } from './prove.js';
+import { chainsOf, filterAlone, hasForeign, remainderOf } from './remainder.js';
+import { type Acceptance, type FleetDraft, writeFleet } from './write.js';
+
+/**
+ * The policy that does with every packet what the hosts' rules do. Nothing comes of it unless that is proved for every
+ * host, its administrators reach SSH for sure, and the policy would pass `check`.
+ */
+export function importFleet(hosts: readonly ImportHost[], options: ImportOptions): Result<Imported> {
+  const read = hosts.map((host) => ({ host, chains: chainsOf(host.live, host.families) }));
+  const ownership = read.some(({ host, chains }) => hasForeign(host.live, chains)) ? 'chains' : 'tables';
+  const all = read.map(({ host, chains }) => ({
+    host,
+    chains: ownership === 'chains' ? filterAlone(chains) : chains,
+  }));
+  const admin = options.admin ?? deriveAdmin(all.map(({ host, chains }) => [host, chains]));
+  if (admin.length === 0)
+    return {
+      ok: false,
+      problems: [
+        error(
+          'import-no-admin',
+          'No network reaches SSH for sure on every one of these hosts, so nothing tells who their administrators are.',
+          undefined,
+          'Name their networks with --admin.',
+        ),
+      ],
+    };
+  const cases = all.map(({ host, chains }): Case => {
+    const reached = isReached(host, host.live, admin);
+    return {
+      host,
+      chains,
+      remainder: remainderOf(host.live, chains),
+      before: reached ? host.live : withAdmin(host, admin),
+      admin,
+      ownership,
+      today: options.today,
+    };
+  });
+  const problems = cases.flatMap(({ host, before }) =>
+    before === host.live
+      ? []
+      : [
+          warning(
+            'import-admin-opens',
+            `SSH of ${host.name} is not open to all of --admin for sure today; the policy opens it to them.`,
+          ),
+        ],
+  );
+  const drafts = cases.map((one) => ({ one, proved: proveHost(one) }));
+  const failed = drafts.flatMap(({ one, proved }) =>
+    proved?.equal ? [] : differences(one.host, shortfall(one, proved?.draft)),
+  );
+  if (failed.length > 0) return { ok: false, problems: [...problems, ...failed] };
+  const named = drafts.flatMap(({ one, proved }) =>
+    proved === undefined ? [] : [{ one, draft: proved.draft }],
+  );
+  const written = writeAccepted(named, admin, ownership, options);
+  if (!written.ok) return { ok: false, problems: [...problems, ...written.problems] };
+  const { files, fleet } = written.value;
+  const final = cases.flatMap((one) => prove(one, fleet));
+  if (hasErrors(final)) return { ok: false, problems: [...problems, ...final] };
+  const value: Imported = {
+    files,
+    ownership,
+    admin,
+    hosts: named.map(
+      ({ one, draft }): ImportedHost => ({
+        ...summaryOf(one.host, one.chains, draft),
+        notes: notesOf(one.host, one.chains, draft, ownership),
+      }),
+    ),
+  };
+  return { ok: true, value, problems };
+}
+
+const isReached = (host: ImportHost, ruleset: Ruleset, admin: readonly string[]): boolean =>
+  lockoutOf(host, ruleset, admin).verdict === 'proved';
+
+const lockoutOf = ({ addresses, port }: ImportHost, ruleset: Ruleset, admin: readonly string[]) =>
+  proveLockout(ruleset, { admin: adminSet(admin), addresses, port }, { addresses });
+
+interface Written {
+  readonly files: ReadonlyMap<string, string>;
+  readonly fleet: Fleet;
+}
+
+/** What `check` says of the rules as they were is accepted, each with the day, so that the next reader looks at it again. */
+function writeAccepted(
+  named: readonly { readonly one: Case; readonly draft: HostDraft }[],
+  admin: readonly string[],
+  ownership: FleetDraft['ownership'],
+  { today, knownHosts, check }: ImportOptions,
+): Result<Written> {
+  const draft: Omit<FleetDraft, 'accepts'> = {
+    hosts: named.map(({ one, draft: host }) => fleetHost(one.host, host)),
+    admin,
+    ownership,
+    ...(knownHosts === undefined ? {} : { knownHosts }),
+  };
+  let accepts: ReadonlyMap<string, readonly Acceptance[]> = new Map();
+  // Acceptances move no rule to another file, so the second writing has them all.
+  for (let round = 0; ; round++) {
+    const files = writeFleet({ ...draft, accepts });
+    const fleet = compileFleet(files, today);
+    if (!fleet.ok) return fleet;
+    const found = check(fleet.value);
+    if (hasErrors(found)) return { ok: false, problems: found.filter(({ level }) => level === 'error') };
+    const doubtful = found.filter(({ level }) => level === 'warning');
+    if (doubtful.length === 0 || round > 0) return { ...fleet, value: { files, fleet: fleet.value } };
+    accepts = acceptancesOf(doubtful, today);
+  }
+}
+
+function acceptancesOf(found: readonly Problem[], today: string): ReadonlyMap<string, readonly Acceptance[]> {
+  const accepts = new Map<string, Acceptance[]>();
+  for (const { id, place } of found) {
+    const [, origin = ''] = /\/(?:hosts|roles)\/(.+)\.yml$/.exec(place?.file ?? '') ?? [];
+    const list = accepts.get(origin) ?? [];
+    accepts.set(origin, list);
+    if (!list.some(({ finding }) => finding === id))
+      list.push({ finding: id, reason: `It was so when the rules were imported on ${today}` });
+  }
+  return accepts;
+}
+
+/** The last word: the files as they are, compiled, in the place of what they were made from. */
+function prove(one: Case, fleet: Fleet): readonly Problem[] {
+  const { host } = one;
+  const found = fleet.hosts.find(({ name }) => name === host.name);
+  const compiled = found && compileHost(fleet, found);
+  if (compiled === undefined || !compiled.ok) return compiled?.problems ?? [];
+  const alone = trafficDiff(one, compiled.value);
+  const beside = trafficDiff({ ...one, remainder: host.live }, compiled.value);
+  const proof = lockoutOf(host, placeOwned(host.live, compiled.value, one.ownership).next, one.admin);
+  return [
+    ...(alone.equal ? [] : differences(host, alone)),
+    ...(beside.equal ? [] : differences(host, beside)),
+    ...(proof.verdict === 'proved'
+      ? []
+      : [
+          error(
+            'import-lockout',
+            `${host.name} could not be deployed to: with its rules as they are, ${lowerFirst(proof.reasons.join(' '))}`,
+            undefined,
+            'Let SSH of the administrators in and its answers out on the host, or name other networks with --admin.',
+          ),
+        ]),
+  ];
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,0 +1,146 @@
+/** Statements that can be one: neighbours that differ in one thing, and the same in both families. */
+import type { Family } from '../netfilter/model.js';
+import { isIcmp, type Line } from './entry.js';
+import type { Origin } from './flatten.js';
+import type { Said, SaidNat } from './said.js';
+
+/** A line, and the rules it was. */
+export interface Draft extends Line {
+  readonly origins: readonly Origin[];
+}
+
+const DIMENSIONS = ['services', 'from', 'to'] as const;
+type Dimension = (typeof DIMENSIONS)[number];
+type Stated = Said | SaidNat;
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** Everything but one dimension and the names of the rules, in a fixed order of keys. */
+const rest = (said: Stated, dimension: Dimension): string =>
+  JSON.stringify(
+    Object.entries(said)
+      .filter(([key]) => key !== dimension && key !== 'answer')
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+
+/** The dimension in which two statements may be put together; `undefined` when they may not. */
+function joint(a: Stated, b: Stated): Dimension | undefined {
+  // Two limits count apart, and two logs write twice.
+  if (a.kind === 'rule' && (a.rate ?? a.log) !== undefined && a.comment === undefined) return undefined;
+  return DIMENSIONS.find((dimension) => {
+    if (rest(a, dimension) !== rest(b, dimension)) return false;
+    if (dimension === 'services') return a.services.every(isIcmp) === b.services.every(isIcmp);
+    if (a.kind === 'rule' && a.except !== undefined) return false;
+    return a[dimension] !== undefined && b[dimension] !== undefined;
+  });
+}
+
+/** Terms without those that another one covers. */
+function services(terms: readonly string[]): readonly string[] {
+  if (terms.includes('any')) return ['any'];
+  const kept = terms.filter((term) => {
+    const [protocol] = term.split('/');
+    return !terms.includes(protocol ?? '') || term === protocol;
+  });
+  const distinct = [...new Set(kept)];
+  return distinct.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+function joined(a: Stated, b: Stated, dimension: Dimension): Stated {
+  if (dimension === 'services') return { ...a, services: services([...a.services, ...b.services]) };
+  return { ...a, [dimension]: [...new Set([...(a[dimension] ?? []), ...(b[dimension] ?? [])])] };
+}
+
+/** A LOG right before the verdict on the same packets is that verdict's. */
+function logged(a: Said, b: Said): Said | undefined {
+  if (a.verb !== 'log' || b.verb === 'log' || b.log !== undefined || b.rate !== undefined) return undefined;
+  const bare = ({ verb, log, answer, comment, kind, direction, ...packets }: Said) =>
+    Object.entries(packets).toSorted();
+  if (!same(bare(a), bare(b)) || (a.comment !== undefined && a.comment !== b.comment)) return undefined;
+  return a.log === undefined ? undefined : { ...b, log: a.log };
+}
+
+function together(a: Draft, b: Draft): Draft | undefined {
+  const [one, other] = [a.said, b.said];
+  if (one.kind === 'raw' || other.kind === 'raw') return undefined;
+  const origins = [...a.origins, ...b.origins];
+  const withLog = one.kind === 'rule' && other.kind === 'rule' ? logged(one, other) : undefined;
+  if (withLog !== undefined) return { ...b, said: withLog, origins };
+  const dimension = joint(one, other);
+  return dimension && { ...a, said: joined(one, other, dimension), origins };
+}
+
+/** Neighbours put together as long as any can be: what is not next to each other keeps its order. */
+export function joinNeighbours(lines: readonly Draft[]): readonly Draft[] {
+  let now = lines;
+  for (;;) {
+    const next: Draft[] = [];
+    for (const line of now) {
+      const before = next.at(-1);
+      const both = before && together(before, line);
+      if (both === undefined) next.push(line);
+      else next[next.length - 1] = both;
+    }
+    if (next.length === now.length) return next;
+    now = next;
+  }
+}
+
+/** What must be equal for two lines of the two families to be one. */
+function pairKey({ said }: Draft): string {
+  if (said.kind === 'raw') return JSON.stringify(said);
+  const { from, to, ...others } = said;
+  const shape = { ...others, from: from !== undefined, to: to !== undefined };
+  return JSON.stringify(
+    Object.entries(shape)
+      .map(([key, value]) => {
+        if (key === 'answer' || key === 'except') return [key];
+        return key === 'rate' && typeof value === 'object' ? [key, { ...value, bucket: '' }] : [key, value];
+      })
+      .filter(([key]) => key !== 'except' && key !== 'answer')
+      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  );
+}
+
+function paired(a: Draft, b: Draft): Draft {
+  const origins = [...a.origins, ...b.origins];
+  const families: readonly Family[] = ['v4', 'v6'];
+  if (a.said.kind === 'raw' || b.said.kind === 'raw') return { said: a.said, families, origins };
+  const said: { [key: string]: unknown } = { ...a.said };
+  for (const key of ['from', 'to', 'except'] as const) {
+    const list = [...listAt(a.said, key), ...listAt(b.said, key)];
+    if (list.length > 0) said[key] = list;
+  }
+  return { said: said as unknown as Draft['said'], families, origins };
+}
+
+const listAt = (said: Stated, key: 'from' | 'to' | 'except'): readonly string[] =>
+  (key === 'except' ? (said.kind === 'rule' ? said.except : undefined) : said[key]) ?? [];
+
+/** Both families' lines in one list that keeps the order of each: as many as possible stand for both. */
+export function joinFamilies(v4: readonly Draft[], v6: readonly Draft[]): readonly Draft[] {
+  const [a, b] = [v4.map(pairKey), v6.map(pairKey)];
+  const width = b.length + 1;
+  const length = new Uint32Array((a.length + 1) * width);
+  const at = (i: number, j: number): number => length[i * width + j] ?? 0;
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      length[i * width + j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+  const all: Draft[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    const [one, other] = [v4[i], v6[j]];
+    if (one !== undefined && other !== undefined && a[i] === b[j]) {
+      all.push(paired(one, other));
+      i++;
+      j++;
+    } else if (one !== undefined && (other === undefined || at(i + 1, j) >= at(i, j + 1))) {
+      all.push(one);
+      i++;
+    } else if (other !== undefined) {
+      all.push(other);
+      j++;
+    }
+  }
+  return all;
+}

@@ -1,0 +1,293 @@
+/** Looks for the words that say a host's rules and are proved to: the fewest literal rules for which traffic is equal. */
+import { compileHost } from '../compile/compile.js';
+import { ownedChain } from '../compile/names.js';
+import { type Ownership, placeOwned } from '../compile/ownership.js';
+import { chainOf, tableOf } from '../compile/tables.js';
+import { FAMILIES, type Family, type Rule, type Ruleset } from '../netfilter/model.js';
+import { parseRules } from '../netfilter/parse.js';
+import { readFleet } from '../policy/load.js';
+import type { Result } from '../problem.js';
+import { compareTraffic, differingHooks } from '../traffic/compare.js';
+import type { Flow, TrafficDiff } from '../traffic/model.js';
+import {
+  type Attempt,
+  type ChainItems,
+  DIRECTIONS,
+  draftHost,
+  type Given,
+  type HostDraft,
+  type Level,
+  NOTHING_GIVEN,
+  withoutComment,
+} from './host.js';
+import type { ImportHost } from './model.js';
+import type { Parts } from './packets.js';
+import { recognise } from './recognise.js';
+import type { Direction, Said } from './said.js';
+import { type FleetDraft, writeFleet } from './write.js';
+
+/** One host and all that its proof depends on. */
+export interface Case {
+  readonly host: ImportHost;
+  readonly chains: readonly ChainItems[];
+  /** What stays when the imported rules are taken out. */
+  readonly remainder: Ruleset;
+  /** What the policy is compared with: the live rules, and SSH from administrators who were named. */
+  readonly before: Ruleset;
+  readonly admin: readonly string[];
+  readonly ownership: Ownership;
+  readonly today: string;
+}
+
+/** From the strictest baseline on: what is no part of it is said by rules. */
+const PARTS: readonly Parts[] = [
+  { loopback: true, established: true, invalid: true, ssh: true },
+  { loopback: true, established: true, invalid: false, ssh: true },
+  { loopback: true, established: true, invalid: true, ssh: false },
+  { loopback: true, established: true, invalid: false, ssh: false },
+  { loopback: false, established: true, invalid: false, ssh: false },
+  { loopback: true, established: false, invalid: false, ssh: false },
+  { loopback: false, established: false, invalid: false, ssh: false },
+];
+
+const LITTLE: Attempt['levels'] = { input: 0, forward: 0, output: 0, nat: 0 };
+
+/** Nothing but the rules of the host. */
+const BARE: Attempt = {
+  parts: { loopback: false, established: false, invalid: false, ssh: false },
+  icmp: 'none',
+  levels: LITTLE,
+};
+
+/** So many attempts with the least differences are taken further with literal rules. */
+const MOST_PURSUED = 3;
+
+interface Tried {
+  readonly attempt: Attempt;
+  readonly draft: HostDraft;
+  readonly proved: boolean;
+  /** Where the traffic differs. */
+  readonly hooks: readonly Flow['hook'][];
+}
+
+const isEqual = ({ proved, hooks }: Tried): boolean => proved && hooks.length === 0;
+const distance = ({ proved, hooks }: Tried): number => hooks.length + (proved ? 0 : 10);
+
+/** The first attempt that is proved equal, else the one that differs in the fewest hooks. */
+export function proveHost(one: Case): { readonly draft: HostDraft; readonly equal: boolean } | undefined {
+  const attempts = icmpOf(one.chains).flatMap((icmp) =>
+    PARTS.map((parts): Attempt => ({ parts, icmp, levels: LITTLE })),
+  );
+  const tried: Tried[] = [];
+  for (const attempt of attempts) {
+    const found = tryOut(one, attempt);
+    if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
+    if (found !== undefined) tried.push(found);
+  }
+  tried.sort((a, b) => distance(a) - distance(b));
+  const pursued = [...tried.slice(0, MOST_PURSUED).map(({ attempt }) => attempt), BARE];
+  for (const attempt of pursued) {
+    const found = moreLiteral(one, attempt);
+    if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
+    if (found !== undefined) tried.push(found);
+  }
+  // Of attempts that differ as little, the one with more literal rules says best what stands in the way.
+  const [best] = tried.toReversed().toSorted((a, b) => distance(a) - distance(b));
+  return best && { draft: best.draft, equal: false };
+}
+
+const BY_HOOK: { readonly [hook in Flow['hook']]: Direction } = {
+  INPUT: 'input',
+  FORWARD: 'forward',
+  OUTPUT: 'output',
+};
+
+/** Where the traffic differs, less and less is said in words. */
+function moreLiteral(one: Case, start: Attempt): Tried | undefined {
+  let best: Tried | undefined;
+  let attempt = start;
+  for (let round = 0; ; round++) {
+    const found = tryOut(one, attempt);
+    if (found !== undefined && isEqual(found)) return found;
+    if (found !== undefined && (best === undefined || distance(found) < distance(best))) best = found;
+    const hooks = found === undefined || !found.proved ? HOOKS : found.hooks;
+    const levels = { ...attempt.levels } as { -readonly [key in keyof Attempt['levels']]: Level };
+    for (const hook of hooks) levels[BY_HOOK[hook]] = Math.min(2, levels[BY_HOOK[hook]] + 1) as Level;
+    if (round > 0) levels.nat = 2;
+    if (JSON.stringify(levels) === JSON.stringify(attempt.levels)) return best;
+    attempt = { ...attempt, levels };
+  }
+}
+
+const HOOKS: readonly Flow['hook'][] = ['INPUT', 'FORWARD', 'OUTPUT'];
+
+function tryOut(one: Case, attempt: Attempt): Tried | undefined {
+  const draft = draftHost(one.chains, attempt, givenBy(one, attempt));
+  const compiled = draft && compileDraft(one, draft);
+  if (draft === undefined || compiled === undefined || !compiled.ok) return undefined;
+  const { before, after } = sides(one, compiled.value);
+  return { attempt, draft, ...differingHooks(before, after, { addresses: one.host.addresses }) };
+}
+
+/**
+ * The host as it is and with the policy in the place of its rules, beside what stays. A family whose rules are not
+ * known is left out.
+ */
+function sides({ host, before, remainder, ownership }: Case, desired: Ruleset) {
+  const { next } = placeOwned(remainder, desired, ownership);
+  const known = (ruleset: Ruleset): Ruleset => ({
+    ...ruleset,
+    v4: host.families.includes('v4') ? ruleset.v4 : [],
+    v6: host.families.includes('v6') ? ruleset.v6 : [],
+  });
+  return { before: known(before), after: known(next) };
+}
+
+/** Whether the policy does with every packet what the host's rules did. */
+export function trafficDiff(one: Case, desired: Ruleset): TrafficDiff {
+  const { before, after } = sides(one, desired);
+  return compareTraffic(before, after, { addresses: one.host.addresses });
+}
+
+/** How the best attempt differs. */
+export function shortfall(one: Case, draft: HostDraft | undefined): TrafficDiff | undefined {
+  const compiled = draft && compileDraft(one, draft);
+  return compiled?.ok ? trafficDiff(one, compiled.value) : undefined;
+}
+
+const FOLDER = 'policies';
+
+export function compileFleet(files: ReadonlyMap<string, string>, today: string) {
+  const paths = new Map([...files].map(([path, text]) => [`${FOLDER}/${path}`, text]));
+  return readFleet(paths, FOLDER, { today });
+}
+
+export const fleetHost = (host: ImportHost, draft: HostDraft): FleetDraft['hosts'][number] => ({
+  name: host.name,
+  address: host.address,
+  addresses: host.addresses,
+  user: host.user,
+  port: host.port,
+  sets: host.live.sets,
+  draft,
+});
+
+function compileDraft({ host, admin, ownership, today }: Case, draft: HostDraft): Result<Ruleset> {
+  const files = writeFleet({ hosts: [fleetHost(host, draft)], admin, ownership, accepts: new Map() });
+  const fleet = compileFleet(files, today);
+  if (!fleet.ok) return fleet;
+  const [only] = fleet.value.hosts;
+  return only === undefined ? { ok: false, problems: [] } : compileHost(fleet.value, only);
+}
+
+const GIVEN = new WeakMap<Case, Map<string, Given>>();
+
+/** What the policy of an attempt says before any rule of the host: asked of the compiler itself. */
+function givenBy(one: Case, attempt: Attempt): Given {
+  const known = GIVEN.get(one) ?? new Map<string, Given>();
+  GIVEN.set(one, known);
+  const key = JSON.stringify([attempt.parts, attempt.icmp, attempt.levels.nat]);
+  const found = known.get(key) ?? askGiven(one, attempt);
+  known.set(key, found);
+  return found;
+}
+
+const PROBE = 'where the rules of the host begin';
+
+function askGiven(one: Case, attempt: Attempt): Given {
+  const plain = draftHost(
+    one.chains.filter(({ table }) => table === 'nat'),
+    attempt,
+    NOTHING_GIVEN,
+  );
+  if (plain === undefined) return NOTHING_GIVEN;
+  const probe = (direction: Direction) => [
+    {
+      said: { kind: 'rule' as const, direction, verb: 'deny' as const, services: ['any'], comment: PROBE },
+      families: FAMILIES,
+      origins: [],
+    },
+  ];
+  const draft: HostDraft = {
+    baseline: { ...plain.baseline, output: 'drop' },
+    lists: {
+      ...plain.lists,
+      raw: [],
+      input: probe('input'),
+      output: probe('output'),
+      forward: probe('forward'),
+    },
+  };
+  const compiled = compileDraft(one, draft);
+  if (!compiled.ok) return NOTHING_GIVEN;
+  const rulesOf = (family: Family, direction: Direction): readonly Rule[] =>
+    chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(DIRECTIONS[direction]))?.rules ?? [];
+  const sets = new Map(compiled.value.sets.map((set) => [set.name, set]));
+  const baseline = new Map<string, readonly Said[]>();
+  const brought = new Set<string>();
+  for (const family of FAMILIES)
+    for (const direction of ['input', 'output', 'forward'] as const) {
+      const rules = rulesOf(family, direction);
+      const until = rules.findIndex(({ text }) => text.includes(PROBE));
+      const chain = DIRECTIONS[direction];
+      baseline.set(
+        `${family} ${direction}`,
+        rules.slice(0, Math.max(until, 0)).flatMap((rule) => recognise(rule, chain, { family, sets }) ?? []),
+      );
+      for (const { text } of rules) if (/--ctstate \S*DNAT/.test(text)) brought.add(withoutComment(text));
+    }
+  return { baseline: (family, direction) => baseline.get(`${family} ${direction}`) ?? [], brought };
+}
+
+/** What the host does with ICMP now comes first. */
+function icmpOf(chains: readonly ChainItems[]): readonly Attempt['icmp'][] {
+  const inputs = chains.filter(({ table, chain }) => table === 'filter' && chain === 'INPUT');
+  const allows = ({ family, items, policy }: ChainItems, services: readonly string[]): boolean =>
+    policy === 'ACCEPT' ||
+    services.every((service) =>
+      items.some(
+        ({ said }) =>
+          said?.kind === 'rule' &&
+          said.verb === 'allow' &&
+          [said.to, said.in, said.except].every((part) => part === undefined) &&
+          (said.from === undefined || family === 'v6') &&
+          (said.services.includes(service) ||
+            said.services.includes('icmp') ||
+            said.services.includes('any')),
+      ),
+    );
+  const all = inputs.every((chain) => allows(chain, ['icmp']));
+  const essential = inputs.every((chain) =>
+    allows(
+      chain,
+      chain.family === 'v4' ? ['icmp/3', 'icmp/11', 'icmp/12'] : ['icmpv6/2', 'icmpv6/135', 'icmpv6/136'],
+    ),
+  );
+  if (all) return ['all', 'essential', 'none'];
+  return essential ? ['essential', 'none', 'all'] : ['none', 'essential', 'all'];
+}
+
+/** The live rules with SSH from these networks let in first. */
+export function withAdmin(host: ImportHost, admin: readonly string[]): Ruleset {
+  const place = { file: 'admin', line: 1, column: 1 };
+  const tables = (family: Family) =>
+    host.live[family].map((table) =>
+      table.name !== 'filter'
+        ? table
+        : {
+            ...table,
+            chains: table.chains.map((chain) =>
+              chain.name !== 'INPUT' ? chain : { ...chain, rules: [...adminRules(family), ...chain.rules] },
+            ),
+          },
+    );
+  const adminRules = (family: Family): readonly Rule[] =>
+    admin
+      .filter((network) => network.includes(':') === (family === 'v6'))
+      .flatMap((network) => {
+        const text = `-s ${network} -p tcp -m tcp --dport ${host.port} -m conntrack --ctstate NEW -j ACCEPT`;
+        const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', place });
+        return parsed.ok ? parsed.value : [];
+      });
+  return { ...host.live, v4: tables('v4'), v6: tables('v6') };
+}

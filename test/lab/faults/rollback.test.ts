@@ -1,7 +1,8 @@
 /** Group R: the way back. */
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/port.js';
-import { until } from '../../../src/lab/shell.js';
+import { saysLine, until } from '../../../src/lab/shell.js';
 import { changeTo, lockedOut, open } from '../host/change.js';
 import { policyHost, quiet } from '../host/hosts.js';
 import { expectOld, fault, openScenes, type Scenes, standOf } from './faults.js';
@@ -137,5 +138,49 @@ fault(
     const { result } = await client.deploy(host, open(81), { policy, change: { confirmWithinSeconds: 60 } });
     expect(result).toMatchObject({ outcome: 'rolled-back' });
     expect(result.seconds).toBeLessThan(20);
+  },
+);
+
+fault(
+  'R8',
+  'a connection was let in by rules that are closed, or taken back, since',
+  'new ones get nowhere; the one that stands lives until it ends: rules decide about its first packet',
+  async () => {
+    const { host, client } = await scenes.host();
+    const { lab } = scenes;
+    await host.must('/usr/sbin/sshd -p 81 -o PidFile=none');
+    const known = `${lab.directory}/known_hosts_81`;
+    writeFileSync(known, host.hostKeys.map((key) => `[${host.addresses.v4}]:81 ${key}\n`).join(''));
+    const words = ['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${known}`, '-p', '81'];
+    const to = `${host.user.name}@${host.addresses.v4}`;
+    const stand = () => {
+      const ssh = lab.spawn('ssh', [...words, to, 'echo ready; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+      return { ssh, ready: saysLine(ssh, 'ready') };
+    };
+    const echoes = async ({ ssh }: ReturnType<typeof stand>, word: string): Promise<void> => {
+      const said = saysLine(ssh, word);
+      ssh.stdin?.write(`${word}\n`);
+      await said;
+    };
+    const isNew = async (): Promise<boolean> =>
+      (await lab.run('ssh', [...words, '-o', 'ConnectTimeout=2', to, 'true'])).code === 0;
+
+    expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+    const kept = stand();
+    await kept.ready;
+    expect((await client.deploy(host, open(82))).result).toMatchObject({ outcome: 'confirmed' });
+    await echoes(kept, 'closed');
+    expect(await isNew()).toBe(false);
+
+    // Let in by a change that was never confirmed.
+    const change = changeTo(await client.state(host), open(81, 82));
+    await askHost(lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const inside = stand();
+    await inside.ready;
+    await askHost(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
+    await quiet(host);
+    await echoes(inside, 'back');
+    expect(await isNew()).toBe(false);
+    for (const { ssh } of [kept, inside]) ssh.stdin?.end();
   },
 );

@@ -38,11 +38,11 @@ export function policyHost(host: LabHost, changes: Partial<Host> = {}): Host {
   };
 }
 
-/** The port, with the lab's key and known_hosts, over the lab's own wires. */
+/** The port, with the lab's key (unless an agent holds it) and known_hosts, over the lab's own wires. */
 export const portTo = (lab: Lab, changes: Partial<HostOptions> = {}): HostPort =>
   openHosts({
     knownHosts: [readFileSync(lab.knownHosts, 'utf8')],
-    key: { text: readFileSync(lab.identity, 'utf8') },
+    ...(changes.agent === undefined ? { key: { text: readFileSync(lab.identity, 'utf8') } } : {}),
     connect: lab.connect,
     ...changes,
   });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
+import activity from './agent/activity.sh';
 import base from './agent/base.sh';
 import begin from './agent/begin.sh';
 import ends from './agent/ends.sh';
@@ -14,7 +15,7 @@ import state from './agent/state.sh';
 import { type Connection, quote, type Ran, type RunOptions, unreachable } from './transport.js';
 
 /** The whole script, in the order in which its parts build on each other. */
-export const AGENT = [base, host, rules, state, saved, nets, ends, begin, main].join('\n');
+export const AGENT = [base, host, activity, rules, state, saved, nets, ends, begin, main].join('\n');
 
 /** Shell variables by their name without the `SP_` in front. */
 export type Variables = Readonly<Record<string, string>>;

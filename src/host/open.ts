@@ -44,15 +44,14 @@ export function openHosts(options: HostOptions): HostPort {
     return connected;
   };
 
-  const read = async (host: Host, { knownGood }: ReadOptions = {}): Promise<Reading> => {
+  const read = async (host: Host, { knownGood, activity }: ReadOptions = {}): Promise<Reading> => {
     const connected = await connectionTo(host);
     if (!connected.ok) return { status: 'unreachable', problem: connected.problem };
-    return readOver(
-      connected.connection,
-      host,
-      knownGood === undefined ? {} : { KNOWN: String(knownGood) },
-      knownGood,
-    );
+    const more = {
+      ...(knownGood === undefined ? {} : { KNOWN: String(knownGood) }),
+      ...(activity ? { ACTIVITY: 'yes' } : {}),
+    };
+    return readOver(connected.connection, host, more, knownGood);
   };
 
   return {

@@ -19,6 +19,8 @@ export interface HostPort {
 export interface ReadOptions {
   /** Also bring this entry of the known-good history (1 is the newest). */
   readonly knownGood?: number;
+  /** Also ask what the host is doing now. */
+  readonly activity?: boolean;
 }
 
 export type Reading =
@@ -43,8 +45,37 @@ export interface HostState {
   readonly drops?: Drops;
   /** Lines that LOG rules wrote into the kernel's log; read again after a soak only. */
   readonly log?: readonly string[];
-  /** Read from a folder of recorded states: `live` alone is known. */
+  /** What the host is doing now; absent where nobody asked or it cannot be seen. */
+  readonly activity?: Activity;
+  /** Read from a folder of recorded states: `live` alone is known, and perhaps `activity`. */
   readonly recorded?: true;
+}
+
+/** Flows that stand and ports that listen, at the moment of reading. Flows that only pass through are not among them. */
+export interface Activity {
+  /** Flows are those of connection tracking, which lets them go on; otherwise they are read off the sockets. */
+  readonly tracked: boolean;
+  readonly flows: readonly CurrentFlow[];
+  /** There were more than are listed. */
+  readonly more: boolean;
+  readonly listening: readonly Listener[];
+}
+
+/** Flows of one peer and port; whoever began them is at the other end than the port. */
+export interface CurrentFlow {
+  readonly direction: 'in' | 'out';
+  readonly protocol: 'tcp' | 'udp';
+  /** An address, or in recorded states a network that it lies in. */
+  readonly peer: string;
+  readonly port: number;
+  readonly count: number;
+}
+
+/** A port on which others may be served: not on loopback alone. */
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly families: readonly Family[];
 }
 
 export interface Drops {

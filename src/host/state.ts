@@ -2,6 +2,7 @@
 import type { RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
+import { readActivity } from './activity.js';
 import { pairs, type Section } from './agent.js';
 import { dropCount, keptCount } from './drops.js';
 import type { Boot, HostFacts, HostState, Reading } from './port.js';
@@ -16,6 +17,8 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
   const kernel = value(facts, 'kernel');
   const ipset = /ipset v([\w.]+)/.exec(text('ipset-version'))?.[1];
   const saved = (name: string) => sections.get(`saved-${name}`)?.out;
+  const known = readFacts(facts, text('addresses'));
+  const activity = readActivity(text('activity'), [...host.addresses, ...known.addresses]);
   const state: HostState = {
     live: {
       v4: withoutCounters(text('live-v4')),
@@ -30,13 +33,14 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
       kernel,
       ...(ipset === undefined ? {} : { ipset }),
     },
-    facts: readFacts(facts, text('addresses')),
+    facts: known,
     record: readRecord(text('record'), knownText(sections), knownGood),
     notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft-rules'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
       ...(sections.has('counted') ? { before: keptCount(text('counted')) } : {}),
     },
+    ...(activity === undefined ? {} : { activity }),
     ...(sections.has('log')
       ? {
           log: text('log')

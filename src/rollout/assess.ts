@@ -13,6 +13,7 @@ import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
 import { findingOf, stateFindings } from './findings.js';
+import { impactOf } from './impact.js';
 import { machineOf } from './machine.js';
 import type { HostPlan } from './model.js';
 import { type PlacedHost, placeHost, sameRuleset } from './place.js';
@@ -36,6 +37,8 @@ export interface AssessOptions {
   readonly acceptLockoutRisk?: readonly string[];
   /** Instead of what the policy compiles to: a known-good state of the host. */
   readonly desired?: Ruleset;
+  /** Also ask what the host is doing now, and say what the plan means for that. */
+  readonly activity?: boolean;
 }
 
 /** Reads one host and assesses it. Never throws for a host's fault. */
@@ -45,7 +48,8 @@ export async function readAndAssess(
   port: Pick<HostPort, 'read'>,
   options: AssessOptions = {},
 ): Promise<Assessed> {
-  return assess(fleet, host, await port.read(host), options);
+  const reading = await port.read(host, { activity: options.activity === true });
+  return assess(fleet, host, reading, options);
 }
 
 /** Pure: the same reading gives the same plan. */
@@ -101,6 +105,7 @@ function planOf(
     ...expiryNotes(rules, expired),
     ...statements,
     ...stateFindings(fleet, host, state, placed),
+    ...impact(fleet, host, state, placed),
   ];
   return {
     host: host.name,
@@ -115,6 +120,13 @@ function planOf(
     findings: findings.filter((problem) => !isAccepted(fleet, host, problem)).map(findingOf),
     foreign,
   };
+}
+
+function impact(fleet: Fleet, host: Host, state: HostState, { live }: PlacedHost): readonly Problem[] {
+  if (state.activity === undefined) return [];
+  const addresses = ownAddresses(host, state).filter((one) => one !== '::1' && !one.startsWith('127.'));
+  const { activity } = state;
+  return impactOf(fleet, { host, activity, addresses, before: live.before, next: live.owned.next });
 }
 
 /** Every address that the kernel takes for its own. */

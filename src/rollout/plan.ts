@@ -19,6 +19,8 @@ export interface PlanOptions {
   readonly tell?: Tell;
   /** Also draw the map of the hosts. */
   readonly map?: boolean;
+  /** What the hosts are doing now is read for a plan, and not for a deploy. */
+  readonly activity?: boolean;
 }
 
 /** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
@@ -28,7 +30,7 @@ export async function planFleet(
   port: Pick<HostPort, 'read'>,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const assessed = await assessFleet(fleet, hosts, port, options);
+  const assessed = await assessFleet(fleet, hosts, port, { activity: true, ...options });
   return {
     ...planOf(
       assessed.map(({ plan }) => plan),
@@ -55,13 +57,13 @@ export function assessFleet(
   port: Pick<HostPort, 'read'>,
   options: Omit<PlanOptions, 'commit'> = {},
 ): Promise<readonly Assessed[]> {
-  const { tell = () => {}, acceptLockoutRisk = [] } = options;
+  const { tell = () => {}, acceptLockoutRisk = [], activity = false } = options;
   tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   return pMap(
     hosts,
     async (host) => {
       tell({ kind: 'reading', host: host.name });
-      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk });
+      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk, activity });
       const { status, reason = '' } = assessed.plan;
       tell({ kind: 'read', host: host.name, status, words: reason });
       return assessed;

@@ -1,8 +1,8 @@
 # Sallyport's half on the host: POSIX sh, run by root, sent over standard input. It decides; the runner only asks.
 #
-# These files are one script: base, host, rules, state, saved, nets, ends, begin, main. The runner sets SP_MARK, a random
-# word that begins every line of the answer, and the SP_ variables that a verb wants; main.sh names them all. Nothing
-# acts before the last line, so a text that was cut on its way does nothing at all.
+# These files are one script: base, host, activity, rules, state, saved, nets, ends, begin, main. The runner sets SP_MARK,
+# a random word that begins every line of the answer, and the SP_ variables that a verb wants; main.sh names them all.
+# Nothing acts before the last line, so a text that was cut on its way does nothing at all.
 #
 # State is in $STATE, for root alone. A transaction is the directory `pending`; which of the files state.pending,
 # state.confirmed and state.rolling-back is in it says how far it is, and moving it is one rename(2): of two who try,

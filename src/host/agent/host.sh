@@ -200,6 +200,7 @@ read_state() {
   section record record
   file_section counted "$STATE/counted"
   if [ -n "$SP_LOG" ]; then section log kernel_log; fi
+  if [ -n "${SP_ACTIVITY-}" ]; then section activity activity; fi
   if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi
 }
 

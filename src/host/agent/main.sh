@@ -93,7 +93,7 @@ abort() {
 
 # --- what the runner may set
 
-: "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}" "${SP_LOG=}"
+: "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}" "${SP_LOG=}" "${SP_ACTIVITY=}"
 : "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
 : "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_HOST=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_SUMS=}"
 : "${SP_OWNERSHIP=}" "${SP_ENABLE=}"

@@ -1,0 +1,91 @@
+# What the host is doing now: its flows with others and the ports on which it listens. Only reads, only where it is asked
+# for (SP_ACTIVITY), and says nothing where it cannot see.
+#
+# A busy host holds a million flows, so they are counted here, kind by kind; 20,000 are looked at, 1,000 kinds are told.
+
+# Entries of connection tracking, as /proc/net/nf_conntrack or conntrack(8) has them, as lines
+#   flow COUNT PROTOCOL SOURCE DESTINATION PORT ANSWERED-BY
+count_tracked() {
+  awk -v seen=20000 -v told=1000 '
+    seen < NR { exit }
+    { protocol = $1 ~ /^ipv[46]$/ ? $3 : $1 }
+    protocol == "tcp" ? !/ ESTABLISHED / : protocol != "udp" || /\[UNREPLIED\]/ { next }
+    {
+      split("", first)
+      reply = ""
+      for (i = 1; i <= NF; i++) {
+        at = index($i, "=")
+        name = substr($i, 1, at - 1)
+        if (name == "src" && ("src" in first)) reply = substr($i, at + 1)
+        else if (at && !(name in first)) first[name] = substr($i, at + 1)
+      }
+      if (first["src"] ~ /^127\./ || first["src"] == first["dst"]) next
+      count[protocol " " first["src"] " " first["dst"] " " first["dport"] " " reply]++
+    }
+    END {
+      for (kind in count)
+        if (0 < told--) print "flow", count[kind], kind
+        else left += count[kind]
+      print "left", left + 0
+      if (seen < NR) print "cut"
+    }'
+}
+
+# Sockets as `ss -ntu` prints them, those that listen first, as lines `listen PROTOCOL ADDRESS:PORT`, and those that are
+# connected as flows: to a port that listens, or from here.
+count_sockets() {
+  awk -v seen=20000 -v told=1000 '
+    function host(end) { sub(/:[^:]*$/, "", end); return end }
+    function port(end) { sub(/.*:/, "", end); return end }
+    seen < NR { exit }
+    $2 == "LISTEN" || $2 == "UNCONN" {
+      if (0 < told--) print "listen", $1, $5
+      listens[$1 port($5)] = 1
+    }
+    $2 == "ESTAB" {
+      if (($1 port($5)) in listens) count[$1 " " host($6) " " host($5) " " port($5)]++
+      else count[$1 " " host($5) " " host($6) " " port($6)]++
+    }
+    END {
+      for (kind in count)
+        if (0 < told--) print "flow", count[kind], kind
+        else left += count[kind]
+      print "left", left + 0
+      if (seen < NR) print "cut"
+    }'
+}
+
+# The same from the kernel itself (proc(5)): 0A listens, 07 is a UDP socket without a peer, 01 is connected.
+proc_sockets() {
+  for file in tcp tcp6 udp udp6; do
+    if [ ! -r "/proc/net/$file" ]; then continue; fi
+    awk -v protocol="${file%6}" '
+      $4 == "0A" { print protocol, "LISTEN", 0, 0, $2, $3 }
+      $4 == "07" { print protocol, "UNCONN", 0, 0, $2, $3 }
+      $4 == "01" { print protocol, "ESTAB", 0, 0, $2, $3 }' "/proc/net/$file"
+  done
+}
+
+# conntrack(8) would load the kernel's module where none is, and so is asked only where entries are.
+tracked() {
+  entries=$(first_line /proc/sys/net/netfilter/nf_conntrack_count)
+  if [ -z "$entries" ] || [ "$entries" -eq 0 ]; then return 1; fi
+  if [ -r /proc/net/nf_conntrack ]; then
+    count_tracked </proc/net/nf_conntrack
+  elif has conntrack; then
+    for family in ipv4 ipv6; do conntrack -L -f "$family" 2>/dev/null; done | count_tracked
+  else
+    return 1
+  fi
+}
+
+activity() {
+  if tracked; then
+    echo tracked
+    if has ss; then ss -lntu; else proc_sockets | awk '$2 != "ESTAB"'; fi | count_sockets
+  elif has ss; then
+    { ss -lntu && ss -ntu; } | count_sockets
+  else
+    proc_sockets | count_sockets
+  fi
+}

@@ -1,0 +1,326 @@
+/**
+ * What a plan means for what a host is doing now: peers that are to be refused, ports that listen for nobody, and rules
+ * that let in what nothing listens for. Addresses of strangers are counted, never told: reports are read by many.
+ */
+import type { Activity, CurrentFlow, Listener } from '../host/port.js';
+import { type Atlas, createAtlas } from '../map/atlas.js';
+import { placeOf, type Reacher, reacher } from '../map/reaches.js';
+import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
+import { NETWORKS } from '../policy/builtin.js';
+import type { Fleet, Host } from '../policy/fleet.js';
+import { note, type Problem, warning } from '../problem.js';
+import { explainer } from '../traffic/explain.js';
+import { addressText, networkRanges } from '../traffic/fields.js';
+import type { DecidingRule } from '../traffic/model.js';
+import {
+  intersect,
+  isEmpty,
+  normalise,
+  type Range,
+  type Ranges,
+  subtract,
+  union,
+} from '../traffic/ranges.js';
+import { PORTS, type Reach, type ReachHook } from '../traffic/reach.js';
+import { list } from './words.js';
+
+export interface ImpactQuestion {
+  readonly host: Host;
+  readonly activity: Activity;
+  /** Every address that the kernel takes for its own. */
+  readonly addresses: readonly string[];
+  readonly before: Ruleset;
+  readonly next: Ruleset;
+}
+
+/** Nothing is said where a ruleset could not be read to its end. */
+export function impactOf(fleet: Fleet, question: ImpactQuestion): readonly Problem[] {
+  const tools = toolsOf(fleet);
+  return [
+    ...flowProblems('in', question, tools),
+    ...flowProblems('out', question, tools),
+    ...listeningProblems(question, tools),
+    ...idleProblems(question, tools),
+  ];
+}
+
+interface Tools {
+  readonly atlas: Atlas;
+  readonly reach: Reacher;
+}
+
+/** Hosts of one policy share names, and those with equal rules their reach. */
+const TOOLS = new WeakMap<Fleet, Tools>();
+
+function toolsOf(fleet: Fleet): Tools {
+  const known = TOOLS.get(fleet) ?? { atlas: createAtlas(fleet), reach: reacher() };
+  TOOLS.set(fleet, known);
+  return known;
+}
+
+type Reaches = { readonly [family in Family]: Reach };
+
+function reachesOf(
+  ruleset: Ruleset,
+  { addresses }: ImpactQuestion,
+  hook: ReachHook,
+  { reach }: Tools,
+): Reaches | undefined {
+  const { v4, v6 } = reach({ ruleset, addresses }, hook);
+  return v4.ok && v6.ok ? { v4: v4.value, v6: v6.value } : undefined;
+}
+
+const PROTOCOLS = { tcp: 6n, udp: 17n } as const;
+
+const wireOf = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): bigint =>
+  PROTOCOLS[protocol] * PORTS + BigInt(port);
+
+const portText = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): string => `${protocol}/${port}`;
+
+/** Who may get through on a wire. */
+const peersOn = (reach: Reach, wire: bigint): Ranges =>
+  reach.find(({ wire: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? [];
+
+interface Standing {
+  readonly flow: CurrentFlow;
+  readonly family: Family;
+  readonly peers: Ranges;
+}
+
+const HOOKS = { in: 'INPUT', out: 'OUTPUT' } as const;
+
+function flowProblems(
+  direction: CurrentFlow['direction'],
+  question: ImpactQuestion,
+  tools: Tools,
+): readonly Problem[] {
+  const flows = question.activity.flows.filter((flow) => flow.direction === direction).flatMap(standing);
+  if (flows.length === 0) return [];
+  const hook = HOOKS[direction];
+  const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, hook, tools));
+  if (old === undefined || next === undefined) return [];
+  const mayBegin = (reach: Reaches, { flow, family, peers }: Standing): boolean =>
+    !isEmpty(intersect(peersOn(reach[family], wireOf(flow)), peers));
+  const refused = flows.filter((one) => !mayBegin(next, one));
+  const closed = refused.filter((one) => mayBegin(old, one));
+  const before = refused.filter((one) => !mayBegin(old, one));
+  return [
+    ...byPort(closed).map((some) => closedFlows(direction, some, question, tools)),
+    ...byPort(before).map((some) => leftOver(direction, some, question, tools)),
+  ];
+}
+
+function standing(flow: CurrentFlow): readonly Standing[] {
+  const family = flow.peer.includes(':') ? 'v6' : 'v4';
+  const peers = networkRanges(flow.peer, family);
+  return peers === undefined ? [] : [{ flow, family, peers }];
+}
+
+function byPort(flows: readonly Standing[]): readonly (readonly Standing[])[] {
+  const ports = new Map<string, Standing[]>();
+  for (const one of flows) {
+    const port = portText(one.flow);
+    const some = ports.get(port);
+    if (some === undefined) ports.set(port, [one]);
+    else some.push(one);
+  }
+  return [...ports.values()];
+}
+
+const countOf = (flows: readonly Standing[]): number => flows.reduce((sum, { flow }) => sum + flow.count, 0);
+
+/** `12 flows`, `at least 12 flows` where the host had more than it told. */
+function countText(flows: readonly Standing[], { more }: Activity): string {
+  const count = countOf(flows);
+  return `${more ? 'at least ' : ''}${count} flow${count === 1 ? '' : 's'}`;
+}
+
+function closedFlows(
+  direction: CurrentFlow['direction'],
+  flows: readonly Standing[],
+  question: ImpactQuestion,
+  { atlas }: Tools,
+): Problem {
+  const [first] = flows;
+  const port = first === undefined ? '' : portText(first.flow);
+  const peers = peersText(flows, atlas);
+  const way = direction === 'in' ? `${port} is in use by ${peers}` : `this host uses ${port} of ${peers}`;
+  return warning(
+    'closes-current-flows',
+    `${capital(way)} (${countText(flows, question.activity)}), and new connections will be refused. ${fate(flows, question)}`,
+    undefined,
+    `Allow ${port} ${direction === 'in' ? 'from' : 'to'} them if they are to go on.`,
+  );
+}
+
+function leftOver(
+  direction: CurrentFlow['direction'],
+  flows: readonly Standing[],
+  question: ImpactQuestion,
+  { atlas }: Tools,
+): Problem {
+  const [first] = flows;
+  const port = first === undefined ? '' : portText(first.flow);
+  const way = direction === 'in' ? 'from' : 'to';
+  return note(
+    'flows-of-refused-peers',
+    `There are flows that no rule would let begin, before or after: ${port} ${way} ${peersText(flows, atlas)} (${countText(flows, question.activity)}). ${fate(flows, question)}`,
+    undefined,
+    'They began under other rules, or with an address or interface of their own; `conntrack -D` on the host ends them.',
+  );
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What becomes of flows that stand: connection tracking knows them, or it does not. */
+function fate(flows: readonly Standing[], question: ImpactQuestion): string {
+  const [first] = flows;
+  const count = countOf(flows);
+  const [they, end] = count === 1 ? ['It', 'ends'] : ['They', 'end'];
+  if (!question.activity.tracked || first === undefined)
+    return `Connection tracking does not know ${count === 1 ? 'this flow: it' : 'these flows: they'} may be cut.`;
+  const { verdict, rule } = established(first, question);
+  const where = rule?.source === undefined ? '' : ` (${rule.source.file}:${rule.source.line})`;
+  if (verdict === 'accept')
+    return `${count} established flow${count === 1 ? '' : 's'} will stay alive until ${they.toLowerCase()} ${end}: the rules let packets of standing connections pass${where}.`;
+  return verdict === 'unknown'
+    ? `Whether ${they.toLowerCase()} ${count === 1 ? 'goes' : 'go'} on cannot be told.`
+    : `${they} will be cut: the rules let no packet of standing connections pass.`;
+}
+
+/** What becomes of the next packet of the first one of the flows. */
+function established({ flow, family, peers }: Standing, { next, addresses }: ImpactQuestion) {
+  const own = addresses.find((address) => address.includes(':') === (family === 'v6')) ?? '';
+  const peer = addressText(peers[0]?.[0] ?? 0n, family);
+  const [src, dst] = flow.direction === 'in' ? [peer, own] : [own, peer];
+  return explainer(next, { addresses })({
+    hook: HOOKS[flow.direction],
+    src,
+    dst,
+    protocol: flow.protocol,
+    dport: flow.port,
+    ...(flow.protocol === 'tcp' ? { flags: 'ACK' } : {}),
+    state: 'ESTABLISHED',
+  });
+}
+
+const PRIVATE: { readonly [family in Family]: Ranges } = {
+  v4: union(NETWORKS.private?.v4 ?? [], NETWORKS['link-local']?.v4 ?? []),
+  v6: union(NETWORKS.private?.v6 ?? [], NETWORKS['link-local']?.v6 ?? []),
+};
+
+const MOST_NAMED = 5;
+
+/** Networks and hosts by the names of the policy, private addresses as they are, strangers as a number. */
+function peersText(flows: readonly Standing[], atlas: Atlas): string {
+  const named = new Set<string>();
+  const strangers = new Set<string>();
+  for (const { flow, family, peers } of flows)
+    for (const { node, hosts, ranges } of atlas.name(peers, family)) {
+      if (hosts !== undefined) for (const host of hosts) named.add(host);
+      else if (node.kind === 'network') named.add(node.name);
+      else if (isEmpty(subtract(ranges, PRIVATE[family]))) named.add(flow.peer);
+      else strangers.add(flow.peer);
+    }
+  const count = strangers.size;
+  const others =
+    count === 0 ? [] : [`${count} ${named.size > 0 ? 'other ' : ''}address${count === 1 ? '' : 'es'}`];
+  return list([...[...named].sort(), ...others], MOST_NAMED);
+}
+
+/** A UDP socket there is most likely a client's (ip_local_port_range begins so). */
+const EPHEMERAL = 32768;
+const MOST_PORTS = 8;
+
+function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Problem[] {
+  const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, 'INPUT', tools));
+  if (old === undefined || next === undefined) return [];
+  const servers = question.activity.listening.filter(
+    ({ protocol, port }) => protocol === 'tcp' || port < EPHEMERAL,
+  );
+  const open = (reach: Reaches, listener: Listener): boolean =>
+    listener.families.some((family) => !isEmpty(peersOn(reach[family], wireOf(listener))));
+  const reached = (reach: Reaches): ReadonlySet<string> =>
+    new Set(servers.filter((one) => open(reach, one)).map(portText));
+  const [was, will] = [reached(old), reached(next)];
+  const all = [...new Map(servers.map((one) => [portText(one), wireOf(one)]))]
+    .sort(([, a], [, b]) => (a < b ? -1 : 1))
+    .map(([port]) => port)
+    .filter((port) => !will.has(port));
+  const [lost, still] = [all.filter((port) => was.has(port)), all.filter((port) => !was.has(port))];
+  return [
+    ...(lost.length === 0
+      ? []
+      : [
+          note(
+            'listens-for-nobody-now',
+            `Something listens on ${list(lost, MOST_PORTS)}, and nobody may reach it any more.`,
+            undefined,
+            'Allow it from those who need it, or stop what listens.',
+          ),
+        ]),
+    ...(still.length === 0
+      ? []
+      : [
+          note(
+            'listens-for-nobody',
+            `Something listens on ${list(still, MOST_PORTS)}, and nobody may reach it, before or after.`,
+          ),
+        ]),
+  ];
+}
+
+/** A longer row of ports is for programs that open them as they need them. */
+const LONGEST_ROW = 100n;
+
+/** Rules of the policy that let in what nothing listens for, a note each. */
+function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[] {
+  const next = reachesOf(question.next, question, 'INPUT', tools);
+  if (next === undefined) return [];
+  const listening = new Set(question.activity.listening.map(wireOf));
+  const notes = new Map<string, Problem>();
+  for (const family of FAMILIES)
+    for (const [rule, wires] of rulesOf(next[family])) {
+      const place = placeOf({ ruleset: question.next, addresses: [] }, family, rule);
+      if (place === undefined || / live v[46]$/.test(place.file)) continue;
+      for (const row of wires) {
+        if (row[1] - row[0] >= LONGEST_ROW || !isRead(row) || somethingOn(row, listening)) continue;
+        const made = note(
+          'nothing-listens',
+          `This rule lets in ${rowText(row)}, and nothing listens there now.`,
+          place,
+          'Take it out when the service is gone for good.',
+        );
+        notes.set(JSON.stringify([made.message, place]), made);
+      }
+    }
+  return [...notes.values()];
+}
+
+/** Rows of ports by the rule that lets them in for sure: what nat sends on may be listened for elsewhere. */
+function rulesOf(reach: Reach): ReadonlyMap<DecidingRule, Ranges> {
+  const found = new Map<DecidingRule, Range[]>();
+  for (const { wire, by, surely } of reach)
+    for (const { rule, peers } of by) {
+      if (rule === null || isEmpty(intersect(surely, peers))) continue;
+      const wires = found.get(rule);
+      if (wires === undefined) found.set(rule, [wire]);
+      else wires.push(wire);
+    }
+  return new Map([...found].map(([rule, wires]) => [rule, normalise(wires)]));
+}
+
+/** Of other protocols it is not read what listens. */
+const isRead = ([from, to]: Range): boolean =>
+  from / PORTS === to / PORTS && Object.values(PROTOCOLS).includes((from / PORTS) as 6n | 17n);
+
+function somethingOn([from, to]: Range, listening: ReadonlySet<bigint>): boolean {
+  for (let wire = from; wire <= to; wire++) if (listening.has(wire)) return true;
+  return false;
+}
+
+function rowText([from, to]: Range): string {
+  const protocol = from / PORTS === PROTOCOLS.tcp ? 'tcp' : 'udp';
+  const [low, high] = [from % PORTS, to % PORTS];
+  return `${protocol}/${low === high ? low : `${low}-${high}`}`;
+}

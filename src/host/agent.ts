@@ -51,9 +51,12 @@ export type Answer =
 export const commandLine = ({ ssh }: Host): string =>
   `${ssh.user === 'root' ? '' : 'sudo -n '}sh -s -- "$SSH_CONNECTION"`;
 
-/** Everything that goes over standard input. Its last line starts the agent: a text cut short does nothing. */
+/**
+ * Everything that goes over standard input: the mark first, which is all that a reader looks at (`reader.ts`). Its last
+ * line starts the agent: a text cut short does nothing.
+ */
 export function script(mark: string, { verb, variables = {} }: Question): string {
-  const settings = Object.entries({ ...variables, MARK: mark, AGENT });
+  const settings = Object.entries({ MARK: mark, ...variables, AGENT });
   const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
   return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\neval "$SP_AGENT"\n`;
 }
@@ -81,8 +84,23 @@ export async function ask(
           },
         }),
   });
-  return readAnswer(mark, ran, host);
+  const answer = readAnswer(mark, ran, host);
+  return question.verb !== 'read' && answer.kind === 'answer' && readerOf(answer.words) !== undefined
+    ? { kind: 'failed', problem: readOnlyKey(host) }
+    : answer;
 }
+
+/** What the answer says of the reader that gave it; `undefined` when it was the agent itself. */
+export const readerOf = (words: readonly string[]): string | undefined =>
+  words.find((line) => line.startsWith('reader '))?.slice('reader '.length);
+
+const readOnlyKey = ({ name }: Host): Problem =>
+  error(
+    'read-only-key',
+    `${name}: the key may only read.`,
+    undefined,
+    'Deploy with a key that may change the host.',
+  );
 
 /** Takes an answer apart. Streams are never merged; an answer without its last line is none. */
 export function readAnswer(mark: string, ran: Ran, host: Host): Answer {

@@ -2,11 +2,12 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Host } from '../policy/fleet.js';
 import { error, type Problem, type Result } from '../problem.js';
-import { ask, lostProblem, type Variables } from './agent.js';
+import { ask, lostProblem, readerOf, type Variables } from './agent.js';
 import { type KeyOptions, type Login, readLogin } from './keys.js';
 import { parseKnownHosts } from './known-hosts.js';
 import { opensshTransport } from './openssh.js';
 import type { HostPort, Reading, ReadOptions } from './port.js';
+import { otherReader } from './reader.js';
 import { type Dial, sshTransport } from './ssh.js';
 import { readState } from './state.js';
 import { transact as carryOut, reverify } from './transaction.js';
@@ -90,7 +91,11 @@ async function readOver(
   const answer = await ask(connection, host, question, { seconds: READ_SECONDS });
   if (answer.kind === 'lost') return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
   if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
-  return readState(host, answer.sections, knownGood);
+  const reading = readState(host, answer.sections, knownGood);
+  const reader = readerOf(answer.words);
+  if (reader === undefined || reading.status !== 'read') return reading;
+  const notes = [...(reading.state.notes ?? []), ...otherReader(host.name, reader)];
+  return { ...reading, state: { ...reading.state, notes } };
 }
 
 /** The files that the policy names for the host's boot. */

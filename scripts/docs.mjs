@@ -37,13 +37,18 @@ function inputsAndOutputs() {
 /** The three first words of every `fault('C4a', 'what is broken', 'how it ends', …)`. */
 const FAULT = /^fault\(\s*('[^']*'),\s*('(?:[^'\\]|\\.)*'|"[^"]*"),\s*('(?:[^'\\]|\\.)*'|"[^"]*"),/gm;
 
+/** In the order in which they can happen to a deploy. */
+const GROUPS = 'CPUAVFRSG';
+const place = (id) => GROUPS.indexOf(id[0]) * 1000 + Number.parseInt(id.slice(1), 10);
+
 function faults() {
   const folder = 'test/lab/faults';
   const found = readdirSync(join(root, folder))
     .filter((name) => name.endsWith('.test.ts'))
     .toSorted()
     .flatMap((name) => [...read(join(folder, name)).matchAll(FAULT)])
-    .map(([, ...words]) => words.map((word) => cell(word.slice(1, -1).replace(/\\(.)/g, '$1'))));
+    .map(([, ...words]) => words.map((word) => cell(word.slice(1, -1).replace(/\\(.)/g, '$1'))))
+    .toSorted(([one], [other]) => place(one) - place(other) || one.localeCompare(other));
   return table(['id', 'fault', 'end'], found);
 }
 

@@ -15,6 +15,12 @@ const ran = (stdout: string, rest: Partial<Ran> = {}): Ran => ({
 });
 
 describe('the script', () => {
+  test('reads the clock for its records alone: no deadline moves with it', () => {
+    const reads = AGENT.split('\n').filter((line) => /\bdate\b/.test(line.replace(/#.*/, '')));
+    expect(reads.length).toBeGreaterThan(0);
+    for (const line of reads) expect(line).toContain('fact time "$(date -u ');
+  });
+
   test('is clean under shellcheck, as POSIX sh', () => {
     const { status, stdout } = spawnSync('shellcheck', ['-s', 'sh', '-'], { input: AGENT, encoding: 'utf8' });
     expect(stdout).toBe('');

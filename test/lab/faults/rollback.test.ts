@@ -42,7 +42,9 @@ fault('R2', 'the way back fails at first', 'tried again until it succeeds, and r
     onPhase: async (phase) => {
       if (phase !== 'rollback') return;
       mend = await host.holdXtablesLock();
-      await new Promise((resolve) => setTimeout(resolve, 7_000));
+      await until('The way back has failed once', async () =>
+        (await host.readFile('/var/lib/sallyport/pending/error'))?.includes('lock') ? true : undefined,
+      );
       await mend();
     },
   });

@@ -195,7 +195,7 @@ fault(
 );
 
 fault(
-  'V11',
+  'V11b',
   'the rules let SSH in for a while only, by a list whose entries run out',
   'confirmed, and found out by the connection that comes after the soak',
   async () => {

@@ -71,8 +71,8 @@ const SEVERITY = { error: 0, warning: 1, note: 2 } as const;
 const ADDRESS = /\[?(?:\d+(?:\.\d+){3}|[\da-f:]*::[\da-f:]*|[\da-f]+(?::[\da-f]+){7})\]?(?::\d+)?/gi;
 
 /** What is the same on every host but for its name and addresses is said once, of one of them. */
-const impersonal = (message: string, host: string): string =>
-  message.replaceAll(host, '…').replace(ADDRESS, '…');
+export const impersonal = (text: string, host = ''): string =>
+  (host === '' ? text : text.replaceAll(host, '…')).replace(ADDRESS, '…');
 
 /** Most severe first, then on most hosts. */
 export function findingRows(
@@ -81,7 +81,13 @@ export function findingRows(
   const rows = groupBy(
     hosts.flatMap(({ host, findings }) => findings.map((finding) => ({ host, finding }))),
     ({ host, finding: { id, level, message, hint, source } }) =>
-      JSON.stringify([id, level, impersonal(message, host), hint, source]),
+      JSON.stringify([
+        id,
+        level,
+        impersonal(message, host),
+        hint,
+        source && { ...source, file: source.file.replace(host, '…') },
+      ]),
   );
   return [...rows.values()]
     .flatMap((group) =>

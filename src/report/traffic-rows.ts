@@ -1,10 +1,10 @@
 /** What opens and closes on all hosts, as few rows: equal ones of many hosts and of both families are one. */
 import type { Place } from '../problem.js';
 import type { HostPlan, Plan } from '../rollout/model.js';
-import type { DecidingRule, Flow, Hook, Packet } from '../traffic/model.js';
+import type { DecidingRule, Flow, Packet } from '../traffic/model.js';
 import { byExposure } from '../traffic/rows.js';
 import { type Box, boxKey, boxOf, hull, joinBoxes } from './boxes.js';
-import { groupBy } from './fold.js';
+import { groupBy, impersonal } from './fold.js';
 
 export const TRAFFIC_KINDS = [
   'opened',
@@ -73,11 +73,9 @@ function foldHosts(hosts: readonly HostPlan[], kind: TrafficKind): readonly Traf
 }
 
 const hostRows = (flows: readonly Flow[], kind: TrafficKind): readonly HostRow[] =>
-  [
-    ...groupBy(flows, (flow) =>
-      causeKey(flow.hook, decided(flow.before), decided(flow.after), kind),
-    ).values(),
-  ].flatMap((group) => joinBoxes(group.map(rowOf), joinRows));
+  [...groupBy(flows.map(rowOf), (row) => causeKey(row, kind)).values()].flatMap((group) =>
+    joinBoxes(group, joinRows),
+  );
 
 const rowOf = (flow: Flow): HostRow => ({
   ...boxOf(flow),
@@ -143,9 +141,7 @@ export function cause(
 }
 
 const causeKey = (
-  hook: Hook,
-  before: readonly DecidingRule[],
-  after: readonly DecidingRule[],
+  { hook, before, after }: Pick<TrafficRow, 'hook' | 'before' | 'after'>,
   kind: TrafficKind,
 ): string => {
   const { rules, gone } = cause({ before, after }, kind);
@@ -155,14 +151,19 @@ const causeKey = (
 /** A few rows are read one by one; more of one cause are read as one thing. */
 const MOST_ROWS = 3;
 
+/** More groups than this, and rules of many hosts that are alike but for addresses are one cause. */
+const MOST_GROUPS = 20;
+
 /** Rows by what causes them, in the order of their first. Those that are few stand alone. */
 export function trafficGroups(rows: readonly TrafficRow[], kind: TrafficKind): readonly TrafficGroup[] {
-  return [
-    ...groupBy(rows, ({ hook, before, after }) => causeKey(hook, before, after, kind)).values(),
-  ].flatMap((group) =>
+  const groups = groupsBy(rows, (row) => causeKey(row, kind));
+  return groups.length <= MOST_GROUPS ? groups : groupsBy(rows, (row) => impersonal(causeKey(row, kind)));
+}
+
+const groupsBy = (rows: readonly TrafficRow[], keyOf: (row: TrafficRow) => string): readonly TrafficGroup[] =>
+  [...groupBy(rows, keyOf).values()].flatMap((group) =>
     group.length > MOST_ROWS ? [together(group)] : group.map((row) => ({ whole: row, rows: [row] })),
   );
-}
 
 function together(rows: readonly TrafficRow[]): TrafficGroup {
   const first = joinRows(rows);

@@ -363,12 +363,12 @@ function foreignSection(plan: Plan, rest: Rest): readonly Section[] {
   );
   if (hosts.length === 0) return [];
   const head = `<details><summary>Left alone: rules that are not the policy's, on ${count(hosts.length, 'host')}</summary>\n\n`;
-  const items = hosts.map(({ host, foreign }) => {
+  const items = folded(hosts, ({ foreign }) => {
     const chains = foreign?.chains.slice(0, 12).map(code).join(', ') ?? '';
     const more = (foreign?.chains.length ?? 0) > 12 ? ', …' : '';
-    return `- ${code(host)}: ${count(foreign?.rules ?? 0, 'rule')}${chains === '' ? '' : ` in ${chains}${more}`}\n`;
+    return `with ${count(foreign?.rules ?? 0, 'rule')}${chains === '' ? '' : ` in ${chains}${more}`}`;
   });
-  return [{ head, items, tail: '\n</details>\n\n', rank: 8, left: rest('host', 'item') }];
+  return [{ head, items, tail: '\n</details>\n\n', rank: 8, left: rest('line', 'item') }];
 }
 
 function footer(plan: Plan): Section {

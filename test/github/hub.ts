@@ -12,6 +12,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createEmulator, type Emulator } from 'emulate';
+import { githubDescription } from './openapi.js';
 
 export const REPOSITORY = 'firewall-bot/fleet';
 /** Tokens of the emulator: the job's own, and somebody else's. */
@@ -42,6 +43,8 @@ export interface Hub {
   readonly requests: HubRequest[];
   readonly faults: Fault[];
   readonly deployments: Deployment[];
+  /** Where a request of ours, or an answer, is not as GitHub describes it; `close` throws when there are any. */
+  readonly violations: string[];
   /** Requests that change something. */
   writes(): readonly HubRequest[];
   call(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
@@ -70,17 +73,25 @@ export async function startHub(): Promise<Hub> {
   const faults: Fault[] = [];
   const deployments: Deployment[] = [];
   const merges = new Map<number, string>();
+  const violations: string[] = [];
+  const description = githubDescription();
   const server = createServer(async (incoming, response) => {
     const request = await read(incoming);
     requests.push(request);
+    const isRest = !request.path.endsWith('/graphql');
+    if (isRest) violations.push(...description.request(request));
     const fault = faults.find(({ when, times }) => times !== 0 && when(request));
     if (fault !== undefined) {
       fault.times = (fault.times ?? 1) - 1;
       return breakDown(fault, response);
     }
     const own = await ownAnswer(request, emulator.url, deployments, merges);
-    if (own !== undefined) return send(response, own.status, own.body);
-    await pass(request, incoming, response, emulator.url, url);
+    const answer = own ?? (await pass(request, incoming, response, emulator.url, url));
+    const wrong = isRest ? description.answer(request, answer.status, answer.body) : [];
+    violations.push(
+      ...wrong.filter((words) => own !== undefined || !EMULATOR.some((form) => form.test(words))),
+    );
+    if (own !== undefined) send(response, own.status, own.body);
   });
   const url = await listen(server);
   const call = async (method: string, path: string, body?: unknown, token = TOKEN): Promise<Answer> => {
@@ -94,6 +105,7 @@ export async function startHub(): Promise<Hub> {
     requests,
     faults,
     deployments,
+    violations,
     writes: () => requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/graphql')),
     call,
     openPull: (branch) => openPull(call, branch),
@@ -101,9 +113,17 @@ export async function startHub(): Promise<Hub> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await emulator.close();
+      if (violations.length > 0)
+        throw new Error(`Not as GitHub describes it:\n${[...new Set(violations)].join('\n')}`);
     },
   };
 }
+
+/** What the emulator is known to answer otherwise than GitHub. */
+const EMULATOR = [
+  /branches\/\{branch\} answer 200: .*_links/,
+  /issues\S* answer \d+: \S*state_reason must be/,
+];
 
 /** A port that was free a moment ago may be taken now: the emulator needs one named, so another is tried. */
 async function startEmulator(): Promise<Emulator> {
@@ -192,12 +212,13 @@ async function pass(
   response: ServerResponse,
   emulator: string,
   self: string,
-): Promise<void> {
+): Promise<Answer> {
   const answer = await ask(emulator, request, incoming.headers.authorization ?? '');
   if (answer.link !== undefined)
     response.setHeader('link', answer.link.replace(/http:\/\/(?:localhost|127\.0\.0\.1):\d+/g, self));
   response.writeHead(answer.status, { 'content-type': 'application/json' });
   response.end(answer.status === 204 ? undefined : answer.text);
+  return { status: answer.status, body: answer.text === '' ? null : JSON.parse(answer.text) };
 }
 
 async function ownAnswer(
@@ -259,26 +280,64 @@ function deploymentAnswer(
   if (id !== undefined) {
     const deployment = deployments.find((one) => one.id === Number(id));
     if (deployment === undefined) return { status: 404, body: { message: 'Not Found' } };
-    deployment.statuses.push(body as Deployment['statuses'][number]);
-    return {
-      status: 201,
-      body: { id: deployment.statuses.length, state: (body as { state: string }).state },
-    };
+    const status = body as Deployment['statuses'][number];
+    deployment.statuses.push(status);
+    return { status: 201, body: statusBody(deployment, status) };
   }
   if (method === 'GET') {
     const { searchParams } = new URL(path, 'http://x');
     return {
       status: 200,
-      body: deployments.filter(
-        (one) => one.sha === searchParams.get('sha') && one.environment === searchParams.get('environment'),
-      ),
+      body: deployments
+        .filter(
+          (one) => one.sha === searchParams.get('sha') && one.environment === searchParams.get('environment'),
+        )
+        .map(deploymentBody),
     };
   }
   const { ref, environment, payload } = body as { ref: string; environment: string; payload: unknown };
   const deployment = { id: deployments.length + 1, sha: ref, environment, payload, statuses: [] };
   deployments.push(deployment);
-  return { status: 201, body: deployment };
+  return { status: 201, body: deploymentBody(deployment) };
 }
+
+const API = `https://api.github.com/repos/${REPOSITORY}`;
+const WHEN = '2027-01-01T00:00:00Z';
+
+const deploymentBody = ({ id, sha, environment, payload }: Deployment) => ({
+  id,
+  node_id: `D_${id}`,
+  url: `${API}/deployments/${id}`,
+  statuses_url: `${API}/deployments/${id}/statuses`,
+  repository_url: API,
+  sha,
+  ref: sha,
+  task: 'deploy:firewall',
+  environment,
+  creator: null,
+  payload,
+  description: null,
+  created_at: WHEN,
+  updated_at: WHEN,
+});
+
+const statusBody = (
+  { id, statuses }: Deployment,
+  { state, description, log_url }: Deployment['statuses'][number],
+) => ({
+  id: statuses.length,
+  node_id: `S_${id}_${statuses.length}`,
+  url: `${API}/deployments/${id}/statuses/${statuses.length}`,
+  deployment_url: `${API}/deployments/${id}`,
+  repository_url: API,
+  state,
+  creator: null,
+  description: description ?? '',
+  target_url: log_url ?? '',
+  log_url: log_url ?? '',
+  created_at: WHEN,
+  updated_at: WHEN,
+});
 
 async function openPull(call: Hub['call'], branch: string): Promise<number> {
   const repo = `/repos/${REPOSITORY}`;

@@ -38,7 +38,9 @@ export async function run(context: Context): Promise<void> {
     return;
   }
   context.runner.log(`${context.event.name}: ${command.value}`);
-  const known = await ofFork({ ...context, useCases: discreet(context) });
+  const discreetly = { ...context, useCases: discreet(context) };
+  // Drift is about the branch, whatever the run followed: its policy has been reviewed.
+  const known = command.value === 'drift' ? discreetly : await ofFork(discreetly);
   if (known !== undefined) await HANDLERS[command.value](known);
 }
 

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { count } from '../report/words.js';
 import { DONE, type Io, writeText } from './io.js';
-import { examples } from './options.js';
+import { examples, shards } from './options.js';
 import type { Act } from './program.js';
 
 interface InitOptions {
   readonly policies: string;
   readonly workflows: boolean;
+  readonly shards?: number;
 }
 
 export function defineInit(program: Command, act: Act, io: Io): void {
@@ -17,19 +18,21 @@ export function defineInit(program: Command, act: Act, io: Io): void {
     .command('init')
     .summary('write a policy to start from, and the workflows')
     .description(
-      'Writes an example policy and three GitHub workflows (plan, deploy, drift) into a repository. A file\nthat is there already is left as it is.',
+      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift) into a repository.\nA file that is there already is left as it is.',
     )
     .argument('[dir]', 'the repository', '.')
     .option('-p, --policies <dir>', 'the folder for the policy, in the repository', 'policies')
+    .option('--shards <n>', 'workflows that share the hosts out among n jobs, for hundreds of hosts', shards)
     .option('--no-workflows', 'the policy alone');
-  examples(init, 'sallyport init', 'sallyport init ../firewall --no-workflows');
+  examples(init, 'sallyport init', 'sallyport init ../firewall --no-workflows', 'sallyport init --shards 4');
   act(init, (directory: string, options: InitOptions) => runInit(directory, options, io));
 }
 
 async function runInit(directory: string, options: InitOptions, io: Io): Promise<number> {
   const { scaffold } = await import('../commands/init.js');
-  const { WORKFLOWS } = await import('../github/workflows.js');
-  const files = scaffold({ policies: options.policies, workflows: options.workflows ? WORKFLOWS : {} });
+  const { shardedWorkflows, WORKFLOWS } = await import('../github/workflows.js');
+  const workflows = options.shards === undefined ? WORKFLOWS : shardedWorkflows(options.shards);
+  const files = scaffold({ policies: options.policies, workflows: options.workflows ? workflows : {} });
   let written = 0;
   for (const [path, text] of files) {
     const file = join(directory, path);

@@ -72,6 +72,12 @@ function shard(text: string): Shard {
   throw new InvalidArgumentError(`It is i/n, such as 1/4, with at most ${MOST_SHARDS} shards.`);
 }
 
+export function shards(text: string): number {
+  const read = readShard(`1/${text}`);
+  if (read !== undefined && read.of > 1) return read.of;
+  throw new InvalidArgumentError(`It is a number from 2 to ${MOST_SHARDS}.`);
+}
+
 export function waves(text: string): Part['waves'] {
   const read = readWaves(text);
   if (read !== undefined) return read;

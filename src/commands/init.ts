@@ -54,5 +54,6 @@ function inFolder(workflow: string, policies: string): string {
   if (policies === 'policies') return workflow;
   return workflow
     .replaceAll('"policies/**"', `"${policies}/**"`)
+    .replace(/^(\s+(?:path|policies): )policies$/gm, `$1${policies}`)
     .replace(/^(\s+)(ssh-key: )/gm, `$1policies: ${policies}\n$1$2`);
 }

@@ -1,11 +1,39 @@
 /** The workflows that `sallyport init` writes; texts of their own, so that they can be read and checked as such. */
 import deploy from './workflows/deploy.yml';
 import drift from './workflows/drift.yml';
+import fork from './workflows/fork.yml';
 import plan from './workflows/plan.yml';
+import shardedDeploy from './workflows/sharded/deploy.yml';
+import shardedPlan from './workflows/sharded/plan.yml';
+import rollout from './workflows/sharded/rollout.yml';
+
+export type Workflows = Readonly<Record<string, string>>;
+
+const FOLDER = '.github/workflows';
+
+const BOTH: Workflows = {
+  [`${FOLDER}/firewall-drift.yml`]: drift,
+  [`${FOLDER}/firewall-fork.yml`]: fork,
+};
 
 /** Path in the repository → text. */
-export const WORKFLOWS: Readonly<Record<string, string>> = {
-  '.github/workflows/firewall-plan.yml': plan,
-  '.github/workflows/firewall-deploy.yml': deploy,
-  '.github/workflows/firewall-drift.yml': drift,
+export const WORKFLOWS: Workflows = {
+  [`${FOLDER}/firewall-plan.yml`]: plan,
+  [`${FOLDER}/firewall-deploy.yml`]: deploy,
+  ...BOTH,
 };
+
+/** As it stands in the files. */
+const FOUR = listOf(4);
+
+/** For fleets that are shared out among several jobs. @param shards At least two. */
+export const shardedWorkflows = (shards: number): Workflows => ({
+  [`${FOLDER}/firewall-plan.yml`]: shardedPlan.replace(FOUR, listOf(shards)),
+  [`${FOLDER}/firewall-deploy.yml`]: shardedDeploy,
+  [`${FOLDER}/firewall-rollout.yml`]: rollout.replace(FOUR, listOf(shards)),
+  ...BOTH,
+});
+
+function listOf(shards: number): string {
+  return `[${Array.from({ length: shards }, (_, index) => `"${index + 1}/${shards}"`).join(', ')}]`;
+}

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { commandOf, readEvent } from '../../src/action/event.js';
-import { typicalPlan } from '../report/example.js';
+import { noDrift, typicalPlan } from '../report/example.js';
 import { done, payload, play, type Scene, type Staging } from './scene.js';
 
 const COMMIT = 'c'.repeat(40);
@@ -84,6 +84,16 @@ test('no key meets a policy that nobody has reviewed, and no host is read', asyn
     expect(scene.used).toEqual([]);
     expect(scene.failures).toHaveLength(1);
   }
+});
+
+test('what the hosts run is read by the policy of the branch, with the key, before', async () => {
+  const scene = await follow({
+    inputs: { command: 'drift', 'ssh-key': 'a-private-key-of-a-test', comment: 'false', 'fail-on': 'never' },
+    answers: { drift: done(noDrift) },
+  });
+  expect(scene.used).toEqual(['drift']);
+  expect(scene.calls).toEqual([]);
+  expect(scene.failures).toEqual([]);
 });
 
 test('it never deploys', () => {

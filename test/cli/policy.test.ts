@@ -21,10 +21,11 @@ const edit = (path: string, change: (text: string) => string): (() => void) => {
 };
 
 describe('init', () => {
-  test('writes a policy that checks, and the three workflows', async () => {
+  test('writes a policy that checks, and the workflows', async () => {
     expect(readdirSync(join(directory, '.github/workflows')).toSorted()).toEqual([
       'firewall-deploy.yml',
       'firewall-drift.yml',
+      'firewall-fork.yml',
       'firewall-plan.yml',
     ]);
     const { status, stdout } = await sallyport(['check', ...here]);
@@ -51,6 +52,16 @@ describe('init', () => {
     const plan = readFileSync(join(other, '.github/workflows/firewall-plan.yml'), 'utf8');
     expect(plan).toContain('"firewall/**"');
     expect(plan).toMatch(/^ +policies: firewall\n +ssh-key:/m);
+    expect(plan).toMatch(/^ +path: firewall$/m);
+    expect(plan).not.toMatch(/: policies$/m);
+  });
+
+  test('shares the hosts out among as many jobs as it is told', async () => {
+    const large = join(directory, 'large');
+    expect(await sallyport(['init', large, '--shards', '6'])).toMatchObject({ status: 0 });
+    const rollout = readFileSync(join(large, '.github/workflows/firewall-rollout.yml'), 'utf8');
+    expect(rollout).toContain(`'["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]'`);
+    expect(await sallyport(['init', large, '--shards', '1'])).toMatchObject({ status: 1 });
   });
 });
 

@@ -16,7 +16,7 @@ SP_PATH_V4='' SP_PATH_V6='' SP_PATH_SETS=''
 
 STATE=/var/lib/sallyport
 PENDING=$STATE/pending
-SP_LOG='' SP_KNOWN='' DIR=''
+SP_LOG='' SP_KNOWN='' SP_ACTIVITY=yes DIR=''
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH

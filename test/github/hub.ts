@@ -35,6 +35,8 @@ export interface Fault {
   readonly message?: string;
   /** Answers nothing at all: `hang` keeps the connection, `cut` closes it. */
   readonly silence?: 'hang' | 'cut';
+  /** Answers well, but this many milliseconds late. */
+  readonly delay?: number;
 }
 
 export interface Hub {
@@ -83,7 +85,8 @@ export async function startHub(): Promise<Hub> {
     const fault = faults.find(({ when, times }) => times !== 0 && when(request));
     if (fault !== undefined) {
       fault.times = (fault.times ?? 1) - 1;
-      return breakDown(fault, response);
+      if (fault.delay === undefined) return breakDown(fault, response);
+      await new Promise((resolve) => setTimeout(resolve, fault.delay));
     }
     const own = await ownAnswer(request, emulator.url, deployments, merges);
     const answer = own ?? (await pass(request, incoming, response, emulator.url, url));

@@ -19,10 +19,14 @@ umask 077
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# The first line of a file, without starting a program; nothing where there is none.
-first_line() {
+# The first line of a file in $line, without starting a process; nothing where there is none.
+read_line() {
   line=
   if [ -r "$1" ]; then IFS= read -r line <"$1" || :; fi
+}
+
+first_line() {
+  read_line "$1"
   printf '%s' "$line"
 }
 

@@ -31,9 +31,9 @@ begin() {
 
   say phase snapshot
   snapshot
-  texts "$DIR/planned" | normal >"$DIR/planned.normal" || refuse disk-full "$STATE is full"
+  normal_of "$DIR/planned" >"$DIR/planned.normal" || refuse disk-full "$STATE is full"
   if ! cmp -s "$DIR/planned.normal" "$DIR/snapshot.normal"; then
-    part owned <"$DIR/planned.normal" | cmp -s - "$DIR/snapshot.owned" ||
+    part <"$DIR/planned.normal" | cmp -s - "$DIR/snapshot.owned" ||
       refuse plan-changed "the rules on the host are not those that the change was computed from"
   fi
 
@@ -103,7 +103,7 @@ check_saved() {
     refuse no-boot-loader 'nothing on this host loads ipsets at boot, which the rules need'
   fi
   for kind in v4 v6 sets; do
-    saved_path=$(boot_path "$kind")
+    find_path "$kind"
     if [ -z "$saved_path" ]; then continue; fi
     case $kind in v4) before=$SP_BEFORE_V4 ;; v6) before=$SP_BEFORE_V6 ;; *) before=$SP_BEFORE_SETS ;; esac
     [ "$(sum_of "$saved_path")" = "$before" ] ||
@@ -147,12 +147,11 @@ snapshot() {
             print "COMMIT"
           }
       }' "$DIR/snapshot.$family" >"$DIR/empty.$family" || refuse snapshot-failed 'what iptables-save printed is not complete'
-    cat "$DIR/empty.$family" >>"$DIR/snapshot.$family" || refuse disk-full "$STATE is full"
+    if [ -s "$DIR/empty.$family" ]; then
+      cat "$DIR/empty.$family" >>"$DIR/snapshot.$family" || refuse disk-full "$STATE is full"
+    fi
   done
-  {
-    texts "$DIR/snapshot" | normal >"$DIR/snapshot.normal" &&
-      part owned <"$DIR/snapshot.normal" >"$DIR/snapshot.owned"
-  } || refuse disk-full "$STATE is full"
+  { normal_of "$DIR/snapshot" >"$DIR/snapshot.normal" && halves "$DIR/snapshot"; } || refuse disk-full "$STATE is full"
 }
 
 # The last line of what a tool said.
@@ -176,12 +175,8 @@ rehearse() {
     fail "$lost was made with nft, and iptables-save shows it as another rule than it is; move it into an nft table of another name, or make it with iptables"
   fi
   steps forward || fail 'the new rules do not load'
-  {
-    live | normal >"$DIR/expected.normal" && part owned <"$DIR/expected.normal" >"$DIR/expected.owned" &&
-      part foreign <"$DIR/snapshot.normal" >"$DIR/foreign"
-  } || fail 'the disk is full'
-  part foreign <"$DIR/expected.normal" | cmp -s - "$DIR/foreign" ||
-    fail 'the change would touch what is not of Sallyport'
+  { live | normal >"$DIR/expected.normal" && halves "$DIR/expected"; } || fail 'the disk is full'
+  cmp -s "$DIR/expected.foreign" "$DIR/snapshot.foreign" || fail 'the change would touch what is not of Sallyport'
   steps backward || fail 'the way back does not load'
   live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the way back does not lead to the old rules'
 }
@@ -199,7 +194,8 @@ fail() {
 await_applied() {
   told=arm
   while mine; do
-    now_in=$(first_line "$PENDING/phase")
+    read_line "$PENDING/phase"
+    now_in=$line
     if [ "$now_in" != "$told" ] && [ -n "$now_in" ]; then
       # It may have come and gone between two looks.
       if [ "$told:$now_in" = arm:verify ]; then say phase apply; fi
@@ -207,7 +203,8 @@ await_applied() {
       say phase "$told"
     fi
     if [ "$told" = verify ]; then answer applied "$(seconds_left)"; fi
-    if [ "$(seconds_left)" -eq 0 ]; then break; fi
+    count_left
+    if [ "$left" -eq 0 ]; then break; fi
     sleep 0.05 || sleep 1
   done
   await_end 20

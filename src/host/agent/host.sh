@@ -13,8 +13,14 @@ save_v6() {
   fi
 }
 
-# A host without IPv6 may have tools that fail; then there is nothing to filter.
-can_v6() { has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; }
+# A host without IPv6 may have tools that fail; then there is nothing to filter. Found out once: in a namespace of its
+# own the rehearsal has no address yet, and has to ask the tools.
+can_v6() {
+  if [ -z "$CAN_V6" ]; then
+    if has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; then CAN_V6=yes; else CAN_V6=no; fi
+  fi
+  [ "$CAN_V6" = yes ]
+}
 
 save_sets() { ! has ipset || ipset save; }
 

@@ -108,6 +108,8 @@ LATE=2
 ROLE=''
 # The directory of the transaction that is worked on.
 DIR=''
+# Whether ip6tables works here: yes or no, once that was asked.
+CAN_V6=''
 ERRORS=/dev/null
 RUN=${2:-}
 case ${1:-} in

@@ -31,7 +31,11 @@ arm_supervisor() {
 # A process of this run's own, not another one that got its number since.
 is_ours() {
   case $1 in '' | systemd | *[!0-9]*) return 1 ;; esac
-  { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- " $RUN "
+  line=
+  # Every shell leaves out the zero bytes between the words.
+  { IFS= read -r line <"/proc/$1/cmdline" || :; } 2>/dev/null
+  case $line in *agent.sh*"$RUN"*) return 0 ;; esac
+  return 1
 }
 
 # A process that was just started takes a moment to be the one that it will be.

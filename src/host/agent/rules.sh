@@ -10,18 +10,9 @@ live() {
   save_sets || echo '= failed'
 }
 
-# The same out of three files $1.v4, $1.v6, $1.sets.
-texts() {
-  for kind in v4 v6 sets; do
-    echo "= $kind"
-    cat "$1.$kind" || echo '= failed'
-    echo
-  done
-}
-
 # One line for each policy that drops, each user chain, rule, set and member: family, table, chain, number in the
 # chain, text. What may differ between equal states is left out: comments, counters, the order of tables and chains,
-# empty tables, and of sets what the kernel chooses or counts.
+# empty tables, and of sets what the kernel chooses or counts. Reads standard input, or what awk is told in arguments.
 normal() {
   awk '
     /^= / { family = $2; if (family == "failed") print "failed"; next }
@@ -43,24 +34,29 @@ normal() {
     }
     { sub(/^\[[0-9]+:[0-9]+\] /, "") }
     { printf "%s\t%s\t%s\t%06d\t%s\n", family, table, $2, ++number[family, table, $2], $0 }
-  ' | sort
+  ' "$@" | sort
 }
+
+# The same out of three files $1.v4, $1.v6, $1.sets.
+normal_of() { normal family=v4 "$1.v4" family=v6 "$1.v6" family=sets "$1.sets"; }
 
 # Of normal lines, those that Sallyport answers for: its chains, the hooks that lead to them, the policies, its sets.
-# With `foreign`, all others. A rule in a built-in chain is taken without its number: others may come and go above it.
+# A rule in a built-in chain is taken without its number: others may come and go above it. With $1, a path, they go to
+# $1.owned and all others to $1.foreign.
 part() {
-  awk -F '\t' -v OFS='\t' -v which="$1" -v ownership="$(first_line "$DIR/ownership")" '
+  read_line "$DIR/ownership"
+  awk -F '\t' -v OFS='\t' -v path="${1:-}" -v ownership="$line" '
     {
-      if (ownership == "tables") own = 1
-      else own = $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
-    }
-    own == (which == "owned") {
+      own = ownership == "tables" || $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
       if (ownership != "tables" && $1 != "sets" && $3 !~ /^SALLYPORT-/) $4 = "-"
-      print
-    }'
+    }
+    path != "" { print > (path (own ? ".owned" : ".foreign")); next }
+    own'
 }
 
-owned_now() { live | normal | part owned; }
+halves() { : >"$1.owned" && : >"$1.foreign" && part "$1" <"$1.normal"; }
+
+owned_now() { live | normal | part; }
 
 # The owned part of what the kernel runs is that of $1 (snapshot or expected).
 stands() { owned_now | cmp -s - "$DIR/$1.owned"; }

@@ -1,11 +1,11 @@
 # What lasts: the files that load at boot, and the history of what was known to be good.
 
-# Where kind $1 is loaded from at boot; nothing when nothing loads it.
-boot_path() {
+# In $saved_path, where kind $1 is loaded from at boot; nothing when nothing loads it.
+find_path() {
   case $1 in
-  v4) printf '%s' "$BOOT_V4" ;;
-  v6) printf '%s' "$BOOT_V6" ;;
-  sets) printf '%s' "$BOOT_SETS" ;;
+  v4) saved_path=$BOOT_V4 ;;
+  v6) saved_path=$BOOT_V6 ;;
+  *) saved_path=$BOOT_SETS ;;
   esac
 }
 
@@ -19,7 +19,7 @@ sum_of() {
 
 # Kind $1 is to be written: there is a place for it, and a text or a file that is to be empty.
 to_save() {
-  saved_path=$(boot_path "$1")
+  find_path "$1"
   [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -e "$saved_path" ]; }
 }
 
@@ -31,16 +31,13 @@ stage() {
 
 unstage() {
   find_loader
-  for kind in v4 v6 sets; do
-    saved_path=$(boot_path "$kind")
-    if [ -n "$saved_path" ]; then rm -f "$saved_path.sallyport" 2>/dev/null; fi
-  done
-  return 0
+  rm -f ${BOOT_V4:+"$BOOT_V4.sallyport"} ${BOOT_V6:+"$BOOT_V6.sallyport"} ${BOOT_SETS:+"$BOOT_SETS.sallyport"} 2>/dev/null || :
 }
 
 write_saved() {
   if [ -e "$1" ] && cmp -s "$2" "$1"; then return 0; fi
-  stage "$1" "$2" && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  # What `begin` has put beside it and read back is there already.
+  { cmp -s "$2" "$1.sallyport" || stage "$1" "$2"; } && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
@@ -78,7 +75,7 @@ unpersist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
   for kind in v4 v6 sets; do
-    saved_path=$(boot_path "$kind")
+    find_path "$kind"
     if [ -z "$saved_path" ]; then continue; fi
     if [ -e "$DIR/absent.$kind" ]; then
       rm -f "$saved_path"

@@ -1,7 +1,7 @@
 # How far a transaction is, and who may work on it.
 
 run_of() { first_line "$1/run"; }
-mine() { [ -d "$PENDING" ] && [ "$(run_of "$PENDING")" = "$RUN" ]; }
+mine() { [ -d "$PENDING" ] && read_line "$PENDING/run" && [ "$line" = "$RUN" ]; }
 state_is() { [ -e "$PENDING/state.$1" ]; }
 move_state() { mv "$PENDING/state.$1" "$PENDING/state.$2" 2>/dev/null; }
 
@@ -10,14 +10,22 @@ phase() {
   put "$PENDING/phase" "$1" 2>/dev/null
 }
 
-seconds_left() {
-  deadline=$(first_line "$PENDING/deadline")
-  if [ "$(first_line "$PENDING/boot")" != "$(boot_id)" ] || [ -z "$deadline" ]; then
-    printf 0
-    return
-  fi
-  left=$(((deadline - $(uptime_now) + 99) / 100))
+# In $left, so that a loop that asks again and again starts no process for it.
+count_left() {
+  left=0
+  read_line "$PENDING/boot"
+  booted=$line
+  read_line /proc/sys/kernel/random/boot_id
+  if [ "$booted" != "$line" ]; then return 0; fi
+  read_line "$PENDING/deadline"
+  if [ -z "$line" ]; then return 0; fi
+  read -r now rest </proc/uptime
+  left=$(((line - ${now%.*}${now#*.} + 99) / 100))
   if [ "$left" -lt 0 ]; then left=0; fi
+}
+
+seconds_left() {
+  count_left
   printf '%s' "$left"
 }
 
@@ -48,7 +56,7 @@ last_value() {
 
 # Answers with how run $RUN ended, when it is the last one that ended here.
 answer_if_ended() {
-  if [ -e "$STATE/last" ] && [ "$(last_value run)" = "$RUN" ]; then
+  if read_line "$STATE/last" && [ "$line" = "run $RUN" ]; then
     answer ended "$(last_value outcome)" "$(last_value phase)" "$(last_value reason)"
   fi
 }

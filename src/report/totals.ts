@@ -82,7 +82,7 @@ function trafficVerdict({ traffic, changed, unproved, cut }: PlanTotals): string
     ...(unproved.length > 0 ? [`traffic not fully proved on ${count(unproved.length, 'host')}`] : []),
   ];
   if (parts.length > 0) return capital(parts.join(', '));
-  return changed > 0 ? 'Opens and closes no traffic' : '';
+  return changed > 0 ? 'Opens and closes no traffic, proved for every packet' : '';
 }
 
 function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {

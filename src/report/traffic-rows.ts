@@ -140,6 +140,15 @@ export function cause(
   return { rules: gone ? before : after, gone };
 }
 
+/** What decided until now, where that was a rule or two of their own and is not the cause itself. */
+export function untilNow(
+  row: Pick<TrafficRow, 'before' | 'after'>,
+  kind: TrafficKind,
+): readonly DecidingRule[] {
+  const own = cause(row, kind).gone ? [] : row.before.filter((rule) => !isDefault(rule));
+  return own.length > 2 ? [] : own;
+}
+
 const causeKey = (
   { hook, before, after }: Pick<TrafficRow, 'hook' | 'before' | 'after'>,
   kind: TrafficKind,

@@ -144,7 +144,10 @@ function what(row: TrafficRow, kind: TrafficKind, naming: Naming): string {
 function why(row: TrafficRow, kind: TrafficKind): string {
   const { rules, gone } = cause(row, kind);
   const verb = closes(kind) ? (gone ? 'no longer allowed by ' : 'refused by ') : '';
-  return verb + rules.map(decider).join('<br>');
+  const before = gone ? [] : row.before;
+  const until =
+    before.length === 0 ? '' : `<br><span class="soft">until now:</span> ${before.map(decider).join('<br>')}`;
+  return verb + rules.map(decider).join('<br>') + until;
 }
 
 function decider(rule: DecidingRule): string {

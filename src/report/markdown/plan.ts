@@ -15,6 +15,7 @@ import {
   type TrafficRow,
   trafficGroups,
   trafficRows,
+  untilNow,
 } from '../traffic-rows.js';
 import {
   closes,
@@ -156,6 +157,14 @@ const COLUMN: { readonly [kind in TrafficKind]: string } = {
   answeredDifferently: 'Decided by',
 };
 
+const UNTIL: { readonly [kind in TrafficKind]: string } = {
+  opened: 'refused by',
+  possiblyOpened: 'refused by',
+  closed: 'allowed by',
+  possiblyClosed: 'allowed by',
+  answeredDifferently: 'decided by',
+};
+
 const HINTS: { readonly [kind in TrafficKind]: string } = {
   opened: '',
   possiblyOpened: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
@@ -253,7 +262,9 @@ function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: Scene): string
   const verb = closes(kind) ? [`<sub>${gone ? 'no longer allowed by' : 'refused by'}</sub>`] : [];
   const deciders = rules.slice(0, 2).map((rule) => decider(rule, linkTo));
   const more = rules.length > 2 ? [`and ${count(rules.length - 2, 'more rule')}`] : [];
-  return [...verb, ...(deciders.length === 0 ? ['no rule'] : deciders), ...more].join('<br>');
+  const before = untilNow(row, kind).map(words);
+  const until = before.length === 0 ? [] : [`<sub>until now ${UNTIL[kind]} ${before.join(' and ')}</sub>`];
+  return [...verb, ...(deciders.length === 0 ? ['no rule'] : deciders), ...more, ...until].join('<br>');
 }
 
 /** A rule that a host alone has stands in no file that could be opened. */

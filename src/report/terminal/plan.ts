@@ -12,6 +12,7 @@ import {
   type TrafficRow,
   trafficGroups,
   trafficRows,
+  untilNow,
 } from '../traffic-rows.js';
 import { visible, visibleLines } from '../visible.js';
 import {
@@ -140,6 +141,9 @@ function trafficLines(
     ...(rule === undefined
       ? []
       : [`      ${gone ? 'no longer allowed by' : VERBS[kind]} ${decider(rule, colours)}`]),
+    ...untilNow(row, kind).map((before) =>
+      colours.dim(`      until now: ${visible(ruleReason(before) ?? ruleText(before))}`),
+    ),
     colours.dim(`      for example ${visible(exampleText(row))}`),
     '',
   ].join('\n');

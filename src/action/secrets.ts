@@ -10,7 +10,16 @@ export function secretsOf({ ssh, token }: Pick<Inputs, 'ssh' | 'token'>): readon
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line.length >= SHORTEST_LINE && !line.startsWith('-----'));
-  return [token, ssh.passphrase ?? '', ssh.key?.trim() ?? '', ...keyLines].filter((text) => text !== '');
+  return [token, ssh.passphrase ?? '', ssh.key?.trim() ?? '', ...keyLines]
+    .filter((text) => text !== '')
+    .flatMap((text) => [text, ...otherForms(text)]);
+}
+
+/** As URLs and authorizations carry it: what echoes a request may show these. A short word is not looked for so. */
+function otherForms(secret: string): readonly string[] {
+  if (secret.length < SHORTEST_LINE) return [];
+  const forUrl = encodeURIComponent(secret);
+  return [...(forUrl === secret ? [] : [forUrl]), Buffer.from(secret).toString('base64')];
 }
 
 /** Takes secrets out of a text. */

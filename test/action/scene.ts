@@ -8,6 +8,7 @@ import { run } from '../../src/action/run.js';
 import { redactor, secretsOf } from '../../src/action/secrets.js';
 import type { GitHubPort } from '../../src/github/port.js';
 import type { Problem, Result } from '../../src/problem.js';
+import { scan, secretsIn } from '../secrets.js';
 
 export interface Scene {
   readonly outputs: Record<string, string>;
@@ -94,6 +95,7 @@ export async function play(staging: Staging): Promise<Scene> {
     useCases: useCasesOf(scene, staging.answers ?? {}),
     redact: redactor(secretsOf(inputs.value)),
   } satisfies Context);
+  scan(secretsIn(given), { scene: JSON.stringify(scene) });
   return scene;
 }
 

@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import { error } from '../../src/problem.js';
 import { type Hub, REPOSITORY, startHub, TOKEN } from '../github/hub.js';
 import { deployed, drift, noDrift, typicalPlan, unchanged } from '../report/example.js';
+import { PASSPHRASE, PRIVATE_KEY } from '../secrets.js';
 import { done, failed, payload } from './scene.js';
 import { type Ended, runStep } from './step.js';
 
@@ -37,14 +38,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const KEY = [
-  '-----BEGIN OPENSSH PRIVATE KEY-----',
-  'b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAE',
-  'bm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy',
-  '-----END OPENSSH PRIVATE KEY-----',
-].join('\n');
-const PASSPHRASE = 'correct horse battery staple';
-
 async function step(
   event: string,
   body: unknown,
@@ -58,7 +51,7 @@ async function step(
     bundle,
     event,
     payload: body,
-    inputs: { 'github-token': TOKEN, 'ssh-key': KEY, 'ssh-key-passphrase': PASSPHRASE, ...inputs },
+    inputs: { 'github-token': TOKEN, 'ssh-key': PRIVATE_KEY, 'ssh-key-passphrase': PASSPHRASE, ...inputs },
     env: {
       ANSWERS: file,
       GITHUB_API_URL: hub.url,
@@ -155,13 +148,13 @@ test('what nobody expected is a sentence and a red step, not a stack', async () 
 
 test('no secret is seen anywhere, whatever hosts say; the runner is told what to blot out', async () => {
   const pull = await hub.openPull('secrets');
-  const leak = `The host said ${KEY} ${PASSPHRASE} ${TOKEN}`;
+  const leak = `The host said ${PRIVATE_KEY} ${PASSPHRASE} ${TOKEN}`;
   const plan = {
     ...typicalPlan,
     hosts: [...typicalPlan.hosts, { host: 'sly', status: 'error', reason: leak, findings: [] }],
   };
   const answers = [{ plan: done(plan) }, { plan: failed(error('x', leak, undefined, leak)) }];
-  const secrets = [TOKEN, PASSPHRASE, ...KEY.split('\n').slice(1, -1)];
+  const secrets = [TOKEN, PASSPHRASE, ...PRIVATE_KEY.split('\n').slice(1, -1)];
   for (const answer of answers) {
     const ended = await step('pull_request', pullPayload(pull), answer);
     const masked = ended.stdout.split('\n').filter((line) => line.startsWith('::add-mask::'));

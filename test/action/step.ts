@@ -1,8 +1,9 @@
 /** Runs the bundled action as the runner does: Node 24, inputs and files by the environment, an event, nothing else. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scan, secretsIn } from '../secrets.js';
 import { node24 } from './node24.js';
 
 export interface Step {
@@ -55,11 +56,21 @@ export async function runStep(step: Step): Promise<Ended> {
         return path === undefined ? [] : [[name, readFileSync(path, 'utf8')]];
       }),
     );
+    scan(secretsIn(step.inputs), { stdout: ended.stdout, stderr: ended.stderr, ...left(folder) });
     return { ...ended, summary: readFileSync(summary, 'utf8'), outputs, files };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Whatever a step leaves behind: outputs, summary, reports, temporary files. */
+export const left = (folder: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]),
+  );
 
 function execute(
   node: string,

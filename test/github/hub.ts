@@ -12,6 +12,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createEmulator, type Emulator } from 'emulate';
+import { leaksIn, PASSPHRASE, PRIVATE_KEY } from '../secrets.js';
 import { githubDescription } from './openapi.js';
 
 export const REPOSITORY = 'firewall-bot/fleet';
@@ -47,6 +48,8 @@ export interface Hub {
   readonly deployments: Deployment[];
   /** Where a request of ours, or an answer, is not as GitHub describes it; `close` throws when there are any. */
   readonly violations: string[];
+  /** What no request may hold; tests with secrets of their own add them. */
+  readonly secrets: string[];
   /** Requests that change something. */
   writes(): readonly HubRequest[];
   call(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
@@ -76,12 +79,18 @@ export async function startHub(): Promise<Hub> {
   const deployments: Deployment[] = [];
   const merges = new Map<number, string>();
   const violations: string[] = [];
+  const secrets = [TOKEN, PASSPHRASE, PRIVATE_KEY];
   const description = githubDescription();
   const server = createServer(async (incoming, response) => {
     const request = await read(incoming);
     requests.push(request);
     const isRest = !request.path.endsWith('/graphql');
     if (isRest) violations.push(...description.request(request));
+    // What is sent to GitHub is seen by everybody who reads there.
+    for (const leak of leaksIn(secrets, {
+      [`${request.method} ${request.path}`]: JSON.stringify(request.body ?? ''),
+    }))
+      violations.push(`A secret came out. ${leak}.`);
     const fault = faults.find(({ when, times }) => times !== 0 && when(request));
     if (fault !== undefined) {
       fault.times = (fault.times ?? 1) - 1;
@@ -109,6 +118,7 @@ export async function startHub(): Promise<Hub> {
     faults,
     deployments,
     violations,
+    secrets,
     writes: () => requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/graphql')),
     call,
     openPull: (branch) => openPull(call, branch),

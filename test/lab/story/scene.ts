@@ -9,8 +9,9 @@ import type { Lab } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
 import { node24 } from '../../action/node24.js';
 import { payload } from '../../action/scene.js';
-import { type Ended, parseOutputs } from '../../action/step.js';
+import { type Ended, left, parseOutputs } from '../../action/step.js';
 import { EVE, type Hub, REPOSITORY, TOKEN } from '../../github/hub.js';
+import { scan, secretsIn } from '../../secrets.js';
 
 const REPO = `/repos/${REPOSITORY}`;
 
@@ -193,8 +194,13 @@ export function runnerIn(lab: Lab, hub: Hub, bundle: string): (step: Step) => Pr
         return path === undefined ? [] : [[name, readFileSync(path, 'utf8')]];
       }),
     );
-    const text = readFileSync(summary, 'utf8');
     rmSync(work, { recursive: true });
+    scan(secretsIn({ 'github-token': TOKEN, ...inputs }), {
+      stdout: ran.stdout,
+      stderr: ran.stderr,
+      ...left(folder),
+    });
+    const text = readFileSync(summary, 'utf8');
     return { status: ran.code, stdout: ran.stdout, stderr: ran.stderr, summary: text, outputs, files: made };
   };
 }

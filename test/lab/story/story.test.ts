@@ -41,6 +41,7 @@ beforeAll(async () => {
   hosts = new Map(started.map((host) => [host.name, host]));
   sallyport = await programIn(lab);
   repository = repositoryAt(hub);
+  hub.secrets.push(readFileSync(lab.identity, 'utf8'));
   away = await bringIn(lab, hub);
   step = runnerIn(lab, hub, join(dirname(sallyport.path), 'index.js'));
   states = join(lab.directory, 'states');

@@ -1,5 +1,5 @@
 /** Writes the parts of the documentation that have their source elsewhere; `--check` fails when one is stale. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -58,16 +58,35 @@ const GENERATED = {
   'docs/safety.md': { mark: 'generated from test/lab/faults', lines: faults },
 };
 
-const stale = Object.entries(GENERATED).filter(([page, { mark, lines }]) => {
-  const line = `<!-- ${mark} by \`npm run docs\`: do not edit below -->\n`;
-  const before = read(page);
-  const after = [before.slice(0, before.indexOf(line) + line.length), ...lines(), ''].join('\n');
-  if (!process.argv.includes('--check')) writeFileSync(join(root, page), after);
-  return before !== after;
-});
+/** What `init` writes, to be read and copied: each workflow below its name in a repository. */
+const WORKFLOWS = readdirSync(join(root, 'src/github/workflows'), { recursive: true })
+  .filter((path) => path.endsWith('.yml'))
+  .map((path) => ({
+    source: `src/github/workflows/${path}`,
+    copy: `docs/workflows/${path.replace(/([^/]+)$/, 'firewall-$1')}`,
+  }));
+
+const staleCopies = WORKFLOWS.filter(({ source, copy }) => {
+  const text = read(source);
+  const same = existsSync(join(root, copy)) && read(copy) === text;
+  if (!same && !process.argv.includes('--check')) {
+    mkdirSync(dirname(join(root, copy)), { recursive: true });
+    writeFileSync(join(root, copy), text);
+  }
+  return !same;
+}).map(({ copy }) => copy);
+
+const stalePages = Object.entries(GENERATED)
+  .filter(([page, { mark, lines }]) => {
+    const line = `<!-- ${mark} by \`npm run docs\`: do not edit below -->\n`;
+    const before = read(page);
+    const after = [before.slice(0, before.indexOf(line) + line.length), ...lines(), ''].join('\n');
+    if (!process.argv.includes('--check')) writeFileSync(join(root, page), after);
+    return before !== after;
+  })
+  .map(([page]) => page);
+const stale = [...stalePages, ...staleCopies];
 if (process.argv.includes('--check') && stale.length > 0) {
-  console.error(
-    `${stale.map(([page]) => page).join(' and ')}: stale. Run "npm run docs" and commit the result.`,
-  );
+  console.error(`${stale.join(' and ')}: stale. Run "npm run docs" and commit the result.`);
   process.exit(1);
 }

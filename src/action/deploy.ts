@@ -28,17 +28,19 @@ export async function deploy(context: Context): Promise<void> {
 }
 
 /**
- * Jobs that were started again, or that waited in a queue, must not take the fleet back to an older policy. When
- * GitHub does not answer, the commit at hand counts as the newest: what is deployed is always a reviewed state.
+ * Jobs that were started again, or that waited in a queue, must not take the fleet back to an older policy. The branch
+ * is the one that the run is for, else the default one. When GitHub does not answer, the commit at hand counts as the
+ * newest: what is deployed is always a reviewed state.
  */
 async function superseded(context: Context): Promise<Problem | undefined> {
   const { event, github, inputs } = context;
-  if (event.name !== 'push' || inputs.token === '') return undefined;
-  const head = await told(context, await github.branchHead(event.defaultBranch));
+  if (inputs.token === '') return undefined;
+  const branch = /^refs\/heads\/(.+)$/.exec(event.ref)?.[1] ?? event.defaultBranch;
+  const head = await told(context, await github.branchHead(branch));
   if (head === undefined || head === event.commit) return undefined;
   return error(
     'superseded',
-    `Commit ${event.commit.slice(0, 12)} is not the newest of ${event.defaultBranch}, which is at ${head.slice(0, 12)}.`,
+    `Commit ${event.commit.slice(0, 12)} is not the newest of ${branch}, which is at ${head.slice(0, 12)}.`,
     undefined,
     'The run for the newest commit deploys it; nothing was changed by this one.',
   );

@@ -270,6 +270,22 @@ describe('deploy', () => {
     expect(scene.failures[0]).toContain(`Commit ${SHA.slice(0, 12)} is not the newest of main`);
   });
 
+  test.each([
+    ['push', 'refs/heads/staging', 'staging'],
+    ['workflow_dispatch', 'refs/heads/main', 'main'],
+    ['push', 'refs/tags/v1', 'main'],
+  ])('on %s of %s it must be the newest of %s', async (name, ref, branch) => {
+    const scene = await play({
+      event: { name, ref },
+      inputs: { command: 'deploy' },
+      answers: { deploy: done(deployed) },
+      github: { branchHead: async () => done('b'.repeat(40)) },
+    });
+    expect(called(scene, 'branchHead')).toEqual([branch]);
+    expect(scene.used).toEqual([]);
+    expect(scene.failures[0]).toContain(`is not the newest of ${branch}`);
+  });
+
   test('a GitHub that answers nothing stops no deployment', async () => {
     const down = async () => failed(warning('github-fault', 'GitHub is down.'));
     const scene = await play({

@@ -72,3 +72,7 @@ export function placeLink(place: Place, linkTo: LinkTo | undefined): string {
   const url = linkTo?.(place);
   return url === undefined ? code(placeText(place)) : `[${code(placeText(place))}](${url})`;
 }
+
+/** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */
+export const clip = (text: string, max: number): string =>
+  text.length > max ? `${text.slice(0, max - 1)}…` : text;

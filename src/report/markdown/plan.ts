@@ -1,39 +1,15 @@
 /** A plan as Markdown: the pull request's comment, and the longer job summary. */
 import type { Place } from '../../problem.js';
 import type { HostPlan, Plan } from '../../rollout/model.js';
-import type { DecidingRule } from '../../traffic/model.js';
 import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy } from '../fold.js';
-import { type Naming, namingOf } from '../naming.js';
+import { namingOf } from '../naming.js';
 import { diffText } from '../rules.js';
 import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
-import {
-  cause,
-  isOfHost,
-  TRAFFIC_KINDS,
-  type TrafficGroup,
-  type TrafficKind,
-  type TrafficRow,
-  trafficGroups,
-  trafficRows,
-  untilNow,
-} from '../traffic-rows.js';
-import {
-  closes,
-  conditions,
-  count,
-  endpoints,
-  exampleText,
-  grouped,
-  list,
-  protocolText,
-  ruleReason,
-  ruleText,
-  serviceName,
-  shortCommit,
-  shortDigest,
-} from '../words.js';
+import { isOfHost, TRAFFIC_KINDS } from '../traffic-rows.js';
+import { count, grouped, list, shortCommit, shortDigest } from '../words.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
-import { code, fence, html, type LinkTo, placeLink, prose } from './escape.js';
+import { clip, code, fence, html, type LinkTo, placeLink, prose } from './escape.js';
+import { answeredSection, type Rest, trafficSection } from './traffic.js';
 
 export interface PlanMarkdownOptions {
   /** Default: a comment's. */
@@ -54,18 +30,16 @@ export function planMarkdown(plan: Plan, options: PlanMarkdownOptions = {}): str
     const line = `${count(left, `more ${what}`)} did not fit here: see ${elsewhere}.`;
     return block === 'row' ? `\n_${line}_\n` : `- _${line}_\n`;
   };
-  const scene: Scene = { naming: namingOf(plan.names), linkTo, rest };
-  const traffic = (kind: TrafficKind, rank: number): readonly Section[] =>
-    trafficSection(trafficRows(plan, kind), kind, rank, scene);
+  const traffic = { plan, naming: namingOf(plan.names), linkTo, rest };
   const sections: readonly Section[] = [
     verdictSection(totals, options),
     ...unreadSection(plan, totals, rest),
     ...lockoutSection(plan, totals, rest),
-    ...traffic('opened', 2),
-    ...traffic('possiblyOpened', 3),
-    ...traffic('closed', 4),
-    ...traffic('possiblyClosed', 5),
-    ...answeredSection(trafficRows(plan, 'answeredDifferently'), scene),
+    ...trafficSection(traffic, 'opened', 2),
+    ...trafficSection(traffic, 'possiblyOpened', 3),
+    ...trafficSection(traffic, 'closed', 4),
+    ...trafficSection(traffic, 'possiblyClosed', 5),
+    ...answeredSection(traffic),
     ...unprovedSection(plan, totals, rest),
     ...cutSection(plan, totals, rest),
     ...findingsSection(findingRows(plan.hosts), linkTo, rest),
@@ -76,14 +50,9 @@ export function planMarkdown(plan: Plan, options: PlanMarkdownOptions = {}): str
   return assemble(sections, options.budget ?? COMMENT_BUDGET);
 }
 
-type Rest = (what: string, block: 'row' | 'item') => (left: number) => string;
-
 const NOTHING_LEFT = (): string => '';
 
 const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, left: NOTHING_LEFT });
-
-/** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */
-const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
 
 function verdictSection(totals: PlanTotals, { environment }: PlanMarkdownOptions): Section {
   const where = environment === undefined ? '' : `: ${prose(clip(environment, 100))}`;
@@ -139,145 +108,6 @@ function lockoutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Se
     return `${state}: ${prose(list(lockout?.reasons ?? [], 4))}${accepted}`;
   });
   return [{ head: title, items, tail: '\n', rank: 0, left: rest('line', 'item') }];
-}
-
-const TRAFFIC_TITLES: { readonly [kind in TrafficKind]: string } = {
-  opened: '🔓 Opens',
-  possiblyOpened: '🔓 Possibly opens',
-  closed: '🔒 Closes',
-  possiblyClosed: '🔒 Possibly closes',
-  answeredDifferently: '↩️ Refused in another way',
-};
-
-const COLUMN: { readonly [kind in TrafficKind]: string } = {
-  opened: 'Allowed by',
-  possiblyOpened: 'Perhaps allowed by',
-  closed: 'Why',
-  possiblyClosed: 'Why',
-  answeredDifferently: 'Decided by',
-};
-
-const UNTIL: { readonly [kind in TrafficKind]: string } = {
-  opened: 'refused by',
-  possiblyOpened: 'refused by',
-  closed: 'allowed by',
-  possiblyClosed: 'allowed by',
-  answeredDifferently: 'decided by',
-};
-
-const HINTS: { readonly [kind in TrafficKind]: string } = {
-  opened: '',
-  possiblyOpened: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
-  closed: '',
-  possiblyClosed: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
-  answeredDifferently: '',
-};
-
-/** What every row is written with. */
-interface Scene {
-  readonly naming: Naming;
-  readonly linkTo: LinkTo | undefined;
-  readonly rest: Rest;
-}
-
-/** The table, and behind it, folded, the rows of what the table says in one. */
-function trafficSection(
-  rows: readonly TrafficRow[],
-  kind: TrafficKind,
-  rank: number,
-  scene: Scene,
-): readonly Section[] {
-  if (rows.length === 0) return [];
-  const columns = `| Traffic | Hosts | ${COLUMN[kind]} |\n| :-- | :-- | :-- |\n`;
-  const head = `### ${TRAFFIC_TITLES[kind]} ${grouped(rows.length)}\n\n${HINTS[kind]}${columns}`;
-  const groups = trafficGroups(rows, kind);
-  const inFull = groups.flatMap((group) => (group.rows.length > 1 ? group.rows : []));
-  const left = scene.rest('row', 'row');
-  const table = {
-    head,
-    items: groups.map((group) => tableRow(group, kind, scene)),
-    tail: '\n',
-    rank,
-    left,
-  };
-  if (inFull.length === 0) return [table];
-  const summary = `<details><summary>The ${grouped(inFull.length)} rows that are folded above</summary>\n\n`;
-  return [
-    table,
-    {
-      head: summary + columns,
-      items: inFull.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
-      tail: '\n</details>\n\n',
-      rank: rank + 6,
-      left,
-    },
-  ];
-}
-
-/** Nothing opens or closes: who wants to know looks inside. */
-function answeredSection(rows: readonly TrafficRow[], scene: Scene): readonly Section[] {
-  if (rows.length === 0) return [];
-  const kind = 'answeredDifferently';
-  const summary = `${TRAFFIC_TITLES[kind]}: ${count(rows.length, 'kind')} of traffic that stays refused`;
-  return [
-    {
-      head: `<details><summary>${summary}</summary>\n\n| Traffic | Hosts | Decided by |\n| :-- | :-- | :-- |\n`,
-      items: rows.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
-      tail: '\n</details>\n\n',
-      rank: 12,
-      left: scene.rest('row', 'row'),
-    },
-  ];
-}
-
-const tableRow = (group: TrafficGroup, kind: TrafficKind, scene: Scene): string =>
-  `| ${trafficCell(group, kind, scene)} | ${hostsCell(group.whole.hosts)} | ${ruleCell(group.whole, kind, scene)} |\n`;
-
-function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming }: Scene): string {
-  const name = serviceName(whole, naming);
-  const what = prose(protocolText(whole));
-  const service = name === undefined ? `**${what}**` : `**${prose(name)}** (${what})`;
-  const ends = endpoints(whole, naming, ({ text, named }) => (named ? `**${prose(text)}**` : code(text)));
-  const several = rows.length > 1;
-  const still = several && cause(whole, kind).gone ? ', but for what other rules allow' : '';
-  const extra = [
-    ...conditions(whole, naming, kind).map(prose),
-    ...(several ? [`${grouped(rows.length)} rows`] : []),
-  ];
-  return [
-    `${service} ${ends}${still}`,
-    ...(extra.length === 0 ? [] : [`<sub>${extra.join(' · ')}</sub>`]),
-    `<sub>for example ${prose(exampleText(whole))}</sub>`,
-  ].join('<br>');
-}
-
-function hostsCell(hosts: readonly string[]): string {
-  if (hosts.length <= 3) return hosts.map(code).join(', ');
-  const [first = '', last = ''] = [hosts[0], hosts.at(-1)];
-  return `**${count(hosts.length, 'host')}**<br><sub>${code(first)} … ${code(last)}</sub>`;
-}
-
-function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: Scene): string {
-  const { rules, gone } = cause(row, kind);
-  const verb = closes(kind) ? [`<sub>${gone ? 'no longer allowed by' : 'refused by'}</sub>`] : [];
-  const deciders = rules.slice(0, 2).map((rule) => decider(rule, linkTo));
-  const more = rules.length > 2 ? [`and ${count(rules.length - 2, 'more rule')}`] : [];
-  const before = untilNow(row, kind).map(words);
-  const until = before.length === 0 ? [] : [`<sub>until now ${UNTIL[kind]} ${before.join(' and ')}</sub>`];
-  return [...verb, ...(deciders.length === 0 ? ['no rule'] : deciders), ...more, ...until].join('<br>');
-}
-
-/** A rule that a host alone has stands in no file that could be opened. */
-function decider(rule: DecidingRule, linkTo: LinkTo | undefined): string {
-  const { source } = rule;
-  const place = source === undefined || isOfHost(source) ? '' : `${placeLink(source, linkTo)}<br>`;
-  return place + words(rule);
-}
-
-/** The rule in the words of the policy, or as it stands where the policy has none for it. */
-function words(rule: DecidingRule): string {
-  const reason = ruleReason(rule);
-  return reason === undefined ? code(clip(ruleText(rule), 200)) : prose(clip(reason, 200));
 }
 
 function unprovedSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Section[] {

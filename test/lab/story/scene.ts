@@ -118,7 +118,7 @@ export async function bringIn(lab: Lab, hub: Hub): Promise<() => void> {
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   lab.spawn(process.execPath, ['-e', FORWARDER, path, port], { stdio: 'ignore' });
-  const asks = `fetch('${hub.url}/').then(() => process.exit(0), () => process.exit(1))`;
+  const asks = `fetch('${hub.url}${REPO}/branches/main').then(() => process.exit(0), () => process.exit(1))`;
   await until('GitHub answers in the lab', async () =>
     (await lab.run(process.execPath, ['-e', asks])).code === 0 ? true : undefined,
   );

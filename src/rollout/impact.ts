@@ -13,6 +13,7 @@ import { explainer } from '../traffic/explain.js';
 import { addressText, networkRanges } from '../traffic/fields.js';
 import type { DecidingRule } from '../traffic/model.js';
 import {
+  has,
   intersect,
   isEmpty,
   normalise,
@@ -21,7 +22,7 @@ import {
   subtract,
   union,
 } from '../traffic/ranges.js';
-import { PORTS, type Reach, type ReachHook } from '../traffic/reach.js';
+import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../traffic/reach.js';
 import { list } from './words.js';
 
 export interface ImpactQuestion {
@@ -58,7 +59,7 @@ function toolsOf(fleet: Fleet): Tools {
   return known;
 }
 
-type Reaches = { readonly [family in Family]: Reach };
+type Reaches = { readonly [family in Family]: Extract<Reached, { readonly ok: true }> };
 
 function reachesOf(
   ruleset: Ruleset,
@@ -67,7 +68,7 @@ function reachesOf(
   { reach }: Tools,
 ): Reaches | undefined {
   const { v4, v6 } = reach({ ruleset, addresses }, hook);
-  return v4.ok && v6.ok ? { v4: v4.value, v6: v6.value } : undefined;
+  return v4.ok && v6.ok ? { v4, v6 } : undefined;
 }
 
 const PROTOCOLS = { tcp: 6n, udp: 17n } as const;
@@ -77,9 +78,11 @@ const wireOf = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): bigint
 
 const portText = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): string => `${protocol}/${port}`;
 
-/** Who may get through on a wire. */
-const peersOn = (reach: Reach, wire: bigint): Ranges =>
-  reach.find(({ wire: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? [];
+/** Who may get through on a wire, here or at the host to which nat sends it on. */
+const peersOn = ({ value, sentOn }: Reaches[Family], family: Family, wire: bigint): Ranges =>
+  has(sentOn, wire)
+    ? everyPeer(family)
+    : (value.find(({ wire: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? []);
 
 interface Standing {
   readonly flow: CurrentFlow;
@@ -100,7 +103,7 @@ function flowProblems(
   const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, hook, tools));
   if (old === undefined || next === undefined) return [];
   const mayBegin = (reach: Reaches, { flow, family, peers }: Standing): boolean =>
-    !isEmpty(intersect(peersOn(reach[family], wireOf(flow)), peers));
+    !isEmpty(intersect(peersOn(reach[family], family, wireOf(flow)), peers));
   const refused = flows.filter((one) => !mayBegin(next, one));
   const closed = refused.filter((one) => mayBegin(old, one));
   const before = refused.filter((one) => !mayBegin(old, one));
@@ -144,10 +147,10 @@ function closedFlows(
   const [first] = flows;
   const port = first === undefined ? '' : portText(first.flow);
   const peers = peersText(flows, atlas);
-  const way = direction === 'in' ? `${port} is in use by ${peers}` : `this host uses ${port} of ${peers}`;
+  const way = direction === 'in' ? `${port} by ${peers}` : `${port} of ${peers} by this host`;
   return warning(
     'closes-current-flows',
-    `${capital(way)} (${countText(flows, question.activity)}), and new connections will be refused. ${fate(flows, question)}`,
+    `In use now: ${way} (${countText(flows, question.activity)}); new connections will be refused. ${fate(flows, question)}`,
     undefined,
     `Allow ${port} ${direction === 'in' ? 'from' : 'to'} them if they are to go on.`,
   );
@@ -169,8 +172,6 @@ function leftOver(
     'They began under other rules, or with an address or interface of their own; `conntrack -D` on the host ends them.',
   );
 }
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What becomes of flows that stand: connection tracking knows them, or it does not. */
 function fate(flows: readonly Standing[], question: ImpactQuestion): string {
@@ -239,7 +240,7 @@ function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Pro
     ({ protocol, port }) => protocol === 'tcp' || port < EPHEMERAL,
   );
   const open = (reach: Reaches, listener: Listener): boolean =>
-    listener.families.some((family) => !isEmpty(peersOn(reach[family], wireOf(listener))));
+    listener.families.some((family) => !isEmpty(peersOn(reach[family], family, wireOf(listener))));
   const reached = (reach: Reaches): ReadonlySet<string> =>
     new Set(servers.filter((one) => open(reach, one)).map(portText));
   const [was, will] = [reached(old), reached(next)];
@@ -280,7 +281,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
   const listening = new Set(question.activity.listening.map(wireOf));
   const notes = new Map<string, Problem>();
   for (const family of FAMILIES)
-    for (const [rule, wires] of rulesOf(next[family])) {
+    for (const [rule, wires] of rulesOf(next[family].value)) {
       const place = placeOf({ ruleset: question.next, addresses: [] }, family, rule);
       if (place === undefined || / live v[46]$/.test(place.file)) continue;
       for (const row of wires) {

@@ -45,7 +45,12 @@ export interface Atom {
 export type Reach = readonly Atom[];
 
 export type Reached =
-  | { readonly ok: true; readonly value: Reach }
+  | {
+      readonly ok: true;
+      readonly value: Reach;
+      /** Wires on which nat sends some peer to another host. */
+      readonly sentOn: Ranges;
+    }
   /** The proof was given up. */
   | { readonly ok: false; readonly why: string };
 
@@ -60,7 +65,7 @@ export const everyPeer = (family: Family): Ranges => subtract([domain('src', fam
 /**
  * What becomes of the first packet of a connection, of every protocol but ICMP, between the host and every peer: an
  * ordinary client's packet (source port from 1024, SYN alone) to or from an address of the host, on any interface but
- * `lo`. What nat sends elsewhere counts as perhaps let through.
+ * `lo`. What nat sends on to another host does not reach this one.
  */
 export function reachOf(
   ruleset: Ruleset,
@@ -70,7 +75,7 @@ export function reachOf(
   { budget = DEFAULT_BUDGET }: TrafficOptions = {},
 ): Reached {
   const program = compileProgram(ruleset, family, addresses);
-  if (program.addresses.length === 0) return { ok: true, value: [] };
+  if (program.addresses.length === 0) return { ok: true, value: [], sentOn: [] };
   let why = '';
   const value = tryProof(
     () => {
@@ -82,7 +87,7 @@ export function reachOf(
       why = reason;
     },
   );
-  return value === undefined ? { ok: false, why } : { ok: true, value };
+  return value === undefined ? { ok: false, why } : { ok: true, ...value };
 }
 
 function firstPackets({ family, addresses }: Program, hook: ReachHook): Predicate {
@@ -103,7 +108,12 @@ function firstPackets({ family, addresses }: Program, hook: ReachHook): Predicat
   );
 }
 
-function readReach(space: Space, program: Program, hook: ReachHook, question: Predicate): Reach {
+function readReach(
+  space: Space,
+  program: Program,
+  hook: ReachHook,
+  question: Predicate,
+): Pick<Extract<Reached, { ok: true }>, 'value' | 'sentOn'> {
   const { store, unknownsFrom } = space;
   const packets = space.encode(question, space.nameOf);
   const decisions = withRules(store);
@@ -137,7 +147,11 @@ function readReach(space: Space, program: Program, hook: ReachHook, question: Pr
     const own = store.mapLeaves(result, (each) => (each === leaf ? TRUE : FALSE));
     return { rule, boxes: rectangles(space, some(assume(space, own, [])), peer) };
   });
-  return atomsOf(parts, sure);
+  const sent = store.mapLeaves(result, (leaf) =>
+    leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat' ? TRUE : FALSE,
+  );
+  const sentOn = rectangles(space, some(assume(space, sent, [])), peer).map(({ wires }) => wires);
+  return { value: atomsOf(parts, sure), sentOn: union(...sentOn) };
 }
 
 interface Rectangle {

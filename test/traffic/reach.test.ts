@@ -66,19 +66,31 @@ test('an output without rules is open, one with a rule that refuses is not', () 
   expect(isOpen(reachIn(host()), 'v4')).toBe(false);
 });
 
-test('what nat sends on is perhaps let through, whatever INPUT says', () => {
+test('what nat sends to another host does not reach this one, and its ports are told', () => {
   const dnat = table('nat', [
-    '-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.5:80',
+    '-A PREROUTING -s 192.0.2.0/24 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.5:80',
   ]);
-  expect(lines(reachIn(dnat)).find((line) => line.startsWith('6/8080'))).toBeUndefined();
+  const reached = reachOf(ruleset({ v4: dnat }), 'v4', 'INPUT', ['198.51.100.1']);
+  const port = 6n * PORTS + 8080n;
+  expect(reached).toMatchObject({ ok: true, sentOn: [[port, port]] });
+  const atom = reachIn(dnat).find(({ wire: [from] }) => from === port);
+  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
+  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
+});
+
+test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
   const redirect = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80']);
   const http = host('-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
   const atom = reachIn(redirect + http).find(({ wire: [from] }) => from === 6n * PORTS + 8080n);
+  expect(atom?.perhaps.length).toBeGreaterThan(0);
   expect(atom).toMatchObject({ surely: [] });
 });
 
 test('a host without an address of the family is reached by nobody', () => {
-  expect(reachOf(ruleset({ v4: host() }), 'v6', 'INPUT', ['198.51.100.1'])).toEqual({ ok: true, value: [] });
+  expect(reachOf(ruleset({ v4: host() }), 'v6', 'INPUT', ['198.51.100.1'])).toMatchObject({
+    ok: true,
+    value: [],
+  });
 });
 
 test('a spent budget is said, not guessed around', () => {

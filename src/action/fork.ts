@@ -22,7 +22,13 @@ export async function ofFork(context: Context): Promise<Context | undefined> {
     await stop(context, 'The files of the pull request were not read', problems);
     return undefined;
   }
-  const pull = await told(context, await github.openPull(origin.repository, origin.branch, origin.commit));
+  const asked = await github.openPull(origin.repository, origin.branch, origin.commit);
+  if (!asked.ok) {
+    await told(context, asked);
+    runner.fail('GitHub does not say which pull request this run is about, so there is no plan.');
+    return undefined;
+  }
+  const pull = asked.value;
   if (pull === undefined) {
     runner.log(
       `Nothing to do: no open pull request of ${origin.repository} is at ${origin.commit.slice(0, 12)}.`,

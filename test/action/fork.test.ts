@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { commandOf, readEvent } from '../../src/action/event.js';
+import { warning } from '../../src/problem.js';
 import { noDrift, typicalPlan } from '../report/example.js';
-import { done, payload, play, type Scene, type Staging } from './scene.js';
+import { done, failed, payload, play, type Scene, type Staging } from './scene.js';
 
 const COMMIT = 'c'.repeat(40);
 
@@ -64,6 +65,15 @@ test('a pull request that has moved on, or is closed, gets nothing', async () =>
   expect(scene.calls.map(({ name }) => name)).toEqual(['openPull']);
   expect(scene.log.join()).toContain(`no open pull request of eve/fleet is at ${COMMIT.slice(0, 12)}`);
   expect(scene.failures).toEqual([]);
+});
+
+test('a GitHub that does not say which pull request it is fails the step', async () => {
+  const refused = warning('github-forbidden', 'GitHub did not let us find the pull request of the fork.');
+  const scene = await follow({ github: { openPull: async () => failed(refused) } });
+  expect(scene.used).toEqual([]);
+  expect(scene.annotations).toEqual([refused]);
+  expect(scene.failures[0]).toContain('GitHub does not say which pull request');
+  expect(scene.log.join()).not.toContain('no open pull request');
 });
 
 test.each([

@@ -45,7 +45,9 @@ const EVERYWHERE: Side = { of: [], but: [] };
 /** Names of the policy win over built-in ones, and those over numbers. */
 export function namingOf(names: PolicyNames = { networks: {}, hosts: {}, services: {} }): Naming {
   const networks = [
-    ...Object.entries(names.networks).map(([name, texts]) => named(name, setsOf(texts))),
+    ...Object.entries(names.networks)
+      .filter(([, texts]) => !texts.some(isWide))
+      .map(([name, texts]) => named(name, setsOf(texts))),
     ...Object.entries(NETWORKS)
       .filter(([name]) => name !== 'any' && names.networks[name] === undefined)
       .map(([name, { v4, v6 }]) => named(name, { v4, v6 })),
@@ -66,6 +68,13 @@ export function namingOf(names: PolicyNames = { networks: {}, hosts: {}, service
     service: (some) => services.get(serviceKey(some)),
   };
 }
+
+/**
+ * A block larger than any that one owner has (RFC 7020: a /8, a /12): a friendly name must not stand for half the
+ * internet in a review of the very change that makes it so.
+ */
+const isWide = (network: string): boolean =>
+  Number(network.split('/')[1] ?? 128) < (network.includes(':') ? 12 : 8);
 
 function named(name: string, sets: Sets): Named {
   return {

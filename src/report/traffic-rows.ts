@@ -174,10 +174,15 @@ const groupsBy = (rows: readonly TrafficRow[], keyOf: (row: TrafficRow) => strin
     group.length > MOST_ROWS ? [together(group)] : group.map((row) => ({ whole: row, rows: [row] })),
   );
 
+/** A new connection over TCP and IPv4 is what most readers think of. */
+const plainness = ({ state, protocol, src }: Packet): number =>
+  (state === undefined ? 4 : 0) + (protocol === 'tcp' ? 2 : 0) + (src.includes(':') ? 0 : 1);
+
 function together(rows: readonly TrafficRow[]): TrafficGroup {
   const first = joinRows(rows);
-  // The protocols that everyone knows say more than the widest row.
-  const { example } = rows.find(({ example: { dport } }) => dport !== undefined) ?? first;
+  const example = rows
+    .map((row) => row.example)
+    .reduce((best, one) => (plainness(one) > plainness(best) ? one : best));
   return {
     rows,
     whole: { ...first, ...hull(rows), example, hosts: [...new Set(rows.flatMap(({ hosts }) => hosts))] },

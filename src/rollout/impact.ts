@@ -6,23 +6,14 @@ import type { Activity, CurrentFlow, Listener } from '../host/port.js';
 import { type Atlas, createAtlas } from '../map/atlas.js';
 import { placeOf, type Reacher, reacher } from '../map/reaches.js';
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
-import { NETWORKS } from '../policy/builtin.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { note, type Problem, warning } from '../problem.js';
 import { explainer } from '../traffic/explain.js';
 import { addressText, networkRanges } from '../traffic/fields.js';
 import type { DecidingRule } from '../traffic/model.js';
-import {
-  has,
-  intersect,
-  isEmpty,
-  normalise,
-  type Range,
-  type Ranges,
-  subtract,
-  union,
-} from '../traffic/ranges.js';
+import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../traffic/ranges.js';
 import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../traffic/reach.js';
+import { PRIVATE } from './recorded-activity.js';
 import { list } from './words.js';
 
 export interface ImpactQuestion {
@@ -205,28 +196,27 @@ function established({ flow, family, peers }: Standing, { next, addresses }: Imp
   });
 }
 
-const PRIVATE: { readonly [family in Family]: Ranges } = {
-  v4: union(NETWORKS.private?.v4 ?? [], NETWORKS['link-local']?.v4 ?? []),
-  v6: union(NETWORKS.private?.v6 ?? [], NETWORKS['link-local']?.v6 ?? []),
-};
-
 const MOST_NAMED = 5;
 
 /** Networks and hosts by the names of the policy, private addresses as they are, strangers as a number. */
 function peersText(flows: readonly Standing[], atlas: Atlas): string {
   const named = new Set<string>();
   const strangers = new Set<string>();
-  for (const { flow, family, peers } of flows)
-    for (const { node, hosts, ranges } of atlas.name(peers, family)) {
-      if (hosts !== undefined) for (const host of hosts) named.add(host);
-      else if (node.kind === 'network') named.add(node.name);
-      else if (isEmpty(subtract(ranges, PRIVATE[family]))) named.add(flow.peer);
-      else strangers.add(flow.peer);
-    }
+  for (const { flow, family, peers } of flows) {
+    const [only, ...others] = atlas.name(peers, family);
+    // A network of which some has a name may have been meant with the rest.
+    const one = others.length === 0 ? only : undefined;
+    if (one?.hosts !== undefined) for (const host of one.hosts) named.add(host);
+    else if (one?.node.kind === 'network') named.add(one.node.name);
+    else if (isEmpty(subtract(peers, PRIVATE[family]))) named.add(flow.peer);
+    else strangers.add(flow.peer);
+  }
   const count = strangers.size;
-  const others =
-    count === 0 ? [] : [`${count} ${named.size > 0 ? 'other ' : ''}address${count === 1 ? '' : 'es'}`];
-  return list([...[...named].sort(), ...others], MOST_NAMED);
+  const kind = [...strangers].some((peer) => peer.includes('/')) ? 'network' : 'address';
+  const plural = kind === 'network' ? 'networks' : 'addresses';
+  const unnamed =
+    count === 0 ? [] : [`${count} ${named.size > 0 ? 'other ' : ''}${count === 1 ? kind : plural}`];
+  return list([...[...named].sort(), ...unnamed], MOST_NAMED);
 }
 
 /** A UDP socket there is most likely a client's (ip_local_port_range begins so). */

@@ -1,10 +1,14 @@
-/** Recorded states in a folder: `<host>.v4`, `<host>.v6`, `<host>.sets`, as the tools on the host print them. */
+/**
+ * Recorded states in a folder: `<host>.v4`, `<host>.v6`, `<host>.sets`, as the tools on the host print them, and
+ * `<host>.activity`, what it was doing then.
+ */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HostPort, HostState, Reading } from '../host/port.js';
+import type { Activity, HostPort, HostState, Reading } from '../host/port.js';
 import type { RulesText } from '../netfilter/model.js';
 import { stripVolatile } from '../netfilter/normalise.js';
 import { error } from '../problem.js';
+import { activityText, readActivityText } from './recorded-activity.js';
 
 const KINDS = ['v4', 'v6', 'sets'] as const;
 
@@ -12,8 +16,8 @@ const KINDS = ['v4', 'v6', 'sets'] as const;
 export function snapshotPort(directory: string): Pick<HostPort, 'read' | 'close'> {
   return {
     read: async ({ name }): Promise<Reading> => {
-      const [v4, v6, sets] = await Promise.all(
-        KINDS.map((kind) => readIfThere(join(directory, `${name}.${kind}`))),
+      const [v4, v6, sets, activity] = await Promise.all(
+        [...KINDS, 'activity'].map((kind) => readIfThere(join(directory, `${name}.${kind}`))),
       );
       if (v4 === undefined && v6 === undefined)
         return {
@@ -26,17 +30,29 @@ export function snapshotPort(directory: string): Pick<HostPort, 'read' | 'close'
           ),
         };
       const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '' };
-      return { status: 'read', state: recorded(name, live) };
+      const was = activity === undefined ? undefined : readActivityText(activity);
+      const state = recorded(name, live);
+      return { status: 'read', state: was === undefined ? state : { ...state, activity: was } };
     },
     close: async () => {},
   };
 }
 
 /** Writes what a host runs into a folder, without counters and dates, so that equal rules are equal files. */
-export async function saveSnapshot(directory: string, host: string, live: RulesText): Promise<void> {
+export async function saveSnapshot(
+  directory: string,
+  host: string,
+  live: RulesText,
+  activity?: Activity,
+): Promise<void> {
   await mkdir(directory, { recursive: true });
   const texts = { v4: stripVolatile(live.v4), v6: stripVolatile(live.v6), sets: live.sets };
-  await Promise.all(KINDS.map((kind) => writeFile(join(directory, `${host}.${kind}`), texts[kind])));
+  const write = (kind: string, text: string): Promise<void> =>
+    writeFile(join(directory, `${host}.${kind}`), text);
+  await Promise.all([
+    ...KINDS.map((kind) => write(kind, texts[kind])),
+    ...(activity === undefined ? [] : [write('activity', activityText(activity))]),
+  ]);
 }
 
 /** The same reader, which also records every host that it could read. */
@@ -45,7 +61,10 @@ export function recording<P extends Pick<HostPort, 'read'>>(port: P, directory: 
     ...port,
     read: async (host, options) => {
       const reading = await port.read(host, options);
-      if (reading.status === 'read') await saveSnapshot(directory, host.name, reading.state.live);
+      if (reading.status === 'read') {
+        const { live, activity } = reading.state;
+        await saveSnapshot(directory, host.name, live, activity);
+      }
       return reading;
     },
   };

@@ -151,7 +151,7 @@ describe('current peers', () => {
     const listening = [...BUSY];
     expect(impact({ flows: [flow('203.0.113.0/24', 22)], listening })).toEqual([]);
     expect(impact({ flows: [flow('198.51.100.0/24', 22)], listening })).toEqual([
-      expect.stringContaining('In use now: tcp/22 by 1 address (1 flow)'),
+      expect.stringContaining('In use now: tcp/22 by 1 network (1 flow)'),
     ]);
   });
 });

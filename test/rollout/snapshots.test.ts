@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import type { Activity } from '../../src/host/port.js';
 import type { Host } from '../../src/policy/fleet.js';
 import { planFleet } from '../../src/rollout/plan.js';
 import { recording, snapshotPort } from '../../src/rollout/snapshots.js';
@@ -37,6 +38,46 @@ test('a plan from recorded states has the same rules and digests as the one that
   // What is not recorded is not judged: the rules are, the host is not.
   const ids = recorded.hosts.flatMap(({ findings }) => findings.map(({ id }) => id));
   expect([...new Set(ids)]).toEqual(['foreign-unreached']);
+});
+
+test('what a host was doing is recorded with the networks of strangers, and told again by a plan', async () => {
+  const states = join(directory, 'busy');
+  const flow = { direction: 'in', protocol: 'tcp', port: 5432 } as const;
+  const activity: Activity = {
+    tracked: true,
+    more: false,
+    flows: [
+      { ...flow, peer: '198.51.100.7', count: 2 },
+      { ...flow, peer: '198.51.100.8', count: 1 },
+      { ...flow, peer: '2001:db8:77:1::9', count: 1 },
+      { ...flow, peer: '10.1.2.3', count: 1 },
+    ],
+    listening: [{ protocol: 'tcp', port: 5432, families: ['v4', 'v6'] }],
+  };
+  const hosts = Object.fromEntries(
+    fleet.hosts.map(({ name }) => [name, modelHost({ live: { ...EMPTY, v4: LIVE }, state: { activity } })]),
+  );
+  await planFleet(fleet, fleet.hosts, recording(modelFleet(hosts), states));
+  const text = readFileSync(join(states, 'web-1.activity'), 'utf8');
+  expect(text).not.toMatch(/198\.51\.100\.[78]|2001:db8:77:1/);
+  expect(JSON.parse(text)).toMatchObject({
+    flows: [
+      { peer: '198.51.100.0/24', count: 3 },
+      { peer: '2001:db8:77::/48', count: 1 },
+      { peer: '10.1.2.3', count: 1 },
+    ],
+  });
+  const recorded = await planFleet(fleet, fleet.hosts, snapshotPort(states));
+  const [first] = recorded.hosts;
+  expect(first?.findings.map(({ id, message }) => `${id} ${message}`)).toContainEqual(
+    expect.stringMatching(
+      /^closes-current-flows In use now: tcp\/5432 by 10\.1\.2\.3 and 2 other networks \(5 flows\)/,
+    ),
+  );
+  writeFileSync(join(states, 'web-1.activity'), '{"flows": 7}');
+  const spoilt = await planFleet(fleet, fleet.hosts, snapshotPort(states));
+  expect(spoilt.hosts[0]?.status).toBe('changed');
+  expect(spoilt.hosts[0]?.findings.map(({ id }) => id)).not.toContain('closes-current-flows');
 });
 
 test('a host that was never recorded is unreachable', async () => {

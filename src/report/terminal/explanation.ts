@@ -1,5 +1,5 @@
 /** What becomes of one packet as terminal text: the verdict, the rule, its way, and what people ask next. */
-import type { DecidingRule, Explanation, Packet } from '../../traffic/model.js';
+import type { Explanation, Packet } from '../../traffic/model.js';
 import { packetText } from '../../traffic/sentences.js';
 import { visible } from '../visible.js';
 import { placeText, ruleReason, ruleText } from '../words.js';
@@ -10,12 +10,13 @@ const COLOURS = { accept: 'green', drop: 'red', reject: 'red', unknown: 'yellow'
 
 export function explanationText(packet: Packet, answer: Explanation, options: TextOptions): string {
   const colours = paint(options);
+  const open = answer.assumptions.filter((text) => /^(?:It depends on|More than) /.test(text));
   const parts = [
-    `${colours.bold(colours[COLOURS[answer.verdict]](VERDICTS[answer.verdict]))}${by(answer.rule)}\n` +
+    `${colours.bold(colours[COLOURS[answer.verdict]](VERDICTS[answer.verdict]))}${by(answer)}\n` +
       colours.dim(`${visible(packetLine(packet))}\n`),
     way(answer, colours),
-    bullets(answer.hints ?? []),
-    colours.dim(granted(answer.assumptions)),
+    bullets([...open, ...(answer.hints ?? [])]),
+    colours.dim(granted(answer.assumptions.filter((text) => !open.includes(text)))),
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
@@ -23,10 +24,11 @@ export function explanationText(packet: Packet, answer: Explanation, options: Te
 const packetLine = (packet: Packet): string =>
   `${packet.hook}: ${packetText(packet)}, ${packet.state ?? 'NEW'}`;
 
-function by(rule: DecidingRule | null): string {
+function by({ rule, verdict }: Explanation): string {
   if (rule === null) return '.';
   const place = rule.source === undefined ? '' : ` (${placeText(rule.source)})`;
-  return visible(` by ${ruleReason(rule) ?? ruleText(rule)}${place}.`);
+  const word = verdict === 'unknown' ? ': it hangs on' : ' by';
+  return visible(`${word} ${ruleReason(rule) ?? ruleText(rule)}${place}.`);
 }
 
 /** A line for every rule that matched: where it stands, what it did, what it says. Tables that let it pass say nothing. */

@@ -5,7 +5,7 @@ import { inShard, type Shard } from '../rollout/part.js';
 import { type PlanOptions, planFleet } from '../rollout/plan.js';
 import { chooseSound, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
 
-export interface SharedPlanOptions extends PlanOptions {
+interface SharedPlanOptions extends PlanOptions {
   /** Only the hosts of this shard; the plan names those of the others. */
   readonly shard?: Shard;
 }

@@ -14,7 +14,7 @@ export interface Shard {
 }
 
 /** Waves by number, 0 being the canary; without `to`, all that follow. */
-export interface WaveRange {
+interface WaveRange {
   readonly from: number;
   readonly to?: number;
 }

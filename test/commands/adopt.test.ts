@@ -357,6 +357,24 @@ describe('what is not a rule', () => {
     ]);
   });
 
+  test('a network that other hosts name too stays as it is, however alike its set changed', async () => {
+    const files = {
+      ...FILES,
+      'policies/hosts/others.yml': `${FILES['policies/hosts/others.yml']}  db-2:
+    addresses: [192.0.2.10]
+    input:
+      - {allow: postgres, from: [office, admin], reason: Queries}
+`,
+    };
+    const more: Change = (text) =>
+      text.replace(/^(add SALLYPORT-office-4 .*\n)/m, '$1add SALLYPORT-office-4 198.51.100.9\n');
+    const adoption = await adopted({ 'web-1': { sets: more }, 'web-2': { sets: more } }, files);
+    expect(adoption.files).toEqual([]);
+    expect(of(adoption, 'web-1').left).toMatchObject([
+      { message: 'The set SALLYPORT-office-4 gained 198.51.100.9.' },
+    ]);
+  });
+
   test('the jump to the policy’s rules is put back by a deploy', async () => {
     const adoption = await adopted({ 'web-1': { v4: without('^-A INPUT') } });
     expect(adoption.files).toEqual([]);

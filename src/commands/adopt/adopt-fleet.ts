@@ -5,24 +5,18 @@
  */
 import pMap from 'p-map';
 import { compileHost } from '../../compile/compile.js';
-import { isOwned } from '../../compile/names.js';
-import type { HostPort, HostState } from '../../host/port.js';
-import { FAMILIES, type Rule, type Ruleset } from '../../netfilter/model.js';
+import type { HostPort } from '../../host/port.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
-import { lintFleet } from '../../policy/lint/lint.js';
-import { readFleet } from '../../policy/read.js';
-import { formatProblem, type Problem } from '../../problem.js';
-import type { Adoption, HostAdoption, Left, Taken } from '../../rollout/adoption.js';
+import { formatProblem } from '../../problem.js';
+import type { Adoption, HostAdoption } from '../../rollout/adoption.js';
 import { driftOf } from '../../rollout/drift.js';
 import type { Tell } from '../../rollout/events.js';
 import { placeHost } from '../../rollout/place.js';
-import { compareTraffic } from '../../traffic/compare.js';
-import type { TrafficDiff } from '../../traffic/model.js';
-import { checkHost } from '../check.js';
 import { type Asking, type Candidate, candidatesFor, entryBehind, fromRole } from './candidates.js';
-import { type Deployed, deployedOn, sinceDeploy } from './deployed.js';
-import { type Difference, differencesOf, type Sides, withDifferences } from './differences.js';
-import { applyEdits, type Edit, type Files, fileOf } from './edits.js';
+import { deployedOn, sinceDeploy } from './deployed.js';
+import { type Difference, differencesOf, type Sides } from './differences.js';
+import { applyEdits, type Files, fileOf } from './edits.js';
+import { type Held, isIdle, type Subject, trial, type Work } from './trial.js';
 import { differenceWords } from './words.js';
 
 export interface AdoptFleetOptions {
@@ -30,22 +24,6 @@ export interface AdoptFleetOptions {
   readonly date: string;
   readonly parallel?: number;
   readonly tell?: Tell;
-}
-
-/** One host that differs from its policy. */
-interface Subject {
-  readonly host: Host;
-  readonly state: HostState;
-  readonly sides: Sides;
-  readonly differences: readonly Difference[];
-  /** What the last deploy left here; absent where the host does not tell. */
-  readonly deployed: Deployed | undefined;
-  /** The keys of what the policy says by now. */
-  readonly chosen: Set<string>;
-  /** The keys of what nobody did by hand. */
-  readonly aside: Set<string>;
-  readonly taken: Taken[];
-  readonly left: Left[];
 }
 
 /** @param files the policy that the fleet was read from, by path. */
@@ -71,7 +49,7 @@ export async function adoptFleet(
   );
   const subjects = read.filter((one): one is Subject => 'sides' in one);
   for (const subject of subjects) setAside(subject);
-  const work: Work = { fleet, files, options, edits: [] };
+  const work: Work = { fleet, files, date, edits: [] };
   together(work, subjects);
   for (const subject of subjects) alone(work, subject);
   const after = applyEdits(files, work.edits);
@@ -121,6 +99,7 @@ async function look(fleet: Fleet, host: Host, port: Pick<HostPort, 'read'>): Pro
     deployed: deployedOn(host, state),
     chosen: new Set(),
     aside: new Set(),
+    strays: new Set(),
     taken: [],
     left:
       elsewhere.length > 0 && drift.live.length === 0
@@ -146,20 +125,12 @@ function setAside(subject: Subject): void {
   }
 }
 
-interface Work {
-  readonly fleet: Fleet;
-  readonly files: Files;
-  readonly options: AdoptFleetOptions;
-  /** Those that were accepted. */
-  edits: readonly Edit[];
-}
-
-const asking = ({ fleet, files, options }: Work, { host, differences }: Subject): Asking => ({
+const asking = ({ fleet, files, date }: Work, { host, differences }: Subject): Asking => ({
   fleet,
   host,
   differences,
   files,
-  date: options.date,
+  date,
 });
 
 /** What a role or a network says is of several hosts: it changes when all of them changed alike. */
@@ -181,8 +152,7 @@ function together(work: Work, subjects: readonly Subject[]): void {
     );
     if (alike.length !== concerned.length) continue;
     const held = trial(work, candidate, alike, key);
-    if (held.why === undefined)
-      for (const subject of alike) accept(subject, difference, candidate, held.note);
+    if (held.why === undefined) for (const subject of alike) accept(subject, difference, candidate, held);
   }
 }
 
@@ -213,34 +183,30 @@ function alone(work: Work, subject: Subject): void {
   for (const difference of subject.differences.toSorted((a, b) => last(a) - last(b))) {
     if (subject.chosen.has(difference.key) || subject.aside.has(difference.key)) continue;
     // What was added and means nothing needs no words; what went and meant nothing may go from the policy too.
-    const means = difference.kind === 'added' ? [idle, inPolicy] : [inPolicy, idle];
-    let why = HOPELESS[difference.kind];
-    const settled = means.some((mean) => {
-      const held = mean(work, subject, difference);
-      why = held ?? why;
-      return held === undefined;
-    });
-    if (!settled)
-      subject.left.push({ ...differenceWords(difference), why: `${why} The next deploy takes it back.` });
+    if (difference.kind === 'added' && settleIdle(subject, difference)) continue;
+    const why = inPolicy(work, subject, difference);
+    if (why === undefined || settleIdle(subject, difference)) continue;
+    subject.left.push({ ...differenceWords(difference), why: `${why} The next deploy takes it back.` });
   }
 }
 
-/** Settles what changes nothing: `undefined`, or the reason why it does not. `null` is no reason worth telling. */
-function idle(work: Work, subject: Subject, difference: Difference): string | null | undefined {
-  if (trial(work, NO_CHANGE, [subject], difference.key, true).why !== undefined) return null;
+/** Leaves what changes nothing, and says so. */
+function settleIdle(subject: Subject, difference: Difference): boolean {
+  if (!isIdle(subject, difference.key)) return false;
   subject.chosen.add(difference.key);
   const why = 'It changes the fate of no packet; the next deploy takes it back.';
   subject.left.push({ ...differenceWords(difference), why });
-  return undefined;
+  return true;
 }
 
-function inPolicy(work: Work, subject: Subject, difference: Difference): string | null | undefined {
-  let why: string | null = null;
+/** Takes it into the policy; else the reason why that cannot be. */
+function inPolicy(work: Work, subject: Subject, difference: Difference): string | undefined {
+  let why = HOPELESS[difference.kind];
   // What several hosts share was looked at before.
   const candidates = difference.kind === 'set' ? [] : candidatesFor(difference, asking(work, subject));
   const good = candidates.some((candidate) => {
     const held = trial(work, candidate, [subject], difference.key);
-    if (held.why === undefined) accept(subject, difference, candidate, held.note);
+    if (held.why === undefined) accept(subject, difference, candidate, held);
     else why = held.why;
     return held.why === undefined;
   });
@@ -257,161 +223,24 @@ const HOPELESS: { readonly [kind in Difference['kind']]: string } = {
   set: 'Other hosts use this network too, and hold it as the policy says.',
 };
 
-const NO_CHANGE: Candidate = { edits: [], how: '' };
-
 function accept(
   subject: Subject,
   difference: Difference,
   { edits, how, besides = [] }: Candidate,
-  note: string | undefined,
+  held: Held,
 ): void {
   for (const key of [difference.key, ...besides]) subject.chosen.add(key);
+  const states = (held.strays.get(subject.host.name) ?? []).filter((state) => !subject.strays.has(state));
+  for (const state of states) subject.strays.add(state);
   const [first] = edits;
   subject.taken.push({
     ...differenceWords(difference),
     how,
     file: first === undefined ? '' : fileOf(first),
-    ...(note === undefined ? {} : { note }),
+    ...(states.length === 0
+      ? {}
+      : {
+          note: `Packets of the state ${states.join(' and ')} pass by the kernel's rule alone: the policy does not let them in.`,
+        }),
   });
 }
-
-interface Held {
-  /** Why it does not hold. */
-  readonly why?: string;
-  readonly note?: string;
-}
-
-/** Tries a candidate on top of what was accepted, for every host that it is about; keeps its edits when it holds. */
-function trial(
-  work: Work,
-  { edits, besides = [] }: Candidate,
-  subjects: readonly Subject[],
-  key: string,
-  exact = false,
-): Held {
-  const all = [...work.edits, ...edits];
-  const read = readFleet(applyEdits(work.files, all), work.fleet.directory, {
-    today: work.fleet.today ?? work.options.date,
-  });
-  if (!read.ok) return { why: `The policy would not be sound: ${sentences(read.problems)}` };
-  let note: string | undefined;
-  for (const subject of subjects) {
-    const held = holds(work, read.value, subject, [key, ...besides], exact);
-    if (held.why !== undefined) return held;
-    note = held.note ?? note;
-  }
-  if (edits.length > 0) work.edits = all;
-  return note === undefined ? {} : { note };
-}
-
-const sentences = (problems: readonly Problem[]): string =>
-  problems
-    .filter(({ level }) => level === 'error')
-    .slice(0, 2)
-    .map(({ message }) => message)
-    .join(' ');
-
-function holds(work: Work, fleet: Fleet, subject: Subject, keys: readonly string[], exact: boolean): Held {
-  const { state, sides, chosen } = subject;
-  const host = fleet.hosts.find(({ name }) => name === subject.host.name);
-  if (host === undefined) return { why: 'The policy would not have this host any more.' };
-  const compiled = compileHost(fleet, host);
-  if (!compiled.ok) return { why: `The policy would not be sound: ${sentences(compiled.problems)}` };
-  const placed = placeHost(fleet, host, state, compiled.value);
-  if (!placed.ok) return { why: sentences(placed.problems) };
-  const { next, problems } = placed.value.live.owned;
-  const faults = problems.filter(({ level }) => level === 'error');
-  if (faults.length > 0) return { why: sentences(faults) };
-  const wanted = withDifferences(sides, new Set([...chosen, ...keys]));
-  const held = same(wanted, next, [...new Set([...host.addresses, ...state.facts.addresses])], exact);
-  if (held.why !== undefined || exact) return held;
-  const before = new Set(errorsOf(work.fleet, subject.host).map(({ message }) => message));
-  const fresh = errorsOf(fleet, host).filter(({ message }) => !before.has(message));
-  return fresh.length > 0 ? { why: `The policy would not pass its check: ${sentences(fresh)}` } : held;
-}
-
-const errorsOf = (fleet: Fleet, host: Host): readonly Problem[] =>
-  [...lintFleet(fleet), ...checkHost(fleet, host, []).problems].filter(({ level }) => level === 'error');
-
-/** The same rules but for their comments, or the same fate for every packet. */
-function same(wanted: Ruleset, next: Ruleset, addresses: readonly string[], exact: boolean): Held {
-  const differing = FAMILIES.flatMap((family) => differingChains(wanted, next, family));
-  const sets = setsText(wanted) === setsText(next);
-  if (differing.length === 0 && sets) return {};
-  if (differing.some((name) => !name.startsWith('filter ')))
-    return { why: 'Its place among the other rules cannot be said in the policy.' };
-  if (FAMILIES.some((family) => writings(wanted, family) !== writings(next, family)))
-    return { why: 'What is logged or marked would not be the same.' };
-  const traffic = compareTraffic(wanted, next, { addresses });
-  if (!traffic.proved)
-    return { why: `It could not be proved to mean the same: ${traffic.why ?? 'no budget left'}.` };
-  if (traffic.equal && traffic.answeredDifferently.length === 0) return {};
-  const strays = exact ? undefined : onlyStrays(traffic);
-  return strays === undefined
-    ? { why: 'In words of the policy it would not mean the same for every packet.' }
-    : {
-        note: `Packets of the state ${strays} pass by the kernel's rule alone: the policy does not let them in.`,
-      };
-}
-
-/** The states that are closed, when nothing else is, and connection tracking has no place for any of them. */
-function onlyStrays({
-  opened,
-  possiblyOpened,
-  closed,
-  possiblyClosed,
-  answeredDifferently,
-  omitted,
-}: TrafficDiff): string | undefined {
-  const states = new Set(
-    [...closed, ...possiblyClosed].flatMap(({ state }): readonly string[] =>
-      state.length === 0 ? ['NEW'] : state,
-    ),
-  );
-  const strays = [...states].every((state) => state === 'INVALID' || state === 'UNTRACKED');
-  return strays &&
-    omitted === undefined &&
-    opened.length + possiblyOpened.length + answeredDifferently.length === 0
-    ? [...states].toSorted().join(' and ')
-    : undefined;
-}
-
-const DECIDING: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN']);
-
-/** The rules of the owned chains that only write a log or a mark: no packet's fate tells of them. */
-const writings = (ruleset: Ruleset, family: 'v4' | 'v6'): string =>
-  ruleset[family]
-    .flatMap(({ chains }) => chains)
-    .filter(({ name }) => isOwned(name))
-    .flatMap(({ name, rules }) =>
-      rules
-        .filter(({ target }) => target === undefined || !(target.chain || DECIDING.has(target.name)))
-        .map((rule) => `${name} ${withoutComment(rule)}`),
-    )
-    .toSorted()
-    .join('\n');
-
-function differingChains(one: Ruleset, other: Ruleset, family: 'v4' | 'v6'): readonly string[] {
-  const [left, right] = [chainsOf(one, family), chainsOf(other, family)];
-  return [...new Set([...left.keys(), ...right.keys()])].filter((name) => left.get(name) !== right.get(name));
-}
-
-const chainsOf = (ruleset: Ruleset, family: 'v4' | 'v6'): ReadonlyMap<string, string> =>
-  new Map(
-    ruleset[family].flatMap(({ name, chains }) =>
-      chains.map((chain) => [
-        `${name} ${chain.name}`,
-        [chain.policy ?? '', ...chain.rules.map(withoutComment)].join('\n'),
-      ]),
-    ),
-  );
-
-const COMMENT = /-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) ?/;
-const withoutComment = ({ text }: Rule): string => text.replace(COMMENT, '');
-
-const setsText = ({ sets }: Ruleset): string =>
-  sets
-    .filter(({ name }) => isOwned(name))
-    .map(({ name, members }) => `${name} ${members.toSorted().join(' ')}`)
-    .toSorted()
-    .join('\n');

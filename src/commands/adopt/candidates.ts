@@ -13,6 +13,8 @@ export interface Candidate {
   readonly how: string;
   /** Other differences that the same words say. */
   readonly besides?: readonly string[];
+  /** It changes what several hosts share. */
+  readonly shared?: boolean;
 }
 
 export interface Asking {
@@ -217,6 +219,7 @@ export function fromRole({ rules }: Of<'removed'>, host: Host): Candidate | unde
   return {
     edits: [{ kind: 'remove', entry: entry.place, list: entry.list }],
     how: `The entry under \`${entry.list}:\` of the role ${entry.origin} is taken out: none of its hosts has it.`,
+    shared: true,
   };
 }
 
@@ -268,6 +271,7 @@ function members({ name, added, removed }: Of<'set'>, { fleet }: Asking): readon
     {
       edits: [{ kind: 'member', file, network, add: added, remove: removed }],
       how: `The network ${network} ${changes}.`,
+      shared: true,
     },
   ];
 }

@@ -274,16 +274,17 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
     for (const [rule, wires] of rulesOf(next[family].value)) {
       const place = placeOf({ ruleset: question.next, addresses: [] }, family, rule);
       if (place === undefined || / live v[46]$/.test(place.file)) continue;
-      for (const row of wires) {
-        if (row[1] - row[0] >= LONGEST_ROW || !isRead(row) || somethingOn(row, listening)) continue;
-        const made = note(
-          'nothing-listens',
-          `This rule lets in ${rowText(row)}, and nothing listens there now.`,
-          place,
-          'Take it out when the service is gone for good.',
-        );
-        notes.set(JSON.stringify([made.message, place]), made);
-      }
+      const idle = wires.filter(
+        (row) => row[1] - row[0] < LONGEST_ROW && isRead(row) && !somethingOn(row, listening),
+      );
+      if (idle.length === 0) continue;
+      const made = note(
+        'nothing-listens',
+        `This rule lets in ${list(idle.map(rowText), MOST_PORTS)}, and nothing listens there now.`,
+        place,
+        'Take it out when the service is gone for good.',
+      );
+      notes.set(JSON.stringify([made.message, place]), made);
     }
   return [...notes.values()];
 }

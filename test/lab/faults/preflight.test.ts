@@ -104,14 +104,14 @@ fault(
 fault(
   'C9',
   'the xtables lock is held by another program',
-  'refused or rolled back in time; the old rules stand',
+  'refused after a wait, and the holder is named as the reason; the old rules stand',
   async () => {
     const { host, client } = await scenes.host({ backend: 'legacy' });
     const before = await standOf(host);
     const change = changeTo(await client.state(host), open(81), { confirmWithinSeconds: 5 });
     const mend = await host.holdXtablesLock();
     const result = await client.port.transact(policyHost(host), change, () => {});
-    expect(result).toMatchObject({ outcome: expect.stringMatching(/refused|rolled-back/) });
+    expect(result).toMatchObject(refusedBecause('xtables lock'));
     await mend();
     await expectOld(host, before);
   },

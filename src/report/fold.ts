@@ -72,7 +72,10 @@ const ADDRESS = /\[?(?:\d+(?:\.\d+){3}|[\da-f:]*::[\da-f:]*|[\da-f]+(?::[\da-f]+
 
 /** What is the same on every host but for its name and addresses is said once, of one of them. */
 export const impersonal = (text: string, host = ''): string =>
-  (host === '' ? text : text.replaceAll(host, '…')).replace(ADDRESS, '…');
+  (host === '' ? text : text.replace(wholeWord(host), '…')).replace(ADDRESS, '…');
+
+const wholeWord = (name: string): RegExp =>
+  new RegExp(`(?<![\\w.-])${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\w-])`, 'g');
 
 /** Most severe first, then on most hosts. */
 export function findingRows(

@@ -21,6 +21,8 @@ import { writeFleet } from './fleet.js';
 import type { Row } from './report.js';
 
 const HOSTS = 1000;
+/** What a browser opens at once; every host that changes in its own way adds about 5 kB. */
+const MOST_PAGE = 8e6;
 
 export async function planBench(folder: string): Promise<readonly Row[]> {
   const [policies, states] = [join(folder, 'policies'), join(folder, 'states')];
@@ -45,6 +47,7 @@ export async function planBench(folder: string): Promise<readonly Row[]> {
   const summary = await timed('its job summary', 5, () => planMarkdown(plan, { budget: SUMMARY_BUDGET }));
   const page = await timed('its HTML report', 5, () => planPage(plan));
   check(plan, comment, summary);
+  if (page.length > MOST_PAGE) throw new Error(`The HTML report has ${page.length} characters.`);
   const file = join(folder, 'plan.html');
   writeFileSync(file, page);
   console.log(

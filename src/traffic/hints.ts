@@ -6,7 +6,7 @@ import type { Ruleset } from '../netfilter/model.js';
 import { type Walked, walkPacket } from './explain.js';
 import type { Field } from './fields.js';
 import type { DecidingRule, Explanation, Packet, TrafficOptions } from './model.js';
-import type { Predicate } from './predicate.js';
+import { leaves, type Predicate } from './predicate.js';
 import { decidedBy, type Program, type Routine, routineKey, type Step } from './program.js';
 import { has } from './ranges.js';
 import { ruleName } from './sentences.js';
@@ -43,7 +43,7 @@ function filterHints({ explanation, program, values }: Walked, packet: Packet): 
     kindOf(step) === wanted && !isRule(step, rule);
   if (verdict === 'accept') {
     const late = find(scan, start, undefined, decides('refuse')).filter(
-      (step) => step.rule.matches.length > 0,
+      (step) => leaves(step.match).length > 0,
     );
     return late
       .slice(0, 1)

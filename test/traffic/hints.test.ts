@@ -26,7 +26,7 @@ test('a rule that comes too late, in either direction', () => {
   expect(hints(input('-s 198.51.100.0/24 -j DROP', `${HTTPS} -j ACCEPT`))).toEqual([
     expect.stringContaining('Rule 2 of INPUT'),
   ]);
-  expect(hints(input(`${HTTPS} -j ACCEPT`, `${HTTPS} -s 198.51.100.0/24 -j DROP`))).toEqual([
+  expect(hints(input(`${HTTPS} -j ACCEPT`, '-s 198.51.100.0/24 -j DROP'))).toEqual([
     expect.stringMatching(/^Rule 2 of INPUT.* would refuse it, but comes later\.$/),
   ]);
 });

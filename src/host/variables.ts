@@ -24,9 +24,9 @@ export function variablesOf(host: Host, change: Change, token: string): Variable
     'saved.v4': savedAfter.v4,
     'saved.v6': savedAfter.v6,
     'saved.sets': savedAfter.sets,
-    'known.v4': owned.v4,
-    'known.v6': owned.v6,
-    'known.sets': owned.sets,
+    'known/v4': owned.v4,
+    'known/v6': owned.v6,
+    'known/sets': owned.sets,
   };
   const before = (text: string | undefined): string => (text === undefined ? 'none' : sha256(text));
   const paths = host.boot.paths;

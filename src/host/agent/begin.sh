@@ -6,7 +6,8 @@ begin() {
   trap abandon EXIT
   trap 'exit 1' HUP INT PIPE TERM
   say phase preflight
-  { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
+  # What is there was made so by an earlier run; -w is false on a file system that is read-only.
+  { [ -d "$STATE" ] && [ -w "$STATE" ]; } || { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
   missing=$(missing_tools)
   if [ -n "$missing" ]; then refuse tools-missing "$(printf '%s' "$missing" | tr '\n' ' ')"; fi
   for manager in $(managers); do
@@ -22,10 +23,12 @@ begin() {
   fi
   printf '%s\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
   answer_if_ended
-  rm -rf "$STATE"/new.* "$GONE"
+  for left in "$STATE"/new.* "$GONE"; do
+    if [ -e "$left" ]; then rm -rf "$left"; fi
+  done
   NEW=$STATE/new.$RUN
   DIR=$NEW
-  { mkdir "$NEW" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"
+  { mkdir "$NEW" "$NEW/known" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"
   find_loader
   check_saved
 
@@ -79,8 +82,8 @@ unpack() {
   put "$DIR/backward.sets" "$SP_BACKWARD_SETS" && put "$DIR/backward.v4" "$SP_BACKWARD_V4" || return 1
   put "$DIR/backward.v6" "$SP_BACKWARD_V6" && put "$DIR/backward.setsAfter" "$SP_BACKWARD_AFTER" || return 1
   put "$DIR/planned.v4" "$SP_LIVE_V4" && put "$DIR/planned.v6" "$SP_LIVE_V6" || return 1
-  put "$DIR/planned.sets" "$SP_LIVE_SETS" && put "$DIR/known.v4" "$SP_OWNED_V4" || return 1
-  put "$DIR/known.v6" "$SP_OWNED_V6" && put "$DIR/known.sets" "$SP_OWNED_SETS" || return 1
+  put "$DIR/planned.sets" "$SP_LIVE_SETS" && put "$DIR/known/v4" "$SP_OWNED_V4" || return 1
+  put "$DIR/known/v6" "$SP_OWNED_V6" && put "$DIR/known/sets" "$SP_OWNED_SETS" || return 1
   put "$DIR/saved.v4" "$SP_SAVED_V4" && put "$DIR/saved.v6" "$SP_SAVED_V6" || return 1
   put "$DIR/saved.sets" "$SP_SAVED_SETS" || return 1
   {
@@ -114,7 +117,7 @@ check_saved() {
       : >"$DIR/absent.$kind" || refuse disk-full "$STATE is full"
     fi
     if to_save "$kind" && ! cmp -s "$saved_path" "$DIR/saved.$kind"; then
-      { mkdir -p "${saved_path%/*}" && stage "$saved_path" "$DIR/saved.$kind"; } 2>/dev/null ||
+      { { [ -d "${saved_path%/*}" ] || mkdir -p "${saved_path%/*}"; } && stage "$saved_path" "$DIR/saved.$kind"; } 2>/dev/null ||
         refuse saved-unwritable "$saved_path cannot be written"
     fi
   done
@@ -168,6 +171,7 @@ detail() {
 # In a namespace of its own, on the host's own tools and kernel: the snapshot, the change, and the way back.
 rehearse() {
   DIR=$1
+  if [ ! -s "$DIR/snapshot.sets" ] && [ ! -s "$DIR/forward.sets" ]; then NO_SETS=yes; fi
   load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
   live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the rules of this host, once loaded, are others than those that were saved'
   lost=$(rule_shapes | lost_in_saving "$DIR/shapes")

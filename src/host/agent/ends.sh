@@ -5,7 +5,7 @@
 finish() {
   outcome=$1 reason=$2 ended_in=${3:-done}
   if write_last; then recorded=yes; else recorded=no; fi
-  rm -rf "$GONE"
+  if [ -e "$GONE" ]; then rm -rf "$GONE"; fi
   mv "$PENDING" "$GONE" || :
   disarm || :
   rm -rf "$GONE"

@@ -22,7 +22,7 @@ can_v6() {
   [ "$CAN_V6" = yes ]
 }
 
-save_sets() { ! has ipset || ipset save; }
+save_sets() { [ -n "$NO_SETS" ] || ! has ipset || ipset save; }
 
 # What `systemctl is-enabled` looks at, without its cost: a link that wants the unit, and no mask (a link to /dev/null).
 unit_enabled() {

@@ -110,6 +110,8 @@ ROLE=''
 DIR=''
 # Whether ip6tables works here: yes or no, once that was asked.
 CAN_V6=''
+# Not empty in a namespace that no set can have come to.
+NO_SETS=''
 ERRORS=/dev/null
 RUN=${2:-}
 case ${1:-} in

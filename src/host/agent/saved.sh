@@ -17,16 +17,16 @@ sum_of() {
   sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
 }
 
-# Kind $1 is to be written: there is a place for it, and a text or a file that is to be empty.
+# Kind $1 is to be written: there is a place for it, and a text, or a file that is to be empty and is not.
 to_save() {
   find_path "$1"
-  [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -e "$saved_path" ]; }
+  [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -s "$saved_path" ]; }
 }
 
-# Writes file $2 beside its place $1, with the mode and owner of what is there, and reads it back.
+# Writes file $2 beside its place $1, with the mode and owner of what is there.
 stage() {
   if [ -e "$1" ]; then cp -p "$1" "$1.sallyport" || return 1; fi
-  cat "$2" >"$1.sallyport" && sync_files "$1.sallyport" && cmp -s "$2" "$1.sallyport"
+  cat "$2" >"$1.sallyport"
 }
 
 unstage() {
@@ -36,8 +36,9 @@ unstage() {
 
 write_saved() {
   if [ -e "$1" ] && cmp -s "$2" "$1"; then return 0; fi
-  # What `begin` has put beside it and read back is there already.
-  { cmp -s "$2" "$1.sallyport" || stage "$1" "$2"; } && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  # What `begin` has put beside it is there already.
+  { cmp -s "$2" "$1.sallyport" || { stage "$1" "$2" && cmp -s "$2" "$1.sallyport"; }; } &&
+    sync_files "$1.sallyport" && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
@@ -96,10 +97,9 @@ keep_known_good() {
   done
   while [ "${number#0}" != "$number" ]; do number=${number#0}; done
   entry=$STATE/known-good/$(printf '%06d' $((number + 1)))
-  rm -rf "$STATE/known-good.new"
+  if [ -e "$STATE/known-good.new" ]; then rm -rf "$STATE/known-good.new"; fi
   mkdir -p "$STATE/known-good" "$STATE/known-good.new" || return 1
-  for kind in v4 v6 sets; do cp "$DIR/known.$kind" "$STATE/known-good.new/$kind" || return 1; done
-  cp "$DIR/about" "$STATE/known-good.new/about" && mv "$STATE/known-good.new" "$entry" || return 1
+  cp "$DIR"/known/* "$DIR/about" "$STATE/known-good.new" && mv "$STATE/known-good.new" "$entry" || return 1
   set -- "$STATE"/known-good/*/
   while [ $# -gt 10 ]; do
     rm -rf "$1"

@@ -2,7 +2,7 @@
 import { error, type Problem, type Result } from '../problem.js';
 import { MOST_SHARDS, type Part, readShard, readWaves } from '../rollout/part.js';
 
-export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'adopt', 'report'] as const;
+export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'adopt', 'report', 'reviewed'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export const FAIL_ON = ['error', 'warning', 'opened', 'never'] as const;

@@ -39,6 +39,7 @@ export type OutputName =
   | 'json'
   | 'html'
   | 'patch'
+  | 'reviewed-run'
   | 'comment-url';
 
 /** The commands of `commands/`, with the hosts already in their hands. */

@@ -9,6 +9,7 @@ import { plan } from './plan.js';
 import type { Context, UseCases } from './ports.js';
 import { stop } from './publish.js';
 import { report } from './report.js';
+import { reviewed } from './reviewed.js';
 import { redactAll } from './secrets.js';
 
 const NO_SECRETS =
@@ -21,6 +22,7 @@ const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<v
   drift,
   adopt,
   report,
+  reviewed,
 };
 
 /** Only a pull request may go without: elsewhere a missing key is a mistake that must be seen. */

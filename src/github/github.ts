@@ -13,6 +13,7 @@ import {
 import { driftIssue } from './drift-issue.js';
 import { attempt, type Clock, type Operation } from './faults.js';
 import type { GitHubPort } from './port.js';
+import { reviewedRun } from './reviewed.js';
 
 const OPERATIONS = {
   comment: { what: 'post the comment', permission: 'pull-requests: write' },
@@ -20,6 +21,7 @@ const OPERATIONS = {
   issue: { what: 'keep the drift issue', permission: 'issues: write' },
   fork: { what: 'find the pull request of the fork', permission: 'pull-requests: read' },
   pull: { what: 'find the merged pull request', permission: 'pull-requests: read' },
+  reviewed: { what: 'find the reviewed plan', permission: 'actions: read, pull-requests: read' },
   head: { what: 'look up the newest commit of the branch', permission: 'contents: read' },
   labels: { what: 'label the pull request', permission: 'pull-requests: write' },
   deployment: { what: 'record the deployment', permission: 'deployments: write' },
@@ -46,6 +48,7 @@ export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK):
     driftIssue: (marker, report) => run('issue', () => driftIssue(client, marker, report)),
     mergedPull: (commit) => run('pull', () => mergedPull(client, commit)),
     openPull: (repository, branch, commit) => run('fork', () => openPull(client, repository, branch, commit)),
+    reviewedRun: (commit) => run('reviewed', () => reviewedRun(client, commit)),
     branchHead: (branch) => run('head', () => branchHead(client, branch)),
     setLabels: (pull, wanted, ours) => run('labels', () => setLabels(client, pull, wanted, ours)),
     startDeployment: (environment, commit, logUrl) =>

@@ -57,6 +57,8 @@ export interface GitHubPort {
    * none, or it has moved on.
    */
   openPull(repository: string, branch: string, commit: string): Promise<Result<number | undefined>>;
+  /** The run of this repository that planned what was merged with this commit; `undefined` when none has its plan any more. */
+  reviewedRun(commit: string): Promise<Result<number | undefined>>;
   /** The commit that a branch is at now. */
   branchHead(branch: string): Promise<Result<string>>;
   /** Sets exactly these labels of ours on a pull request; others stay. */

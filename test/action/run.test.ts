@@ -223,6 +223,41 @@ describe('plan', () => {
   });
 });
 
+describe('the reviewed plan', () => {
+  const reviewed = { command: 'reviewed' };
+
+  test('its run is an output for the step that fetches it', async () => {
+    const scene = await play({ event: pushEvent, inputs: reviewed });
+    expect(called(scene, 'reviewedRun')).toEqual([SHA]);
+    expect(scene.outputs).toEqual({ 'reviewed-run': '99' });
+    expect(scene.failures).toEqual([]);
+  });
+
+  test('a push without one, and a run by hand, are told and go on', async () => {
+    const none = await play({
+      event: pushEvent,
+      inputs: reviewed,
+      github: { reviewedRun: async () => done(undefined) },
+    });
+    expect(none.outputs).toEqual({ 'reviewed-run': '' });
+    expect(none.log.join()).toContain('held to none');
+    const byHand = await play({ event: { name: 'workflow_dispatch' }, inputs: reviewed });
+    expect(byHand.outputs).toEqual({ 'reviewed-run': '' });
+    expect(byHand.calls).toEqual([]);
+  });
+
+  test('a GitHub that does not answer ends the job before a host is touched', async () => {
+    const down = warning('github-fault', 'GitHub did not let us find the reviewed plan.');
+    const scene = await play({
+      event: pushEvent,
+      inputs: reviewed,
+      github: { reviewedRun: async () => failed(down) },
+    });
+    expect(scene.failures).toHaveLength(1);
+    expect(scene.used).toEqual([]);
+  });
+});
+
 describe('deploy', () => {
   test('the result goes to the summary, the outputs, the merged pull request and the deployment', async () => {
     const scene = await play({

@@ -126,6 +126,7 @@ const githubOf = (scene: Scene, over: Partial<GitHubPort>): GitHubPort => {
     mergedPull: async () => done(7),
     branchHead: async () => done(SHA),
     openPull: async () => done(7),
+    reviewedRun: async () => done(99),
     setLabels: async () => done({ action: 'updated' }),
     startDeployment: async () => done(5),
     finishDeployment: async () => done({ action: 'updated' }),

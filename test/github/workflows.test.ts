@@ -140,6 +140,26 @@ describe('who has which key', () => {
   });
 });
 
+test.each(Object.entries(SETS))(
+  '%s: a deploy after a merge is held to the plan that was reviewed',
+  (_, workflows) => {
+    const jobs = Object.values(workflows).flatMap((text) => Object.values<Job>(parse(text).jobs));
+    const deploys = jobs
+      .flatMap(({ steps = [] }) => steps)
+      .filter(({ with: given }) => given?.command === 'deploy');
+    expect(deploys.length).toBeGreaterThan(0);
+    for (const step of deploys) expect(step.with?.plan).toMatch(/plan\.json/);
+    const looking = jobs.filter(({ steps = [] }) =>
+      steps.some(({ with: given }) => given?.command === 'reviewed'),
+    );
+    expect(looking).toHaveLength(1);
+    // The artifact has the name that the search knows, in the workflow that plans.
+    const plans = parse(workflows['.github/workflows/firewall-plan.yml'] ?? '').jobs.plan
+      .steps as readonly Step[];
+    expect(plans.at(-1)?.with?.name).toBe('firewall-plan');
+  },
+);
+
 test('the shards are as many as were asked for, in every workflow that names them', () => {
   const twelve = shardedWorkflows(12);
   const { shard } = parse(twelve['.github/workflows/firewall-plan.yml'] ?? '').jobs.shard.strategy.matrix;

@@ -216,6 +216,19 @@ describe('a rule that was added by hand', () => {
     expect(of(adoption, 'web-1').left[0]?.why).toMatch(/would not (pass its check|mean the same)/);
   });
 
+  test('that stops what stands already is left, with a packet that the policy’s words would let through', async () => {
+    const adoption = await adopted({
+      'web-1': {
+        v4: (text) =>
+          text.replace(/COMMIT\n$/, '-A SALLYPORT-OUTPUT -p tcp -m tcp --dport 25 -j DROP\nCOMMIT\n'),
+      },
+    });
+    expect(adoption.files).toEqual([]);
+    expect(of(adoption, 'web-1').left[0]?.why).toMatch(
+      /would not mean the same for every packet, such as .*25.* \(ESTABLISHED|RELATED\)\. The next deploy/,
+    );
+  });
+
   test('in a chain of the policy’s that the policy does not have is left', async () => {
     const adoption = await adopted({
       'web-1': {

@@ -3,6 +3,7 @@ import { isOwned } from '../../compile/names.js';
 import { FAMILIES, type Family, type Rule, type Ruleset } from '../../netfilter/model.js';
 import { compareTraffic } from '../../traffic/compare.js';
 import type { TrafficDiff } from '../../traffic/model.js';
+import { packetText } from '../../traffic/sentences.js';
 
 export interface Likeness {
   /** Why they are not the same. */
@@ -25,9 +26,21 @@ export function likeness(one: Ruleset, other: Ruleset, addresses: readonly strin
     return { why: `It could not be proved to mean the same: ${traffic.why ?? 'no budget left'}.` };
   if (traffic.equal && traffic.answeredDifferently.length === 0) return {};
   const strays = onlyStrays(traffic);
-  return strays === undefined
-    ? { why: 'In words of the policy it would not mean the same for every packet.' }
-    : { strays };
+  return strays === undefined ? { why: otherwise(traffic) } : { strays };
+}
+
+/** With a packet for which the two differ, what lets in before what keeps out. */
+function otherwise({
+  opened,
+  possiblyOpened,
+  closed,
+  possiblyClosed,
+  answeredDifferently,
+}: TrafficDiff): string {
+  const [first] = [...opened, ...possiblyOpened, ...closed, ...possiblyClosed, ...answeredDifferently];
+  const such =
+    first === undefined ? '' : `, such as ${packetText(first.example)} (${first.example.state ?? 'NEW'})`;
+  return `In the policy's words it would not mean the same for every packet${such}.`;
 }
 
 /** The states that are closed, when nothing else is, and connection tracking has no place for any of them. */

@@ -75,6 +75,10 @@ const peersOn = ({ value, sentOn }: Reaches[Family], family: Family, wire: bigin
     ? everyPeer(family)
     : (value.find(({ wire: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? []);
 
+/** One address, as most peers are, is looked up. */
+const meets = (ranges: Ranges, peers: Ranges): boolean =>
+  peers.some((peer) => has(ranges, peer[0]) || (peer[0] !== peer[1] && !isEmpty(intersect(ranges, [peer]))));
+
 interface Standing {
   readonly flow: CurrentFlow;
   readonly family: Family;
@@ -94,7 +98,7 @@ function flowProblems(
   const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, hook, tools));
   if (old === undefined || next === undefined) return [];
   const mayBegin = (reach: Reaches, { flow, family, peers }: Standing): boolean =>
-    !isEmpty(intersect(peersOn(reach[family], family, wireOf(flow)), peers));
+    meets(peersOn(reach[family], family, wireOf(flow)), peers);
   const refused = flows.filter((one) => !mayBegin(next, one));
   const closed = refused.filter((one) => mayBegin(old, one));
   const before = refused.filter((one) => !mayBegin(old, one));

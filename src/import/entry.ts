@@ -1,6 +1,5 @@
 /** What a rule says, as the entry of a policy file that says it. */
 import type { Family, TableName } from '../netfilter/model.js';
-import type { StateName } from '../policy/fleet.js';
 import type { Said, SaidNat, SaidRate } from './said.js';
 
 /** A rule that the policy has no words for. */
@@ -81,16 +80,11 @@ const isOfOneFamily = ({ from, to, services }: Pick<Said, 'from' | 'to' | 'servi
 
 export const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
 
-/** Connection tracking has more states, but packets of this one are there only where a rule of `raw` makes them. */
-const isTold = (state: StateName): boolean => state !== 'untracked';
-
-/** Absent where the policy means these states anyway: an allow first packets, but of ICMP every packet. */
-function stateKey({ verb, services, states }: Said): Value | undefined {
-  const everyPacket = verb !== 'allow' || services.every(isIcmp);
-  if (states === undefined) return everyPacket ? undefined : 'any';
-  const told = states.filter(isTold);
-  const first = told.length === 1 && told[0] === 'new' && !services.some(isIcmp);
-  return verb === 'allow' && first ? undefined : short(states);
+/** The policy means every packet where a rule says nothing, but first packets by an allow of what has connections. */
+function stateKey({ verb, states }: Said): Value | undefined {
+  if (states === 'usual') return undefined;
+  if (states !== undefined) return short(states);
+  return verb === 'allow' ? 'any' : undefined;
 }
 
 const DEFAULT_BURST = 5;

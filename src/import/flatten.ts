@@ -1,4 +1,5 @@
 /** The rules that a built-in chain leads through, one after the other, without the chains between them. */
+import { isOwned } from '../compile/names.js';
 import { programOfChain, programOfRule } from '../compile/programs.js';
 import { chainOf, isHook } from '../compile/tables.js';
 import type { Chain, Family, IpSet, Rule, Table } from '../netfilter/model.js';
@@ -47,10 +48,17 @@ export interface Item {
   readonly aside?: true;
 }
 
+/** A literal rule. */
 export interface Flat {
   readonly rule: Rule;
   readonly origin: Origin;
+}
+
+/** One statement behind a jump. */
+interface Piece {
+  readonly origin: Origin;
   readonly said?: Said | SaidNat;
+  readonly literal?: readonly Flat[];
 }
 
 export interface FlattenContext {
@@ -64,26 +72,18 @@ const MOST_RULES = 20_000;
 
 /** The statements of a built-in chain, in their order. */
 export function itemsOf(chain: Chain, context: FlattenContext): readonly Item[] {
-  const { family, table, sets } = context;
+  const { family, table } = context;
   return chain.rules.flatMap((rule, index): readonly Item[] => {
     const origin: Origin = { family, table: table.name, chain: chain.name, number: index + 1, rule };
     const base = { origin, top: origin, owned: isHook(rule) };
     const program = programBehind(chain.name, rule, table);
     if (program !== undefined) return [{ ...base, program }];
-    const said = saidOf(rule, chain.name, context) ?? jumpSaid(rule, chain.name, { family, table, sets });
-    const flat = flatten(rule, origin, chain, context);
-    if (typeof flat === 'string') {
-      const jump = { ...base, literal: [{ rule, origin }], stays: flat };
-      return [said === undefined ? jump : { ...jump, said }];
-    }
-    if (said !== undefined) return [{ ...base, said, literal: flat }];
+    const pieces = flatten(rule, origin, chain, context);
     // Each rule behind a jump is a statement of its own.
-    return flat.map((one) => ({
-      ...base,
-      origin: one.origin,
-      ...(one.said === undefined ? {} : { said: one.said }),
-      literal: [one],
-    }));
+    if (typeof pieces !== 'string') return pieces.map((piece) => ({ ...base, ...piece }));
+    return isOwned(rule.target?.name ?? '')
+      ? [base]
+      : [{ ...base, literal: [{ rule, origin }], stays: pieces }];
   });
 }
 
@@ -114,7 +114,7 @@ const isChanging = ({ target }: Rule): boolean =>
 
 interface Walk extends FlattenContext {
   readonly builtIn: Chain;
-  readonly found: Flat[];
+  readonly found: Piece[];
   readonly open: readonly string[];
 }
 
@@ -126,8 +126,8 @@ function flatten(
   origin: Origin,
   builtIn: Chain,
   context: FlattenContext,
-): readonly Flat[] | string {
-  const found: Flat[] = [];
+): readonly Piece[] | string {
+  const found: Piece[] = [];
   try {
     step([], rule, origin, { ...context, builtIn, found, open: [] });
     return found;
@@ -154,6 +154,11 @@ function step(
     emit(under, rule, origin, walk);
     return [under];
   }
+  const whole = statement(under, rule, origin, walk);
+  if (whole !== undefined) {
+    walk.found.push(whole);
+    return [under];
+  }
   const chain = chainOf(walk.table, target.name);
   const inner = both(under, own, walk.family);
   if (inner === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
@@ -166,6 +171,22 @@ function step(
     return [under];
   }
   return without(under, own, walk.family);
+}
+
+/** A jump that is one statement, if there is one; as literal rules where it can be. */
+function statement(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): Piece | undefined {
+  const head = under.length === 0 ? rule : conjoined(under, rule, origin, walk);
+  const said = head && jumpSaid(head, walk.builtIn.name, walk);
+  if (head === undefined || said === undefined) return undefined;
+  const chain = chainOf(walk.table, head.target?.name ?? '');
+  const inside: Walk = { ...walk, found: [] };
+  try {
+    if (chain !== undefined) enter(conditionsOf(head, walk.family), chain, inside);
+  } catch (thrown) {
+    if (thrown instanceof Unsayable) return { origin, said };
+    throw thrown;
+  }
+  return { origin, said, literal: inside.found.flatMap(({ literal = [] }) => literal) };
 }
 
 const endsHard = ({ rules }: Chain): boolean => {
@@ -194,7 +215,9 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
   }
   const many = walk.found.length - before > 1;
   if (many && under.some(counts)) throw new Unsayable('its jump counts packets, and may do so once only');
-  const changes = walk.found.slice(before).some(({ rule }) => isChanging(rule));
+  const changes = walk.found
+    .slice(before)
+    .some(({ literal = [] }) => literal.some(({ rule }) => isChanging(rule)));
   if (changes && contexts.concat([under]).some((context) => context.some(isChangeable)))
     throw new Unsayable('its jump asks for what a rule behind it changes');
 }
@@ -235,7 +258,7 @@ function emit(under: readonly Condition[], rule: Rule, origin: Origin, walk: Wal
   const flat = under.length === 0 ? rule : conjoined(under, rule, origin, walk);
   if (flat === undefined) return;
   const said = saidOf(flat, walk.builtIn.name, walk);
-  walk.found.push({ rule: flat, origin, ...(said === undefined ? {} : { said }) });
+  walk.found.push({ origin, ...(said === undefined ? {} : { said }), literal: [{ rule: flat, origin }] });
 }
 
 function conjoined(

@@ -3,7 +3,7 @@ import { BUILT_IN_CHAINS, type Family, type TableName } from '../netfilter/model
 import type { Flat, Item } from './flatten.js';
 import type { Draft } from './join.js';
 import { joinFamilies, joinNeighbours } from './join.js';
-import { afterStates, coveredBy, isEverything, type Parts, takenStates } from './packets.js';
+import { afterStates, coveredBy, inUsualStates, isEverything, type Parts, takenStates } from './packets.js';
 import type { Direction, Said, SaidLog } from './said.js';
 
 /** The statements of one built-in chain in one family. */
@@ -244,7 +244,7 @@ function draftFamily(
     if (item.said?.kind !== 'rule') return [item];
     const said = afterStates(item.said, taken);
     if (said === undefined || baseline.some((earlier) => coveredBy(said, earlier))) return [];
-    return [{ ...item, said }];
+    return [{ ...item, said: inUsualStates(said) }];
   });
   const { rules, literal: literalLines } = split(left, levels[direction]);
   return {

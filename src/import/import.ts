@@ -10,6 +10,7 @@ import { BUILT_IN_CHAINS, type Family, type IpSet, type Rule, type TableName } f
 import type { AddressSet } from '../policy/fleet.js';
 import { type Entry, entryOf, type ListName, listOf } from './entry.js';
 import { keyOfSet, namesFrom } from './names.js';
+import { afterStates, inUsualStates } from './packets.js';
 import { recognise, recogniseNat } from './recognise.js';
 import type { Said, SaidNat } from './said.js';
 
@@ -74,6 +75,4 @@ function saidInAll(
 
 /** Behind a baseline that takes standing connections and drops invalid packets, only first packets are left. */
 const inStates = (said: Said): Said =>
-  said.verb === 'allow' && (said.states === undefined || said.states.includes('new'))
-    ? { ...said, states: ['new'] }
-    : said;
+  inUsualStates(afterStates(said, ['established', 'related', 'invalid']) ?? said);

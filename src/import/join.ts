@@ -1,7 +1,8 @@
 /** Statements that can be one: neighbours that differ in one thing, and the same in both families. */
 import type { Family } from '../netfilter/model.js';
-import { isIcmp, type Line } from './entry.js';
+import type { Line } from './entry.js';
 import type { Origin } from './flatten.js';
+import { plainStates } from './packets.js';
 import type { Said, SaidNat } from './said.js';
 
 /** A line, and the rules it was. */
@@ -19,9 +20,13 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 const rest = (said: Stated, dimension: Dimension): string =>
   JSON.stringify(
     Object.entries(said)
-      .filter(([key]) => key !== dimension && key !== 'answer')
+      .filter(([key]) => key !== dimension && key !== 'answer' && key !== 'states')
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
+
+/** In the words of the policy, or as iptables asks for them. */
+const sameStates = (a: Stated, b: Stated): boolean =>
+  a.kind === 'nat' || b.kind === 'nat' || same(a.states, b.states) || same(plainStates(a), plainStates(b));
 
 /** The dimension in which two statements may be put together; `undefined` when they may not. */
 function joint(a: Stated, b: Stated): Dimension | undefined {
@@ -29,8 +34,8 @@ function joint(a: Stated, b: Stated): Dimension | undefined {
   if (a.kind === 'rule' && (a.rate ?? a.log) !== undefined && a.comment === undefined) return undefined;
   return DIMENSIONS.find((dimension) => {
     if (rest(a, dimension) !== rest(b, dimension)) return false;
-    if (dimension === 'services') return a.services.every(isIcmp) === b.services.every(isIcmp);
-    if (a.kind === 'rule' && a.except !== undefined) return false;
+    if (!sameStates(a, b)) return false;
+    if (dimension === 'services') return true;
     return a[dimension] !== undefined && b[dimension] !== undefined;
   });
 }
@@ -42,20 +47,27 @@ function services(terms: readonly string[]): readonly string[] {
     const [protocol] = term.split('/');
     return !terms.includes(protocol ?? '') || term === protocol;
   });
-  const distinct = [...new Set(kept)];
-  return distinct.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return [...new Set(kept)];
 }
 
 function joined(a: Stated, b: Stated, dimension: Dimension): Stated {
-  if (dimension === 'services') return { ...a, services: services([...a.services, ...b.services]) };
+  if (dimension === 'services') {
+    const all = services([...a.services, ...b.services]);
+    if (a.kind === 'nat' || b.kind === 'nat' || same(a.states, b.states)) return { ...a, services: all };
+    const { states, ...others } = a;
+    const plain = plainStates(a);
+    return { ...others, services: all, ...(plain === undefined ? {} : { states: plain }) };
+  }
   return { ...a, [dimension]: [...new Set([...(a[dimension] ?? []), ...(b[dimension] ?? [])])] };
 }
 
 /** A LOG right before the verdict on the same packets is that verdict's. */
 function logged(a: Said, b: Said): Said | undefined {
   if (a.verb !== 'log' || b.verb === 'log' || b.log !== undefined || b.rate !== undefined) return undefined;
-  const bare = ({ verb, log, answer, comment, kind, direction, ...packets }: Said) =>
-    Object.entries(packets).toSorted();
+  const bare = ({ verb, log, answer, comment, kind, direction, states, ...packets }: Said) => [
+    plainStates({ states, ...packets } as Said),
+    Object.entries(packets).toSorted(),
+  ];
   if (!same(bare(a), bare(b)) || (a.comment !== undefined && a.comment !== b.comment)) return undefined;
   return a.log === undefined ? undefined : { ...b, log: a.log };
 }

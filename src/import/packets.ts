@@ -20,6 +20,7 @@ export const takenStates = (parts: Parts, direction: Direction): readonly StateN
 /** The statement about what is left of its packets; `undefined` when nothing is. */
 export function afterStates(said: Said, taken: readonly StateName[]): Said | undefined {
   const { states, verb, services } = said;
+  if (states === 'usual') return said;
   if (states === undefined) {
     const onlyNew = taken.length === 3 && verb === 'allow' && !services.every(isIcmp);
     return onlyNew ? { ...said, states: ['new'] } : said;
@@ -27,6 +28,17 @@ export function afterStates(said: Said, taken: readonly StateName[]): Said | und
   const left = states.filter((state) => !taken.includes(state));
   return left.length === 0 ? undefined : { ...said, states: left };
 }
+
+/** An allow of exactly what the policy means by one says so. */
+export function inUsualStates(said: Said): Said {
+  const { verb, services, states } = said;
+  const usual = services.every(isIcmp) ? states === undefined : states?.length === 1 && states[0] === 'new';
+  return verb === 'allow' && usual ? { ...said, states: 'usual' } : said;
+}
+
+/** The states as iptables asks for them. */
+export const plainStates = ({ services, states }: Said): readonly StateName[] | undefined =>
+  states !== 'usual' ? states : services.every(isIcmp) ? undefined : ['new'];
 
 const isSubset = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): boolean =>
   b === undefined || (a?.every((one) => b.includes(one)) ?? false);
@@ -43,7 +55,7 @@ export const coveredBy = (said: Said, earlier: Said): boolean =>
       (service) =>
         earlier.services.includes(service) || (earlier.services.includes('icmp') && isIcmp(service)),
     )) &&
-  isSubset(said.states, earlier.states) &&
+  isSubset(plainStates(said), plainStates(earlier)) &&
   isSubset(said.from, earlier.from) &&
   isSubset(said.to, earlier.to) &&
   (earlier.in === undefined || earlier.in === said.in) &&

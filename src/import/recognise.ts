@@ -89,7 +89,7 @@ function coreOf(rule: Rule, context: MatchContext): Core | undefined {
   const interfaces = [rule.inInterface, rule.outInterface];
   if (interfaces.some((part) => part !== undefined && !INTERFACE.test(part.value))) return undefined;
   return {
-    services: services.toSorted(),
+    services,
     ...both[0],
     ...both[1],
     ...(rule.inInterface === undefined ? {} : { in: rule.inInterface.value }),

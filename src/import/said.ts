@@ -7,7 +7,7 @@ export interface Said {
   readonly kind: 'rule';
   readonly direction: Direction;
   readonly verb: 'allow' | 'deny' | 'reject' | 'log';
-  /** As `services.yml` writes them (`tcp/443`, `icmp/8`, `esp`), sorted; `any` stands alone. */
+  /** As `services.yml` writes them: `tcp/443`, `icmp/8`, `esp`; `any` stands alone. In the order of the rules. */
   readonly services: readonly string[];
   /** Canonical CIDR of the rule's family; absent: every address. */
   readonly from?: readonly string[];
@@ -17,8 +17,8 @@ export interface Said {
   /** Kernel names. */
   readonly in?: string;
   readonly out?: string;
-  /** Absent: packets of every state. */
-  readonly states?: readonly StateName[];
+  /** Absent: packets of every state. `usual`: those that the policy means by an allow, first packets and all ICMP. */
+  readonly states?: readonly StateName[] | 'usual';
   readonly rate?: SaidRate;
   /** For the verb `log`, and for another verb that logs as well. */
   readonly log?: SaidLog;

@@ -9,6 +9,7 @@ import { type Field, interfaceNumber, NO_MAC, NO_OWNER, protocolNumbers } from '
 import { LoopingChain } from './giving-up.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
 import type { Hook } from './model.js';
+import { callOf, numberedWays, wayKey } from './paths.js';
 import { PIPELINES, type Stage, UNTRACKED_TYPES } from './pipeline.js';
 import { all, any, field, type Predicate } from './predicate.js';
 import { type Program, type Routine, routineKey, type Step } from './program.js';
@@ -268,10 +269,7 @@ function call(
   if (path.length > 512)
     throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
   if (routine.rewrites || routine.fickle)
-    return body(scene, routine, accept, after, [
-      ...path,
-      `${step.chain}:${chain}#${ordinal(scene, step, chain)}`,
-    ]);
+    return body(scene, routine, accept, after, [...path, callOf(step, chain, ordinal(scene, step, chain))]);
   const { decisions } = scene;
   let summary = scene.summaries.get(routine);
   if (summary === undefined) {
@@ -297,7 +295,10 @@ const ordinal = (scene: Scene, step: Step, chain: string): number =>
 const namer =
   (scene: Scene, path: readonly string[]) =>
   (occurrence: Occurrence): string =>
-    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : path.join(' ')}`;
+    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : wayTo(scene, path)}`;
+
+const wayTo = ({ program, hook, stage }: Scene, path: readonly string[]): number =>
+  numberedWays(program, hook).get(wayKey(stage.table, path)) ?? 0;
 
 const BEFORE_NAT: ReadonlySet<string> = new Set(['PREROUTING', 'OUTPUT']);
 const phase = ({ table, chain }: Scene['stage']): string =>

@@ -43,7 +43,7 @@ test.each<readonly [string, object, Partial<RuleContext>?]>([
     { deny: 'postgres', except: '192.0.2.1', family: 'v4' },
   ],
   ['-m iprange --src-range 10.0.0.4-10.0.0.7 -j DROP', { deny: 'any', from: '10.0.0.4/30' }],
-  ['-p icmp -m icmp --icmp-type echo-request -j ACCEPT', { allow: 'ping', state: 'new', family: 'v4' }],
+  ['-p icmp -m icmp --icmp-type echo-request -j ACCEPT', { allow: 'ping', family: 'v4' }],
   ['-p tcp -m tcp --dport 25 -j REJECT --reject-with tcp-reset', { reject: 'smtp', family: 'v4' }],
   [
     '-i eth0 -p tcp -m tcp --dport 80 -m limit --limit 10/sec --limit-burst 20 -j ACCEPT',

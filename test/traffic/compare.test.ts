@@ -27,6 +27,23 @@ describe('what a reviewer reads', () => {
     });
   });
 
+  test('a limit is the same in a chain of another name, and another one where it is asked otherwise', () => {
+    const behind = (chain: string, jumps: readonly string[], limit = '10/min'): string =>
+      `*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:${chain} - [0:0]\n${jumps.map((jump) => `-A INPUT ${jump} -j ${chain}\n`).join('')}-A ${chain} -m limit --limit ${limit} -j ACCEPT\nCOMMIT\n`;
+    expect(between(behind('OLD', ['-p tcp', '-p udp']), behind('NEW', ['-p tcp', '-p udp'])).equal).toBe(
+      true,
+    );
+    expect(between(behind('OLD', ['-p tcp']), behind('NEW', ['-p tcp'], '20/min')).equal).toBe(false);
+    const direct = behind('NONE', []).replace(
+      'COMMIT',
+      '-A INPUT -p tcp -m limit --limit 10/min -j ACCEPT\nCOMMIT',
+    );
+    expect(
+      between(direct.replace('-A NONE -m limit --limit 10/min -j ACCEPT\n', ''), behind('NEW', ['-p tcp']))
+        .equal,
+    ).toBe(true);
+  });
+
   test('a rule in the place of another is not taken for it', () => {
     const diff = between(host(HTTPS), host(HTTPS.replace('443', '8443')));
     expect(diff.opened[0]).toMatchObject({

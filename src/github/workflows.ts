@@ -1,4 +1,5 @@
 /** The workflows that `sallyport init` writes; texts of their own, so that they can be read and checked as such. */
+import adopt from './workflows/adopt.yml';
 import deploy from './workflows/deploy.yml';
 import drift from './workflows/drift.yml';
 import fork from './workflows/fork.yml';
@@ -12,6 +13,7 @@ export type Workflows = Readonly<Record<string, string>>;
 const FOLDER = '.github/workflows';
 
 const BOTH: Workflows = {
+  [`${FOLDER}/firewall-adopt.yml`]: adopt,
   [`${FOLDER}/firewall-drift.yml`]: drift,
   [`${FOLDER}/firewall-fork.yml`]: fork,
 };

@@ -23,6 +23,7 @@ const edit = (path: string, change: (text: string) => string): (() => void) => {
 describe('init', () => {
   test('writes a policy that checks, and the workflows', async () => {
     expect(readdirSync(join(directory, '.github/workflows')).toSorted()).toEqual([
+      'firewall-adopt.yml',
       'firewall-deploy.yml',
       'firewall-drift.yml',
       'firewall-fork.yml',

@@ -1,0 +1,3 @@
+import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
+var FIRST=["version","commit","digest","host","status","outcome","hosts"],rank=key=>{let index=FIRST.indexOf(key);return index===-1?FIRST.length:index},jsonText=value=>`${JSON.stringify(value,stable,2)}
+`;function stable(_,value){return typeof value!="object"||value===null||Array.isArray(value)?value:Object.fromEntries(Object.entries(value).sort(([a],[b])=>rank(a)-rank(b)||(a<b?-1:a>b?1:0)))}export{jsonText};

@@ -28,6 +28,8 @@ export interface Fleet {
   /** Address sets of this many entries and more, in one family, become ipsets. */
   readonly setsFrom: number;
   readonly acceptances: readonly Acceptance[];
+  /** Plans leave flows and listening ports of hosts alone. */
+  readonly quiet?: true;
   /** The day for which expiry was decided, `YYYY-MM-DD`; absent: this day, UTC. */
   readonly today?: string;
   /** What the policy defines by name; `used` when something refers to it. */

@@ -135,6 +135,7 @@ function resolveFleet(files: PolicyFiles, setting: Setting): Fleet | undefined {
     hosts,
     setsFrom: file.sets_from ?? 64,
     acceptances: allAcceptances(files),
+    ...(file.plan?.activity === false ? { quiet: true } : {}),
     today,
     definitions: [
       ...definitionsOf('network', files.networks, addresses.used),

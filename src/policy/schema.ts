@@ -183,6 +183,13 @@ export const fleetFile = z.strictObject({
     .optional()
     .meta({ description: 'Networks of so many entries become ipsets. Default: 64.' }),
   baseline: baseline.optional(),
+  plan: z
+    .strictObject({
+      activity: z.boolean().optional().meta({
+        description: 'Whether a plan reads the flows and listening ports of hosts. Default: true.',
+      }),
+    })
+    .optional(),
   rollout: rollout.optional(),
   boot: boot.optional(),
   guards: z.array(guard).optional().meta({ description: 'What must hold for every packet.' }),

@@ -30,7 +30,7 @@ export async function planFleet(
   port: Pick<HostPort, 'read'>,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const assessed = await assessFleet(fleet, hosts, port, { activity: true, ...options });
+  const assessed = await assessFleet(fleet, hosts, port, { activity: fleet.quiet === undefined, ...options });
   return {
     ...planOf(
       assessed.map(({ plan }) => plan),

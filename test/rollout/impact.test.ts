@@ -4,8 +4,11 @@ import type { Activity, CurrentFlow, Listener } from '../../src/host/port.js';
 import type { Host } from '../../src/policy/fleet.js';
 import { formatProblem } from '../../src/problem.js';
 import { impactOf } from '../../src/rollout/impact.js';
+import { planFleet } from '../../src/rollout/plan.js';
 import { fleetOf, hostsOf, TIERS } from '../map/fleet.js';
 import { host as hostRules, ruleset, table } from '../traffic/rules.js';
+import { fleetOf as policyOf } from './fleet.js';
+import { modelFleet, modelHost } from './model-host.js';
 
 const OPEN = ruleset({ v4: table('filter', []), v6: table('filter', []) });
 const ADDRESSES = ['192.0.2.1', '2001:db8::1'];
@@ -207,4 +210,21 @@ describe('rules', () => {
 test('a host whose rules lead in a circle says nothing of its flows', () => {
   const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
   expect(impact({ flows: [flow('10.20.30.7', 5432)], listening: [...BUSY, on(8080)] }, {}, loop)).toEqual([]);
+});
+
+test('a plan asks hosts what they are doing, unless the policy wants none of it', async () => {
+  const asked: unknown[] = [];
+  const state = { activity: { tracked: true, more: false, flows: [], listening: [on(8080)] } };
+  const planOf = async (more: string) => {
+    const fleet = policyOf({ more });
+    const port = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost({ state })])));
+    const read: typeof port.read = (host, options) => {
+      asked.push(options?.activity);
+      return port.read(host, options);
+    };
+    const [first] = (await planFleet(fleet, fleet.hosts.slice(0, 1), { read })).hosts;
+    return first?.findings.some(({ id }) => id === 'listens-for-nobody-now');
+  };
+  expect([await planOf(''), await planOf('plan: {activity: false}\n')]).toEqual([true, false]);
+  expect(asked).toEqual([true, false]);
 });

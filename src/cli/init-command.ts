@@ -18,7 +18,7 @@ export function defineInit(program: Command, act: Act, io: Io): void {
     .command('init')
     .summary('write a policy to start from, and the workflows')
     .description(
-      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift) into a repository.\nA file that is there already is left as it is.',
+      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift,\nadopt) into a repository. A file that is there already is left as it is.',
     )
     .argument('[dir]', 'the repository', '.')
     .option('-p, --policies <dir>', 'the folder for the policy, in the repository', 'policies')

@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Lab, Ran } from '../../../src/lab/lab.js';
 import { node24 } from '../../action/node24.js';
+import { left } from '../../action/step.js';
+import { scan } from '../../secrets.js';
 import type { Program } from './scene.js';
 
 export interface Ended extends Ran {
@@ -16,6 +18,8 @@ export const stepIn =
   async (event: string, more: Readonly<Record<string, string>> = {}): Promise<Ended> => {
     const { command, options, output } = prepareStep(lab, program, event, more);
     const ran = await lab.run(...command, options);
+    const { stdout, stderr } = ran;
+    scan([readFileSync(lab.identity, 'utf8')], { stdout, stderr, ...left(options.env.RUNNER_TEMP) });
     return { ...ran, output: readFileSync(output, 'utf8') };
   };
 

@@ -50,12 +50,27 @@ function own(fleet: Fleet, host: Host, state: HostState, placed: PlacedHost): re
   return [
     ...takenForAnother(fleet, host, state),
     ...(state.notes ?? []),
+    ...managers(host, state),
     ...pending(host, state),
     ...ipv6(host, state),
     ...runner(fleet, host, state),
     ...saved(host, state, placed),
     ...boot(host, state),
   ];
+}
+
+/** The fault of a host, not of the policy: it alone is refused. */
+export const OTHER_MANAGER = 'other-manager';
+
+function managers(host: Host, { facts }: HostState): readonly Problem[] {
+  return (facts.managers ?? []).map((manager) =>
+    error(
+      OTHER_MANAGER,
+      `${manager} is active on ${host.name} and would write over the same chains.`,
+      undefined,
+      'Switch it off on the host, once its rules are in the policy: until then a deploy refuses this host.',
+    ),
+  );
 }
 
 function pending(host: Host, { record }: HostState): readonly Problem[] {

@@ -3,6 +3,7 @@ import type { Phase } from '../host/port.js';
 import type { Assessed, Ready } from './assess.js';
 import { isSettled } from './change.js';
 import { differences } from './differences.js';
+import { OTHER_MANAGER } from './findings.js';
 import type { HostPlan, Plan, PlanChange, StateDiff } from './model.js';
 import type { Placed } from './place.js';
 import { changeSince } from './states.js';
@@ -33,6 +34,8 @@ export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
     const reason = unlikeReviewed(plan, reviewed, changed);
     if (reason !== undefined) return { ...refused(reason), changed };
   }
+  const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
+  if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
   if (isSettled(ready)) return { kind: 'unchanged' };
   const { saved } = ready.placed;
   // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
@@ -51,7 +54,7 @@ function policyFault({ lockout, findings }: HostPlan): string | undefined {
     const [first = '', ...more] = lockout.reasons;
     return `${what}. ${first}${more.length === 0 ? '' : ` And ${more.length} more of the kind.`}`.trim();
   }
-  const errors = findings.filter(({ level }) => level === 'error');
+  const errors = findings.filter(({ id, level }) => level === 'error' && id !== OTHER_MANAGER);
   return errors.length === 0 ? undefined : errors.map(({ message }) => message).join(' ');
 }
 

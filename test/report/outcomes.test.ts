@@ -45,3 +45,14 @@ describe('hosts that are not as they were reviewed', () => {
       expect(text).toContain('Nothing was changed: the canary web-1 is refused.');
   });
 });
+
+test('what a confirmed host has to add is told as well', () => {
+  const reason = 'nothing loads the rules at boot: netfilter-persistent is not enabled';
+  const one: Outcomes = {
+    version: 1,
+    commit: null,
+    hosts: [{ host: 'web-1', outcome: 'confirmed', wave: 0, phase: 'done', reason, seconds: 2 }],
+  };
+  expect(outcomesText(one, { colour: false })).toContain(`2.0 s  ${reason}\n`);
+  expect(outcomesMarkdown(one)).toContain(`| 2.0 s | ${reason} |`);
+});

@@ -312,6 +312,41 @@ describe('before anything is changed', () => {
   });
 });
 
+describe('a host with another manager of the same chains', () => {
+  const managed = (port: ModelFleet): void => {
+    const host = port.hosts.get('web-4');
+    if (host === undefined) throw new Error('web-4');
+    host.facts = { managers: ['ufw'] };
+  };
+
+  test('has a plan that says so as an error', async () => {
+    const { fleet, port } = scene();
+    managed(port);
+    const plan = await planFleet(fleet, fleet.hosts, port);
+    expect(plan.hosts[3]?.findings).toContainEqual(
+      expect.objectContaining({
+        id: 'other-manager',
+        level: 'error',
+        message: 'ufw is active on web-4 and would write over the same chains.',
+      }),
+    );
+  });
+
+  test('is refused, and the policy is not to blame for it', async () => {
+    const { port, deploy } = scene({ rollout: 'max_failures: 1' });
+    managed(port);
+    const outcomes = await deploy();
+    expect(short(outcomes)).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 refused',
+    ]);
+    expect(outcomes.hosts[3]?.reason).toContain('Switch it off on the host');
+    expect(touched(port)).not.toContain('web-4');
+  });
+});
+
 describe('bound to a reviewed plan', () => {
   test('a host that changed since is refused, and is said to be', async () => {
     const { fleet, port, deploy } = scene({ rollout: 'max_failures: 1' });

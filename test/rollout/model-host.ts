@@ -38,6 +38,7 @@ export interface ModelHost {
   saved: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
   known: KnownGood[];
   state: Partial<Omit<HostState, 'live' | 'saved'>>;
+  facts?: Partial<HostState['facts']>;
   /** What happens to it during a soak. */
   meanwhile?: (model: ModelHost) => void;
 }
@@ -175,6 +176,7 @@ function stateOf(host: Host, model: ModelHost, knownGood: number | undefined): H
       systemd: true,
       ipv6: true,
       timeUtc: '2027-01-01T00:00:00Z',
+      ...model.facts,
     },
     record: { history },
     ...model.state,

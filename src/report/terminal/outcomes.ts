@@ -1,6 +1,6 @@
 /** What became of every host of a rollout, and what each host says of itself, as terminal text. */
 import type { Reading } from '../../host/port.js';
-import type { Outcomes } from '../../rollout/model.js';
+import type { Outcome, Outcomes } from '../../rollout/model.js';
 import {
   NEXT,
   NOT_KEPT,
@@ -36,7 +36,7 @@ export function outcomesText(outcomes: Outcomes, options: TextOptions): string {
     host.outcome,
     waveText(host.wave),
     secondsText(host.seconds),
-    host.reason === '' ? '' : `${host.phase}: ${visible(host.reason)}`,
+    reasonText(host),
   ]);
   const table = columns(rows, (row, column) => {
     const outcome = outcomes.hosts[row]?.outcome;
@@ -64,6 +64,10 @@ function changesText({ hosts, since, next }: Unreviewed, colours: Paint): string
     half(NEXT, next || NOTHING),
   ].join('');
 }
+
+/** What a host that is done adds to its outcome stands for itself. */
+const reasonText = ({ phase, reason }: Outcome): string =>
+  reason === '' || phase === 'done' ? visible(reason) : `${phase}: ${visible(reason)}`;
 
 const plain = (text: string): string => text;
 

@@ -2,11 +2,13 @@
  * Benchmarks over real hosts in namespaces: reading and deploying twenty, against what people use today on the same
  * hosts in the same run. Ansible is taken when it is installed (`apt-get install ansible-core`).
  */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type Host, type Lab, openLab } from '../src/lab/lab.js';
-import { CLI, median } from './measure.js';
+import { openMeter } from './cpu.js';
+import { CLI, median, TELL_PEAK } from './measure.js';
 import type { Row } from './report.js';
 
 const HOSTS = 20;
@@ -16,14 +18,71 @@ export async function hostBench(): Promise<readonly Row[]> {
   const lab = await openLab({ base: { packages: ['python3'] } });
   try {
     const hosts: Host[] = [];
-    for (let index = 0; index < HOSTS; index++)
-      hosts.push(await lab.light({ name: `host-${index}`, user: { name: 'deploy', sudo: 'nopasswd' } }));
+    for (let index = 0; index < HOSTS; index++) hosts.push(await lab.light({ name: `host-${index}` }));
     const policies = join(lab.directory, 'policies');
-    writePolicy(policies, lab, hosts, 9100);
+    writePolicy(policies, lab, hosts, { port: 9100 });
     return [...(await reading(lab, policies, hosts)), ...(await deploying(lab, policies, hosts))];
   } finally {
     await lab.close();
   }
+}
+
+/** How time and the program's memory grow with the fleet. */
+const SIZES = [20, 50, 100, 200];
+/** Proportional: 200 hosts take no more than ten times what 20 take, and a third for whatever else is at work. */
+const PROPORTION = (SIZES.at(-1) ?? 1) / (SIZES[0] ?? 1) + 3;
+
+/** Deploys to ever more hosts of one lab: each time a first deploy for the new ones and a change for the others. */
+export async function scaleBench(): Promise<readonly Row[]> {
+  const lab = await openLab();
+  try {
+    const hosts: Host[] = [];
+    const policies = join(lab.directory, 'policies');
+    const rows: Row[] = [];
+    for (const [index, size] of SIZES.entries()) {
+      while (hosts.length < size) hosts.push(await lab.light({ name: `host-${hosts.length}` }));
+      writePolicy(policies, lab, hosts, { port: 9200 + index });
+      const { seconds, megabytes } = await measured(lab, sallyport(lab, 'deploy', policies));
+      const [first] = rows;
+      const ratio =
+        first === undefined || size !== SIZES.at(-1)
+          ? {}
+          : { ratio: { to: `${SIZES[0]} hosts`, value: seconds / first.seconds, limit: PROPORTION } };
+      rows.push({ name: `deploy, ${size} hosts`, seconds, megabytes, limit: { megabytes: 600 }, ...ratio });
+    }
+    return rows;
+  } finally {
+    await lab.close();
+  }
+}
+
+/** Wall time and the peak memory of the program; the exit status must be 0: every host confirmed. */
+async function measured(
+  lab: Lab,
+  args: readonly string[],
+): Promise<{ readonly seconds: number; readonly megabytes: number }> {
+  const started = process.hrtime.bigint();
+  const child = lab.spawn(process.execPath, ['--import', TELL_PEAK, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  const [peak, stderr] = await Promise.all([text(child.stdio[3]), text(child.stderr), ended(child)]);
+  if (child.exitCode !== 0) throw new Error(`deploy ended with ${child.exitCode}: ${stderr.slice(-2000)}`);
+  return {
+    seconds: Number(process.hrtime.bigint() - started) / 1e9,
+    megabytes: Number(peak) / 1024,
+  };
+}
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', () => resolve());
+  });
+
+async function text(stream: unknown): Promise<string> {
+  let all = '';
+  if (stream instanceof Readable) for await (const chunk of stream) all += chunk;
+  return all;
 }
 
 async function reading(lab: Lab, policies: string, hosts: readonly Host[]): Promise<readonly Row[]> {
@@ -51,27 +110,45 @@ async function reading(lab: Lab, policies: string, hosts: readonly Host[]): Prom
 }
 
 async function deploying(lab: Lab, policies: string, hosts: readonly Host[]): Promise<readonly Row[]> {
-  const ours: number[] = [];
+  const restore = spawnSync('ansible-playbook', ['--version']).status === 0 ? ansible(lab, hosts) : undefined;
+  const [ours, theirs]: [Cost[], Cost[]] = [[], []];
+  // In turn, and each finds what the other one left: whatever else the machine does falls on both.
   for (let run = 0; run < 3; run++) {
-    writePolicy(policies, lab, hosts, 9101 + run);
-    ours.push(await timed(lab, process.execPath, sallyport(lab, 'deploy', policies), [0]));
+    writePolicy(policies, lab, hosts, { port: 9101 + run });
+    ours.push(await costOf(() => timed(lab, process.execPath, sallyport(lab, 'deploy', policies), [0])));
+    if (restore !== undefined) theirs.push(await costOf(() => restore(run)));
   }
-  const deploy = median(ours, (seconds) => seconds);
-  const theirs = await ansible(lab, hosts);
-  if (theirs === undefined) return [{ name: `deploy, ${HOSTS} hosts in one wave`, seconds: deploy }];
+  const deploy = middle(ours);
+  const name = `deploy, ${hosts.length} hosts in one wave`;
+  if (restore === undefined) return [{ name, ...deploy }];
+  const reference = middle(theirs);
+  const ratio = { to: 'Ansible', value: deploy.seconds / reference.seconds, limit: 0.25 };
   return [
-    { name: `Ansible copy, restore, reset, ping`, seconds: theirs },
-    {
-      name: `deploy, ${HOSTS} hosts in one wave`,
-      seconds: deploy,
-      ratio: { to: 'Ansible', value: deploy / theirs, limit: 0.25 },
-    },
+    { name: 'Ansible copy, restore, reset, ping', ...reference },
+    { name, ...deploy, ratio },
   ];
 }
 
+/** Wall and processor time, the hosts' own included. */
+interface Cost {
+  readonly seconds: number;
+  readonly processor?: number;
+}
+
+const meter = openMeter();
+
+async function costOf(work: () => Promise<number>): Promise<Cost> {
+  const before = meter?.seconds();
+  const seconds = await work();
+  return meter === undefined || before === undefined
+    ? { seconds }
+    : { seconds, processor: meter.seconds() - before };
+}
+
+const middle = (costs: readonly Cost[]): Cost => median(costs, ({ seconds }) => seconds);
+
 /** Copies a rules file, restores it, resets the connection and pings: what careful people do by hand. */
-async function ansible(lab: Lab, hosts: readonly Host[]): Promise<number | undefined> {
-  if (spawnSync('ansible-playbook', ['--version']).status !== 0) return undefined;
+function ansible(lab: Lab, hosts: readonly Host[]): (run: number) => Promise<number> {
   const folder = join(lab.directory, 'ansible');
   mkdirSync(folder);
   writeFileSync(
@@ -85,7 +162,7 @@ async function ansible(lab: Lab, hosts: readonly Host[]): Promise<number | undef
   );
   writeFileSync(
     join(folder, 'ansible.cfg'),
-    `[defaults]\nforks = ${HOSTS}\nprivate_key_file = ${lab.identity}\n[ssh_connection]\nssh_args = -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=${lab.knownHosts}\ncontrol_path_dir = ${folder}/cp\n`,
+    `[defaults]\nforks = ${hosts.length}\nprivate_key_file = ${lab.identity}\n[ssh_connection]\nssh_args = -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=${lab.knownHosts}\ncontrol_path_dir = ${folder}/cp\n`,
   );
   writeFileSync(
     join(folder, 'play.yml'),
@@ -100,21 +177,16 @@ async function ansible(lab: Lab, hosts: readonly Host[]): Promise<number | undef
       '',
     ].join('\n'),
   );
-  const times: number[] = [];
-  for (let run = 0; run < 3; run++) {
+  return (run) => {
     writeFileSync(
       join(folder, 'rules.v4'),
       `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport ${9000 + run} -j ACCEPT\nCOMMIT\n`,
     );
-    times.push(
-      await timed(lab, 'ansible-playbook', ['-i', 'inventory', 'play.yml'], [0], {
-        cwd: folder,
-        env: { ...process.env, ANSIBLE_CONFIG: join(folder, 'ansible.cfg') },
-      }),
-    );
-  }
-  // A deploy of ours must find its own rules again, or it would be a first activation.
-  return median(times, (seconds) => seconds);
+    return timed(lab, 'ansible-playbook', ['-i', 'inventory', 'play.yml'], [0], {
+      cwd: folder,
+      env: { ...process.env, ANSIBLE_CONFIG: join(folder, 'ansible.cfg') },
+    });
+  };
 }
 
 async function timed(
@@ -143,7 +215,12 @@ const sallyport = (lab: Lab, command: 'plan' | 'deploy', policies: string): read
 const sshOptions = (lab: Lab): string =>
   `-i ${lab.identity} -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=${lab.knownHosts} -F /dev/null`;
 
-function writePolicy(folder: string, lab: Lab, hosts: readonly Host[], port: number): void {
+function writePolicy(
+  folder: string,
+  lab: Lab,
+  hosts: readonly Host[],
+  { port }: { readonly port: number },
+): void {
   mkdirSync(join(folder, 'hosts'), { recursive: true });
   mkdirSync(join(folder, 'roles'), { recursive: true });
   const write = (path: string, lines: readonly string[]): void =>

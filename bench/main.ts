@@ -1,9 +1,9 @@
-/** `npm run bench [start|text|plan|hosts]`: figures and ratios of one run. Exit status 1 when one misses its limit. */
+/** `npm run bench [start|text|plan|hosts|scale]`: figures and ratios of one run. Exit status 1 when one misses its limit. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostBench } from './hosts.js';
+import { hostBench, scaleBench } from './hosts.js';
 import { CLI, measure, ROOT } from './measure.js';
 import { planBench } from './plan.js';
 import { kept, line, type Row } from './report.js';
@@ -34,6 +34,7 @@ const BENCHES: { readonly [name: string]: (folder: string) => Promise<readonly R
   text: textBench,
   plan: planBench,
   hosts: hostBench,
+  scale: scaleBench,
 };
 
 const wanted = process.argv.slice(2);

@@ -13,7 +13,7 @@ export interface Measured {
 }
 
 /** The process tells its own peak on descriptor 3 as it ends. */
-const TELL_PEAK = `data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))`;
+export const TELL_PEAK = `data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))`;
 
 /** Runs `node dist/cli.js …` once; its output goes nowhere. */
 export function once(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Measured> {

@@ -2,6 +2,8 @@
 export interface Row {
   readonly name: string;
   readonly seconds: number;
+  /** Seconds of all processors together, where they were counted. */
+  readonly processor?: number;
   /** Peak of the process; absent where several processes work together. */
   readonly megabytes?: number;
   readonly limit?: { readonly seconds?: number; readonly megabytes?: number };
@@ -15,10 +17,11 @@ export const kept = ({ seconds, megabytes = 0, limit = {}, ratio }: Row): boolea
   (ratio === undefined || ratio.value <= ratio.limit);
 
 export function line(row: Row): string {
-  const { name, seconds, megabytes, limit, ratio } = row;
+  const { name, seconds, processor, megabytes, limit, ratio } = row;
   const parts = [
     name.padEnd(36),
     `${seconds.toFixed(2)} s`.padStart(9),
+    processor === undefined ? '' : `  (${processor.toFixed(2)} s of processor)`,
     (megabytes === undefined ? '' : `${megabytes.toFixed(0)} MB`).padStart(8),
     ratio === undefined ? '' : `  ${ratio.value.toFixed(2)} × ${ratio.to} (at most ${ratio.limit})`,
     limit?.seconds === undefined ? '' : `  at most ${limit.seconds} s`,

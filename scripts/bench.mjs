@@ -1,4 +1,4 @@
-/** Bundles `bench/main.ts` and runs it; words on the command line choose benchmarks: start, text, plan, hosts. */
+/** Bundles `bench/main.ts` and runs it; words on the command line choose benchmarks: start, text, plan, hosts, scale. */
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

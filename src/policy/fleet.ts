@@ -137,7 +137,7 @@ export interface RolloutSettings {
   readonly maxFailures: { readonly count: number } | { readonly percent: number };
   readonly confirmWithinSeconds: number;
   readonly onFailure: 'keep' | 'rollback';
-  /** The rate of logged drops may grow by this factor during the soak; more stops the rollout. */
+  /** During the soak the rate of packets that no rule names may grow by this factor, and ten; more stops the rollout. */
   readonly maxDropGrowth: number;
 }
 

@@ -119,11 +119,10 @@ const rollout = z.strictObject({
     .optional()
     .meta({ description: 'How long a host waits for the confirmation, such as 60s (the default).' }),
   on_failure: z.enum(['keep', 'rollback']).optional().meta({ description: 'Default: keep.' }),
-  max_drop_growth: z
-    .number()
-    .min(1)
-    .optional()
-    .meta({ description: 'By which factor logged drops may grow. Default: 5.' }),
+  max_drop_growth: z.number().min(1).optional().meta({
+    description:
+      'How many times as many packets that no rule names a host may drop during the soak. Ten more never count. Default: 5.',
+  }),
 });
 
 const acceptance = z.strictObject({

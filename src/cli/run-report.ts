@@ -1,6 +1,6 @@
 /** What `report` does. */
 import { report as merge, type Report } from '../commands/report.js';
-import { hasErrors } from '../problem.js';
+import { error, hasErrors, ProblemError } from '../problem.js';
 import { DONE, FAILED, type Io, told } from './io.js';
 import type { OutputOptions } from './options.js';
 import { mustNotGo, PLAN_REPORTS, report, reportOutcomes } from './run-hosts.js';
@@ -14,7 +14,17 @@ export async function runReport(paths: readonly string[], options: OutputOptions
 }
 
 async function write(made: Report, options: OutputOptions, io: Io): Promise<number> {
-  if (made.kind === 'outcomes') return reportOutcomes(io, options, made.value);
+  if (made.kind === 'outcomes') {
+    if (options.format === 'html') throw new ProblemError([NO_PAGE]);
+    return reportOutcomes(io, options, made.value);
+  }
   await report(io, options, made.value, PLAN_REPORTS);
   return mustNotGo(made.value) ? FAILED : DONE;
 }
+
+const NO_PAGE = error(
+  'no-page',
+  'There is no page of what a deploy did, only of a plan.',
+  undefined,
+  'Choose text, markdown or json.',
+);

@@ -34,16 +34,29 @@ unstage() {
   rm -f ${BOOT_V4:+"$BOOT_V4.sallyport"} ${BOOT_V6:+"$BOOT_V6.sallyport"} ${BOOT_SETS:+"$BOOT_SETS.sallyport"} 2>/dev/null || :
 }
 
-write_saved() {
-  if [ -e "$1" ] && cmp -s "$2" "$1"; then return 0; fi
+# Text $2 on its way to place $1: beside it and on disk (unless it is in it already), then in it, then in it on disk.
+bring_beside() {
+  if [ -e "$1" ] && cmp -s "$2" "$1"; then
+    [ ! -e "$1.sallyport" ] || rm -f "$1.sallyport"
+    return
+  fi
   # What `begin` has put beside it is there already.
-  { cmp -s "$2" "$1.sallyport" || { stage "$1" "$2" && cmp -s "$2" "$1.sallyport"; }; } &&
-    sync_files "$1.sallyport" && mv -f "$1.sallyport" "$1" && sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  { cmp -s "$2" "$1.sallyport" || { stage "$1" "$2" && cmp -s "$2" "$1.sallyport"; }; } && sync_files "$1.sallyport"
+}
+put_in_place() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
+see_in_place() {
+  sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
+write_saved() {
+  bring_beside "$1" "$2" || return 1
+  [ ! -e "$1.sallyport" ] || { put_in_place "$1" && see_in_place "$1" "$2"; }
+}
+
 # Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
-# rules are written.
+# rules are written. The files of both families take their places one right after the other, when all that takes time is
+# done: between them is the one moment in which a power cut boots new rules of one family beside old ones of the other.
 persist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
@@ -53,9 +66,12 @@ persist() {
       old=0 "$DIR/saved.sets" old=1 "$DIR/old.sets" >"$DIR/union.sets" || return 1
     write_saved "$BOOT_SETS" "$DIR/union.sets" || return 1
   fi
-  for kind in v4 v6 sets; do
-    if to_save "$kind"; then write_saved "$saved_path" "$DIR/saved.$kind" || return 1; fi
+  for step in bring_beside put_in_place see_in_place; do
+    for kind in v4 v6; do
+      if to_save "$kind"; then "$step" "$saved_path" "$DIR/saved.$kind" || return 1; fi
+    done
   done
+  if to_save sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
   if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
     enable_loader
     find_loader

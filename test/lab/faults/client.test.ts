@@ -4,7 +4,7 @@ import type { Phase } from '../../../src/host/port.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
 import { changeTo, lockedOut, open, type Wanted } from '../host/change.js';
-import { type Client, clientOf, leftovers, policyHost } from '../host/hosts.js';
+import { type Client, clientOf, diallingClient, leftovers, policyHost } from '../host/hosts.js';
 import { expectOld, fault, oldOrNew, standOf, watch } from './faults.js';
 import { bundleClient, killedAt } from './program.js';
 
@@ -61,25 +61,19 @@ fault(
       PHASES.map(async (phase) => {
         const host = hostAt(phase);
         const before = await standOf(host);
-        let dials = 0;
         let answered = false;
-        const cut = clientOf(lab, {
-          connect: (address, port) => {
-            dials++;
-            return lab.connect(address, port);
-          },
-        });
+        const { client: cut, dials } = diallingClient(lab);
         watch({ lab, host, client: cut });
         const { result } = await cut.deploy(host, wantedIn(phase, 9443), {
           change: { confirmWithinSeconds: 5 },
           onPhase: async (begun) => {
             if (begun === 'done') answered = true;
             if (begun !== phase) return;
-            const [mend, earlier] = [await host.cutWire(), dials];
+            const [mend, earlier] = [await host.cutWire(), dials.length];
             await until(
               `${phase}: the host is alone, and the client tries anew`,
               async () =>
-                (answered || dials > earlier) && (await leftovers(host)) === '' ? true : undefined,
+                (answered || dials.length > earlier) && (await leftovers(host)) === '' ? true : undefined,
               60,
             );
             await mend();

@@ -7,7 +7,7 @@ import type { Check, Fleet, Host } from '../../../src/policy/fleet.js';
 import { loadFleet } from '../../../src/policy/load.js';
 import { deployFleet } from '../../../src/rollout/deploy.js';
 import { lockedOut, lockedOutOfV6, open } from '../host/change.js';
-import { clientOf, policyHost, quiet } from '../host/hosts.js';
+import { clientOf, diallingClient, policyHost, quiet } from '../host/hosts.js';
 import { writePolicy } from '../main-job/scene.js';
 import { openssh } from '../openssh.js';
 import {
@@ -69,21 +69,15 @@ fault(
   'tried again inside the window, and confirmed',
   async () => {
     const { host } = await scenes.host();
-    let dials = 0;
-    const counting = clientOf(scenes.lab, {
-      connect: (address, port) => {
-        dials++;
-        return scenes.lab.connect(address, port);
-      },
-    });
+    const { client: counting, dials } = diallingClient(scenes.lab);
     watch({ lab: scenes.lab, host, client: counting });
     const { result } = await counting.deploy(host, open(81), {
       change: { confirmWithinSeconds: 20 },
       onPhase: async (phase) => {
         if (phase !== 'arm') return;
-        const [mend, before] = [await host.blockNewSsh(), dials];
+        const [mend, before] = [await host.blockNewSsh(), dials.length];
         // Over each family, one that stays without an answer, and the next one.
-        await until('A second try', async () => (dials >= before + 3 ? true : undefined), 15);
+        await until('A second try', async () => (dials.length >= before + 3 ? true : undefined), 15);
         await mend();
       },
     });
@@ -125,13 +119,7 @@ fault(
   async () => {
     const { host } = await scenes.host();
     const before = await standOf(host);
-    const dials: string[] = [];
-    const counting = clientOf(scenes.lab, {
-      connect: (address, port) => {
-        dials.push(address);
-        return scenes.lab.connect(address, port);
-      },
-    });
+    const { client: counting, dials } = diallingClient(scenes.lab);
     watch({ lab: scenes.lab, host, client: counting });
     let earlier = 0;
     const { result } = await counting.deploy(host, lockedOut, {

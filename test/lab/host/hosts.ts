@@ -110,6 +110,16 @@ export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
   };
 }
 
+/** A client, and every address that it has dialled so far. */
+export function diallingClient(lab: Lab): { readonly client: Client; readonly dials: readonly string[] } {
+  const dials: string[] = [];
+  const connect: HostOptions['connect'] = (address, port) => {
+    dials.push(address);
+    return lab.connect(address, port);
+  };
+  return { client: clientOf(lab, { connect }), dials };
+}
+
 /** Whatever still runs, waits or lies about of a transaction; empty when nothing does. */
 export const leftovers = (host: LabHost): Promise<string> =>
   host.must(`cd /var/lib/sallyport 2>/dev/null || exit 0

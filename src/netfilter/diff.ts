@@ -90,14 +90,14 @@ function headChanges(pair: ChainPair): {
   return { added: [], removed: after === undefined ? [change(`-N ${name}`)] : [] };
 }
 
-interface Matched {
+export interface Matched {
   readonly added: readonly Rule[];
   readonly removed: readonly Rule[];
   readonly moved: readonly Rule[];
 }
 
 /** Pairs the n-th of equal rules with the n-th; what is paired but out of the longest common order has moved. */
-function matchRules(before: readonly Rule[], after: readonly Rule[]): Matched {
+export function matchRules(before: readonly Rule[], after: readonly Rule[]): Matched {
   const places = new Map<string, number[]>();
   for (const [index, rule] of before.entries()) {
     const known = places.get(rule.text);

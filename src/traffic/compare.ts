@@ -5,6 +5,7 @@ import { type Decision, type Decisions, verdictsOnly, withRules } from './decisi
 import { evaluate, OWN_QUESTIONS, TRACKED, where } from './evaluate.js';
 import { tryProof } from './giving-up.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from './model.js';
+import { narrowedPair } from './narrow.js';
 import { HOOKS, PIPELINES } from './pipeline.js';
 import { compileProgram, type Program, routineKey } from './program.js';
 import { readBoxes } from './readout.js';
@@ -72,11 +73,8 @@ function compareFamily(
   rows: Rows,
 ): number {
   const { nodes } = options.budget ?? DEFAULT_BUDGET;
-  const addresses = options.addresses ?? [];
-  const programs = [before, after].map((ruleset) => compileProgram(ruleset, family, addresses));
-  const [old, next] = programs as [Program, Program];
-  const milliseconds = Math.max(0, deadline - performance.now());
-  const space = createSpace(family, programs, OWN_QUESTIONS, { nodes, milliseconds });
+  const budget = { nodes, milliseconds: Math.max(0, deadline - performance.now()) };
+  const scene = sceneOf(before, after, family, options.addresses ?? [], budget);
   // Rows of a family are complete or not there: a budget may end in the middle.
   const found: Rows = {
     opened: [],
@@ -85,13 +83,34 @@ function compareFamily(
     possiblyClosed: [],
     answeredDifferently: [],
   };
-  const sets = sameSets(before, after);
-  const omitted = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook)).reduce(
-    (sum, hook) => sum + compareHook({ space, before: old, after: next, hook, rows: found }),
-    0,
-  );
+  const omitted = scene.hooks.reduce((sum, hook) => sum + compareHook({ ...scene, hook, rows: found }), 0);
   for (const kind of KINDS) rows[kind].push(...found[kind]);
   return omitted;
+}
+
+interface Both {
+  readonly space: Space;
+  readonly before: Program;
+  readonly after: Program;
+  /** Those in which something may differ. */
+  readonly hooks: readonly Hook[];
+}
+
+/** Both programs, as much of them as can matter, in one space. */
+function sceneOf(
+  before: Ruleset,
+  after: Ruleset,
+  family: Family,
+  addresses: readonly string[],
+  budget: Budget,
+): Both {
+  const sets = sameSets(before, after);
+  const whole = [before, after].map((ruleset) => compileProgram(ruleset, family, addresses));
+  const [old, next] = whole as [Program, Program];
+  const hooks = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook));
+  const programs = sets && hooks.length > 0 ? narrowedPair(old, next) : ([old, next] as const);
+  const space = createSpace(family, hooks.length > 0 ? programs : [], OWN_QUESTIONS, budget);
+  return { space, before: programs[0], after: programs[1], hooks };
 }
 
 const sameSets = (before: Ruleset, after: Ruleset): boolean =>
@@ -139,14 +158,9 @@ export function differingHooks(
   for (const family of FAMILIES)
     tryProof(
       () => {
-        const programs = [before, after].map((one) => compileProgram(one, family, options.addresses ?? []));
-        const [old, next] = programs as [Program, Program];
         const left = { nodes, milliseconds: Math.max(0, deadline - performance.now()) };
-        const space = createSpace(family, programs, OWN_QUESTIONS, left);
-        const sets = sameSets(before, after);
-        for (const hook of HOOKS)
-          if (!(sets && sameHook(old, next, hook)) && differences({ space, before: old, after: next, hook }))
-            hooks.add(hook);
+        const scene = sceneOf(before, after, family, options.addresses ?? [], left);
+        for (const hook of scene.hooks) if (differences({ ...scene, hook })) hooks.add(hook);
       },
       () => {
         proved = false;

@@ -1,17 +1,38 @@
-/** A program without the rules that none of the packets in question can match: a proof about SSH needs few of many. */
+/**
+ * Programs without the rules that none of the packets in question can match: a proof about SSH needs few of many, and so
+ * does the difference that one rule makes.
+ */
+import { matchRules } from '../netfilter/diff.js';
+import type { Rule } from '../netfilter/model.js';
 import type { Field } from './fields.js';
 import type { Predicate } from './predicate.js';
-import type { Program } from './program.js';
+import type { Program, Routine, Step } from './program.js';
 import { one, type Ranges, union } from './ranges.js';
 
 /** What is known of every packet of a question, field by field. */
 export type Scope = ReadonlyMap<Field, Ranges>;
 
 /** @param questions the only packets that the program will be asked about, as they arrive. */
-export function narrowed(program: Program, questions: readonly Predicate[]): Program {
-  // A packet that a rule changes may match what it would not have matched on arrival.
-  if ([...program.routines.values()].some((routine) => routine.rewrites)) return program;
-  const scopes = questions.map(scopeOf);
+export const narrowed = (program: Program, questions: readonly Predicate[]): Program =>
+  isPlain(program) ? only(program, questions.map(scopeOf)) : program;
+
+/**
+ * Two programs for what they do differently: a packet that no rule matches which differs passes the same rules in both.
+ * The same sets must stand behind both.
+ */
+export function narrowedPair(before: Program, after: Program): readonly [Program, Program] {
+  if (!isPlain(before) || !isPlain(after) || before.unsteady !== after.unsteady) return [before, after];
+  const matches = differing(before, after);
+  const scopes = matches?.map(scopeOf);
+  if (scopes === undefined || scopes.some((scope) => scope.size === 0)) return [before, after];
+  return [only(before, scopes), only(after, scopes)];
+}
+
+/** A packet that a rule changes may match what it would not have matched on arrival. */
+const isPlain = (program: Program): boolean =>
+  [...program.routines.values()].every((routine) => !routine.rewrites);
+
+function only(program: Program, scopes: readonly Scope[]): Program {
   const routines = [...program.routines].map(
     ([key, routine]) =>
       [
@@ -24,6 +45,26 @@ export function narrowed(program: Program, questions: readonly Predicate[]): Pro
   );
   return { ...program, routines: new Map(routines) };
 }
+
+/** What the rules ask that were added, removed or moved; `undefined` where a policy differs. */
+function differing(before: Program, after: Program): readonly Predicate[] | undefined {
+  const found: Predicate[] = [];
+  for (const key of new Set([...before.routines.keys(), ...after.routines.keys()])) {
+    const [old, next] = [before.routines.get(key), after.routines.get(key)];
+    if (policyOf(old) !== policyOf(next)) return undefined;
+    const [left, right] = [old?.steps ?? [], next?.steps ?? []];
+    const { added, removed, moved } = matchRules(left.map(ruleOf), right.map(ruleOf));
+    const changed = new Set([...added, ...removed, ...moved]);
+    if (changed.size > 0)
+      for (const { rule, match } of [...left, ...right]) if (changed.has(rule)) found.push(match);
+  }
+  return found;
+}
+
+/** A built-in chain that is not there accepts; so does a user chain give everything back. */
+const policyOf = (routine: Routine | undefined): 'ACCEPT' | 'DROP' => routine?.policy ?? 'ACCEPT';
+
+const ruleOf = ({ rule }: Step): Rule => rule;
 
 /** The kernel itself may leave a packet out of connection tracking, see pipeline.ts. */
 const UNTRACKED = one(4n);

@@ -38,6 +38,8 @@ export interface Program {
   readonly addresses: readonly bigint[];
   /** Fields that some rule asks for. */
   readonly asks: ReadonlySet<Field>;
+  /** Some rule alters packets, so that an unmodelled match may answer differently before and after it. */
+  readonly unsteady: boolean;
 }
 
 export const routineKey = (table: TableName, chain: string): string => `${table} ${chain}`;
@@ -89,7 +91,7 @@ function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[
       ),
     ),
   );
-  return { family, routines, addresses: own, asks };
+  return { family, routines, addresses: own, asks, unsteady };
 }
 
 function changingSets(rules: readonly Rule[]): ReadonlySet<string> {

@@ -65,7 +65,7 @@ const maps: fc.Arbitrary<FleetMap> = fc
   });
 
 /** Labels hold letters, numbers and harmless signs; everything else is an entity code or one of our own tags. */
-const LABEL = String.raw`"(?:[\p{L}\p{N} .,/:()…−±+-]|#\d+;|<br>|</?small>)*"`;
+const LABEL = String.raw`"(?:[\p{L}\p{N} .,/:()…−±+-]|#\d+;|<br>|</?small>)+"`;
 const GRAMMAR: readonly RegExp[] = [
   /^flowchart LR$/u,
   new RegExp(String.raw`^ {2}n\d+(?:\[${LABEL}\]|\(\[${LABEL}\]\)|\{\{${LABEL}\}\}):::\w+$`, 'u'),

@@ -92,6 +92,8 @@ function arrowLabel({ services, change }: Arrow): string {
  */
 function label(text: string): string {
   const shown = visible(text);
+  // Mermaid has no empty labels.
+  if (shown.trim() === '') return '#160;';
   const cut = shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
   return cut
     .replace(/[^\p{L}\p{N} .,/:()…-]/gu, (character) => `#${character.codePointAt(0)};`)

@@ -69,6 +69,8 @@ export interface FlattenContext {
 
 /** More than this is no ruleset that anyone wants to read, or a chain that doubles with every rule. */
 const MOST_RULES = 20_000;
+/** Chains behind chains. */
+const MOST_DEEP = 64;
 
 /** The statements of a built-in chain, in their order. */
 export function itemsOf(chain: Chain, context: FlattenContext): readonly Item[] {
@@ -198,6 +200,7 @@ const endsHard = ({ rules }: Chain): boolean => {
 
 function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
   if (walk.open.includes(chain.name)) throw new Unsayable('its chains lead back to themselves');
+  if (walk.open.length > MOST_DEEP) throw new Unsayable('its chains lead too deep');
   const before = walk.found.length;
   let contexts: readonly (readonly Condition[])[] = [under];
   for (const [index, rule] of chain.rules.entries()) {

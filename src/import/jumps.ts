@@ -23,8 +23,12 @@ function returned({ text, target }: Rule): readonly [flag: string, network: stri
     : undefined;
 }
 
+/** Jumps behind jumps that may still be one statement; chains may lead back to themselves. */
+const MOST_DEEP = 3;
+
 /** `undefined` when the chain is more than one statement. */
-export function jumpSaid(rule: Rule, builtIn: string, context: JumpContext): Said | undefined {
+export function jumpSaid(rule: Rule, builtIn: string, context: JumpContext, depth = 0): Said | undefined {
+  if (depth > MOST_DEEP) return undefined;
   const { family, table, sets } = context;
   const { target } = rule;
   if (table.name !== 'filter' || !target?.chain || target.goto || programOfChain(target.name) !== undefined)
@@ -40,10 +44,11 @@ export function jumpSaid(rule: Rule, builtIn: string, context: JumpContext): Sai
   if (returns.length > 0 && (head.except !== undefined || head.rate !== undefined)) return undefined;
   const except = returns.map(([, network]) => network ?? '');
   const whole = except.length === 0 ? head : { ...head, except };
-  return bodySaid(whole, rule, chain.rules.slice(first), builtIn, { ...context, chain: chain.name });
+  return bodySaid(whole, rule, chain.rules.slice(first), builtIn, { ...context, chain: chain.name, depth });
 }
 
 interface Body extends JumpContext {
+  readonly depth: number;
   readonly chain: string;
 }
 
@@ -73,7 +78,7 @@ function bodySaid(
   const inside = (rule: Rule): Said | undefined =>
     recognise(rule, builtIn, { family, sets }, `${family} ${chain}`);
   if (second === undefined && first.target?.chain) {
-    const inner = jumpSaid(first, builtIn, { family, table, sets });
+    const inner = jumpSaid(first, builtIn, { family, table, sets }, context.depth + 1);
     return inner === undefined || inner.except !== undefined ? undefined : together(head, inner, inner.log);
   }
   const log = first.target?.name === 'LOG' ? first : undefined;

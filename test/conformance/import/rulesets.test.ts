@@ -1,0 +1,99 @@
+/** Rulesets that nobody wrote for this project, those of programs, and random ones: imported and proved, or refused by name. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { STATES } from '../../compile/foreign.js';
+import { ids, importOf, said } from '../../import/import.js';
+import { generateRules, generateSets } from '../kernel/generate.js';
+import { chance } from '../kernel/random.js';
+import { RULES, TEXTS } from '../netfilter/corpus.js';
+
+const FOLDER =
+  process.env.SALLYPORT_RULESETS ?? join(import.meta.dirname, '../../../../shared/data/rulesets');
+const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.v4')) : [];
+
+/** What no policy says, and why. */
+const REFUSED: Readonly<Record<string, readonly string[]>> = {
+  // SSH is let in on one interface alone, and no rule tells from where.
+  'serverfault-765855.v4': ['import-no-admin'],
+  // The bans of fail2ban stand behind the rule that accepts, where they ban nobody; ours would come after them.
+  'serverfault-766198.v4': ['import-differs'],
+  // Nobody gets in by SSH.
+  'serverfault-795234.v4': ['import-no-admin'],
+};
+
+const ADMIN = ['203.0.113.0/24', '2001:db8:a::/48'];
+
+describe('real rulesets', () => {
+  test(`there are ${files.length} files beside the repository`, () => {
+    if (files.length === 0) console.info(`no real rulesets at ${FOLDER}: nothing to import`);
+  });
+
+  test.each(files)('%s', async (name) => {
+    const result = await importOf({ v4: readFileSync(join(FOLDER, name), 'utf8') });
+    const refused = REFUSED[name];
+    if (refused !== undefined) {
+      expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: refused });
+      return;
+    }
+    expect({ ok: result.ok, said: said(result) }).toEqual({ ok: true, said: [] });
+  });
+
+  test.each(['serverfault-765855.v4', 'serverfault-795234.v4'].filter((name) => files.includes(name)))(
+    '%s would lock its administrators out, whoever they are',
+    async (name) => {
+      const result = await importOf({ v4: readFileSync(join(FOLDER, name), 'utf8') }, ['203.0.113.0/24']);
+      expect(result.ok).toBe(false);
+      expect(said(result).join('\n')).toMatch(/SSH|lock/);
+    },
+  );
+});
+
+describe('rules of programs', () => {
+  test.each(STATES)('%s', async (_, text) => {
+    const result = await importOf({ v4: text }, ['203.0.113.0/24']);
+    expect(ids(result).filter((id) => !id.startsWith('import-') && !id.startsWith('lockout'))).toEqual([]);
+  });
+});
+
+describe('nothing throws, and what is imported is proved', () => {
+  const open = (rules: readonly string[]): string =>
+    `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:USERCHAIN - [0:0]\n${rules.map((rule) => `-A FORWARD ${rule}\n`).join('')}COMMIT\n`;
+
+  test.each(['v4', 'v6'] as const)(
+    'every hand-written rule of %s',
+    async (family) => {
+      const found = new Map<string, number>();
+      for (const rule of RULES[family]) {
+        const result = await importOf({ [family]: open([rule]) }, ADMIN);
+        const key = result.ok ? 'imported' : ids(result).join(' ');
+        found.set(key, (found.get(key) ?? 0) + 1);
+      }
+      console.info(`${family}: ${JSON.stringify([...found])}`);
+      expect(found.get('imported') ?? 0).toBeGreaterThan(0);
+    },
+    600_000,
+  );
+
+  test('whole texts', async () => {
+    for (const text of TEXTS) {
+      const result = await importOf({ v4: text, v6: text }, ADMIN);
+      expect(result.ok || result.problems.length > 0).toBe(true);
+    }
+  }, 600_000);
+
+  test('random rulesets', async () => {
+    const outcomes = new Map<string, number>();
+    for (let seed = 1; seed <= 25; seed++) {
+      const by = chance(seed);
+      for (const family of ['v4', 'v6'] as const) {
+        const sets = generateSets(by, family);
+        const result = await importOf({ [family]: generateRules(by, family), sets }, ADMIN);
+        const key = result.ok ? 'imported' : ids(result).join(' ');
+        outcomes.set(key, (outcomes.get(key) ?? 0) + 1);
+      }
+    }
+    console.info(JSON.stringify([...outcomes]));
+    expect([...outcomes.keys()].filter((key) => /unexpected/.test(key))).toEqual([]);
+  }, 600_000);
+});

@@ -80,6 +80,7 @@ function read(text: string): Read {
 }
 
 function edited(text: string, edits: readonly Edit[]): string {
+  if (text.includes('\r\n')) return edited(text.replaceAll('\r\n', '\n'), edits).replaceAll('\n', '\r\n');
   const reading = read(text);
   const asWritten = reading.document.toString(styleOf(text));
   // Every place is looked up before anything moves.
@@ -93,6 +94,7 @@ function styleOf(text: string) {
   const count = (form: RegExp): number => text.match(form)?.length ?? 0;
   return {
     lineWidth: 0,
+    indent: /^( +)[^\s#]/m.exec(text)?.[1]?.length ?? 2,
     indentSeq: !/^( *)[\w-]+:[^\n]*\n\1- /m.test(text),
     flowCollectionPadding: count(/[[{] /g) > count(/[[{][^\s\]}]/g),
   };
@@ -107,11 +109,18 @@ function spliced(text: string, before: string, after: string): string {
   const lines = before.split('\n');
   const [own, made] = [changesOf(before, text), changesOf(before, after)];
   const kept = own.filter((one) => !made.some((other) => overlap(one, other)));
-  return [...kept, ...made]
+  const mended = [...kept, ...made]
     .toSorted((a, b) => b.start - a.start)
     .reduce((all, { start, end, to }) => all.toSpliced(start, end - start, ...to), lines)
     .join('\n');
+  // Where lines of both do not fit together, all are the printer's.
+  return meaningOf(mended) === meaningOf(after) ? mended : after;
 }
+
+const meaningOf = (text: string): string => {
+  const document = parseDocument(text);
+  return document.errors.length > 0 ? '' : JSON.stringify(document.toJSON());
+};
 
 /** Lines from `start` up to `end` become others. */
 interface LineChange {

@@ -27,7 +27,7 @@ interface Form {
 }
 
 /** Each way in which a secret may come out: as it is, line by line, in Base64 at any offset, as part of a URL, as hex. */
-export function formsOf(secret: string): readonly Form[] {
+function formsOf(secret: string): readonly Form[] {
   const lines = secret
     .split(/\r?\n/)
     .map((line) => line.trim())

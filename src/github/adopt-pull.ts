@@ -5,7 +5,7 @@ import { carries, sameText, withMarker } from './marker.js';
 import type { AdoptionPull, Marker, Posted } from './port.js';
 
 /** Of one fleet: another one in the same repository has another. */
-export const adoptBranch = (environment: string): string =>
+const adoptBranch = (environment: string): string =>
   environment === ''
     ? 'sallyport/adopt-drift'
     : `sallyport/adopt-drift-${environment.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;

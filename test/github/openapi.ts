@@ -10,7 +10,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 const VERSION = '23.0.2';
 
 /** All that is ever asked of GitHub: what a token must be allowed to do follows from these. */
-export const OPERATIONS = [
+const OPERATIONS = [
   'GET /user',
   'GET /repos/{owner}/{repo}/branches/{branch}',
   // Before the next one, whose ref may have slashes in it.

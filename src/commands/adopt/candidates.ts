@@ -276,5 +276,5 @@ function members({ name, added, removed }: Of<'set'>, { fleet }: Asking): readon
   ];
 }
 
-export const networkOf = (fleet: Fleet, set: string): string | undefined =>
+const networkOf = (fleet: Fleet, set: string): string | undefined =>
   [...fleet.networks.keys()].find((network) => FAMILIES.some((family) => setName(network, family) === set));

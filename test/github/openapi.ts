@@ -12,6 +12,8 @@ const VERSION = '23.0.2';
 /** All that is ever asked of GitHub: what a token must be allowed to do follows from these. */
 const OPERATIONS = [
   'GET /user',
+  'GET /repos/{owner}/{repo}/actions/runs',
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts',
   'GET /repos/{owner}/{repo}/branches/{branch}',
   // Before the next one, whose ref may have slashes in it.
   'GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls',

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { openGitHub } from '../../src/github/github.js';
+import { githubDescription } from './openapi.js';
 
 const REPOSITORY = 'example/fleet';
 const [MERGE, HEAD] = ['a'.repeat(40), 'b'.repeat(40)];
@@ -15,6 +16,8 @@ interface Run {
   readonly artifacts: readonly { readonly name: string; readonly expired: boolean }[];
 }
 
+/** Requests that are not as GitHub describes them. */
+const violations: string[] = [];
 let server: Server;
 let runs: readonly Run[];
 let pulls: readonly object[];
@@ -43,12 +46,17 @@ function answer(url: URL): unknown {
 
 beforeAll(async () => {
   server = createServer((request, response) => {
+    const { method = '', url: path = '' } = request;
+    violations.push(...githubDescription().request({ method, path, body: undefined }));
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(answer(new URL(request.url ?? '', 'http://x'))));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  expect(violations).toEqual([]);
+});
 beforeEach(() => {
   runs = [planned];
   pulls = [{ number: 3, merged_at: '2027-01-01', merge_commit_sha: MERGE, head: { sha: HEAD } }];

@@ -2,7 +2,7 @@
  * The whole story, on twenty real hosts of which one is off: a policy is begun, reviewed, merged and rolled out; someone
  * changes a host by hand; that is found, taken into the policy, reviewed and merged; and the fleet is clean.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
@@ -107,14 +107,14 @@ const green = (ended: Ended) =>
   });
 
 /** What the runner does for these events: the commit that the event is about, the policy of that commit, the inputs. */
-async function onPush(): Promise<Ended> {
+async function onPush(inputs: Readonly<Record<string, string>> = {}): Promise<Ended> {
   const commit = await repository.head('main');
   return step({
     event: 'push',
     commit,
     files: await repository.files(commit, 'policies'),
     payload: payloads.push(),
-    inputs: { ...withKey(), deployment: 'true' },
+    inputs: { ...withKey(), deployment: 'true', ...inputs },
   });
 }
 
@@ -264,7 +264,10 @@ test('adopt opens a pull request; its plan opens nothing; merged and deployed th
   green(planned);
   expect(planned.outputs).toMatchObject({ opened: '0', 'possibly-opened': '0' });
   await repository.merge(number);
-  green(await onPush());
+  // As the workflow does: the deploy is held to the plan that was reviewed.
+  const plan = join(lab.directory, 'plan.json');
+  writeFileSync(plan, planned.files.json ?? '');
+  green(await onPush({ plan }));
   expect((await commentsOn(number)).at(-1)).toContain('confirmed');
 
   const clean = await onSchedule();

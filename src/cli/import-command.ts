@@ -64,33 +64,53 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
     ...(await Promise.all(options.file.map((file) => hostFile(file, io)))),
     ...(options.state === undefined ? [] : await stateFiles(options.state, targets, io)),
   ];
+  const overNetwork = targets.filter((target) => !files.some(({ name }) => name === target.name));
+  const knownHosts = options.knownHosts ?? join(io.env.HOME ?? '', '.ssh/known_hosts');
+  const pinned =
+    overNetwork.length === 0 ? '' : await pinnedKeys(overNetwork, await readText(io, knownHosts));
   const imported = told(
     io,
     await importHosts(
       {
+        ...(pinned === '' ? {} : { knownHosts: KNOWN_HOSTS }),
         targets,
         files,
         user: targets.find(({ user }) => user !== undefined)?.user ?? (io.env.USER || 'root'),
         ...(options.admin.length === 0 ? {} : { admin: options.admin }),
         ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
       },
-      overSsh(io, {
-        ...options,
-        knownHosts: options.knownHosts ?? join(io.env.HOME ?? '', '.ssh/known_hosts'),
-      }),
+      overSsh(io, { ...options, knownHosts }),
     ),
   );
   if (imported === undefined) return FAILED;
-  const standing = await standingFiles(options.out, imported.value.files);
+  const written = new Map([
+    ...imported.value.files,
+    ...(pinned === '' ? [] : [[KNOWN_HOSTS, pinned] as const]),
+  ]);
+  const standing = await standingFiles(options.out, written);
   complain(io, standing);
   if (standing.length > 0) return FAILED;
-  for (const [path, text] of imported.value.files) {
+  for (const [path, text] of written) {
     const file = join(options.out, path);
     await writeText(file, text);
     io.stdout.write(`${file}\n`);
   }
-  report(io, imported.value, options.out);
+  report(io, imported.value, written.size, options.out);
   return DONE;
+}
+
+const KNOWN_HOSTS = 'known_hosts';
+
+/** The keys that these hosts are known by, for a file of the policy's own. */
+async function pinnedKeys(targets: readonly Target[], text: string): Promise<string> {
+  const { parseKnownHosts, pinsFor } = await import('../host/known-hosts.js');
+  const known = parseKnownHosts([text]);
+  return targets
+    .flatMap(({ address, port }) => {
+      const name = port === 22 ? address : `[${address}]:${port}`;
+      return pinsFor(known, [address], port).keys.map(({ type, key }) => `${name} ${type} ${key}\n`);
+    })
+    .join('');
 }
 
 async function hostFile(text: string, io: Io): Promise<HostFile> {
@@ -135,14 +155,14 @@ async function stateFiles(
   );
 }
 
-function report(io: Io, { hosts, ownership, admin, files }: Imported, out: string): void {
+function report(io: Io, { hosts, ownership, admin }: Imported, files: number, out: string): void {
   complain(
     io,
     hosts.flatMap(({ notes }): readonly Problem[] => notes),
   );
   const lines = hosts.map(hostLine);
   io.stderr.write(
-    `\n${lines.join('\n')}\n\nWrote ${count(files.size, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
+    `\n${lines.join('\n')}\n\nWrote ${count(files, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
   );
 }
 

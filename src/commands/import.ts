@@ -38,6 +38,8 @@ export interface ImportQuestion {
   readonly targets: readonly Target[];
   readonly files: readonly HostFile[];
   readonly admin?: readonly string[];
+  /** What the policy calls the file with the host keys. */
+  readonly knownHosts?: string;
   /** Who logs in where nobody is named. */
   readonly user: string;
   readonly parallel?: number;
@@ -78,6 +80,7 @@ export async function importHosts(
     {
       today: question.today ?? new Date().toISOString().slice(0, 10),
       check: findings,
+      ...(question.knownHosts === undefined ? {} : { knownHosts: question.knownHosts }),
       ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
     },
   );

@@ -22,7 +22,7 @@ export function adoptionMarkdown(adoption: Adoption, options: AdoptionMarkdownOp
   const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, left: () => '' });
   const sections: readonly Section[] = [
     fixed(
-      `## Firewall drift into the policy${where}\n\n**${prose(adoptionVerdict(adoption))}.**\n\n${ABOUT}\n\n`,
+      `## Firewall drift into the policy${where}\n\n**${prose(adoptionVerdict(adoption))}.**\n\n${adoption.files.length === 0 ? '' : `${ABOUT}\n\n`}`,
     ),
     {
       head: '',

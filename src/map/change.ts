@@ -2,8 +2,9 @@
 import type { FleetMap, MapEdge, MapNode } from './model.js';
 
 /**
- * @param before marked with what the later survey has not (`removed`), @param after with what the earlier one had not.
  * What has one name in both and is more or less than it was is `changed`.
+ * @param before with `removed` where the later hosts let it through no more.
+ * @param after with `added` where the earlier hosts did not.
  */
 export function joinMaps(before: FleetMap, after: FleetMap): FleetMap {
   const earlier = new Map(before.edges.map((edge) => [keyOf(edge), edge]));

@@ -211,13 +211,22 @@ function flowsOf(
   ];
 }
 
-/** Nothing changes on a host of which the other survey could not tell. */
-function otherWires({ family, named, wires }: Found, other: Shared | undefined): Ranges {
+/**
+ * Wires on which the other survey lets through, by whatever name, all of the peer that gets through here. Nothing
+ * changes on a host of which it could not tell.
+ */
+function otherWires({ reach, family, named, wires }: Found, other: Shared | undefined): Ranges {
   const reached = other?.[family];
   if (reached === undefined) return [];
   if (!reached.ok) return wires;
-  const known = wiresFor(reached.value, named.ranges);
-  return isEmpty(known) ? known : bridge(known, known);
+  const known = reach.flatMap(({ wire, perhaps }) => {
+    const peers = intersect(perhaps, named.ranges);
+    return reached.value
+      .filter((atom) => atom.wire[0] <= wire[1] && wire[0] <= atom.wire[1])
+      .filter((atom) => isEmpty(subtract(peers, atom.perhaps)))
+      .flatMap((atom) => intersect([wire], [atom.wire]));
+  });
+  return isEmpty(known) ? [] : bridge(union(known), union(known));
 }
 
 function describe({ reach, family, named }: Found, service: Wired): Flow {
@@ -273,7 +282,7 @@ function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow:
   draft.part ||= flow.part;
   draft.conditional ||= flow.conditional;
   for (const rule of flow.rules) {
-    const place = placeOf({ ruleset: one.ruleset, addresses: [] }, flow.family, rule);
+    const place = placeOf(one.ruleset, flow.family, rule);
     if (place !== undefined) draft.rules.set(`${place.file}:${place.line}:${place.column}`, place);
   }
 }

@@ -248,7 +248,7 @@ function describe({ near, far }: Pair, sides: Sides): Row {
   const [senders, receivers] = allowedBy === 'sender' ? [near, far] : [far, near];
   const allows = allower.hosts.find(({ host }) => near.includes(host.name));
   const refuses = other.hosts.find(({ host }) => far.includes(host.name));
-  const allowing = allows && placeOf({ ruleset: allows.ruleset, addresses: [] }, family, allowance.rule);
+  const allowing = allows && placeOf(allows.ruleset, family, allowance.rule);
   const refusing = allows && refuses && refusingPlace(allows, refuses, sides);
   return {
     allowedBy,

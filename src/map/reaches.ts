@@ -86,9 +86,9 @@ function setText(set: IpSet): string {
   return text;
 }
 
-/** Where this host's own policy says what a rule of its reach says; nothing for a chain's policy. */
+/** Where a host's own policy says what a rule of its reach says; nothing for a chain's policy. */
 export function placeOf(
-  { ruleset }: Subject,
+  ruleset: Ruleset,
   family: Family,
   rule: Pick<DecidingRule, 'table' | 'chain' | 'number'> | null,
 ): Place | undefined {

@@ -276,7 +276,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
   const notes = new Map<string, Problem>();
   for (const family of FAMILIES)
     for (const [rule, wires] of rulesOf(next[family].value)) {
-      const place = placeOf({ ruleset: question.next, addresses: [] }, family, rule);
+      const place = placeOf(question.next, family, rule);
       if (place === undefined || / live v[46]$/.test(place.file)) continue;
       const idle = wires.filter(
         (row) => row[1] - row[0] < LONGEST_ROW && isRead(row) && !somethingOn(row, listening),

@@ -227,6 +227,18 @@ function peersText(flows: readonly Standing[], atlas: Atlas): string {
 const EPHEMERAL = 32768;
 const MOST_PORTS = 8;
 
+/**
+ * A DHCPv6 client asks a multicast address and is answered by a link-local one (RFC 8415, 5 and 7.1), which connection
+ * tracking takes for new. Everything goes well until the lease ends, hours after the change was confirmed.
+ */
+const DHCPV6_CLIENT = 'udp/546';
+const LEASE_LOST = warning(
+  'dhcpv6-blocked',
+  'A DHCPv6 client runs on this host (udp/546), and the answers to it will be dropped: the host loses its IPv6 address when the lease ends.',
+  undefined,
+  'Allow dhcpv6-client from link-local.',
+);
+
 function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Problem[] {
   const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, 'INPUT', tools));
   if (old === undefined || next === undefined) return [];
@@ -242,8 +254,10 @@ function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Pro
     .sort(([, a], [, b]) => (a < b ? -1 : 1))
     .map(([port]) => port)
     .filter((port) => !will.has(port));
-  const [lost, still] = [all.filter((port) => was.has(port)), all.filter((port) => !was.has(port))];
+  const [gone, still] = [all.filter((port) => was.has(port)), all.filter((port) => !was.has(port))];
+  const lost = gone.filter((port) => port !== DHCPV6_CLIENT);
   return [
+    ...(gone.includes(DHCPV6_CLIENT) ? [LEASE_LOST] : []),
     ...(lost.length === 0
       ? []
       : [

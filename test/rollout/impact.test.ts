@@ -174,6 +174,16 @@ describe('ports that listen', () => {
     ]);
   });
 
+  test('and renew the address of the host, which it would lose hours later', () => {
+    const listening = [...BUSY, { protocol: 'udp', port: 546, families: ['v6'] } as const];
+    expect(impact({ listening })).toEqual([
+      'warning: A DHCPv6 client runs on this host (udp/546), and the answers to it will be dropped: the host loses its IPv6 address when the lease ends. Allow dhcpv6-client from link-local.',
+    ]);
+    const lease =
+      'input:\n  - {allow: web, from: any, reason: The site}\n  - {allow: dhcpv6-client, from: link-local, reason: Leases}\n';
+    expect(impact({ listening }, { 'roles/web.yml': lease })).toEqual([]);
+  });
+
   test('what nat sends elsewhere may be reached there', () => {
     const raw = `raw:
   - {table: nat, chain: PREROUTING, family: v4, rule: "-p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.9.9.9:80", reason: A container}

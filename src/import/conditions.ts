@@ -124,6 +124,8 @@ export function both(a: readonly Condition[], b: readonly Condition[], family: F
 }
 
 function withOne(all: readonly Condition[], added: Condition, family: Family): Together {
+  if (added.flag === '-m' && all.some(({ value, not }) => not === added.value || added.not === value))
+    return 'never';
   if (added.flag === '-m')
     return all.some(({ value }) => value === added.value) && !counts(added) ? all : [...all, added];
   const known = all.find(({ flag }) => flag === added.flag);

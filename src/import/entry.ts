@@ -120,7 +120,7 @@ function natEntry(said: SaidNat, families: readonly Family[], names: Names, reas
     ...given('to', addresses(said.to)),
     ...given('in', said.in === undefined ? undefined : names.interface(said.in)),
     ...given('out', said.out === undefined ? undefined : names.interface(said.out)),
-    ...given('target', said.target),
+    ...given('target', /^\d+$/.test(said.target ?? '') ? Number(said.target) : said.target),
     reason,
   };
 }

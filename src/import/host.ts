@@ -192,7 +192,7 @@ function draftDirection(
   const log = drafts.find((each) => each.log !== undefined)?.log;
   return {
     verdict,
-    rules: joinFamilies(lines('v4'), lines('v6')),
+    rules: joinNeighbours(joinFamilies(lines('v4'), lines('v6')), 'all'),
     literal: joinFamilies(of('v4')?.literal ?? [], of('v6')?.literal ?? []),
     ...(log === undefined ? {} : { log }),
   };
@@ -272,6 +272,7 @@ function split(items: readonly Item[], level: Level): Pick<FamilyDraft, 'rules' 
       const { said, origin, top } = item;
       return said === undefined ? [] : [{ said, families: [top.family], origins: [origin] }];
     }),
+    'sides',
   );
   const literalItems = [
     ...items.slice(0, until),
@@ -310,12 +311,16 @@ function draftNat(chains: readonly ChainItems[], level: Level) {
         .flatMap(({ said, origin, top }): readonly Draft[] =>
           said === undefined ? [] : [{ said, families: [top.family], origins: [origin] }],
         ),
+      'sides',
     );
     return { chain, translations, literal: items.slice(0, until) };
   });
   const found = new Map(parts.map((part) => [part.chain, part]));
   return {
-    translations: byChain(chains, (chain) => found.get(chain)?.translations ?? []),
+    translations: joinNeighbours(
+      byChain(chains, (chain) => found.get(chain)?.translations ?? []),
+      'all',
+    ),
     literal: byChain(chains, (chain) => literals(found.get(chain)?.literal ?? [])),
   };
 }

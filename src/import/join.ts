@@ -72,24 +72,31 @@ function logged(a: Said, b: Said): Said | undefined {
   return a.log === undefined ? undefined : { ...b, log: a.log };
 }
 
-function together(a: Draft, b: Draft): Draft | undefined {
+function together(a: Draft, b: Draft, which: Which): Draft | undefined {
   const [one, other] = [a.said, b.said];
-  if (one.kind === 'raw' || other.kind === 'raw') return undefined;
+  if (one.kind === 'raw' || other.kind === 'raw' || !same(a.families, b.families)) return undefined;
   const origins = [...a.origins, ...b.origins];
   const withLog = one.kind === 'rule' && other.kind === 'rule' ? logged(one, other) : undefined;
   if (withLog !== undefined) return { ...b, said: withLog, origins };
   const dimension = joint(one, other);
+  if (which === 'sides' && dimension === 'services' && one.comment === undefined) return undefined;
   return dimension && { ...a, said: joined(one, other, dimension), origins };
 }
 
+/**
+ * `sides`: what is one statement for certain, by its addresses or a common comment. Services of statements that have
+ * none are put together once both families are, or what they share would be said twice.
+ */
+type Which = 'sides' | 'all';
+
 /** Neighbours put together as long as any can be: what is not next to each other keeps its order. */
-export function joinNeighbours(lines: readonly Draft[]): readonly Draft[] {
+export function joinNeighbours(lines: readonly Draft[], which: Which): readonly Draft[] {
   let now = lines;
   for (;;) {
     const next: Draft[] = [];
     for (const line of now) {
       const before = next.at(-1);
-      const both = before && together(before, line);
+      const both = before && together(before, line, which);
       if (both === undefined) next.push(line);
       else next[next.length - 1] = both;
     }

@@ -1,11 +1,12 @@
 /**
  * Names for what is not modelled, so that the same thing before and after a change has the same name. A limit has a
  * state of its own in every rule that holds one: the n-th rule with the same text in the same chain is taken for the
- * same rule, and of those that are left the n-th match with the same text for the same match.
+ * same rule, and of those that are left the n-th match with the same text for the same match. Rules that no packet comes
+ * to are not counted.
  */
 import type { Predicate, Unknown } from './predicate.js';
-import { leaves } from './predicate.js';
-import type { Program, Step } from './program.js';
+import { ALWAYS, leaves } from './predicate.js';
+import { type Program, type Routine, routineKey, type Step } from './program.js';
 
 /** An unknown of one rule, or a test of a mark, which may come to be unknown. */
 export type Occurrence = Unknown | Extract<Predicate, { kind: 'mark' }>;
@@ -36,21 +37,58 @@ export function nameOccurrences(programs: readonly Program[]): ReadonlyMap<Occur
   const names = new Map<Occurrence, string>();
   const lists = programs.map((program) => seenIn(program, names));
   const [first = [], second] = lists;
-  if (second === undefined) {
-    number(first, 'strong', names, '');
-    return names;
+  if (second === undefined) number(first, 'strong', names, '');
+  else {
+    const shared = common(first, second, 'strong');
+    for (const list of lists) number(list.filter(shared), 'strong', names, '=');
+    const rest = lists.map((list) => list.filter((seen) => !names.has(seen.occurrence)));
+    for (const list of rest) number(list, 'weak', names, '~');
   }
-  const shared = common(first, second, 'strong');
-  for (const list of lists) number(list.filter(shared), 'strong', names, '=');
-  const rest = lists.map((list) => list.filter((seen) => !names.has(seen.occurrence)));
-  for (const list of rest) number(list, 'weak', names, '~');
+  for (const program of programs)
+    for (const { steps } of program.routines.values())
+      for (const occurrence of steps.flatMap(occurrences))
+        if (!names.has(occurrence)) names.set(occurrence, `never asked\n${occurrenceText(occurrence)}`);
   return names;
+}
+
+/** Chains that some packet may come to, in the order of the program, without what stands behind a step that decides on all. */
+function living(program: Program): readonly (readonly Step[])[] {
+  const steps = new Map<Routine, readonly Step[]>();
+  const queue = [...program.routines.values()].filter(({ policy }) => policy !== undefined);
+  for (let routine = queue.pop(); routine !== undefined; routine = queue.pop()) {
+    if (steps.has(routine)) continue;
+    const last = routine.steps.findIndex((step) => decidesAll(program, step, []));
+    const alive = last === -1 ? routine.steps : routine.steps.slice(0, last + 1);
+    steps.set(routine, alive);
+    for (const { table, action } of alive) {
+      const next = action.kind === 'call' ? program.routines.get(routineKey(table, action.chain)) : undefined;
+      if (next !== undefined) queue.push(next);
+    }
+  }
+  return [...program.routines.values()].map((routine) => steps.get(routine) ?? []);
+}
+
+const VERDICTS: ReadonlySet<string> = new Set(['accept', 'drop', 'reject']);
+
+function decidesAll(program: Program, { match, action, table }: Step, open: readonly string[]): boolean {
+  if (match !== ALWAYS) return false;
+  if (action.kind !== 'call') return VERDICTS.has(action.kind);
+  const chain = program.routines.get(routineKey(table, action.chain));
+  if (chain === undefined || action.goto || open.includes(action.chain)) return false;
+  const inside = [...open, action.chain];
+  const last = chain.steps.findIndex((step) => decidesAll(program, step, inside));
+  return (
+    last !== -1 &&
+    chain.steps
+      .slice(0, last)
+      .every((step) => step.action.kind !== 'return' && !(step.action.kind === 'call' && step.action.goto))
+  );
 }
 
 function seenIn(program: Program, names: Map<Occurrence, string>): readonly Seen[] {
   const found: Seen[] = [];
-  for (const routine of program.routines.values())
-    for (const step of routine.steps)
+  for (const steps of living(program))
+    for (const step of steps)
       for (const occurrence of occurrences(step)) {
         const text = occurrenceText(occurrence);
         if (isPure(occurrence)) names.set(occurrence, text);

@@ -101,7 +101,7 @@ test.each<readonly [string, string, object]>([
   [
     '-s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 3128',
     'PREROUTING',
-    { redirect: 'http', from: '10.0.0.0/8', target: '3128' },
+    { redirect: 'http', from: '10.0.0.0/8', target: 3128 },
   ],
 ])('nat: %s', (text, chain, expected) => {
   expect(entry(text, { table: 'nat', chain, interfaces })).toEqual({

@@ -34,6 +34,15 @@ describe('what a reviewer reads', () => {
       true,
     );
     expect(between(behind('OLD', ['-p tcp']), behind('NEW', ['-p tcp'], '20/min')).equal).toBe(false);
+    // What no packet comes to any more counts for nothing.
+    const left = behind('OLD', ['-p tcp']);
+    const taken = behind('NEW', ['-p tcp'])
+      .replace(
+        'COMMIT',
+        '-A INPUT -j DROP\n-A INPUT -p tcp -j OLD\n-A OLD -m limit --limit 10/min -j ACCEPT\nCOMMIT',
+      )
+      .replace(':NEW', ':OLD - [0:0]\n:NEW');
+    expect(between(left, taken).equal).toBe(true);
     const direct = behind('NONE', []).replace(
       'COMMIT',
       '-A INPUT -p tcp -m limit --limit 10/min -j ACCEPT\nCOMMIT',

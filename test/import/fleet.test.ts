@@ -1,0 +1,200 @@
+/** Several hosts at once, chains behind chains, rules of programs, and what is refused. */
+import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import type { Imported } from '../../src/import/model.js';
+import { formatProblem, type Result } from '../../src/problem.js';
+import { DOCKER, FAIL2BAN } from '../compile/foreign.js';
+import { ids, importOf, said } from './import.js';
+
+const filter = (rules: readonly string[], chains = '', policy = 'DROP'): string =>
+  `*filter\n:INPUT ${policy} [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n${chains}-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -m conntrack --ctstate INVALID -j DROP\n-A INPUT -s 203.0.113.0/24 -p tcp -m tcp --dport 22 -j ACCEPT\n${rules.map((rule) => `${rule.startsWith('-A') ? rule : `-A INPUT ${rule}`}\n`).join('')}COMMIT\n`;
+
+function files(result: Result<Imported>): (path: string) => ReturnType<typeof parse> {
+  if (!result.ok) throw new Error(said(result).join('\n'));
+  const { value } = result;
+  return (path) => parse(value.files.get(path) ?? 'null');
+}
+
+const notes = (result: Result<Imported>): readonly string[] =>
+  result.ok ? result.value.hosts.flatMap((host) => host.notes.map(formatProblem)) : [];
+
+describe('several hosts', () => {
+  const app = '-s 10.1.0.0/16 -p tcp -m tcp --dport 5432 -j ACCEPT';
+  const fleet = importOf({
+    'web-1': { v4: filter(['-p tcp -m multiport --dports 80,443 -j ACCEPT']) },
+    'web-2': { v4: filter(['-p tcp -m tcp --dport 80 -j ACCEPT', '-p tcp -m tcp --dport 443 -j ACCEPT']) },
+    'db-1': { v4: filter([app, '-s 10.1.0.0/16 -p tcp -m tcp --dport 6432 -j DROP']) },
+  });
+
+  test('that say the same have a role, however they said it', async () => {
+    const file = files(await fleet);
+    expect(file('roles/web.yml').input).toMatchObject([{ allow: 'web' }]);
+    expect(file('hosts/web-1.yml')).toMatchObject({ roles: ['web'] });
+    expect(file('hosts/web-2.yml').input).toBeUndefined();
+    expect(file('hosts/db-1.yml').roles).toBeUndefined();
+  });
+
+  test('share their baseline, their administrators and the names of their networks', async () => {
+    const file = files(await fleet);
+    expect(file('fleet.yml')).toMatchObject({ baseline: { input: 'drop', log: false }, admin: ['admin'] });
+    expect(file('hosts/db-1.yml').baseline).toBeUndefined();
+    expect(file('networks.yml').networks).toEqual({
+      admin: '203.0.113.0/24',
+      'net-10-1-0-0-16': '10.1.0.0/16',
+    });
+    expect(file('hosts/db-1.yml').input).toMatchObject([
+      { from: 'net-10-1-0-0-16' },
+      { from: 'net-10-1-0-0-16' },
+    ]);
+  });
+});
+
+test('what both families say is said once, the rest for its family', async () => {
+  const v4 = filter(['-p tcp -m tcp --dport 443 -j ACCEPT', '-p tcp -m tcp --dport 25 -j ACCEPT']);
+  const v6 = v4.replace(/.*--dport 25.*\n/, '').replace('203.0.113.0/24', '2001:db8:a::/48');
+  const host = files(await importOf({ v4, v6 }))('hosts/h.yml');
+  expect(host.input).toMatchObject([
+    { allow: 'ssh', from: '2001:db8:a::/48' },
+    { allow: 'https' },
+    { allow: 'smtp', family: 'v4' },
+  ]);
+  expect(host.input[1].family).toBeUndefined();
+});
+
+describe('chains behind chains', () => {
+  test.each<readonly [string, string, readonly string[], object]>([
+    [
+      'a return under two conditions',
+      ':WEB - [0:0]\n',
+      [
+        '-p tcp -j WEB',
+        '-A WEB -s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j RETURN',
+        '-A WEB -p tcp -m tcp --dport 80 -j ACCEPT',
+      ],
+      { input: [{ allow: 'http', except: '10.0.0.0/8' }] },
+    ],
+    [
+      'a goto',
+      ':END - [0:0]\n',
+      [
+        '-s 10.9.0.0/16 -g END',
+        '-p tcp -m tcp --dport 80 -j ACCEPT',
+        '-A END -p tcp -m tcp --dport 443 -j ACCEPT',
+        '-A END -j DROP',
+      ],
+      {
+        input: [
+          { allow: 'https', from: 'net-10-9-0-0-16' },
+          { deny: 'any', from: 'net-10-9-0-0-16' },
+          { allow: 'http' },
+        ],
+      },
+    ],
+    [
+      'a chain in a chain, whose conditions meet',
+      ':A - [0:0]\n:B - [0:0]\n',
+      [
+        '-s 10.0.0.0/8 -j A',
+        '-A A -s 10.1.0.0/16 -j B',
+        '-A A -s 192.168.0.0/16 -j ACCEPT',
+        '-A B -p udp -m udp --dport 53 -j ACCEPT',
+      ],
+      { input: [{ allow: 'udp/53', from: '10.1.0.0/16' }] },
+    ],
+  ])('%s', async (_, chains, rules, expected) => {
+    const result = await importOf({ v4: filter(rules, chains) });
+    const host = files(result)('hosts/h.yml');
+    expect(host).toMatchObject(expected);
+    expect(host.raw).toBeUndefined();
+  });
+
+  test('a chain that counts on the way in stays, and a literal rule jumps to it', async () => {
+    const result = await importOf({
+      v4: filter(
+        [
+          '-p tcp -m limit --limit 10/sec -j SLOW',
+          '-A SLOW -p tcp -m tcp --dport 80 -j ACCEPT',
+          '-A SLOW -p tcp -m tcp --dport 81 -j ACCEPT',
+        ],
+        ':SLOW - [0:0]\n',
+      ),
+    });
+    const file = files(result);
+    expect(file('fleet.yml').ownership).toBe('chains');
+    expect(file('hosts/h.yml').raw).toMatchObject([
+      { rule: expect.stringContaining('-j SLOW'), chain: 'INPUT' },
+    ]);
+    expect(notes(result)).toContainEqual(
+      expect.stringContaining('The chain SLOW of INPUT (IPv4) stays on h'),
+    );
+  });
+});
+
+test('rules of programs stay theirs and are named', async () => {
+  const docker = await importOf({ v4: DOCKER }, ['203.0.113.0/24']);
+  expect(notes(docker)).toContainEqual('note: The rules of docker on h stay theirs.');
+  expect(files(docker)('fleet.yml').ownership).toBe('chains');
+  expect([...(docker.ok ? docker.value.files.values() : [])].join('')).not.toContain('DOCKER');
+  expect(notes(await importOf({ v4: FAIL2BAN }, ['203.0.113.0/24'])).join()).toContain('fail2ban');
+});
+
+describe('what is not quite as it was is said', () => {
+  test('an open host is accepted as it was, by each finding', async () => {
+    const file = files(
+      await importOf({ v4: filter([], '', 'ACCEPT'), v6: '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n' }),
+    );
+    const reason = 'It was so when the rules were imported on 2026-07-01';
+    expect(file('hosts/h.yml').accept).toContainEqual({ finding: 'default-accept', reason });
+    expect(file('fleet.yml').accept).toContainEqual({ finding: 'ssh-open', reason });
+  });
+
+  test('one family of two, other answers, other logs', async () => {
+    const result = await importOf({
+      v4: filter([
+        '-p tcp -m tcp --dport 23 -j LOG --log-prefix "telnet "',
+        '-j REJECT --reject-with icmp-admin-prohibited',
+      ]),
+    });
+    expect(notes(result).map((note) => note.replace(/h(?= )/, 'h'))).toEqual([
+      expect.stringContaining('The IPv6 rules of h are not known'),
+      expect.stringContaining('icmp-admin-prohibited'),
+      expect.stringContaining('logged with the prefixes and the pace of the policy'),
+    ]);
+  });
+
+  test('administrators who were named and did not get in for sure', async () => {
+    const result = await importOf({ v4: filter([]) }, ['198.51.100.0/24']);
+    expect(result.ok).toBe(true);
+    expect(ids(result)).toEqual(['import-admin-opens']);
+  });
+});
+
+describe('nothing comes of', () => {
+  test('a host whose administrators nobody can tell', async () => {
+    const result = await importOf({ v4: filter([]).replace(/.*--dport 22.*\n/, '') });
+    expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
+  });
+
+  test('traffic that would differ: the flows are told, with a packet and both rules', async () => {
+    const result = await importOf({
+      v4: filter(
+        [
+          '-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT',
+          '-A INPUT -p tcp -j f2b-web',
+          '-A f2b-web -s 198.51.100.9/32 -j DROP',
+        ],
+        ':f2b-web - [0:0]\n',
+      ),
+    });
+    expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
+    expect(said(result)[0]).toMatch(
+      /On h traffic of INPUT would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1/,
+    );
+  });
+
+  test('a file that is no ruleset', async () => {
+    const result = await importOf({ v4: '*filter\n-A INPUT -p tcp --dport\nCOMMIT\n' });
+    expect(result.ok).toBe(false);
+    expect(result.problems[0]?.place).toMatchObject({ file: 'h.v4', line: 2 });
+  });
+});

@@ -65,7 +65,7 @@ fault(
         const { client: cut, dials } = diallingClient(lab);
         watch({ lab, host, client: cut });
         const { result } = await cut.deploy(host, wantedIn(phase, 9443), {
-          change: { confirmWithinSeconds: 5 },
+          change: { confirmWithinSeconds: 8 },
           onPhase: async (begun) => {
             if (begun === 'done') answered = true;
             if (begun !== phase) return;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => scenes.close());
 
-const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 5 } };
+const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 8 } };
 
 fault(
   'F2',

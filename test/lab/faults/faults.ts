@@ -74,7 +74,10 @@ export interface Scenes {
   close(): Promise<void>;
 }
 
-export type Scene = Pick<Watched, 'host' | 'client'>;
+export interface Scene {
+  readonly host: LabHost;
+  readonly client: Client;
+}
 
 export async function openScenes(): Promise<Scenes> {
   const lab = await openLab();

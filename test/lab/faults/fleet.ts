@@ -8,6 +8,7 @@ import type { RolloutEvent } from '../../../src/rollout/events.js';
 import type { Outcomes } from '../../../src/rollout/model.js';
 import { quiet } from '../host/hosts.js';
 import { type PolicyWords, type Program, programIn, writePolicy } from '../main-job/scene.js';
+import { watch } from './faults.js';
 
 export interface Deployed {
   readonly code: number;
@@ -59,6 +60,7 @@ export async function openFleet(): Promise<FleetScene> {
       return found;
     },
     settle: async () => {
+      for (const host of hosts) watch({ lab, host });
       policy();
       expect(await deploy()).toMatchObject({ code: 0 });
     },

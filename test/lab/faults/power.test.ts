@@ -49,7 +49,7 @@ fault(
         watch({ lab, host, client });
         const before = await standOf(host);
         const { result } = await client.deploy(host, phase === 'rollback' ? lockedOut : open(8443), {
-          change: { confirmWithinSeconds: 5 },
+          change: { confirmWithinSeconds: 8 },
           onPhase: async (begun) => {
             if (begun !== phase) return;
             await host.powerCut();

@@ -51,7 +51,7 @@ export async function bundleClient(lab: Lab): Promise<void> {
           key: { text: readFileSync(scene.identity, 'utf8') },
         });
         const reading = await port.read(host);
-        const change = { ...changeTo(reading.state, scene.wanted), confirmWithinSeconds: 5 };
+        const change = { ...changeTo(reading.state, scene.wanted), confirmWithinSeconds: 8 };
         const result = await port.transact(host, change, (phase) => {
           console.log(phase);
           if (phase === scene.dieAt) process.kill(process.pid, 'SIGKILL');

@@ -14,8 +14,11 @@ import saved from './agent/saved.sh';
 import state from './agent/state.sh';
 import { type Connection, quote, type Ran, type RunOptions, unreachable } from './transport.js';
 
-/** The whole script, in the order in which its parts build on each other. */
-export const AGENT = [base, host, activity, rules, state, saved, nets, ends, begin, main].join('\n');
+/** The whole script without its comments, in the order in which its parts build on each other. */
+export const AGENT = [base, host, activity, rules, state, saved, nets, ends, begin, main]
+  .join('\n')
+  // It goes over the wire with every question, and some shells read it byte by byte.
+  .replace(/^ *#.*\n/gm, '');
 
 /** Shell variables by their name without the `SP_` in front. */
 export type Variables = Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import { proveGuards, runPolicyTests } from '../traffic/guards.js';
 import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
-import { findingOf, stateFindings } from './findings.js';
+import { findingOf, stateFindings, takenOver } from './findings.js';
 import { impactOf } from './impact.js';
 import { machineOf } from './machine.js';
 import type { HostPlan } from './model.js';
@@ -93,6 +93,7 @@ function planOf(
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
   const machine = machineOf(state);
+  const traffic = compareTraffic(before, next, { addresses: ownAddresses(host, state) });
   const expired = expiredRules(fleet, host);
   // An earlier state may break what the policy has come to say since; it must still be there to go back to.
   const statements =
@@ -101,7 +102,7 @@ function planOf(
       : [];
   const findings = [
     ...problems,
-    ...owned.problems,
+    ...takenOver(owned.problems, traffic),
     ...expiryNotes(rules, expired),
     ...statements,
     ...stateFindings(fleet, host, state, placed),
@@ -115,7 +116,7 @@ function planOf(
     ...(machine === undefined ? {} : { machine }),
     rules,
     sets,
-    traffic: withExpiry(compareTraffic(before, next, { addresses: ownAddresses(host, state) }), expired),
+    traffic: withExpiry(traffic, expired),
     lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
     findings: findings.filter((problem) => !isAccepted(fleet, host, problem)).map(findingOf),
     foreign,

@@ -4,6 +4,7 @@ import type { HostState } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { error, note, type Problem, warning } from '../problem.js';
 import { blockedEssentials } from '../traffic/essentials.js';
+import type { TrafficDiff } from '../traffic/model.js';
 import { includesAddress } from './admin.js';
 import { publishedPorts } from './docker.js';
 import { takenForAnother } from './machine.js';
@@ -71,6 +72,19 @@ function managers(host: Host, { facts }: HostState): readonly Problem[] {
       'Switch it off on the host, once its rules are in the policy: until then a deploy refuses this host.',
     ),
   );
+}
+
+/** Rules that go while traffic stays: the policy says what they said, as after an import. One sentence for all of them. */
+export function takenOver(problems: readonly Problem[], { equal }: TrafficDiff): readonly Problem[] {
+  const going = problems.filter(({ id }) => id === 'removes-foreign');
+  if (!equal || going.length === 0) return problems;
+  return [
+    ...problems.filter(({ id }) => id !== 'removes-foreign'),
+    note(
+      'takes-over',
+      `${going.length === 1 ? 'One rule that is' : `${going.length} rules that are`} not the policy's ${going.length === 1 ? 'goes' : 'go'}, and the policy does the same: every packet has the verdict that it had.`,
+    ),
+  ];
 }
 
 function pending(host: Host, { record }: HostState): readonly Problem[] {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { compileHost } from '../../src/compile/compile.js';
+import { renderHost } from '../../src/compile/render.js';
 import { planFleet } from '../../src/rollout/plan.js';
 import { fleetOf } from './fleet.js';
 import { EMPTY, type ModelHost, modelFleet, modelHost } from './model-host.js';
@@ -65,6 +67,21 @@ describe('the plan of a host', () => {
     const named = await web1({ live }, tables('may_remove: [docker]\n'));
     expect(ids(named)).toContain('removes-foreign');
     expect(named.findings.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('says in one sentence that old rules go whose traffic the policy keeps', async () => {
+    const fleet = fleetOf({ more: 'ownership: tables\n' });
+    const [host] = fleet.hosts;
+    const compiled = host && compileHost(fleet, host);
+    if (!compiled?.ok) throw new Error('the fleet does not compile');
+    const text = renderHost(compiled.value);
+    const old = '-A INPUT -s 192.0.2.77/32 -j DROP\n-A INPUT -s 192.0.2.78/32 -j DROP\nCOMMIT';
+    const plan = await web1({ live: { ...text, v4: text.v4.replace('COMMIT', old) } }, fleet);
+    expect(plan.traffic?.equal).toBe(true);
+    expect(plan.findings.filter(({ id }) => id === 'takes-over').map(({ message }) => message)).toEqual([
+      "2 rules that are not the policy's go, and the policy does the same: every packet has the verdict that it had.",
+    ]);
+    expect(ids(plan)).not.toContain('removes-foreign');
   });
 
   test('says what a reviewer should know of the host', async () => {

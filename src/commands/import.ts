@@ -10,7 +10,7 @@ import { parseSave } from '../netfilter/parse.js';
 import { readNetwork } from '../policy/addresses.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { lintFleet } from '../policy/lint/lint.js';
-import { readFleet } from '../policy/load.js';
+import { readFleet } from '../policy/read.js';
 import { HOST_NAME, TARGET, USER } from '../policy/names.js';
 import { error, hasErrors, type Problem, type Result } from '../problem.js';
 import { checkHost } from './check.js';

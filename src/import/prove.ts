@@ -5,7 +5,7 @@ import { type Ownership, placeOwned } from '../compile/ownership.js';
 import { chainOf, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family, type Rule, type Ruleset } from '../netfilter/model.js';
 import { parseRules } from '../netfilter/parse.js';
-import { readFleet } from '../policy/load.js';
+import { readFleet } from '../policy/read.js';
 import type { Result } from '../problem.js';
 import { compareTraffic, differingHooks } from '../traffic/compare.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';

@@ -5,7 +5,7 @@ import { importHosts } from '../../src/commands/import.js';
 import { compileHost } from '../../src/compile/compile.js';
 import { renderHost } from '../../src/compile/render.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
-import { readFleet } from '../../src/policy/load.js';
+import { readFleet } from '../../src/policy/read.js';
 import { formatProblem } from '../../src/problem.js';
 import { compareTraffic } from '../../src/traffic/compare.js';
 import { proveLockout } from '../../src/traffic/lockout.js';

@@ -1,0 +1,25 @@
+/** Rollouts over hosts in memory. */
+import { type DeployOptions, deployFleet } from '../../src/rollout/deploy.js';
+import type { Outcomes } from '../../src/rollout/model.js';
+import { fleetOf, type Words } from './fleet.js';
+import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-host.js';
+
+export const NAMES = ['web-1', 'web-2', 'web-3', 'web-4'];
+
+/** Four hosts in memory under a policy whose canary is web-1, and a deploy to them. */
+export function scene(words: Words = {}, behaviours: Readonly<Record<string, Behaviour>> = {}) {
+  const fleet = fleetOf(words);
+  const port = modelFleet(
+    Object.fromEntries(NAMES.map((name) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })])),
+  );
+  const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
+    deployFleet(fleet, fleet.hosts, port, { owner: 'test', commit: 'abc', ...options });
+  return { fleet, port, deploy };
+}
+
+/** `0 web-1 confirmed`: wave, host and outcome, in the order of the rollout. */
+export const short = ({ hosts }: Outcomes): readonly string[] =>
+  hosts.map(({ host, outcome, wave }) => `${wave} ${host} ${outcome}`);
+/** The hosts that a change was begun on. */
+export const touched = ({ log }: ModelFleet): readonly string[] =>
+  log.filter((line) => line.startsWith('transact')).map((line) => line.slice('transact '.length));

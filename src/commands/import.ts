@@ -10,8 +10,8 @@ import { parseSave } from '../netfilter/parse.js';
 import { readNetwork } from '../policy/addresses.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { lintFleet } from '../policy/lint/lint.js';
-import { readFleet } from '../policy/read.js';
 import { HOST_NAME, TARGET, USER } from '../policy/names.js';
+import { readFleet } from '../policy/read.js';
 import { error, hasErrors, type Problem, type Result } from '../problem.js';
 import { checkHost } from './check.js';
 import type { OpenPort, Reader } from './fleet.js';
@@ -57,7 +57,7 @@ export async function importHosts(
   const fromFiles = named.map((name, index) => hostOfFiles(name, index, question));
   const problems: Problem[] = fromFiles.flatMap((one) => one.problems);
   problems.push(...adminProblems(admin ?? []));
-  if (hasErrors(problems)) return { ok: false, problems };
+  if (hasErrors(problems)) return { ok: false, problems: problems.map(fileNames(files)) };
   const overSsh = targets.filter(({ name }) => !named.includes(name));
   const live = overSsh.length === 0 ? [] : await readTargets(overSsh, user, open, question.parallel);
   problems.push(...live.flatMap((one) => one.problems));
@@ -84,7 +84,24 @@ export async function importHosts(
       ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
     },
   );
-  return { ...imported, problems: [...problems, ...imported.problems] };
+  const inFile = fileNames(files);
+  const found = [...problems, ...imported.problems].map(inFile);
+  if (!imported.ok) return { ok: false, problems: found };
+  const value = {
+    ...imported.value,
+    hosts: imported.value.hosts.map((host) => ({ ...host, notes: host.notes.map(inFile) })),
+  };
+  return { ok: true, value, problems: found };
+}
+
+/** Rules are read as those of a host, in one of three texts; people know them by their files. */
+function fileNames(files: readonly HostFile[]): (problem: Problem) => Problem {
+  const paths = new Map(files.map((file) => [`${file.name} ${kindOf(file)}`, file.path]));
+  return (problem) => {
+    const { place } = problem;
+    const file = place && paths.get(place.file);
+    return place === undefined || file === undefined ? problem : { ...problem, place: { ...place, file } };
+  };
 }
 
 /** As `check` finds them. */
@@ -178,14 +195,14 @@ function hostOfFiles(
   if (problems.length > 0) return { ok: false, problems };
   const { v4 = '', v6 = '', sets = '' } = texts;
   const read = readRuleset({ v4, v6, sets }, name);
-  if (!read.ok) return { ok: false, problems: read.problems.map((problem) => inFile(problem, name, paths)) };
+  if (!read.ok) return read;
   const families = FAMILIES.filter((family) => texts[family] !== undefined);
   const target = targets.find((each) => each.name === name);
   const literal = target !== undefined && !('id' in readNetwork(target.address));
   const unknown = nobody(index, families);
   return {
     ok: true,
-    problems: read.problems.map((problem) => inFile(problem, name, paths)),
+    problems: read.problems,
     value: {
       name,
       address: target?.address ?? unknown[0] ?? '',
@@ -197,19 +214,6 @@ function hostOfFiles(
       families,
     },
   };
-}
-
-/** The parser names a host's rules by host and kind; here each has a file of its own. */
-function inFile(
-  problem: Problem,
-  name: string,
-  paths: { readonly [kind in Family | 'sets']: string },
-): Problem {
-  const { place } = problem;
-  const kind = place && (['v4', 'v6', 'sets'] as const).find((each) => place.file === `${name} ${each}`);
-  return place === undefined || kind === undefined
-    ? problem
-    : { ...problem, place: { ...place, file: paths[kind] } };
 }
 
 function kindOf({ path, text }: HostFile): Family | 'sets' {
@@ -264,9 +268,10 @@ async function readTargetHost(target: Target, host: Host, port: Reader): Promise
       address: target.address,
       addresses: [...new Set([...(literal ? [target.address] : []), ...own])],
       user: host.ssh.user,
-      port: facts.sshPort ?? target.port,
+      port: target.port,
       live: read.value,
       families: hasIpv6 ? FAMILIES : ['v4'],
+      ...(hasIpv6 ? {} : { withoutIpv6: true }),
     },
   };
 }

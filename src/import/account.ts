@@ -45,7 +45,7 @@ export function notesOf(
   const foreign = foreignItems(chains);
   const programs = programsOf(foreign);
   const left = chains.flatMap(({ items }) => items.filter(({ stays }) => stays !== undefined));
-  const missing = FAMILIES.filter((family) => !host.families.includes(family));
+  const missing = host.withoutIpv6 ? [] : FAMILIES.filter((family) => !host.families.includes(family));
   return [
     ...(host.unknownAddress
       ? [

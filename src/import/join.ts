@@ -3,7 +3,7 @@ import type { Family } from '../netfilter/model.js';
 import type { Line } from './entry.js';
 import type { Origin } from './flatten.js';
 import { plainStates } from './packets.js';
-import type { Said, SaidNat } from './said.js';
+import type { Said, SaidNat, SaidRate } from './said.js';
 
 /** A line, and the rules it was. */
 export interface Draft extends Line {
@@ -65,7 +65,7 @@ function joined(a: Stated, b: Stated, dimension: Dimension): Stated {
 function logged(a: Said, b: Said): Said | undefined {
   if (a.verb !== 'log' || b.verb === 'log' || b.log !== undefined || b.rate !== undefined) return undefined;
   const bare = ({ verb, log, answer, comment, kind, direction, states, ...packets }: Said) => [
-    plainStates({ states, ...packets } as Said),
+    plainStates({ services: packets.services, ...(states === undefined ? {} : { states }) }),
     Object.entries(packets).toSorted(),
   ];
   if (!same(bare(a), bare(b)) || (a.comment !== undefined && a.comment !== b.comment)) return undefined;
@@ -105,36 +105,35 @@ export function joinNeighbours(lines: readonly Draft[], which: Which): readonly 
   }
 }
 
-/** What must be equal for two lines of the two families to be one. */
+/** What must be equal for two lines of the two families to be one: all but which addresses, and whose count it is. */
 function pairKey({ said }: Draft): string {
   if (said.kind === 'raw') return JSON.stringify(said);
   const { from, to, ...others } = said;
   const shape = { ...others, from: from !== undefined, to: to !== undefined };
   return JSON.stringify(
     Object.entries(shape)
-      .map(([key, value]) => {
-        if (key === 'answer' || key === 'except') return [key];
-        return key === 'rate' && typeof value === 'object' ? [key, { ...value, bucket: '' }] : [key, value];
-      })
       .filter(([key]) => key !== 'except' && key !== 'answer')
+      .map(([key, value]) => (key === 'rate' ? [key, { ...(value as SaidRate), bucket: '' }] : [key, value]))
       .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
   );
 }
 
 function paired(a: Draft, b: Draft): Draft {
-  const origins = [...a.origins, ...b.origins];
   const families: readonly Family[] = ['v4', 'v6'];
-  if (a.said.kind === 'raw' || b.said.kind === 'raw') return { said: a.said, families, origins };
-  const said: { [key: string]: unknown } = { ...a.said };
-  for (const key of ['from', 'to', 'except'] as const) {
-    const list = [...listAt(a.said, key), ...listAt(b.said, key)];
-    if (list.length > 0) said[key] = list;
-  }
-  return { said: said as unknown as Draft['said'], families, origins };
+  return { said: ofBoth(a.said, b.said), families, origins: [...a.origins, ...b.origins] };
 }
 
-const listAt = (said: Stated, key: 'from' | 'to' | 'except'): readonly string[] =>
-  (key === 'except' ? (said.kind === 'rule' ? said.except : undefined) : said[key]) ?? [];
+function ofBoth(a: Draft['said'], b: Draft['said']): Draft['said'] {
+  if (a.kind === 'raw' || b.kind === 'raw') return a;
+  const [from, to] = [listed(a.from, b.from), listed(a.to, b.to)];
+  const sides = { ...(from && { from }), ...(to && { to }) };
+  if (a.kind === 'nat' || b.kind === 'nat') return { ...a, ...sides };
+  const except = listed(a.except, b.except);
+  return { ...a, ...sides, ...(except && { except }) };
+}
+
+const listed = (a: readonly string[] = [], b: readonly string[] = []): readonly string[] | undefined =>
+  a.length + b.length === 0 ? undefined : [...a, ...b];
 
 /** Both families' lines in one list that keeps the order of each: as many as possible stand for both. */
 export function joinFamilies(v4: readonly Draft[], v6: readonly Draft[]): readonly Draft[] {

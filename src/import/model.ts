@@ -15,6 +15,8 @@ export interface ImportHost {
   readonly user: string;
   readonly port: number;
   readonly live: Ruleset;
+  /** It has no IPv6: nothing is missing without its rules. */
+  readonly withoutIpv6?: true;
   /** The families whose rules are known. */
   readonly families: readonly Family[];
 }

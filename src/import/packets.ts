@@ -37,7 +37,10 @@ export function inUsualStates(said: Said): Said {
 }
 
 /** The states as iptables asks for them. */
-export const plainStates = ({ services, states }: Said): readonly StateName[] | undefined =>
+export const plainStates = ({
+  services,
+  states,
+}: Pick<Said, 'services' | 'states'>): readonly StateName[] | undefined =>
   states !== 'usual' ? states : services.every(isIcmp) ? undefined : ['new'];
 
 const isSubset = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): boolean =>

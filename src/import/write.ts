@@ -96,7 +96,7 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
     files.set(
       `roles/${name}.yml`,
       text('role', {
-        description: `What ${some.map((host) => host.name).join(', ')} had in common when they were imported`,
+        description: `What ${listOf(some.map((host) => host.name))} had in common when they were imported`,
         ...accepted(name),
         ...lists,
       }),
@@ -128,6 +128,14 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
   }
   return files;
 }
+
+/** The most hosts that are named one by one. */
+const MOST_NAMED = 4;
+
+const listOf = (names: readonly string[]): string =>
+  names.length <= MOST_NAMED
+    ? names.join(', ')
+    : `${names.slice(0, MOST_NAMED - 1).join(', ')} and ${names.length - MOST_NAMED + 1} more`;
 
 function listsOf(host: FleetHost, names: Names, also: readonly string[] = []): File {
   return Object.fromEntries(

@@ -133,7 +133,14 @@ function acceptancesOf(found: readonly Problem[], today: string): ReadonlyMap<st
     if (!list.some(({ finding }) => finding === id))
       list.push({ finding: id, reason: `It was so when the rules were imported on ${today}` });
   }
-  return accepts;
+  // What the fleet accepts holds for each of its hosts.
+  const everywhere = new Set((accepts.get('') ?? []).map(({ finding }) => finding));
+  return new Map(
+    [...accepts].map(([origin, list]) => [
+      origin,
+      origin === '' ? list : list.filter(({ finding }) => !everywhere.has(finding)),
+    ]),
+  );
 }
 
 /** The last word: the files as they are, compiled, in the place of what they were made from. */

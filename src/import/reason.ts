@@ -3,6 +3,7 @@ import { COMMENT_BYTES } from '../compile/lines.js';
 import { isOwned } from '../compile/names.js';
 import type { Origin } from './flatten.js';
 import type { Draft } from './join.js';
+import type { Direction } from './said.js';
 
 /** @param also hosts that have the same rules */
 export function reasonOf({ said, origins }: Draft, host: string, also: readonly string[]): string {
@@ -11,8 +12,11 @@ export function reasonOf({ said, origins }: Draft, host: string, also: readonly 
   if (written !== '') return written;
   const others =
     also.length === 0 ? '' : ` (and ${also.slice(0, 3).join(', ')}${also.length > 3 ? ', …' : ''})`;
-  return `Imported from ${host}${others}: ${placesOf(origins)}`;
+  const places = origins.length === 0 && said.kind === 'rule' ? policyOf(said.direction) : placesOf(origins);
+  return `Imported from ${host}${others}: ${places}`;
 }
+
+const policyOf = (direction: Direction): string => `the policy of ${direction.toUpperCase()}`;
 
 function commentOf(origin: Origin | undefined): string | undefined {
   const match = origin?.rule.matches.find(({ name }) => name === 'comment');
@@ -30,7 +34,7 @@ function readable(comment: string, origin: Origin | undefined): string {
 /** `INPUT rules 3 to 5 and LOGDROP rule 2`; of both families the numbers of the first. */
 function placesOf(origins: readonly Origin[]): string {
   const [first] = origins;
-  if (first === undefined) return 'the policy of a chain';
+  if (first === undefined) return 'no rule of its own';
   const some = origins.filter(({ family }) => family === first.family);
   const chains = new Map<string, number[]>();
   for (const { table, chain, number } of some) {

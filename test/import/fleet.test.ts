@@ -146,6 +146,7 @@ describe('what is not quite as it was is said', () => {
     const reason = 'It was so when the rules were imported on 2026-07-01';
     expect(file('hosts/h.yml').accept).toContainEqual({ finding: 'default-accept', reason });
     expect(file('fleet.yml').accept).toContainEqual({ finding: 'ssh-open', reason });
+    expect(file('hosts/h.yml').input.at(-1)).toMatchObject({ reason: 'Imported from h: INPUT rule 4' });
   });
 
   test('one family of two, other answers, other logs', async () => {
@@ -172,6 +173,12 @@ describe('what is not quite as it was is said', () => {
 describe('nothing comes of', () => {
   test('a host whose administrators nobody can tell', async () => {
     const result = await importOf({ v4: filter([]).replace(/.*--dport 22.*\n/, '') });
+    expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
+  });
+
+  test('a host on which administrators do not come for sure the way that deploys come', async () => {
+    const limited = filter([]).replace('--dport 22 -j', '--dport 22 -m limit --limit 3/min -j');
+    const result = await importOf({ v4: limited, v6: '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n' });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
   });
 

@@ -156,6 +156,8 @@ function step(
     emit(under, rule, origin, walk);
     return [under];
   }
+  if (!isOwned(target.name) && isSharedCount(target.name, walk))
+    throw new Unsayable('it counts packets, and is entered from several places');
   const whole = statement(under, rule, origin, walk);
   if (whole !== undefined) {
     walk.found.push(whole);
@@ -173,6 +175,20 @@ function step(
     return [under];
   }
   return without(under, own, walk.family);
+}
+
+/** A log that is limited decides nothing, and may be limited twice. */
+const decidesByCount = (rule: Rule, family: Family): boolean =>
+  !/^(LOG|NFLOG)$/.test(rule.target?.name ?? '') && conditionsOf(rule, family).some(counts);
+
+/** Whether several rules lead to a chain that keeps one count for all of them. */
+function isSharedCount(name: string, { table, family }: Walk): boolean {
+  const entries = table.chains.flatMap(({ rules }) =>
+    rules.filter(({ target }) => target?.chain && target.name === name),
+  );
+  return (
+    entries.length > 1 && (chainOf(table, name)?.rules ?? []).some((rule) => decidesByCount(rule, family))
+  );
 }
 
 /** A jump that is one statement, if there is one; as literal rules where it can be. */
@@ -212,6 +228,8 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
       rule,
     };
     const inside = { ...walk, open: [...walk.open, chain.name] };
+    if (contexts.length > 1 && decidesByCount(rule, walk.family))
+      throw new Unsayable('a rule in it counts packets, and would be asked in several places');
     contexts = contexts.flatMap((context) => step(context, rule, origin, inside));
     if (walk.found.length > MOST_RULES || contexts.length > 64)
       throw new Unsayable('it would be too many rules');

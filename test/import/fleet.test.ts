@@ -108,6 +108,25 @@ describe('chains behind chains', () => {
     expect(host.raw).toBeUndefined();
   });
 
+  test('a chain that counts and is entered twice stays; one that only logs by a limit does not', async () => {
+    const jumps = ['-p tcp -m tcp --dport 80 -j SLOW', '-p udp -m udp --dport 53 -j SLOW'];
+    const counting = await importOf({
+      v4: filter([...jumps, '-A SLOW -m limit --limit 9/sec -j ACCEPT'], ':SLOW - [0:0]\n'),
+    });
+    expect(notes(counting)).toContainEqual(
+      expect.stringContaining('it counts packets, and is entered from several places'),
+    );
+    const logging = await importOf({
+      v4: filter([...jumps, '-A SLOW -m limit --limit 9/sec -j LOG', '-A SLOW -j DROP'], ':SLOW - [0:0]\n'),
+    });
+    expect(files(logging)('hosts/h.yml')).toMatchObject({
+      input: [
+        { deny: 'http', log: true },
+        { deny: 'udp/53', log: true },
+      ],
+    });
+  });
+
   test('a chain that counts on the way in stays, and a literal rule jumps to it', async () => {
     const result = await importOf({
       v4: filter(

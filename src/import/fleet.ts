@@ -1,6 +1,7 @@
 /** Several hosts' rules as one policy, proved host by host. */
 import { compileHost } from '../compile/compile.js';
 import { placeOwned } from '../compile/ownership.js';
+import { renderHost } from '../compile/render.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
 import { error, hasErrors, type Problem, type Result, warning } from '../problem.js';
@@ -59,7 +60,7 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
           ),
         ],
   );
-  const drafts = cases.map((one) => ({ one, proved: proveHost(one) }));
+  const drafts = draftAll(cases);
   const failed = drafts.flatMap(({ one, proved }) =>
     proved?.equal ? [] : differences(one.host, shortfall(one, proved?.draft)),
   );
@@ -84,6 +85,25 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
     ),
   };
   return { ok: true, value, problems };
+}
+
+/** Hosts with the same rules are said in the same words; each is proved again with its own addresses in the end. */
+function draftAll(cases: readonly Case[]) {
+  const known = new Map<string, ReturnType<typeof proveHost>>();
+  return cases.map((one) => {
+    const { v4, v6, sets } = renderHost(one.host.live);
+    const key = JSON.stringify([
+      v4,
+      v6,
+      sets,
+      one.host.families,
+      one.host.port,
+      one.before === one.host.live,
+    ]);
+    const proved = known.has(key) ? known.get(key) : proveHost(one);
+    known.set(key, proved);
+    return { one, proved };
+  });
 }
 
 const isReached = (host: ImportHost, ruleset: Ruleset, admin: readonly string[]): boolean =>

@@ -192,10 +192,21 @@ function draftDirection(
   const log = drafts.find((each) => each.log !== undefined)?.log;
   return {
     verdict,
-    rules: joinNeighbours(joinFamilies(lines('v4'), lines('v6')), 'all'),
+    rules: shortest(lines('v4'), lines('v6')),
     literal: joinFamilies(of('v4')?.literal ?? [], of('v6')?.literal ?? []),
     ...(log === undefined ? {} : { log }),
   };
+}
+
+/** Families may put the same services into one rule or into several: what comes out shorter says it better. */
+function shortest(v4: readonly Draft[], v6: readonly Draft[]): readonly Draft[] {
+  const apart = joinNeighbours(joinFamilies(v4, v6), 'all');
+  const before = [v4, v6].map((lines) => joinNeighbours(lines, 'all')) as [
+    readonly Draft[],
+    readonly Draft[],
+  ];
+  const together = joinNeighbours(joinFamilies(...before), 'all');
+  return together.length < apart.length ? together : apart;
 }
 
 /** What is left in this family where the baseline says something else. */

@@ -19,14 +19,22 @@ export function parseAddress(text: string, family: Family): Words | undefined {
 export const formatAddress = (words: Words, family: Family): string =>
   family === 'v4' ? words.join('.') : formatV6(words);
 
-export function prefixMask(length: number, family: Family): Words {
+/** Every mask that a length can mean, made once: files name few of them, thousands of times. */
+const MASKS: { readonly [family in Family]: readonly Words[] } = { v4: masksOf('v4'), v6: masksOf('v6') };
+
+function masksOf(family: Family): readonly Words[] {
   const width = WIDTH[family];
   const full = 2 ** width - 1;
-  return Array.from({ length: COUNT[family] }, (_, index) => {
-    const bits = Math.min(Math.max(length - index * width, 0), width);
-    return full - (2 ** (width - bits) - 1);
-  });
+  return Array.from({ length: ADDRESS_BITS[family] + 1 }, (_, length) =>
+    Array.from({ length: COUNT[family] }, (_, index) => {
+      const bits = Math.min(Math.max(length - index * width, 0), width);
+      return full - (2 ** (width - bits) - 1);
+    }),
+  );
 }
+
+/** @param length from 0 to the bits of the family's addresses. */
+export const prefixMask = (length: number, family: Family): Words => MASKS[family][length] ?? [];
 
 /** The prefix length, or `undefined` for a mask with holes. */
 export function prefixLength(mask: Words, family: Family): number | undefined {

@@ -80,7 +80,7 @@ function addresses(key: 'source' | 'destination'): Core['read'] {
 
 /** `10/8` means `10.0.0.0/8`. Without a mask a short address stays refused: other tools read 10.1 as 10.0.0.1. */
 function padded(text: string): string {
-  const short = /^(\d+(?:\.\d+){0,2})(\/.+)$/.exec(text);
+  const short = text.split('.', 4).length < 4 ? /^(\d+(?:\.\d+){0,2})(\/.+)$/.exec(text) : null;
   if (short === null) return text;
   const [, host = '', mask = ''] = short;
   return `${host}${'.0'.repeat(4 - host.split('.').length)}${mask}`;

@@ -8,6 +8,7 @@ import {
   type Extension,
   type Family,
   type IpSet,
+  type Negatable,
   type Option,
   type Rule,
   type Table,
@@ -185,8 +186,13 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
 
 /** Not from anywhere, not to anywhere, not by any interface: iptables-nft refuses these, the old one takes them. */
 const neverMatches = ({ source, destination, inInterface, outInterface }: Rule): boolean =>
-  [source, destination].some((part) => part?.negated && part.value.endsWith('/0')) ||
-  [inInterface, outInterface].some((part) => part?.negated && part.value === '+');
+  isNot(source, '/0') ||
+  isNot(destination, '/0') ||
+  isNot(inInterface, '+', true) ||
+  isNot(outInterface, '+', true);
+
+const isNot = (part: Negatable | undefined, end: string, whole = false): boolean =>
+  part?.negated === true && (whole ? part.value === end : part.value.endsWith(end));
 
 interface Use {
   readonly row: ExtensionRow;

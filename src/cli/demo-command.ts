@@ -1,8 +1,8 @@
 /** `demo`: the whole main job on this machine. */
 import type { Command } from 'commander';
+import type { Act } from './act.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
-import type { Act } from './program.js';
 
 export function defineDemo(program: Command, act: Act, io: Io): void {
   const demo = program

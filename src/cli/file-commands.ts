@@ -7,10 +7,10 @@ import type { RulesFile } from '../commands/rules-file.js';
 import type { Family } from '../netfilter/model.js';
 import { error, ProblemError, type Result } from '../problem.js';
 import type { Explanation, Packet } from '../traffic/model.js';
+import type { Act } from './act.js';
 import { DIFFERENT, DONE, emit, FAILED, type Io, readText, textOptions, told } from './io.js';
 import { examples, type OutputOptions, withOutput, withPolicy } from './options.js';
 import { definePacket, type PacketOptions, packetOf } from './packet-options.js';
-import type { Act } from './program.js';
 
 interface FamilyOptions {
   readonly family?: Family;

@@ -1,5 +1,6 @@
 /** Commands that reach hosts: plan, deploy, drift, status, rollback. */
 import type { Command } from 'commander';
+import type { Act } from './act.js';
 import type { Io } from './io.js';
 import {
   examples,
@@ -14,7 +15,6 @@ import {
   withShard,
   withSsh,
 } from './options.js';
-import type { Act } from './program.js';
 import type {
   DeployArguments,
   DriftArguments,

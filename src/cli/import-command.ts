@@ -5,9 +5,9 @@ import type { Command } from 'commander';
 import type { HostFile, Imported, ImportedHost, Target } from '../commands/import.js';
 import { error, type Problem, ProblemError } from '../problem.js';
 import { count } from '../report/words.js';
+import type { Act } from './act.js';
 import { complain, DONE, FAILED, type Io, messageOf, readText, told, writeText } from './io.js';
 import { examples, type SshOptions, withSsh } from './options.js';
-import type { Act } from './program.js';
 import { overSsh } from './way.js';
 
 interface ImportArguments extends SshOptions {

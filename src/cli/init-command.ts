@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { count } from '../report/words.js';
+import type { Act } from './act.js';
 import { DONE, type Io, writeText } from './io.js';
 import { examples, shards } from './options.js';
-import type { Act } from './program.js';
 
 interface InitOptions {
   readonly policies: string;

@@ -1,9 +1,9 @@
 /** `map`: who may talk to whom. */
 import type { Command } from 'commander';
 import { findingOf } from '../rollout/findings.js';
+import type { Act } from './act.js';
 import { complain, DONE, emit, FAILED, type Io, textOptions, told } from './io.js';
 import { examples, type OutputOptions, withOutput, withPolicy } from './options.js';
-import type { Act } from './program.js';
 
 interface MapArguments extends OutputOptions {
   readonly policies: string;

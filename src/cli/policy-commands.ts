@@ -7,6 +7,7 @@ import { jsonText } from '../report/json.js';
 import { problemsMarkdown } from '../report/markdown/problems.js';
 import { problemsText } from '../report/terminal/problems.js';
 import { count } from '../report/words.js';
+import type { Act } from './act.js';
 import { complain, DONE, emit, FAILED, type Io, textOptions, told, writeText } from './io.js';
 import {
   examples,
@@ -17,7 +18,6 @@ import {
   withOutput,
   withRisk,
 } from './options.js';
-import type { Act } from './program.js';
 
 export function definePolicyCommands(program: Command, act: Act, io: Io): void {
   const check = withOutput(

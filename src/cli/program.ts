@@ -1,6 +1,7 @@
 /** argv → a command → an exit status. */
 import { Command, CommanderError } from 'commander';
 import { error, type Problem, ProblemError } from '../problem.js';
+import type { Act } from './act.js';
 import { defineAdopt } from './adopt-command.js';
 import { defineDemo } from './demo-command.js';
 import { defineFileCommands } from './file-commands.js';
@@ -13,9 +14,6 @@ import { definePolicyCommands } from './policy-commands.js';
 import { defineReader } from './reader-command.js';
 import { defineReport } from './report-command.js';
 
-/** Gives a command what it does; what that returns is the exit status of the program. */
-export type Act = (command: Command, action: (...args: never[]) => Promise<number>) => Command;
-
 const ABOUT = `Firewall changes as pull requests, with a way back in.
 
 Keeps the iptables policy of your Linux hosts as YAML in git, shows which traffic a change opens or
@@ -25,6 +23,7 @@ const EXAMPLES = `
 First steps:
   sallyport demo                    see all of it on this machine, on real hosts
   sallyport init                    write a policy to start from, and the workflows
+  sallyport import web-1=USER@HOST  or write the policy of a host as it is
   sallyport check                   is the policy sound?
   sallyport plan                    what would change on the hosts? (reads only)
   sallyport deploy --hosts web-1    change one host

@@ -1,8 +1,8 @@
 /** `reader`: the script for hosts on which a key shall only read. */
 import type { Command } from 'commander';
+import type { Act } from './act.js';
 import { DONE, emit, type Io } from './io.js';
 import { examples } from './options.js';
-import type { Act } from './program.js';
 
 export function defineReader(program: Command, act: Act, io: Io): void {
   const reader = program

@@ -1,8 +1,8 @@
 /** `report`: what several jobs delivered, as one. */
 import type { Command } from 'commander';
+import type { Act } from './act.js';
 import type { Io } from './io.js';
 import { examples, type OutputOptions, PLAN_FORMATS, withOutput } from './options.js';
-import type { Act } from './program.js';
 
 export function defineReport(program: Command, act: Act, io: Io): void {
   const report = withOutput(

@@ -184,7 +184,10 @@ fault(
     ]);
     await saysLine(api, 'ready');
     const step = stepIn(fleet.lab, fleet.sallyport);
-    const ended = await step('push', { 'INPUT_GITHUB-TOKEN': 'ghs_lab', GITHUB_API_URL: 'http://127.0.0.1:8080' });
+    const ended = await step('push', {
+      'INPUT_GITHUB-TOKEN': 'ghs_lab',
+      GITHUB_API_URL: 'http://127.0.0.1:8080',
+    });
     api.kill();
     expect(ended.code).toBe(1);
     expect(ended.stdout).toContain('is not the newest of main, which is at fedcba987654');

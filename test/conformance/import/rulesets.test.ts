@@ -29,24 +29,25 @@ describe('real rulesets', () => {
     if (files.length === 0) console.info(`no real rulesets at ${FOLDER}: nothing to import`);
   });
 
-  test.each(files)('%s', async (name) => {
-    const result = await importOf({ v4: readFileSync(join(FOLDER, name), 'utf8') });
-    const refused = REFUSED[name];
-    if (refused !== undefined) {
-      expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: refused });
-      return;
-    }
-    expect({ ok: result.ok, said: said(result) }).toEqual({ ok: true, said: [] });
-  });
+  for (const name of files)
+    test(name, async () => {
+      const result = await importOf({ v4: readFileSync(join(FOLDER, name), 'utf8') });
+      const refused = REFUSED[name];
+      if (refused !== undefined) {
+        expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: refused });
+        return;
+      }
+      expect({ ok: result.ok, said: said(result) }).toEqual({ ok: true, said: [] });
+    });
 
-  test.each(['serverfault-765855.v4', 'serverfault-795234.v4'].filter((name) => files.includes(name)))(
-    '%s would lock its administrators out, whoever they are',
-    async (name) => {
+  for (const name of ['serverfault-765855.v4', 'serverfault-795234.v4'].filter((each) =>
+    files.includes(each),
+  ))
+    test(`${name} would lock its administrators out, whoever they are`, async () => {
       const result = await importOf({ v4: readFileSync(join(FOLDER, name), 'utf8') }, ['203.0.113.0/24']);
       expect(result.ok).toBe(false);
       expect(said(result).join('\n')).toMatch(/SSH|lock/);
-    },
-  );
+    });
 });
 
 describe('rules of programs', () => {

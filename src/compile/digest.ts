@@ -12,7 +12,7 @@ import { chainOf, isBuiltIn, TABLE_NAMES, tableOf } from './tables.js';
 /**
  * `sha256:<hex>` over rules, policies and sets. Counters, places, the order of tables and tables that say nothing do not
  * count. With `chains` neither does what programs change while they run, bans and containers, except where they stand
- * above a hook and accept; with `tables` everything counts.
+ * above a hook and accept; what stands in a chain of ours always counts. With `tables` everything does.
  */
 export function rulesetDigest(ruleset: Ruleset, ownership: Ownership): string {
   const lines = FAMILIES.flatMap((family) =>
@@ -40,7 +40,7 @@ function tableLines(table: Table, ownership: Ownership): readonly string[] {
     const flexible = !all && forward?.policy === 'DROP' && chain.name === ownedChain('FORWARD');
     const counted = flexible ? withoutTail(chain.rules) : chain.rules;
     const rules = counted
-      .filter((rule) => all || programOfRule(chain.name, rule) === undefined)
+      .filter((rule) => all || isOwned(chain.name) || programOfRule(chain.name, rule) === undefined)
       .map(({ text }) => text);
     const marks = [
       ...(flexible && endsInDrop(chain) === hasOthersBelow(forward) ? ['out of step'] : []),

@@ -68,6 +68,10 @@ test.each<readonly [string, (v4: string) => string]>([
         '-A SALLYPORT-INPUT -p tcp -m tcp --dport 9 -j ACCEPT\n-A SALLYPORT-INPUT',
       ),
   ],
+  [
+    'a rule about an interface of Docker in a chain of ours',
+    (v4) => v4.replace('-A SALLYPORT-INPUT', '-A SALLYPORT-INPUT -i docker0 -j ACCEPT\n-A SALLYPORT-INPUT'),
+  ],
   ['a policy', (v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT')],
   ['a hook gone', (v4) => v4.replace('-A INPUT -j SALLYPORT-INPUT\n', '')],
   [

@@ -29,6 +29,16 @@ test('sets behave as sets', () => {
   );
 });
 
+test('blocks are as large as they can be', () => {
+  expect(blocks([[0n, (1n << 128n) - 1n]])).toEqual([[0n, 128]]);
+  expect(blocks([[1n, 8n]])).toEqual([
+    [1n, 0],
+    [2n, 1],
+    [4n, 2],
+    [8n, 0],
+  ]);
+});
+
 test('blocks are aligned, and together they are the set', () => {
   fc.assert(
     fc.property(ranges, (set) => {

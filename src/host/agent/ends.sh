@@ -47,7 +47,8 @@ roll_back() {
   finish "$end" "$why${undone_by:-}" "$ended_in"
 }
 
-# Backwards, so that what others added since stays; else the whole snapshot; else what loads at boot.
+# Backwards, so that what others added since stays; else the whole snapshot; else what loads at boot; and where for long
+# nothing of that can be had, without the rules of this change, so that people get in again.
 undo() {
   undone_by=''
   if intact && stands snapshot; then return 0; fi
@@ -64,7 +65,37 @@ undo() {
     return
   fi
   undone_by='; the snapshot was damaged, so the saved rules were loaded'
-  load_boot 2>"$ERRORS"
+  if load_boot 2>"$ERRORS"; then return 0; fi
+  [ "$tries" -ge 9 ] || return 1
+  undone_by='; the snapshot was damaged and no saved rules load, so all rules of ours were taken away'
+  take_away 2>"$ERRORS"
+}
+
+# The hooks and policies first, which is what lets people in; then the chains, which nobody may name any more.
+take_away() {
+  iptables-save | without_hooks | iptables-restore --noflush -w 5
+  if can_v6; then save_v6 | without_hooks | ip6tables-restore --noflush -w 5; fi
+  live | awk '/^= failed/ { left = 1 } '"$OURS_IN_BUILT_IN"' { left = 1 } END { exit left }' || return 1
+  iptables-save | without_chains | iptables-restore --noflush -w 5
+  if can_v6; then save_v6 | without_chains | ip6tables-restore --noflush -w 5; fi
+  sweep_sets
+}
+
+OURS_IN_BUILT_IN='/^:(INPUT|FORWARD|OUTPUT) DROP / || /^-A (PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) (.* )?-[jg] SALLYPORT-/'
+
+without_hooks() {
+  awk "$OURS_IN_BUILT_IN"' { if (sub(/^-A/, "-D")) print; else print $1, "ACCEPT [0:0]" } /^\*/ || /^COMMIT/ { print }'
+}
+
+without_chains() {
+  awk '
+    /^\*/ { ours = 0; print }
+    /^:SALLYPORT-/ { chains[++ours] = substr($1, 2) }
+    /^COMMIT/ {
+      for (at = 1; at <= ours; at++) print "-F", chains[at]
+      for (at = 1; at <= ours; at++) print "-X", chains[at]
+      print
+    }'
 }
 
 # Sets of ours that the snapshot does not have: what a change that broke off left behind.

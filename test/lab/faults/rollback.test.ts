@@ -33,6 +33,39 @@ fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is sa
   await expectOld(host, before);
 });
 
+fault(
+  'R1b',
+  'the snapshot is damaged, and no rules were ever saved',
+  'after ten tries our rules are taken away, those of others stay, and it is said: people get in',
+  async () => {
+    const { host, client } = await scenes.host({}, 'light', false);
+    await host.must(
+      'iptables -A INPUT -p tcp --dport 9 -j DROP; ip6tables -A INPUT -p tcp --dport 9 -j DROP',
+    );
+    await client.deploy(host, lockedOut, {
+      ...BRIEF,
+      onPhase: (phase) =>
+        phase === 'verify' ? host.must('echo garbage >/var/lib/sallyport/pending/snapshot.v4') : undefined,
+    });
+    const last = await until(
+      'The host has ended the change',
+      async () => {
+        const text = await host.readFile('/var/lib/sallyport/last');
+        return text?.includes('outcome rolled-back') ? text : undefined;
+      },
+      60,
+    );
+    expect(last).toContain(
+      'the snapshot was damaged and no saved rules load, so all rules of ours were taken away',
+    );
+    const { v4, v6 } = await host.liveRules();
+    for (const text of [v4, v6]) {
+      expect(text).not.toMatch(/SALLYPORT|DROP \[/);
+      expect(text).toContain('-A INPUT -p tcp -m tcp --dport 9 -j DROP');
+    }
+  },
+);
+
 fault('R2', 'the way back fails at first', 'tried again until it succeeds, and recorded', async () => {
   const { host, client } = await scenes.host({ backend: 'legacy' });
   const before = await standOf(host);

@@ -5,18 +5,19 @@
  */
 import type { Hook } from './model.js';
 import { fieldsOf, mayMatch, type Scope } from './narrow.js';
-import { PIPELINES } from './pipeline.js';
+import { PIPELINES, UNTRACKED_TYPES } from './pipeline.js';
 import type { Predicate } from './predicate.js';
 import { type Program, type Routine, routineKey } from './program.js';
-import { isEmpty, subtract } from './ranges.js';
+import { isEmpty, ofValues, one, subtract } from './ranges.js';
 
 const ICMP6 = 58n;
 
 /** @param question fields that all packets share, and nothing else. */
 export function plainlyAccepted(program: Program, hook: Hook, question: Predicate): boolean {
   if (question.kind !== 'all' || question.of.some(({ kind }) => kind !== 'field')) return false;
-  const scope = fieldsOf(question);
-  if (scope.size !== question.of.length || (program.family === 'v6' && maybeIcmp(scope))) return false;
+  const fixed = fieldsOf(question);
+  const scope = program.family === 'v6' ? tracked(fixed) : fixed;
+  if (fixed.size !== question.of.length || scope === undefined) return false;
   const routines = PIPELINES[hook].flatMap((stage) => {
     const routine = stage.kind === 'table' && program.routines.get(routineKey(stage.table, stage.chain));
     return routine ? [routine] : [];
@@ -24,9 +25,17 @@ export function plainlyAccepted(program: Program, hook: Hook, question: Predicat
   return routines.every((routine) => !routine.rewrites && through(program, routine, scope, 0) === 'accepted');
 }
 
-/** Connection tracking leaves some ICMPv6 out, which changes its state on the way. */
-const maybeIcmp = (scope: Scope): boolean =>
-  scope.get('protocol')?.some(([from, to]) => from <= ICMP6 && ICMP6 <= to) ?? true;
+/** Connection tracking leaves some ICMPv6 out: all of the question or none of it, for this proof. */
+function tracked(scope: Scope): Scope | undefined {
+  const protocols = scope.get('protocol');
+  if (protocols !== undefined && !protocols.some(([from, to]) => from <= ICMP6 && ICMP6 <= to)) return scope;
+  const types = scope.get('type');
+  const leftOut = types !== undefined && isEmpty(subtract(types, UNTRACKED));
+  const icmpAlone = protocols !== undefined && isEmpty(subtract(protocols, one(ICMP6)));
+  return leftOut && icmpAlone && !scope.has('state') ? new Map([...scope, ['state', one(4n)]]) : undefined;
+}
+
+const UNTRACKED = ofValues(UNTRACKED_TYPES.map(BigInt));
 
 /** What is left at the end of a chain, if it is neither nothing nor beyond this proof. */
 type Left = Scope | 'accepted' | 'unsure';

@@ -52,7 +52,10 @@ function usualValues({ family, routines }: Program): ReadonlyMap<Field, bigint> 
   return new Map(
     FIELDS.map((field) => {
       const all = domain(field, family);
-      const free = subtract([all], union(asked.get(field) ?? []));
+      const ranges = asked.get(field) ?? [];
+      const last = all[1];
+      if (!ranges.some(([, to]) => to === last)) return [field, last];
+      const free = subtract([all], union(ranges));
       return [field, (free.at(-1) ?? all)[1]];
     }),
   );

@@ -10,7 +10,7 @@ import { plainlyAccepted } from '../../src/traffic/plain.js';
 import { all, any, field, type Predicate } from '../../src/traffic/predicate.js';
 import { compileProgram } from '../../src/traffic/program.js';
 import { type Claim, createProver, type Proof } from '../../src/traffic/prove.js';
-import { one } from '../../src/traffic/ranges.js';
+import { ofValues, one } from '../../src/traffic/ranges.js';
 import { everyRuleHasWitness } from '../../src/traffic/witness.js';
 import { generateRules, generateSets, OWN_ADDRESSES } from '../conformance/kernel/generate.js';
 import { rulesetOf } from '../conformance/kernel/judge.js';
@@ -114,6 +114,30 @@ test('admin networks that several rules let in are proved in short', () => {
     false,
   );
   expect(ask(rules.replace('multiport', 'limit --limit 9/min -m multiport'))).toBe(false);
+});
+
+test('neighbour discovery, which connection tracking leaves out, is proved in short', () => {
+  const rules = (discovery: string): string =>
+    table(
+      'filter',
+      [
+        '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+        '-A INPUT -m conntrack --ctstate INVALID -j DROP',
+        discovery,
+        '-A INPUT -j DROP',
+      ],
+      DROPS,
+    );
+  const ask = (text: string, types: readonly bigint[]): boolean =>
+    plainlyAccepted(
+      compileProgram(ruleset({ v6: text }), 'v6', []),
+      'INPUT',
+      all(field('protocol', one(58n)), field('type', ofValues(types)), field('code', one(0n))),
+    );
+  const any = '-A INPUT -p ipv6-icmp -j ACCEPT';
+  expect(ask(rules(any), [135n, 136n])).toBe(true);
+  expect(ask(rules(any), [128n])).toBe(false);
+  expect(ask(rules(`${any.replace('-j', '-m conntrack --ctstate NEW -j')}`), [135n])).toBe(false);
 });
 
 test('where every rule has a witness, the search by sets finds nothing', () => {

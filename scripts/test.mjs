@@ -14,11 +14,14 @@ const ci = process.env.CI === 'true';
 const [own, extra] = split(process.argv.slice(2));
 const only = own.includes('--tier') ? own[own.indexOf('--tier') + 1] : undefined;
 
+/** Hosts mostly wait: for deadlines, for one another, for a boot. */
+const LAB_WORKERS = '--maxWorkers=3';
+
 /** Name → what is run, and whether real iptables and real hosts are needed. */
 const TIERS = {
   static: { run: runStatic, machine: false },
-  unit: { run: () => runJest('unit'), machine: false },
-  conformance: { run: () => runJest('conformance'), machine: true },
+  unit: { run: () => runJest('unit', '--maxWorkers=2'), machine: false },
+  conformance: { run: () => runJest('conformance', '--maxWorkers=2'), machine: true },
   lab: { run: runLab, machine: true },
 };
 
@@ -85,10 +88,10 @@ function runStatic() {
 
 /** The lab's own tests look for traces on the machine, where labs of other tests would be taken for theirs. */
 function runLab() {
-  if (extra.length > 0) return runJest('lab', '--maxWorkers=2');
+  if (extra.length > 0) return runJest('lab', LAB_WORKERS);
   const itself = 'test/lab/lab\\.test\\.ts$';
   const parts = [
-    runJest('lab', '--maxWorkers=2', `--testPathIgnorePatterns=${itself}`),
+    runJest('lab', LAB_WORKERS, `--testPathIgnorePatterns=${itself}`),
     runJest('lab', '--runInBand', `--testPathPatterns=${itself}`),
   ];
   const sum = (key) => parts.reduce((total, part) => total + part[key], 0);

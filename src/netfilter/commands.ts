@@ -63,6 +63,7 @@ const LONG: Readonly<Record<string, Letter>> = {
 function splitCommand(tokens: readonly Token[]): Command | undefined {
   const [first, second] = tokens;
   if (first === undefined) return undefined;
+  if (first.text === '-A') return second && { letter: 'A', chain: second, rest: tokens.slice(2) };
   const short = /^-([AIDNPFX])(.*)$/s.exec(first.text);
   const letter = (short?.[1] as Letter | undefined) ?? LONG[first.text];
   if (letter === undefined) return undefined;

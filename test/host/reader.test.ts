@@ -20,6 +20,20 @@ test('every function that it calls is in it, and shells can read it', () => {
   }
 });
 
+test('it tells what the host is doing now, unless that is turned off on the host', () => {
+  const sections = (script: string): readonly string[] => {
+    const ran = spawnSync('sh', ['-c', script, 'reader', '192.0.2.1 1 192.0.2.2 22'], {
+      input: "SP_MARK='sallyport-0a1b'\n",
+      encoding: 'utf8',
+    });
+    return [...ran.stdout.matchAll(/^sallyport-0a1b > (\S+)$/gm)].map(([, name = '']) => name);
+  };
+  expect(sections(READER)).toEqual(expect.arrayContaining(['version', 'facts', 'activity']));
+  const quiet = sections(READER.replace('SP_ACTIVITY=yes', "SP_ACTIVITY=''"));
+  expect(quiet).toContain('facts');
+  expect(quiet).not.toContain('activity');
+});
+
 describe('it holds nothing that changes a host', () => {
   test.each([
     'iptables-restore',

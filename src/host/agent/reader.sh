@@ -14,9 +14,12 @@
 # The files that this host boots, where the policy names them (`boot: paths`); otherwise they are found.
 SP_PATH_V4='' SP_PATH_V6='' SP_PATH_SETS=''
 
+# What the host is doing now is read as well: with whom it has flows, and on which ports it listens. Without: ''.
+SP_ACTIVITY=yes
+
 STATE=/var/lib/sallyport
 PENDING=$STATE/pending
-SP_LOG='' SP_KNOWN='' SP_ACTIVITY=yes DIR=''
+SP_LOG='' SP_KNOWN='' DIR=''
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH

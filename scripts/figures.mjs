@@ -1,7 +1,6 @@
 /**
- * Measures and writes the figures of docs/traffic.md: `node scripts/figures.mjs [compare] [plan] [judge [--packets 5000000]
- * [--seed 1]]`. The first two want a machine that
- * does nothing else, the last root and an hour.
+ * Measures and writes the figures of docs/traffic.md: `node scripts/figures.mjs [compare] [plan] [judge]`, the last with
+ * `--packets 5000000` and `--seed 1` unless they are given. All want a machine that does nothing else, the last root too.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

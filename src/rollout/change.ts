@@ -8,6 +8,7 @@ import { printTables } from '../netfilter/print.js';
 import { printSets } from '../netfilter/sets.js';
 import type { Fleet } from '../policy/fleet.js';
 import type { Ready } from './assess.js';
+import { hostsBehind } from './passages.js';
 import { type Placed, sameRuleset } from './place.js';
 
 export interface Run {
@@ -28,10 +29,11 @@ export const isThere = ({ before, owned }: Placed): boolean => sameRuleset(befor
 
 /** @param saved The saved files with the policy in its place; a {@link Ready} host's, once they could be read. */
 export function changeOf(fleet: Fleet, ready: Ready, saved: Placed, run: Run): Change {
-  const { state, placed } = ready;
+  const { host, state, placed } = ready;
   const { before, owned } = placed.live;
   return {
     ...run,
+    behind: hostsBehind(fleet, host),
     confirmWithinSeconds: fleet.rollout.confirmWithinSeconds,
     live: state.live,
     next: textOf(owned.next),

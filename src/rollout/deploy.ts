@@ -8,7 +8,7 @@ import { changeOf, type Run } from './change.js';
 import type { Tell } from './events.js';
 import type { Outcome, Outcomes, Plan } from './model.js';
 import { failuresAllowedIn, type Part, type PartOfRollout, partOfRollout } from './part.js';
-import { hostsBehind, passagesOf } from './passages.js';
+import { passagesOf } from './passages.js';
 import type { Placed } from './place.js';
 import { assessFleet } from './plan.js';
 import { preflight, type Verdict } from './preflight.js';
@@ -227,7 +227,7 @@ async function changeHost(
 ): Promise<Outcome> {
   const { port, tell, options, fleet } = rollout;
   const { host } = ready;
-  const change = { ...changeOf(fleet, ready, saved, newRun(options)), behind: hostsBehind(fleet, host) };
+  const change = changeOf(fleet, ready, saved, newRun(options));
   let phase: TransactionResult['phase'] = 'connect';
   const ended = await whileUncancelled(
     port.transact(host, change, (reached) => {
@@ -290,17 +290,19 @@ function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
   }
 }
 
-/** `on_failure: rollback`: the hosts that this run has changed go back, the last ones first. */
+/** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
 async function undo(rollout: Rollout): Promise<void> {
   const { fleet, port, options } = rollout;
-  await pMap(
-    [...rollout.changes].toReversed(),
-    async ([host, { ready }]) => {
-      const before = rollout.outcomes.get(host);
-      if (before?.outcome !== 'confirmed' || isCancelled(rollout)) return;
-      const result = await takeBack(fleet, ready, port, newRun(options));
-      record(rollout, { host, wave: before.wave, ...result });
-    },
-    { concurrency: options.parallel ?? fleet.rollout.parallel },
-  );
+  for (const { number: wave, hosts } of rollout.waves.toReversed())
+    await pMap(
+      hosts,
+      async (host) => {
+        const changed = rollout.changes.get(host);
+        if (changed === undefined || isCancelled(rollout)) return;
+        if (rollout.outcomes.get(host)?.outcome !== 'confirmed') return;
+        const result = await takeBack(fleet, changed.ready, port, newRun(options));
+        record(rollout, { host, wave, ...result });
+      },
+      { concurrency: options.parallel ?? fleet.rollout.parallel },
+    );
 }

@@ -10,8 +10,8 @@ export interface Wave {
 /**
  * The canary first, then the rest by name. The sizes of waves are cumulative and count every host of the rollout, the
  * canary among them; a wave that adds nobody is left out, and whoever is left comes last.
- * @param passages Hosts that others are reached through: each comes alone, after all who need it. The canary is where
- * the policy puts it.
+ * @param passages Hosts that others are reached through, in the order in which they may be changed: each comes alone,
+ * after all who need it. The canary is where the policy puts it.
  */
 export function wavesOf(
   hosts: readonly string[],
@@ -19,9 +19,9 @@ export function wavesOf(
   passages: ReadonlySet<string> = new Set(),
 ): readonly Wave[] {
   const first = hosts.filter((host) => canary.includes(host)).toSorted();
-  const others = hosts.filter((host) => !canary.includes(host)).toSorted();
-  const rest = others.filter((host) => !passages.has(host));
-  const last = others.filter((host) => passages.has(host)).map((host) => [host]);
+  const others = hosts.filter((host) => !canary.includes(host));
+  const rest = others.filter((host) => !passages.has(host)).toSorted();
+  const last = [...passages].filter((host) => others.includes(host)).map((host) => [host]);
   const groups: (readonly string[])[] = [];
   let done = 0;
   for (const size of [...waves, { percent: 100 }]) {

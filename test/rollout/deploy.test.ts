@@ -4,7 +4,7 @@ import { deployFleet } from '../../src/rollout/deploy.js';
 import type { RolloutEvent } from '../../src/rollout/events.js';
 import { planFleet } from '../../src/rollout/plan.js';
 import { fleetOf } from './fleet.js';
-import type { Behaviour, ModelFleet } from './model-host.js';
+import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-host.js';
 import { NAMES, scene, short, touched } from './scene.js';
 
 const behave = (port: ModelFleet, name: string, behaviour: Behaviour): void => {
@@ -142,6 +142,27 @@ describe('failures further on', () => {
     expect(outcomes.hosts[0]?.phase).toBe('rollback');
     expect(web1?.live.v4 === '' || !web1?.live.v4.includes('SALLYPORT')).toBe(true);
     expect(before?.v4).toBe('');
+  });
+
+  test('go back wave by wave, the last one first: none together with whom it is reached through', async () => {
+    const hosts = `
+  web-1: { addresses: [192.0.2.1], roles: [web] }
+  web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: [{host: gate, user: jump}, {host: hall, user: jump}]} }
+  gate: { addresses: [192.0.2.8], roles: [web] }
+  hall: { addresses: [192.0.2.9], roles: [web], ssh: {bastion: {host: gate, user: jump}} }
+`;
+    const fleet = fleetOf({ hosts, rollout: 'on_failure: rollback' });
+    const port = modelFleet(
+      Object.fromEntries(
+        fleet.hosts.map(({ name }) => [
+          name,
+          modelHost({ behaviour: name === 'gate' ? 'rolls-back' : 'good' }),
+        ]),
+      ),
+    );
+    await deployFleet(fleet, fleet.hosts, port, { owner: 'test' });
+    expect(touched(port)).toEqual(['web-1', 'web-2', 'hall', 'gate', 'hall', 'web-2', 'web-1']);
+    expect(port.most()).toBe(1);
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { hostsBehind, passagesOf } from '../../src/rollout/passages.js';
+import { wavesOf } from '../../src/rollout/waves.js';
 import { fleetOf } from './fleet.js';
 
 const fleet = fleetOf({
@@ -20,4 +21,34 @@ test('a host is behind every host of the fleet that its way names, by whichever 
   expect([...passagesOf(fleet)]).toEqual(['jump-1']);
   expect(behind('jump-1')).toEqual(['web-1', 'web-2']);
   expect(behind('web-3')).toEqual([]);
+});
+
+test('a way through several of them: the one that another is reached through comes after it', () => {
+  const jump = (...to: readonly string[]): string =>
+    `ssh: {bastion: [${to.map((host) => `{host: ${host}, user: jump}`).join(', ')}]}`;
+  const deep = fleetOf({
+    hosts: `
+  web-1: { addresses: [192.0.2.1], roles: [web], ${jump('a-gate', 'm-hall', 'z-door')} }
+  a-gate: { addresses: [192.0.2.7], roles: [web] }
+  m-hall: { addresses: [192.0.2.8], roles: [web], ${jump('a-gate')} }
+  z-door: { addresses: [192.0.2.9], roles: [web], ${jump('a-gate', 'm-hall')} }
+`,
+  });
+  expect([...passagesOf(deep)]).toEqual(['z-door', 'm-hall', 'a-gate']);
+  const waves = wavesOf(
+    deep.hosts.map(({ name }) => name),
+    deep.rollout,
+    passagesOf(deep),
+  );
+  expect(waves.map(({ hosts }) => hosts)).toEqual([['web-1'], ['z-door'], ['m-hall'], ['a-gate']]);
+});
+
+test('hosts that name each other are each there once', () => {
+  const circle = fleetOf({
+    hosts: `
+  web-1: { addresses: [192.0.2.1], roles: [web], ssh: {bastion: {host: web-2, user: jump}} }
+  web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: {host: web-1, user: jump}} }
+`,
+  });
+  expect([...passagesOf(circle)].toSorted()).toEqual(['web-1', 'web-2']);
 });

@@ -6,7 +6,8 @@ import { modelFleet, modelHost } from './model-host.js';
 
 const HOSTS = '\n  web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] }\n';
 const first = fleetOf({ hosts: HOSTS });
-const second = fleetOf({ hosts: HOSTS, web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
+const PREVIEW = '  - {allow: tcp/8443, from: any, reason: Preview}\n';
+const second = fleetOf({ hosts: HOSTS, web: PREVIEW });
 const RUN = { run: 'r', commit: '', owner: 'test' };
 
 async function deployedTwice() {
@@ -52,4 +53,18 @@ test('a state that is not there is refused with what there is', async () => {
     reason: 'The host has no known-good state 7; it has 1 to 2.',
   });
   expect(port.changes).toHaveLength(2);
+});
+
+test('a host that others are reached through must still let them be reached', async () => {
+  const hosts = `
+  web-1: { addresses: [192.0.2.1], roles: [web] }
+  web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: {host: web-1, user: jump}} }
+`;
+  const [before, after] = [fleetOf({ hosts }), fleetOf({ hosts, web: PREVIEW })];
+  const port = modelFleet({ 'web-1': modelHost(), 'web-2': modelHost() });
+  for (const fleet of [before, after]) await deployFleet(fleet, fleet.hosts, port, { owner: 'test' });
+  const [passage] = after.hosts;
+  if (passage === undefined) throw new Error('no host');
+  await rollbackHost(after, passage, port, RUN, { to: 2 });
+  expect(port.changes.at(-1)).toMatchObject({ host: 'web-1', change: { behind: [{ name: 'web-2' }] } });
 });

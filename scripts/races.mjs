@@ -40,7 +40,7 @@ while (!stopped && total.races < times && Date.now() - began < minutes * 60_000)
       .map(([name, count]) => `${count} ${name}`)
       .join(', '),
   );
-  if (code !== 0) {
+  if (code !== 0 || races === 0) {
     console.error(said);
     process.exit(1);
   }

@@ -4,9 +4,10 @@ import { compileHost } from '../compile/compile.js';
 import type { HostPort, HostState, Reading } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { lintFleet } from '../policy/lint/lint.js';
-import { formatProblem, type Place, type Problem } from '../problem.js';
+import { formatProblem, type Problem } from '../problem.js';
 import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
 import type { Tell } from './events.js';
+import { placeKey } from './expiry.js';
 import { findingOf } from './findings.js';
 import type { Drift, Finding, HostDrift } from './model.js';
 import { placeHost } from './place.js';
@@ -55,8 +56,6 @@ function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
     return [findingOf({ ...problem, id, message, ...(place === undefined ? {} : { place }) })];
   });
 }
-
-const placeKey = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
 /** Pure: the same reading gives the same drift. */
 export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {

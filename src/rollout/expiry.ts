@@ -1,15 +1,15 @@
 /** Rules whose day is over, as they still stand on a host. */
 import { compileHost } from '../compile/compile.js';
-import { FAMILIES, type Family, type RuleChange, type RuleDiff } from '../netfilter/model.js';
+import { FAMILIES, type Family, type RuleDiff } from '../netfilter/model.js';
 import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
-import { note, type Problem } from '../problem.js';
+import { note, type Place, type Problem } from '../problem.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 
 export type Expired = ReadonlyMap<string, PolicyRule>;
 
 export const expiryKey = (
   family: Family,
-  { table, chain, text }: Pick<RuleChange, 'table' | 'chain' | 'text'>,
+  { table, chain, text }: { readonly table: string; readonly chain: string; readonly text: string },
 ): string => [family, table, chain, text].join(' ');
 
 /** The kernel rules that expired policy rules stood for: found by compiling the host once more with them. */
@@ -43,7 +43,7 @@ export function expiredRules(fleet: Fleet, host: Host): Expired {
   );
 }
 
-const placeKey = ({ file, line, column }: PolicyRule['place']): string => `${file}:${line}:${column}`;
+export const placeKey = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
 /** One note for each line of the policy that this change takes out because its day is over. */
 export function expiryNotes(
@@ -62,11 +62,11 @@ export function expiryNotes(
 export function withExpiry(traffic: TrafficDiff, expired: Expired): TrafficDiff {
   if (expired.size === 0) return traffic;
   const placed = (flow: Flow): Flow => {
-    const due =
-      flow.before === null ? undefined : expired.get(expiryKey(flow.family, flow.before as RuleChange));
-    return due === undefined || flow.before === null
+    const { before, family } = flow;
+    const due = before === null ? undefined : expired.get(expiryKey(family, before));
+    return before === null || due === undefined
       ? flow
-      : { ...flow, before: { ...flow.before, source: due.place } };
+      : { ...flow, before: { ...before, source: due.place } };
   };
   return {
     ...traffic,

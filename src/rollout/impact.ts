@@ -13,6 +13,7 @@ import { addressText, networkRanges } from '../traffic/fields.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../traffic/ranges.js';
 import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../traffic/reach.js';
+import { isOfPolicy } from './place.js';
 import { PRIVATE } from './recorded-activity.js';
 import { list } from './words.js';
 
@@ -291,7 +292,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
   for (const family of FAMILIES)
     for (const [rule, wires] of rulesOf(next[family].value)) {
       const place = placeOf(question.next, family, rule);
-      if (place === undefined || / live v[46]$/.test(place.file)) continue;
+      if (place === undefined || !isOfPolicy(place)) continue;
       const idle = wires.filter(
         (row) => row[1] - row[0] < LONGEST_ROW && isRead(row) && !somethingOn(row, listening),
       );

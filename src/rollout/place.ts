@@ -5,7 +5,7 @@ import type { HostState } from '../host/port.js';
 import { equalTables } from '../netfilter/empty.js';
 import type { Ruleset, RulesText } from '../netfilter/model.js';
 import type { Fleet, Host } from '../policy/fleet.js';
-import type { Result } from '../problem.js';
+import type { Place, Result } from '../problem.js';
 
 export interface Placed {
   readonly before: Ruleset;
@@ -28,6 +28,9 @@ export function placeHost(fleet: Fleet, host: Host, state: HostState, wanted: Ru
   const saved = place(savedText(state), desired, `${host.name} saved`, fleet);
   return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
 }
+
+/** Whether a rule's place is a line of the policy: live rules are read from texts that are called `web-1 live v4`. */
+export const isOfPolicy = ({ file }: Place): boolean => !/ live v[46]$/.test(file);
 
 function place(
   text: RulesText,

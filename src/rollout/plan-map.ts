@@ -2,10 +2,10 @@
 import { mapFleet } from '../map/fleet-map.js';
 import type { MapHost } from '../map/map.js';
 import type { Fleet } from '../policy/fleet.js';
-import type { Place } from '../problem.js';
 import type { Assessed } from './assess.js';
 import { findingOf } from './findings.js';
 import type { PlanMap } from './model.js';
+import { isOfPolicy } from './place.js';
 
 /** Hosts without a plan are named in it as missing. */
 export function planMap(fleet: Fleet, assessed: readonly Assessed[]): PlanMap {
@@ -24,6 +24,3 @@ export function planMap(fleet: Fleet, assessed: readonly Assessed[]): PlanMap {
     notes: notes.map(findingOf),
   };
 }
-
-/** Live rules are read from texts that are called `web-1 live v4`. */
-const isOfPolicy = ({ file }: Place): boolean => !/ live v[46]$/.test(file);

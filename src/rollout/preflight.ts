@@ -29,10 +29,9 @@ export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
   if (ready === undefined) return refused(plan.reason ?? '');
   const fault = policyFault(plan);
   if (fault !== undefined) return { ...refused(fault), policy: true };
-  if (reviewed !== undefined) {
-    const changed = changeSince(reviewed, ready, ready.ownership);
-    const reason = unlikeReviewed(plan, reviewed, changed);
-    if (reason !== undefined) return { ...refused(reason), changed };
+  if (reviewed !== undefined && !isAsReviewed(plan, reviewed)) {
+    const changed = changeSince(reviewed, ready);
+    return { ...refused(unlikeReviewed(plan, reviewed, changed)), changed };
   }
   const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
   if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
@@ -58,23 +57,35 @@ function policyFault({ lockout, findings }: HostPlan): string | undefined {
   return errors.length === 0 ? undefined : errors.map(({ message }) => message).join(' ');
 }
 
+const reviewOf = (now: HostPlan, reviewed: Plan): HostPlan | undefined =>
+  reviewed.hosts.find(({ host }) => host === now.host);
+
+const isOtherMachine = (then: HostPlan, now: HostPlan): boolean =>
+  then.machine !== undefined && now.machine !== undefined && then.machine !== now.machine;
+
 /**
  * Bound to what was reviewed: the live state that the plan saw, and the state that it led to. A host that stands
  * there already, from an earlier run of the same plan, is as reviewed.
  */
-function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string | undefined {
-  const then = reviewed.hosts.find(({ host }) => host === now.host);
+function isAsReviewed(now: HostPlan, reviewed: Plan): boolean {
+  const then = reviewOf(now, reviewed);
+  if (then?.live === undefined || then.next === undefined || isOtherMachine(then, now)) return false;
+  return now.next === then.next && (now.live === then.live || now.live === then.next);
+}
+
+/** Why a host is not as reviewed. */
+function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string {
+  const then = reviewOf(now, reviewed);
   if (then === undefined) return 'plan-changed: the reviewed plan does not have this host.';
   if (then.live === undefined || then.next === undefined)
     return `plan-changed: the reviewed plan could not see this host (${then.status}).`;
-  if (then.machine !== undefined && now.machine !== undefined && then.machine !== now.machine)
+  if (isOtherMachine(then, now))
     return 'plan-changed: another machine answers for this host than the one that the reviewed plan saw. Plan again.';
-  if (now.live === then.next && now.next === then.next) return undefined;
-  if (now.live !== then.live)
-    return `plan-changed: the live rules are not those that the reviewed plan saw${found(since)}.${unforeseen(then, now)} Plan again.`;
-  return now.next === then.next
-    ? undefined
-    : `plan-changed: the policy leads to other rules than the reviewed plan.${unforeseen(then, now)} Plan again.`;
+  const what =
+    now.live === then.live
+      ? 'the policy leads to other rules than the reviewed plan'
+      : `the live rules are not those that the reviewed plan saw${found(since)}`;
+  return `plan-changed: ${what}.${unforeseen(then, now)} Plan again.`;
 }
 
 function found(since: StateDiff | undefined): string {

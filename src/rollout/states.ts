@@ -39,11 +39,7 @@ function lasting(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
 }
 
 /** Three ways: from what was reviewed to what the host runs now, and from there to what a deploy would make of it. */
-export function changeSince(
-  reviewed: Plan,
-  { host, placed }: Ready,
-  ownership: Fleet['ownership'],
-): PlanChange {
+export function changeSince(reviewed: Plan, { host, placed, ownership }: Ready): PlanChange {
   const { before, owned } = placed.live;
   const next = diffStates(before, owned.next);
   const then = reviewed.hosts.find((plan) => plan.host === host.name);

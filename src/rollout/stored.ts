@@ -43,7 +43,7 @@ const FINDING = shape({
 const HOST_PLAN = shape({
   host: text,
   status: oneOf('changed', 'unchanged', 'unreachable', 'error'),
-  ...{ reason: maybe(text), live: maybe(text), next: maybe(text) },
+  ...{ reason: maybe(text), live: maybe(text), next: maybe(text), machine: maybe(text) },
   rules: maybe(shape({ v4: DIFF, v6: DIFF })),
   sets: maybe(listOf(SET_DIFF)),
   traffic: maybe(

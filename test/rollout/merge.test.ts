@@ -175,6 +175,10 @@ describe('what is read back', () => {
       'hosts[0].findings[0].id is no text',
     ],
     [
+      '{"version":1,"commit":null,"digest":"x","hosts":[{"host":"a","status":"changed","machine":1,"findings":[]}]}',
+      'hosts[0].machine is no text',
+    ],
+    [
       '{"version":1,"commit":null,"digest":"x","hosts":[],"names":{"networks":{"a":[1]}}}',
       'names.networks.a[0]',
     ],

@@ -9,6 +9,7 @@ import { DEFAULT_BUDGET } from './compare.js';
 import { verdictsOnly } from './decisions.js';
 import { effect, matchOf, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
 import { tryProof } from './giving-up.js';
+import type { Way } from './paths.js';
 import { PIPELINES, type Stage } from './pipeline.js';
 import { compileProgram, type Program, type Routine, routineKey, type Step } from './program.js';
 import { createSpace } from './space.js';
@@ -111,16 +112,16 @@ function visit(
   routine: Routine,
   { arriving, asked }: Entry,
   end: number,
-  path: readonly string[],
+  way: Way,
 ): number {
   const { scene, taken } = reading;
   const { space } = scene;
   const { store } = space;
-  const rests = restsOf(scene, routine, end, path);
+  const rests = restsOf(scene, routine, end, way);
   let reach = arriving;
   let fallen = FALSE;
   for (const [index, step] of routine.steps.entries()) {
-    const match = matchOf(scene, step, path);
+    const match = matchOf(scene, step, way);
     const hit = store.and(reach, match);
     sight(reading, step, match, store.and(asked, match), hit, rests[index] as number);
     if (hit === FALSE) continue;
@@ -146,10 +147,10 @@ function visit(
         break;
       case 'call': {
         const inner = scene.program.routines.get(routineKey(step.table, action.chain));
-        if (inner === undefined || path.length > 512) break;
+        if (inner === undefined || way.length > 512) break;
         const after = action.goto ? end : (rests[index] as number);
         const entry = { arriving: hit, asked: store.and(asked, match) };
-        const back = visit(reading, inner, entry, after, [...path, `${step.chain} ${step.number}`]);
+        const back = visit(reading, inner, entry, after, [...way, step]);
         if (action.goto) fallen = store.or(fallen, back);
         reach = action.goto ? left : store.or(left, back);
         break;
@@ -172,15 +173,15 @@ function visit(
 }
 
 /** What becomes of packets behind each rule of a chain. */
-function restsOf(scene: Scene, routine: Routine, end: number, path: readonly string[]): readonly number[] {
+function restsOf(scene: Scene, routine: Routine, end: number, way: Way): readonly number[] {
   const rests: number[] = [];
   let rest = end;
   for (let index = routine.steps.length - 1; index >= 0; index--) {
     const step = routine.steps[index] as Step;
     rests[index] = rest;
     if (step.action.kind === 'continue') continue;
-    const result = effect(scene, step, scene.accept, end, rest, path);
-    rest = scene.space.store.choose(matchOf(scene, step, path), result, rest);
+    const result = effect(scene, step, scene.accept, end, rest, way);
+    rest = scene.space.store.choose(matchOf(scene, step, way), result, rest);
   }
   return rests;
 }

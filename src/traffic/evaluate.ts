@@ -9,7 +9,7 @@ import { type Field, interfaceNumber, NO_MAC, NO_OWNER, protocolNumbers } from '
 import { LoopingChain } from './giving-up.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
 import type { Hook } from './model.js';
-import { callOf, numberedWays, wayKey } from './paths.js';
+import { type Way, wayNumber } from './paths.js';
 import { PIPELINES, type Stage, UNTRACKED_TYPES } from './pipeline.js';
 import { all, any, field, type Predicate } from './predicate.js';
 import { type Program, type Routine, routineKey, type Step } from './program.js';
@@ -160,7 +160,7 @@ export const stageScene = (
 type Accept = (step: Step | undefined) => number;
 
 /** Every rule of a chain; `end` is what comes after the last one. */
-function body(scene: Scene, routine: Routine, accept: Accept, end: number, path: readonly string[]): number {
+function body(scene: Scene, routine: Routine, accept: Accept, end: number, way: Way): number {
   const { store } = scene.space;
   const { steps } = routine;
   let rest = end;
@@ -171,19 +171,19 @@ function body(scene: Scene, routine: Routine, accept: Accept, end: number, path:
       at--;
       continue;
     }
-    const match = matchOf(scene, step, path);
+    const match = matchOf(scene, step, way);
     if (match === FALSE) {
       at--;
       continue;
     }
     // Neighbours that lead to the same end are one rule.
     const run = [match];
-    const result = effect(scene, step, accept, end, rest, path);
+    const result = effect(scene, step, accept, end, rest, way);
     at--;
     while (at >= 0 && isEnd(step) && isEnd(steps[at] as Step)) {
       const before = steps[at] as Step;
-      if (effect(scene, before, accept, end, rest, path) !== result) break;
-      run.push(matchOf(scene, before, path));
+      if (effect(scene, before, accept, end, rest, way) !== result) break;
+      run.push(matchOf(scene, before, way));
       at--;
     }
     rest = store.choose(disjunction(scene, run), result, rest);
@@ -216,7 +216,7 @@ export function effect(
   accept: Accept,
   end: number,
   rest: number,
-  path: readonly string[],
+  way: Way,
 ): number {
   const { space, decisions, stage } = scene;
   const { store } = space;
@@ -232,7 +232,7 @@ export function effect(
     case 'continue':
       return rest;
     case 'call':
-      return call(scene, step, action.chain, accept, action.goto ? end : rest, path);
+      return call(scene, step, action.chain, accept, action.goto ? end : rest, way);
     case 'mark':
       return changeMark(space, rest, action.value, action.mask);
     case 'loseMark':
@@ -240,9 +240,9 @@ export function effect(
     case 'untrack':
       return space.fix(rest, 'state', UNTRACKED);
     case 'send':
-      return sendOn(scene, step, action, accept(step), namer(scene, path));
+      return sendOn(scene, step, action, accept(step), namer(scene, way));
     case 'ask': {
-      const name = namer(scene, path);
+      const name = namer(scene, way);
       // Whoever decides may also mark the packet.
       const asked = store.choose(
         space.unknown(name(action.accepts)),
@@ -256,59 +256,41 @@ export function effect(
   }
 }
 
-function call(
-  scene: Scene,
-  step: Step,
-  chain: string,
-  accept: Accept,
-  after: number,
-  path: readonly string[],
-): number {
+function call(scene: Scene, step: Step, chain: string, accept: Accept, after: number, way: Way): number {
   const routine = scene.program.routines.get(routineKey(step.table, chain)) as Routine;
   // A loop is refused by the kernel; here it must only come to an end.
-  if (path.length > 512)
+  if (way.length > 512)
     throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
-  if (routine.rewrites || routine.fickle)
-    return body(scene, routine, accept, after, [...path, callOf(step, chain, ordinal(scene, step, chain))]);
+  if (routine.rewrites || routine.fickle) return body(scene, routine, accept, after, [...way, step]);
   const { decisions } = scene;
   let summary = scene.summaries.get(routine);
   if (summary === undefined) {
     scene.summaries.set(routine, TRUE);
-    summary = body(scene, routine, decisions.ok, VERDICT_LEAVES.fall(scene.space.store), [...path, chain]);
+    summary = body(scene, routine, decisions.ok, VERDICT_LEAVES.fall(scene.space.store), [...way, step]);
     scene.summaries.set(routine, summary);
   } else if (summary === TRUE)
     throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
   return decisions.resume(summary, accept, after);
 }
 
-/** Which of a chain's calls of the same other chain it is. */
-const ordinal = (scene: Scene, step: Step, chain: string): number =>
-  scene.program.routines
-    .get(routineKey(step.table, step.chain))
-    ?.steps.slice(0, step.number - 1)
-    .filter(({ action }) => action.kind === 'call' && action.chain === chain).length ?? 0;
-
 /**
  * Unknowns of a rule that is passed twice may answer differently each time, and what depends on addresses differs
  * behind the translation of addresses.
  */
 const namer =
-  (scene: Scene, path: readonly string[]) =>
+  (scene: Scene, way: Way) =>
   (occurrence: Occurrence): string =>
-    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : wayTo(scene, path)}`;
-
-const wayTo = ({ program, hook, stage }: Scene, path: readonly string[]): number =>
-  numberedWays(program, hook).get(wayKey(stage.table, path)) ?? 0;
+    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : wayNumber(scene.program, scene.hook, way)}`;
 
 const BEFORE_NAT: ReadonlySet<string> = new Set(['PREROUTING', 'OUTPUT']);
 const phase = ({ table, chain }: Scene['stage']): string =>
   BEFORE_NAT.has(chain) && table !== 'filter' && table !== 'security' ? 'before' : 'after';
 
-export function matchOf(scene: Scene, step: Step, path: readonly string[]): number {
+export function matchOf(scene: Scene, step: Step, way: Way): number {
   const known = scene.matches.get(step);
   if (known !== undefined) return known;
   const { space, caring } = scene;
-  const asked = space.encode(step.match, namer(scene, path));
+  const asked = space.encode(step.match, namer(scene, way));
   const match = caring === TRUE ? asked : space.store.and(asked, caring);
   const steady = scene.program.routines.get(routineKey(step.table, step.chain))?.fickle === false;
   if (steady) scene.matches.set(step, match);

@@ -2,50 +2,78 @@
  * The ways in which a packet comes to a chain, numbered. What counts packets may answer differently on each of them; the
  * names of the chains between are no part of it, so that a rule that has moved into another chain is still the same.
  */
-import type { TableName } from '../netfilter/model.js';
 import type { Hook } from './model.js';
 import { PIPELINES } from './pipeline.js';
-import { type Program, routineKey, type Step } from './program.js';
+import { type Program, type Routine, routineKey, type Step } from './program.js';
 
-type Numbers = ReadonlyMap<string, number>;
+/** The calls that lead from a built-in chain to where a packet is; empty in the built-in chain itself. */
+export type Way = readonly Step[];
+
+/** A way's number is the sum of those of its calls. There may be more ways than can be listed, or counted by a double. */
+type Numbers = ReadonlyMap<Step, bigint>;
 
 const KNOWN = new WeakMap<Program, Map<Hook, Numbers>>();
 
-/** One call on the way: which of the calls of the same chain it is. */
-export const callOf = ({ chain: from }: Step, chain: string, ordinal: number): string =>
-  `${from}:${chain}#${ordinal}`;
-
-export const wayKey = (table: TableName, path: readonly string[]): string => `${table} ${path.join(' ')}`;
-
-/** Way → its number among those to the same chain, in the order of the rules. */
-export function numberedWays(program: Program, hook: Hook): Numbers {
+/** The number of a way, another one for each way to the same chain. */
+export function wayNumber(program: Program, hook: Hook, way: Way): bigint {
   const hooks = KNOWN.get(program) ?? new Map<Hook, Numbers>();
   KNOWN.set(program, hooks);
-  const known = hooks.get(hook) ?? numberWays(program, hook);
-  hooks.set(hook, known);
-  return known;
+  const numbers = hooks.get(hook) ?? numberCalls(program, hook);
+  hooks.set(hook, numbers);
+  return way.reduce((sum, call) => sum + (numbers.get(call) ?? 0n), 0n);
 }
 
-function numberWays(program: Program, hook: Hook): Numbers {
-  const numbers = new Map<string, number>();
-  const counts = new Map<string, number>();
-  const visit = (table: TableName, chain: string, path: readonly string[], open: readonly string[]): void => {
-    const key = routineKey(table, chain);
-    const count = counts.get(key) ?? 0;
-    counts.set(key, count + 1);
-    numbers.set(wayKey(table, path), count);
-    const calls = new Map<string, number>();
-    for (const step of program.routines.get(key)?.steps ?? []) {
-      if (step.action.kind !== 'call') continue;
-      const { chain: to } = step.action;
-      const ordinal = calls.get(to) ?? 0;
-      calls.set(to, ordinal + 1);
-      const routine = program.routines.get(routineKey(table, to));
-      if (open.includes(to) || !(routine?.rewrites || routine?.fickle)) continue;
-      visit(table, to, [...path, callOf(step, to, ordinal)], [...open, to]);
+/** For each call, how many ways there are to its chain by the calls before it, in the order of the rules. */
+function numberCalls(program: Program, hook: Hook): Numbers {
+  const callers = callersOf(program, hook);
+  const numbers = new Map<Step, bigint>();
+  const totals = new Map<Routine, bigint>();
+  const waysTo = (routine: Routine): bigint => {
+    const known = totals.get(routine);
+    if (known !== undefined) return known;
+    // A loop is refused by the kernel; here it must only come to an end.
+    totals.set(routine, 0n);
+    let sum = 0n;
+    for (const { call, from } of callers.get(routine) ?? []) {
+      numbers.set(call, sum);
+      sum += waysTo(from);
+    }
+    const total = routine.policy === undefined ? sum : 1n;
+    totals.set(routine, total);
+    return total;
+  };
+  for (const routine of callers.keys()) waysTo(routine);
+  return numbers;
+}
+
+interface Caller {
+  readonly call: Step;
+  readonly from: Routine;
+}
+
+/** Who calls each chain in which a packet's way matters; each chain is looked through once. */
+function callersOf(program: Program, hook: Hook): ReadonlyMap<Routine, readonly Caller[]> {
+  const callers = new Map<Routine, Caller[]>();
+  const seen = new Set<Routine>();
+  const visit = (from: Routine): void => {
+    if (seen.has(from)) return;
+    seen.add(from);
+    for (const call of from.steps) {
+      const to =
+        call.action.kind === 'call'
+          ? program.routines.get(routineKey(call.table, call.action.chain))
+          : undefined;
+      if (to === undefined || !(to.rewrites || to.fickle)) continue;
+      const known = callers.get(to) ?? [];
+      callers.set(to, known);
+      known.push({ call, from });
+      visit(to);
     }
   };
-  for (const stage of PIPELINES[hook])
-    if (stage.kind === 'table') visit(stage.table, stage.chain, [], [stage.chain]);
-  return numbers;
+  for (const stage of PIPELINES[hook]) {
+    const start =
+      stage.kind === 'table' ? program.routines.get(routineKey(stage.table, stage.chain)) : undefined;
+    if (start !== undefined) visit(start);
+  }
+  return callers;
 }

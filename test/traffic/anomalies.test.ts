@@ -77,3 +77,15 @@ test('a limit hides nothing, and a mark that changes hides nothing', () => {
   ]);
   expect(anomalies(marked)).toEqual([]);
 });
+
+test('what a limit let pass once, it need not let pass again', () => {
+  const rules = [
+    '-A INPUT -j SLOWLY',
+    '-A INPUT -j FRIENDS',
+    '-A SLOWLY -m limit --limit 5/min -j RETURN',
+    '-A SLOWLY -j DROP',
+    '-A FRIENDS -s 10.0.0.0/8 -j ACCEPT',
+    '-A FRIENDS -j SLOWLY',
+  ];
+  expect(anomalies(table('filter', rules, { INPUT: 'ACCEPT' }))).toEqual([]);
+});

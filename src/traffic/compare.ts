@@ -7,7 +7,7 @@ import { tryProof } from './giving-up.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from './model.js';
 import { narrowedPair } from './narrow.js';
 import { HOOKS, PIPELINES } from './pipeline.js';
-import { compileProgram, type Program, routineKey } from './program.js';
+import { changingSets, compileProgram, type Program, routineKey } from './program.js';
 import { readBoxes } from './readout.js';
 import { byExposure, rowsOf } from './rows.js';
 import { createSpace, type Space } from './space.js';
@@ -38,7 +38,7 @@ export function compareTraffic(before: Ruleset, after: Ruleset, options: Traffic
   const why: string[] = [];
   let omitted = 0;
   for (const family of FAMILIES) {
-    if (before[family] === after[family] && before.sets === after.sets) continue;
+    if (before[family] === after[family] && sameSets(before, after)) continue;
     omitted +=
       tryProof(
         () => compareFamily(before, after, family, options, deadline, rows),
@@ -104,18 +104,22 @@ function sceneOf(
   addresses: readonly string[],
   budget: Budget,
 ): Both {
-  const sets = sameSets(before, after);
   const whole = [before, after].map((ruleset) => compileProgram(ruleset, family, addresses));
   const [old, next] = whole as [Program, Program];
+  const sets = sameSets(before, after);
   const hooks = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook));
   const programs = sets && hooks.length > 0 ? narrowedPair(old, next) : ([old, next] as const);
   const space = createSpace(family, hooks.length > 0 ? programs : [], OWN_QUESTIONS, budget);
   return { space, before: programs[0], after: programs[1], hooks };
 }
 
+/** Rules with one text ask something else where the sets behind them differ, or where rules begin to change a set. */
 const sameSets = (before: Ruleset, after: Ruleset): boolean =>
-  before.sets === after.sets ||
-  JSON.stringify(before.sets.map(setText)) === JSON.stringify(after.sets.map(setText));
+  (before.sets === after.sets || sameTexts(before.sets.map(setText), after.sets.map(setText))) &&
+  sameTexts([...changingSets(before)].sort(), [...changingSets(after)].sort());
+
+const sameTexts = (left: readonly unknown[], right: readonly unknown[]): boolean =>
+  JSON.stringify(left) === JSON.stringify(right);
 
 const setText = ({ name, type, options, members }: IpSet): readonly unknown[] => [
   name,

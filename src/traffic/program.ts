@@ -76,7 +76,7 @@ function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[
   const world: Omit<MatchContext, 'table'> = {
     family,
     sets,
-    changing: changingSets(rules),
+    changing: changingSets(ruleset),
     addresses: ofValues(own),
   };
   const unsteady = rules.some((rule) => alters(rule.target));
@@ -94,8 +94,10 @@ function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[
   return { family, routines, addresses: own, asks, unsteady };
 }
 
-function changingSets(rules: readonly Rule[]): ReadonlySet<string> {
-  const options = rules.flatMap((rule) => (rule.target?.name === 'SET' ? rule.target.options : []));
+/** Names of the sets whose contents rules change, those of either family: a set of ports has none. */
+export function changingSets({ v4, v6 }: Ruleset): ReadonlySet<string> {
+  const rules = [...v4, ...v6].flatMap((table) => table.chains.flatMap((chain) => chain.rules));
+  const options = rules.flatMap(({ target }) => (target?.name === 'SET' ? target.options : []));
   return new Set(
     options
       .filter(({ flag }) => flag === '--add-set' || flag === '--del-set')

@@ -19,35 +19,12 @@ import {
   OWN_ADDRESSES,
 } from '../conformance/kernel/generate.js';
 import { rulesetOf } from '../conformance/kernel/judge.js';
-import { type Chance, chance } from '../conformance/kernel/random.js';
+import { chance } from '../conformance/kernel/random.js';
+import { change } from './changes.js';
 import { classifier } from './classify.js';
 
 const SEEDS = Array.from({ length: 40 }, (_, index) => index + 1);
 const familyOf = (seed: number): 'v4' | 'v6' => (seed % 2 === 0 ? 'v4' : 'v6');
-
-/** A ruleset and the same with a rule left out, doubled, moved, or a policy turned. */
-function change(by: Chance, rules: string): string {
-  const lines = rules.split('\n');
-  const places = lines.flatMap((line, index) => (line.startsWith('-A') ? [index] : []));
-  const at = by.one(places);
-  const line = lines[at] ?? '';
-  const kind = by.below(4);
-  if (kind === 0) return lines.toSpliced(at, 1).join('\n');
-  if (kind === 1)
-    return lines
-      .toSpliced(
-        at,
-        1,
-        line.replace(/-j (ACCEPT|DROP)$/, (_, verdict) => `-j ${verdict === 'DROP' ? 'ACCEPT' : 'DROP'}`),
-      )
-      .join('\n');
-  if (kind === 2) return rules.replace(':FORWARD DROP', ':FORWARD ACCEPT');
-  const chain = line.split(' ')[1];
-  const other = places.find((place) => place !== at && lines[place]?.split(' ')[1] === chain) ?? at;
-  return lines
-    .map((each, index) => (index === at ? (lines[other] ?? '') : index === other ? line : each))
-    .join('\n');
-}
 
 interface Pair {
   readonly before: Ruleset;

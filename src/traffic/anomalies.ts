@@ -200,7 +200,9 @@ function sight(reading: Reading, step: Step, match: number, wanted: number, hit:
       blockers: new Map(),
     };
     sightings.set(step, sighting);
-  }
+  } else if (before.some((earlier) => earlier.step === step && store.and(earlier.packets, wanted) !== FALSE))
+    // Behind an earlier call of the same chain, what accepts its packets may be the rule itself.
+    sighting.needless = false;
   if (match !== FALSE) sighting.possible = true;
   if (wanted !== FALSE) sighting.called = true;
   if (hit !== FALSE) {

@@ -142,6 +142,8 @@ function sameHook(before: Program, after: Program, hook: Hook): boolean {
       (old?.steps ?? []).every(
         ({ rule, action }, index) =>
           rule.text === next?.steps[index]?.rule.text &&
+          // What was a target that is not known may now be a chain.
+          action.kind === next?.steps[index]?.action.kind &&
           (action.kind !== 'call' || same(table, action.chain)),
       )
     );

@@ -89,3 +89,18 @@ test('what a limit let pass once, it need not let pass again', () => {
   ];
   expect(anomalies(table('filter', rules, { INPUT: 'ACCEPT' }))).toEqual([]);
 });
+
+test('a chain that is called twice does not make its own rules needless', () => {
+  const dead = '-A INPUT -s 192.0.2.1/32 -j DROP';
+  const calls = [
+    '-A INPUT -j FRIENDS',
+    '-A INPUT -p tcp -j FRIENDS',
+    '-A FRIENDS -s 10.0.0.0/8 -p tcp -j ACCEPT',
+  ];
+  expect(short(anomalies(filter(dead, dead, ...calls)))).toEqual(['redundant-rule 5']);
+  const open = '-A INPUT -p tcp -j ACCEPT';
+  expect(short(anomalies(filter(dead, dead, ...calls.slice(1), open)))).toEqual([
+    'redundant-rule 5',
+    'redundant-rule 7',
+  ]);
+});

@@ -53,6 +53,15 @@ describe('what a reviewer reads', () => {
     ).toBe(true);
   });
 
+  test('a target that is not known and a chain of the same name are not the same', () => {
+    const jump = '-A INPUT -p tcp -j FULLCONE';
+    const [target, chain] = ['', ':FULLCONE - [0:0]\n'].map(
+      (declared) => `*filter\n:INPUT DROP [0:0]\n${declared}${jump}\nCOMMIT\n`,
+    );
+    expect(rows(target ?? '', chain ?? '')).toEqual(['possibly closed INPUT v4 tcp']);
+    expect(rows(chain ?? '', target ?? '')).toEqual(['possibly opened INPUT v4 tcp']);
+  });
+
   test('a rule in the place of another is not taken for it', () => {
     const diff = between(host(HTTPS), host(HTTPS.replace('443', '8443')));
     expect(diff.opened[0]).toMatchObject({

@@ -57,6 +57,15 @@ export const FAIL2BAN = `*filter
 COMMIT
 `;
 
+/** Both on one host; the jump of fail2ban and its bans are those of its default jail. */
+export const DOCKER_AND_FAIL2BAN = `${DOCKER.replace(
+  /^:DOCKER-USER .*\n/m,
+  '$&:f2b-sshd - [0:0]\n-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n',
+).replace(/COMMIT\n$/, '')}-A f2b-sshd -s 198.51.100.99/32 -j REJECT --reject-with icmp-port-unreachable
+-A f2b-sshd -j RETURN
+COMMIT
+`;
+
 /** kube-proxy, shortened. */
 export const KUBE = `*nat
 :PREROUTING ACCEPT [0:0]

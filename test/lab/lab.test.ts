@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../src/lab/lab.js';
 import { must, until } from '../../src/lab/shell.js';
-import { openssh } from './openssh.js';
+import { openSession, openssh } from './openssh.js';
 
 jest.setTimeout(180_000);
 
@@ -188,29 +188,13 @@ describe('hosts', () => {
     });
 
     test('new SSH blocked: an established session goes on', async () => {
-      const session = lab.spawn('ssh', [
-        ...['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${lab.knownHosts}`],
-        ...[
-          '-o',
-          'BatchMode=yes',
-          `deploy@${light.addresses.v4}`,
-          'while read -r line; do echo "$line"; done',
-        ],
-      ]);
-      const echo = async (word: string): Promise<string> => {
-        const heard = new Promise<string>((resolve) =>
-          session.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString())),
-        );
-        session.stdin?.write(`${word}\n`);
-        return heard;
-      };
-      expect(await echo('before')).toBe('before\n');
+      const session = await openSession(lab, light);
       const mend = await light.blockNewSsh();
       expect(await Promise.all([reach(), reach(v6())])).toEqual([false, false]);
-      expect(await echo('after')).toBe('after\n');
+      await session.echoes('after');
       await mend();
       await reachAgain();
-      session.kill('SIGKILL');
+      session.end();
     });
 
     test('packets lost: all of them at 1, none at 0', async () => {

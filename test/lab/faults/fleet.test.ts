@@ -193,7 +193,7 @@ fault(
       );
     for (const [rollout, words] of [
       ['{canary: [web-9]}', 'There is no host "web-9"'],
-      ['{canary: ["role:none"]}', 'role'],
+      ['{canary: ["role:none"]}', 'There is no role "none"'],
       ['{waves: [50%, 25%, 100%]}', 'A wave must be larger than the one before it.'],
       ['{waves: [1, 2]}', 'The last wave must be 100%'],
     ] as const) {
@@ -210,7 +210,7 @@ fault(
 fault(
   'S8',
   'two rollouts take the same hosts in opposite orders',
-  'both end; on each host at most one of them is confirmed, and that one stands',
+  'both end; on each host the rules of one that was confirmed there stand, and nothing of the other',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8011), rollout: ', max_failures: 4' });
@@ -265,7 +265,7 @@ fault(
         'for tool in iptables ip6tables; do "$tool" -t raw -nvxL PREROUTING | awk \'/knocks/ {print $1}\'; "$tool" -t raw -F PREROUTING; done',
       );
       const knocks = counted.split('\n').reduce((sum, line) => sum + Number(line), 0);
-      expect([host.name, knocks <= 6]).toEqual([host.name, true]);
+      expect([host.name, knocks > 0 && knocks <= 6]).toEqual([host.name, true]);
     }
   },
 );
@@ -330,7 +330,7 @@ fault(
     await fleet.named('web-1').must('iptables -D INPUT -p tcp --dport 5432 -j ACCEPT');
     expect(deployed.code).toBe(1);
     expect(short(deployed).slice(0, 2)).toEqual(['web-1 unknown', 'web-2 not-reached']);
-    expect(deployed.outcomes.hosts[0]?.reason).toContain('someone changed its rules since');
+    expect(deployed.outcomes.hosts[0]?.reason).toMatch(/someone changed its rules since: .*--dport 5432 /);
     expect(await fleet.having(8014)).toEqual([true, false, false, false]);
   },
 );

@@ -3,7 +3,9 @@
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { changeTo, open } from '../host/change.js';
 import { clientOf, policyHost } from '../host/hosts.js';
+import { openSession } from '../openssh.js';
 import { expectNew, expectOld, fault, openScenes, type Scenes, standOf, watch } from './faults.js';
+import { askHost } from './questions.js';
 
 jest.setTimeout(120_000);
 
@@ -135,15 +137,33 @@ fault(
     expect(results.find(({ outcome }) => outcome === 'refused')?.reason).toMatch(
       /another run|not confirmed yet|not those|not what/,
     );
-    await other.close();
     await expectNew(host, 81);
+    // Where the first one waits for its confirmation just then, its owner is named.
+    const first = changeTo(await client.state(host), open(81, 82));
+    await askHost(scenes.lab, host, 'begin', { change: first, token: 'token' });
+    expect(
+      await other.port.transact(policy, { ...first, run: 'run-other', owner: 'ci@runner' }, () => {}),
+    ).toEqual(
+      expect.objectContaining(refusedBecause(`run ${first.run} of anna@laptop is not confirmed yet`)),
+    );
+    await askHost(scenes.lab, host, 'confirm', { change: first, token: 'token' });
+    await other.close();
+    await expectNew(host, 82);
   },
 );
 
 fault('C13', 'a host that never had rules', 'confirmed; established sessions live on', async () => {
   const { host, client } = await scenes.host({}, 'light', false);
   expect(await host.liveRules()).toMatchObject({ v4: '', v6: '' });
+  // From before the kernel had any reason to track connections.
+  const sessions = await Promise.all(
+    [host.addresses.v4, host.addresses.v6].map((address) =>
+      openSession(scenes.lab, host, address === undefined ? {} : { address }),
+    ),
+  );
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+  for (const session of sessions) await session.echoes('still here');
+  for (const session of sessions) session.end();
   await expectNew(host, 81);
 });
 
@@ -222,12 +242,36 @@ fault(
   },
 );
 
-fault('C14', 'ufw is active', 'refused with advice: it would write over the same chains', async () => {
-  const { host, client } = await scenes.host({}, 'light', false);
-  await host.writeFile('/etc/ufw/ufw.conf', 'ENABLED=yes\nLOGLEVEL=low\n');
-  expect((await client.state(host)).facts.managers).toEqual(['ufw']);
-  expect((await client.deploy(host, open(81))).result).toMatchObject(refusedBecause('ufw is active'));
-});
+fault(
+  'C14',
+  'ufw or firewalld is active',
+  'refused with advice: it would write over the same chains; once it is off, confirmed',
+  async () => {
+    const check = async (kind: 'light' | 'whole', manager: string, on: string, off: string) => {
+      const { host, client } = await scenes.host({}, kind, false);
+      const before = await standOf(host);
+      await host.must(on);
+      expect((await client.state(host)).facts.managers).toEqual([manager]);
+      expect((await client.deploy(host, open(81))).result).toMatchObject(
+        refusedBecause(`${manager} is active and would write over the same chains; switch it off first`),
+      );
+      await expectOld(host, before);
+      await host.must(off);
+      expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+    };
+    const ufw = (enabled: string): string => `mkdir -p /etc/ufw; echo ENABLED=${enabled} >/etc/ufw/ufw.conf`;
+    await Promise.all([
+      check('light', 'ufw', ufw('yes'), ufw('no')),
+      check(
+        'whole',
+        'firewalld',
+        // What tells that it is active is its unit.
+        'systemd-run --quiet --unit=firewalld.service sleep 600',
+        'systemctl stop firewalld.service',
+      ),
+    ]);
+  },
+);
 
 fault(
   'C15',
@@ -282,12 +326,15 @@ fault(
   'sudo asks for a password',
   'an error with the line for sudoers; nothing was changed',
   async () => {
-    const { host, client } = await scenes.host({ user: { name: 'anna', sudo: 'password' } }, 'light', false);
-    expect(await client.port.read(policyHost(host))).toMatchObject({
-      status: 'error',
-      problem: { id: 'sudo-asks' },
-    });
-    const none = await scenes.host({ user: { name: 'anna', sudo: 'none' } }, 'light', false);
-    expect(await none.client.port.read(policyHost(none.host))).toMatchObject({ status: 'error' });
+    for (const sudo of ['password', 'none'] as const) {
+      const { host, client } = await scenes.host({ user: { name: 'anna', sudo } }, 'light', false);
+      const before = await standOf(host);
+      expect(await client.port.read(policyHost(host))).toMatchObject({
+        status: 'error',
+        problem: { id: 'sudo-asks', hint: expect.stringContaining('NOPASSWD: /usr/bin/sh, /bin/sh') },
+      });
+      await expectOld(host, before);
+      expect(await host.exec('[ -e /var/lib/sallyport ]')).not.toMatchObject({ code: 0 });
+    }
   },
 );

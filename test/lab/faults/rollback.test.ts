@@ -2,10 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/port.js';
-import { saysLine, until } from '../../../src/lab/shell.js';
+import { until } from '../../../src/lab/shell.js';
 import { changeTo, lockedOut, open } from '../host/change.js';
 import { policyHost, quiet } from '../host/hosts.js';
-import { expectOld, fault, openScenes, type Scenes, standOf } from './faults.js';
+import { openSession, openssh } from '../openssh.js';
+import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
 import { askHost } from './questions.js';
 
 jest.setTimeout(240_000);
@@ -83,6 +84,7 @@ fault('R2', 'the way back fails at first', 'tried again until it succeeds, and r
   });
   expect(result).toMatchObject({ outcome: 'rolled-back' });
   await expectOld(host, before);
+  expect(await lastOutcome(client, host)).toBe('rolled-back');
 });
 
 fault(
@@ -186,36 +188,23 @@ fault(
     await host.must('/usr/sbin/sshd -p 81 -o PidFile=none');
     const known = `${lab.directory}/known_hosts_81`;
     writeFileSync(known, host.hostKeys.map((key) => `[${host.addresses.v4}]:81 ${key}\n`).join(''));
-    const words = ['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${known}`, '-p', '81'];
-    const to = `${host.user.name}@${host.addresses.v4}`;
-    const stand = () => {
-      const ssh = lab.spawn('ssh', [...words, to, 'echo ready; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
-      return { ssh, ready: saysLine(ssh, 'ready') };
-    };
-    const echoes = async ({ ssh }: ReturnType<typeof stand>, word: string): Promise<void> => {
-      const said = saysLine(ssh, word);
-      ssh.stdin?.write(`${word}\n`);
-      await said;
-    };
-    const isNew = async (): Promise<boolean> =>
-      (await lab.run('ssh', [...words, '-o', 'ConnectTimeout=2', to, 'true'])).code === 0;
+    const there = { port: 81, knownHosts: known, connectSeconds: 2 };
+    const isNew = async (): Promise<boolean> => (await openssh(lab, host, 'true', there)).code === 0;
 
     expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
-    const kept = stand();
-    await kept.ready;
+    const kept = await openSession(lab, host, there);
     expect((await client.deploy(host, open(82))).result).toMatchObject({ outcome: 'confirmed' });
-    await echoes(kept, 'closed');
+    await kept.echoes('closed');
     expect(await isNew()).toBe(false);
 
     // Let in by a change that was never confirmed.
     const change = changeTo(await client.state(host), open(81, 82));
     await askHost(lab, host, 'begin', { change, token: 'token', seconds: 20 });
-    const inside = stand();
-    await inside.ready;
+    const inside = await openSession(lab, host, there);
     await askHost(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
     await quiet(host);
-    await echoes(inside, 'back');
+    await inside.echoes('back');
     expect(await isNew()).toBe(false);
-    for (const { ssh } of [kept, inside]) ssh.stdin?.end();
+    for (const session of [kept, inside]) session.end();
   },
 );

@@ -45,6 +45,8 @@ fault(
     const { result } = await client.deploy(host, lockedOut, BRIEF);
     expect(result).toMatchObject(rolledBackBecause('no new connection'));
     await expectOld(host, before);
+    // The reason is the client's: it was told over the old session, and no clock had to run out.
+    expect((await client.state(host)).record.last?.reason).toContain('no new connection');
   },
 );
 

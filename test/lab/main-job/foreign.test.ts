@@ -1,49 +1,11 @@
 /** What Docker and fail2ban have put into the kernel stays as it is, through a deploy and through a rollback. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
+import { DOCKER_AND_FAIL2BAN } from '../../compile/foreign.js';
 import { meaning, outcomesOf, type Program, programIn, writePolicy } from './scene.js';
 
 jest.setTimeout(180_000);
 
-/** As Docker 24 and fail2ban 1.0 leave them. */
-const LIVE = `*nat
-:PREROUTING ACCEPT [0:0]
-:INPUT ACCEPT [0:0]
-:OUTPUT ACCEPT [0:0]
-:POSTROUTING ACCEPT [0:0]
-:DOCKER - [0:0]
--A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
--A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
--A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
--A DOCKER -i docker0 -j RETURN
--A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
-COMMIT
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
-:OUTPUT ACCEPT [0:0]
-:DOCKER - [0:0]
-:DOCKER-ISOLATION-STAGE-1 - [0:0]
-:DOCKER-ISOLATION-STAGE-2 - [0:0]
-:DOCKER-USER - [0:0]
-:f2b-sshd - [0:0]
--A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
--A FORWARD -j DOCKER-USER
--A FORWARD -j DOCKER-ISOLATION-STAGE-1
--A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -o docker0 -j DOCKER
--A FORWARD -i docker0 ! -o docker0 -j ACCEPT
--A FORWARD -i docker0 -o docker0 -j ACCEPT
--A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
--A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
--A DOCKER-ISOLATION-STAGE-1 -j RETURN
--A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
--A DOCKER-ISOLATION-STAGE-2 -j RETURN
--A DOCKER-USER -j RETURN
--A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable
--A f2b-sshd -j RETURN
-COMMIT
-`;
 /** An administrator's own line in the saved file, which is not in the kernel. */
 const SAVED = `*filter
 :INPUT ACCEPT [0:0]
@@ -71,8 +33,13 @@ let sallyport: Program;
 beforeAll(async () => {
   lab = await openLab();
   hosts = await Promise.all([
-    lab.light({ name: 'web-1', rules: { v4: LIVE }, savedRules: { v4: SAVED } }),
-    lab.light({ name: 'old-1', backend: 'legacy', rules: { v4: LIVE }, savedRules: { v4: SAVED } }),
+    lab.light({ name: 'web-1', rules: { v4: DOCKER_AND_FAIL2BAN }, savedRules: { v4: SAVED } }),
+    lab.light({
+      name: 'old-1',
+      backend: 'legacy',
+      rules: { v4: DOCKER_AND_FAIL2BAN },
+      savedRules: { v4: SAVED },
+    }),
   ]);
   sallyport = await programIn(lab);
   writePolicy(lab, hosts);

@@ -1,6 +1,7 @@
 /** What must hold for every ruleset; the random ones of the kernel's judgement, changed a little. */
 import type { Ruleset } from '../../src/netfilter/model.js';
 import { protocolNumber } from '../../src/netfilter/protocols.js';
+import { findAnomalies } from '../../src/traffic/anomalies.js';
 import { compareTraffic } from '../../src/traffic/compare.js';
 import { OTHER_INTERFACE } from '../../src/traffic/example.js';
 import { explainer } from '../../src/traffic/explain.js';
@@ -20,7 +21,7 @@ import {
 } from '../conformance/kernel/generate.js';
 import { rulesetOf } from '../conformance/kernel/judge.js';
 import { chance } from '../conformance/kernel/random.js';
-import { change } from './changes.js';
+import { change, harden } from './changes.js';
 import { classifier } from './classify.js';
 
 const SEEDS = Array.from({ length: 40 }, (_, index) => index + 1);
@@ -167,4 +168,21 @@ test.each(SEEDS)('seed %i: opened is what was refused and is accepted, and rows 
           verdicts: [was, is],
         });
     }
+});
+
+test.each(SEEDS)('seed %i: a rule that is said to do nothing can be taken out', (seed) => {
+  const by = chance(seed);
+  const family = familyOf(seed);
+  const [rules, sets] = [harden(by, generateRules(by, family)), generateSets(by, family)];
+  const lines = rules.split('\n');
+  const before = rulesetOf(family, rules, sets);
+  for (const { message, place } of findAnomalies(before)) {
+    const at = (place?.line ?? 0) - 1;
+    expect(lines[at]).toMatch(/^-A /);
+    const { proved, opened, closed } = compareTraffic(
+      before,
+      rulesetOf(family, lines.toSpliced(at, 1).join('\n'), sets),
+    );
+    expect({ message, proved, opened, closed }).toEqual({ message, proved: true, opened: [], closed: [] });
+  }
 });

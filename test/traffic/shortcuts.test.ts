@@ -23,7 +23,7 @@ const familyOf = (seed: number): 'v4' | 'v6' => (seed % 2 === 0 ? 'v4' : 'v6');
 
 const random = (seed: number): Ruleset => {
   const [by, family] = [chance(seed), familyOf(seed)];
-  return rulesetOf(family, generateRules(by, family), generateSets(by, family));
+  return rulesetOf(family, harden(by, generateRules(by, family)), generateSets(by, family));
 };
 
 /** Questions as the lock-out proof and guards ask them. */

@@ -10,6 +10,7 @@ import {
 import type { Place } from '../problem.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { PIPELINES } from '../traffic/pipeline.js';
+import { changingSets } from '../traffic/program.js';
 import { type Reached, type ReachHook, reachOf } from '../traffic/reach.js';
 
 export interface Subject {
@@ -62,7 +63,9 @@ const hookText = (ruleset: Ruleset, hook: ReachHook): string => {
       ),
     ),
   );
-  return [...chains, ...ruleset.sets.map(setText)].join('\n\n');
+  // Rules of other hooks may fill the sets that those of this one ask for.
+  const filled = [...changingSets(ruleset)].sort().join(' ');
+  return [...chains, ...ruleset.sets.map(setText), filled].join('\n\n');
 };
 
 function reachable(table: Table, hook: ReachHook): readonly Chain[] {

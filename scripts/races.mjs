@@ -1,6 +1,6 @@
 /**
- * Plays the racing tests again and again on real hosts, until one fails, `--times N` races are run, `--minutes N` are
- * over, or it is interrupted; prints the counts. Needs what `npm run test:lab` needs.
+ * Plays the racing tests again and again on real hosts, until one fails, at least `--times N` races are run,
+ * `--minutes N` are over, or it is interrupted; prints the counts. Needs what `npm run test:lab` needs.
  */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -19,6 +19,8 @@ const [times, minutes] = [asked('--times'), asked('--minutes')];
 
 /** How long one lab is kept for races, before the killed processes get their turn. */
 const ROUND_SECONDS = 60;
+/** With fewer, the races have not found the moment in which either side may win, and the round counts as failed. */
+const LEAST_RACES = 200;
 const began = Date.now();
 const total = { races: 0, confirmed: 0, 'rolled back': 0, deaths: 0 };
 let stopped = false;
@@ -59,7 +61,7 @@ function round() {
       env: {
         ...process.env,
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`,
-        SALLYPORT_RACES: String(Math.min(1_000_000, Math.ceil(times - total.races))),
+        SALLYPORT_RACES: String(Math.max(LEAST_RACES, Math.min(1_000_000, Math.ceil(times - total.races)))),
         SALLYPORT_RACE_SECONDS: String(ROUND_SECONDS),
       },
     },

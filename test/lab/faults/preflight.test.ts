@@ -306,18 +306,28 @@ fault(
   'the host key is unknown, changed or revoked',
   'unreachable, each with its own reason; nothing was asked',
   async () => {
-    const { host } = await scenes.host();
+    const { host } = await scenes.host({}, 'light', false);
     const [key = ''] = host.hostKeys;
     const [other = ''] = (await scenes.host()).host.hostKeys;
-    const { v4 } = host.addresses;
-    const ids: string[] = [];
-    for (const text of ['', `${v4} ${other}\n`, `${v4} ${key}\n@revoked * ${key}\n`]) {
+    // A server that notes whom it was asked to let in.
+    await host.must('/usr/sbin/sshd -p 81 -o PidFile=none -o LogLevel=VERBOSE -E /root/asked');
+    const name = `[${host.addresses.v4}]:81`;
+    const { ssh } = policyHost(host);
+    const policy = policyHost(host, { addresses: [host.addresses.v4], ssh: { ...ssh, port: 81 } });
+    const read = async (text: string): Promise<string> => {
       const client = clientOf(scenes.lab, { knownHosts: [text] });
-      const reading = await client.port.read(policyHost(host));
-      ids.push(reading.status === 'unreachable' ? reading.problem.id : reading.status);
+      const reading = await client.port.read(policy);
       await client.close();
-    }
+      return reading.status === 'unreachable' ? reading.problem.id : reading.status;
+    };
+    const asked = async (): Promise<boolean> => (await host.must('cat /root/asked')).includes(host.user.name);
+    const ids: string[] = [];
+    for (const text of ['', `${name} ${other}\n`, `${name} ${key}\n@revoked * ${key}\n`])
+      ids.push(await read(text));
     expect(ids).toEqual(['host-key-unknown', 'host-key-changed', 'host-key-revoked']);
+    expect(await asked()).toBe(false);
+    expect([await read(`${name} ${key}\n`), await asked()]).toEqual(['read', true]);
+    await host.must("kill $(pgrep -f '[s]shd -p 81')");
   },
 );
 

@@ -155,17 +155,18 @@ function joinStates(states: readonly ConnectionState[]): readonly ConnectionStat
   return found.length === STATES.length ? [] : [...found, ...new Set(others)];
 }
 
-/** The states in all of them; where there are none, all the states of any. */
+/** How traffic begins, and the states in all of them; where none is about what begins, all the states of any. */
 function commonStates(boxes: readonly Box[]): readonly ConnectionState[] {
   const all = boxes.map(({ state }) => (state.length === 0 ? STATES : state));
   const common = STATES.filter((state) => all.every((states) => states.includes(state)));
   const some = STATES.filter((state) => all.some((states) => states.includes(state)));
-  const found = some.includes('NEW') && !common.includes('NEW') ? ['NEW' as const, ...common] : common;
-  const chosen = found.length === 0 ? some : found;
+  const chosen = some.includes('NEW')
+    ? STATES.filter((state) => state === 'NEW' || common.includes(state))
+    : some;
   return chosen.length === STATES.length ? [] : chosen;
 }
 
-/** The smallest box around others, of any family: what they are about as a whole. */
+/** The smallest box around others, of any family: what they are about as a whole, but for states that differ. */
 export function hull(boxes: readonly Box[]): Omit<Box, 'hook'> {
   const same = (field: 'in' | 'out' | 'sport' | 'also'): readonly string[] => {
     const [first = [], ...others] = boxes.map((box) => box[field]);

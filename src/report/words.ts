@@ -90,15 +90,23 @@ function complement(texts: readonly string[], last: number): readonly string[] |
   return rest;
 }
 
-/** What the row says beyond protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`. */
-export function conditions(row: TrafficRow, naming: Naming, kind: TrafficKind): readonly string[] {
+/**
+ * What the row says beyond protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`.
+ * @param rows those that it stands for
+ */
+export function conditions(
+  row: TrafficRow,
+  naming: Naming,
+  kind: TrafficKind,
+  rows: readonly TrafficRow[] = [row],
+): readonly string[] {
   const [family] = row.families;
   return [
     ...(row.in.length === 0 ? [] : [`in on ${row.in.join(', ')}`]),
     ...(row.out.length === 0 ? [] : [`out on ${row.out.join(', ')}`]),
     ...(row.sport.length === 0 ? [] : [`source port ${row.sport.join(', ')}`]),
     ...row.also,
-    ...stateText(row, closes(kind)),
+    ...stateText(row, closes(kind) ? rows : []),
     ...(family === undefined || row.families.length > 1 || tellsFamily(row, naming)
       ? []
       : [`${FAMILY[family]} only`]),
@@ -108,18 +116,28 @@ export function conditions(row: TrafficRow, naming: Naming, kind: TrafficKind): 
 /** Whether the kind is one of those that refuse now what was accepted. */
 export const closes = (kind: TrafficKind): boolean => kind === 'closed' || kind === 'possiblyClosed';
 
-/** Traffic begins with a packet that is NEW, which goes without saying; that running connections break does not. */
-function stateText({ state }: TrafficRow, broken: boolean): readonly string[] {
+/**
+ * Traffic begins with a packet that is NEW, which goes without saying; that running connections break does not.
+ * @param closed the rows that close
+ */
+function stateText({ state }: TrafficRow, closed: readonly TrafficRow[]): readonly string[] {
   if (state.length > 0 && !state.includes('NEW')) return [`state ${state.join(', ')}`];
-  const standing = state.length === 0 || state.includes('ESTABLISHED');
-  return broken && standing ? ['running connections as well'] : [];
+  const breaking = closed.filter(breaksConnections);
+  if (breaking.length === 0) return [];
+  return [`running connections as well${breaking.length < closed.length ? ', in part' : ''}`];
 }
+
+/** ICMP has none that would be missed, and of neighbour discovery the kernel knows none. */
+const breaksConnections = ({ state, services }: TrafficRow): boolean =>
+  (state.length === 0 || state.includes('ESTABLISHED')) && !services.every(isIcmp);
+
+const isIcmp = ({ protocol }: RowService): boolean => protocol === 'icmp' || protocol === 'ipv6-icmp';
 
 export const FAMILY = { v4: 'IPv4', v6: 'IPv6' } as const;
 
 /** Whether an address, a name of one family, or a protocol of one family stands in the row anyway. */
 const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
-  row.services.every(({ protocol }) => protocol === 'icmp' || protocol === 'ipv6-icmp') ||
+  row.services.every(isIcmp) ||
   [row.src, row.dst].some((list) => {
     const { of, but } = naming.side(list, row.families);
     return [...of, ...but].some(({ families }) => families.length === 1);

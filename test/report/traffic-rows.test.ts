@@ -1,9 +1,11 @@
 /** Which rows a reader sees, in what order, and what is told as one. */
 import { describe, expect, test } from '@jest/globals';
 import { findingRows } from '../../src/report/fold.js';
+import { namingOf } from '../../src/report/naming.js';
 import { cause, trafficGroups, trafficRows, untilNow } from '../../src/report/traffic-rows.js';
+import { conditions } from '../../src/report/words.js';
 import type { HostPlan, Plan } from '../../src/rollout/model.js';
-import type { Flow } from '../../src/traffic/model.js';
+import type { ConnectionState, Flow } from '../../src/traffic/model.js';
 import { decided, FINAL_DROP, flow, NO_TRAFFIC, unchanged } from './example.js';
 
 const host = (name: string, traffic: Partial<Record<'opened' | 'closed', readonly Flow[]>>): HostPlan => ({
@@ -105,6 +107,34 @@ describe('groups', () => {
     expect(others).toEqual([]);
     expect(group?.rows).toHaveLength(21);
     expect(group?.whole.hosts).toHaveLength(21);
+  });
+});
+
+describe('states', () => {
+  const closing = (...states: readonly (readonly ConnectionState[])[]): readonly string[] => {
+    const closed = states.map((state, index) =>
+      flow({
+        dport: [String(1000 + index * 2)],
+        src: [`10.${index}.0.0/16`],
+        state,
+        before: LINE,
+        after: FINAL_DROP,
+      }),
+    );
+    const [group] = trafficGroups(trafficRows(plan(host('a', { closed })), 'closed'), 'closed');
+    return group === undefined ? [] : conditions(group.whole, namingOf(), 'closed', group.rows);
+  };
+  const four = (state: readonly ConnectionState[]) => [state, state, state, state];
+
+  test('that break running connections are said of what is told as one, wherever some of it does', () => {
+    const broken = 'running connections as well';
+    expect(closing(...four(['NEW']))).not.toContainEqual(expect.stringContaining('running'));
+    expect(closing(...four(['NEW', 'ESTABLISHED']))).toContain(broken);
+    expect(closing([], ...four(['NEW']))).toContain(`${broken}, in part`);
+  });
+
+  test('where nothing begins are those of any row', () => {
+    expect(closing(['ESTABLISHED', 'RELATED'], ...four(['RELATED']))).toContain('state ESTABLISHED, RELATED');
   });
 });
 

@@ -128,7 +128,7 @@ function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming 
   const several = rows.length > 1;
   const still = several && cause(whole, kind).gone ? ', but for what other rules allow' : '';
   const extra = [
-    ...conditions(whole, naming, kind).map(prose),
+    ...conditions(whole, naming, kind, rows).map(prose),
     ...(several ? [`${grouped(rows.length)} rows`] : []),
   ];
   return [

@@ -8,8 +8,8 @@ import { planTotals, planVerdict } from '../totals.js';
 import {
   cause,
   TRAFFIC_KINDS,
+  type TrafficGroup,
   type TrafficKind,
-  type TrafficRow,
   trafficGroups,
   trafficRows,
   untilNow,
@@ -109,16 +109,15 @@ export function trafficBlocks(plan: Plan, colours: Paint, options: TextOptions):
     const rows = trafficRows(plan, kind);
     if (rows.length === 0) return '';
     const title = `${colours.bold(`${TITLES[kind]}: ${grouped(rows.length)}`)}\n`;
-    const lines = trafficGroups(rows, kind).map(({ whole, rows: all }) =>
-      trafficLines(whole, all.length, kind, naming, colours, options),
+    const lines = trafficGroups(rows, kind).map((group) =>
+      trafficLines(group, kind, naming, colours, options),
     );
     return title + lines.join('');
   });
 }
 
 function trafficLines(
-  row: TrafficRow,
-  rows: number,
+  { whole: row, rows }: TrafficGroup,
   kind: TrafficKind,
   naming: Naming,
   colours: Paint,
@@ -127,11 +126,11 @@ function trafficLines(
   const name = serviceName(row, naming);
   const service = name === undefined ? protocolText(row) : `${name} (${protocolText(row)})`;
   const { rules, gone } = cause(row, kind);
-  const still = rows > 1 && gone ? ', but for what other rules allow' : '';
+  const still = rows.length > 1 && gone ? ', but for what other rules allow' : '';
   const what = visible(`${service} ${endpoints(row, naming, ({ text }) => text)}${still}`);
   const extra = [
-    ...conditions(row, naming, kind).map(visible),
-    ...(rows === 1 ? [] : [`${grouped(rows)} rows`]),
+    ...conditions(row, naming, kind, rows).map(visible),
+    ...(rows.length === 1 ? [] : [`${grouped(rows.length)} rows`]),
   ];
   const [rule] = rules;
   const where = row.hosts.length === 1 ? '' : `${count(row.hosts.length, 'host')}: `;

@@ -66,7 +66,8 @@ const PACKETS = ['INPUT', 'FORWARD', 'OUTPUT'].flatMap((hook) =>
 
 test(`there are ${files.length} files beside the repository`, () => {
   if (files.length === 0) console.info(`no real rulesets at ${FOLDER}: nothing to read`);
-  expect(files).toEqual(expect.any(Array));
+  // Whoever names a folder means one that holds some.
+  if (process.env.SALLYPORT_RULESETS !== undefined) expect(files).not.toEqual([]);
 });
 
 for (const name of files)

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/port.js';
 import { quote, until } from '../../../src/lab/shell.js';
-import { DOCKER_AND_FAIL2BAN } from '../../compile/foreign.js';
+import { DOCKER_AND_FAIL2BAN, KUBE, LIBVIRT } from '../../compile/foreign.js';
 import { changeTo, open } from '../host/change.js';
 import { policyHost, quiet } from '../host/hosts.js';
 import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
@@ -111,43 +111,48 @@ fault('A6b', 'the sets are filled and then v4 fails', 'rolled back, the new sets
   expect((await host.liveRules()).sets).toBe('');
 });
 
+/** What other programs have put on a host, each on one of its own. */
+const OTHERS: readonly (readonly [rules: string, names: RegExp])[] = [
+  [
+    DOCKER_AND_FAIL2BAN.replace(
+      '-j f2b-sshd\n',
+      '$&-A INPUT -p tcp -m set --match-set f2b-sshd src -j DROP\n',
+    ),
+    /DOCKER|f2b/,
+  ],
+  [KUBE, /KUBE/],
+  [LIBVIRT, /LIBVIRT/],
+];
+
 fault(
   'A7',
-  "Docker's and fail2ban's chains are there",
+  'chains of Docker, fail2ban, kube-proxy or libvirt are there',
   'byte for byte the same after a deploy and after a rollback',
   async () => {
-    const { host, client } = await scenes.host(
-      {
-        rules: {
-          v4: DOCKER_AND_FAIL2BAN.replace(
-            '-j f2b-sshd\n',
-            '$&-A INPUT -p tcp -m set --match-set f2b-sshd src -j DROP\n',
-          ),
-          sets: 'create f2b-sshd hash:ip family inet timeout 600\nadd f2b-sshd 192.0.2.9 timeout 500\n',
-        },
-      },
-      'light',
-      false,
-    );
-    const foreign = async (): Promise<string> =>
-      (await host.liveRules()).v4
-        .split('\n')
-        .filter((line) => !/SALLYPORT|^:INPUT|^[*C]/.test(line))
-        .join('\n');
-    const before = await foreign();
-    expect(before).toContain('--match-set f2b-sshd src -j DROP');
-    expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
-    expect(await foreign()).toBe(before);
-    const { result } = await client.deploy(
-      host,
-      { rules: ['-i lo -j ACCEPT', '-m conntrack --ctstate ESTABLISHED -j ACCEPT'] },
-      BRIEF,
-    );
-    expect(result).toMatchObject({ outcome: 'rolled-back' });
-    expect(await foreign()).toBe(before);
-    expect((await host.liveRules()).sets).toContain('add f2b-sshd 192.0.2.9');
-    expect((await host.savedRules()).v4).not.toMatch(/DOCKER|f2b/);
-    await quiet(host);
+    const check = async (v4: string, names: RegExp): Promise<void> => {
+      const sets = 'create f2b-sshd hash:ip family inet timeout 600\nadd f2b-sshd 192.0.2.9 timeout 500\n';
+      const { host, client } = await scenes.host({ rules: { v4, sets } }, 'light', false);
+      const foreign = async (): Promise<string> =>
+        (await host.liveRules()).v4
+          .split('\n')
+          .filter((line) => !/SALLYPORT|^:INPUT|^[*C]/.test(line))
+          .join('\n');
+      const before = await foreign();
+      for (const line of v4.match(/^-A .*/gm) ?? []) expect(before).toContain(line);
+      expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+      expect(await foreign()).toBe(before);
+      const { result } = await client.deploy(
+        host,
+        { rules: ['-i lo -j ACCEPT', '-m conntrack --ctstate ESTABLISHED -j ACCEPT'] },
+        BRIEF,
+      );
+      expect(result).toMatchObject({ outcome: 'rolled-back', reason: expect.stringContaining('no new') });
+      expect(await foreign()).toBe(before);
+      expect((await host.liveRules()).sets).toContain('add f2b-sshd 192.0.2.9');
+      expect((await host.savedRules()).v4).not.toMatch(names);
+      await quiet(host);
+    };
+    await Promise.all(OTHERS.map(([v4, names]) => check(v4, names)));
   },
 );
 

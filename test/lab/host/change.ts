@@ -90,7 +90,7 @@ ${rules.map((rule) => `-A ${CHAIN} ${rule}\n`).join('')}${live.includes(`-A ${HO
 `;
 
 function back(live: string): string {
-  const policy = /^:INPUT (\w+)/m.exec(live)?.[1] ?? 'ACCEPT';
+  const policy = /^\*filter\n:INPUT (\w+)/m.exec(live)?.[1] ?? 'ACCEPT';
   if (live.includes(`:${CHAIN} `)) {
     const rules = [...live.matchAll(new RegExp(`^-A ${CHAIN} .*$`, 'gm'))].join('\n');
     return `*filter\n:INPUT ${policy} [0:0]\n:${CHAIN} - [0:0]\n${rules}\nCOMMIT\n`;

@@ -1,290 +1,191 @@
 /**
  * Rules without effect (the taxonomy of Al-Shaer and Hamed, by sets instead of pairs): rules that no packet reaches
- * because earlier ones together took them all, and accepting rules whose packets later ones would accept too.
+ * because earlier ones together took them all, and accepting rules whose packets later ones would accept too. Of rules
+ * that a host runs also those that accept more than their reader may think; those of a policy have a lint for that.
  */
 import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
-import { byPlace, note, type Problem, warning } from '../problem.js';
-import { FALSE, LEAF, TRUE } from './bdd.js';
+import { NARROW } from '../policy/lint/width.js';
+import { byPlace, type Level, note, type Problem } from '../problem.js';
 import { DEFAULT_BUDGET } from './compare.js';
-import { verdictsOnly } from './decisions.js';
-import { effect, matchOf, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
 import { tryProof } from './giving-up.js';
-import type { Way } from './paths.js';
-import { PIPELINES, type Stage } from './pipeline.js';
-import { compileProgram, type Program, type Routine, routineKey, type Step } from './program.js';
-import { createSpace } from './space.js';
-import { everyRuleHasWitness } from './witness.js';
+import type { TrafficOptions } from './model.js';
+import { compileProgram, type Step } from './program.js';
+import { type Side, type Sighting, sightingsOf } from './sightings.js';
+import { wideRules } from './wide-rules.js';
 
-type Verdict = 'accept' | 'refuse';
+export interface Anomaly {
+  readonly id: 'dead-rule' | 'redundant-rule' | 'shadowed-rule' | 'wide-allow';
+  readonly level: Level;
+  readonly step: Step;
+  /** Some packet matches it. */
+  readonly reached: boolean;
+  /** Continues the name of the rule: `can never match: its packets are dropped before`. */
+  readonly says: string;
+  /** Rules that take its packets, the first few. */
+  readonly by: readonly Step[];
+  readonly hint?: string;
+}
 
-/** What all contexts in which a rule is read say of it together. */
-interface Sighting {
-  /** Some packet reaches and matches it. */
-  alive: boolean;
-  /** Some packet matches it at all. */
-  possible: boolean;
-  /** Some packet matches it and what those who call its chain ask. */
-  called: boolean;
-  /** In every context, what it accepts would be accepted behind it. */
-  needless: boolean;
-  /** Verdicts that its packets got before it. */
-  readonly earlier: Set<Verdict>;
-  readonly blockers: Map<Step, Verdict>;
+export interface Anomalies {
+  readonly found: readonly Anomaly[];
+  /** What could not be looked for, and why. */
+  readonly notSearched: readonly Problem[];
 }
 
 /**
- * One problem a line of policy or rules, by place. A spent budget leaves a note.
+ * One problem a line of policy, by place. A spent budget leaves a note.
  * @param addresses the host's own, where they are known.
  */
 export function findAnomalies(ruleset: Ruleset, addresses: readonly string[] = []): readonly Problem[] {
-  const problems: Problem[] = [];
-  for (const family of FAMILIES)
-    tryProof(
-      () => problems.push(...inFamily(ruleset, family, addresses)),
-      (reason) => {
-        const name = family === 'v4' ? 'IPv4' : 'IPv6';
-        const message = `Rules without effect were not searched for in ${name}: ${reason}`;
-        problems.push(note('anomalies-not-searched', message));
-      },
-    );
-  return onePerLine(problems).toSorted(byPlace);
+  const { found, notSearched } = search(FAMILIES, ruleset, { addresses }, () => []);
+  return onePerLine([...found.map((anomaly) => problemOf(anomaly, OF_POLICY)), ...notSearched]).toSorted(
+    byPlace,
+  );
 }
 
-function inFamily(ruleset: Ruleset, family: Family, addresses: readonly string[]): readonly Problem[] {
-  const program = compileProgram(ruleset, family, addresses);
-  if ([...program.routines.values()].every((routine) => routine.steps.length === 0)) return [];
-  if (everyRuleHasWitness(program)) return [];
-  const space = createSpace(family, [program], OWN_QUESTIONS, DEFAULT_BUDGET);
-  const sightings = new Map<Step, Sighting>();
-  for (const { stage, hook } of stagesOf(program)) {
-    const routine = program.routines.get(routineKey(stage.table, stage.chain));
-    if (routine === undefined) continue;
-    const decisions = verdictsOnly(space.store);
-    const scene = stageScene({ space, program, hook, decisions }, stage, () => decisions.accepted);
-    const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
-    visit(
-      { scene, sightings, taken: { accept: FALSE, refuse: FALSE }, before: [] },
-      routine,
-      { arriving: TRUE, asked: TRUE },
-      end,
-      [],
-    );
-  }
-  return [...sightings].flatMap(([step, sighting]) => complain(step, sighting));
-}
+/** Those of rules as a host runs them, each for itself, in the order of the chains. */
+export const liveAnomalies = (
+  ruleset: Ruleset,
+  options: TrafficOptions = {},
+  families: readonly Family[] = FAMILIES,
+): Anomalies =>
+  search(families, ruleset, options, (family) => [
+    ...wideRules(compileProgram(ruleset, family, options.addresses ?? [])),
+  ]);
 
-type TableStage = Extract<Stage, { kind: 'table' }>;
-
-/** Every built-in chain once. */
-function stagesOf(
-  program: Program,
-): readonly { readonly stage: TableStage; readonly hook: keyof typeof PIPELINES }[] {
-  const found = new Map<string, { stage: TableStage; hook: keyof typeof PIPELINES }>();
-  for (const hook of ['INPUT', 'FORWARD', 'OUTPUT'] as const)
-    for (const stage of PIPELINES[hook]) {
-      if (stage.kind !== 'table') continue;
-      const key = routineKey(stage.table, stage.chain);
-      if (program.routines.has(key) && !found.has(key)) found.set(key, { stage, hook });
-    }
-  return [...found.values()];
-}
-
-/** One built-in chain, read from the first rule to the last. */
-interface Reading {
-  readonly scene: Scene;
-  readonly sightings: Map<Step, Sighting>;
-  /** Packets that rules so far have decided. */
-  readonly taken: { accept: number; refuse: number };
-  /** Rules that decided any, in order. */
-  readonly before: { readonly step: Step; readonly verdict: Verdict; readonly packets: number }[];
-}
-
-interface Entry {
-  /** The packets that come into the chain. */
-  readonly arriving: number;
-  /** Those that would, if no rule before had decided any. */
-  readonly asked: number;
-}
-
-/** @returns the packets that come out at the end of the chain. */
-function visit(
-  reading: Reading,
-  routine: Routine,
-  { arriving, asked }: Entry,
-  end: number,
-  way: Way,
-): number {
-  const { scene, taken } = reading;
-  const { space } = scene;
-  const { store } = space;
-  const rests = restsOf(scene, routine, end, way);
-  let reach = arriving;
-  let fallen = FALSE;
-  for (const [index, step] of routine.steps.entries()) {
-    const match = matchOf(scene, step, way);
-    const hit = store.and(reach, match);
-    sight(reading, step, match, store.and(asked, match), hit, rests[index] as number);
-    if (hit === FALSE) continue;
-    const left = store.without(reach, match);
-    const { action } = step;
-    const decide = (verdict: Verdict): void => {
-      taken[verdict] = store.or(taken[verdict], hit);
-      reading.before.push({ step, verdict, packets: hit });
-      reach = left;
+function search(
+  families: readonly Family[],
+  ruleset: Ruleset,
+  { addresses = [], budget = DEFAULT_BUDGET }: TrafficOptions,
+  wideOf: (family: Family) => readonly (readonly [Step, string])[],
+): Anomalies {
+  const found: Anomaly[] = [];
+  const notSearched: Problem[] = [];
+  for (const family of families) {
+    const name = family === 'v4' ? 'IPv4' : 'IPv6';
+    const giveUp = (what: string) => (reason: string) => {
+      notSearched.push(note('anomalies-not-searched', `${what} were not searched for in ${name}: ${reason}`));
     };
-    switch (action.kind) {
-      case 'accept':
-      case 'send':
-        decide('accept');
-        break;
-      case 'drop':
-      case 'reject':
-        decide('refuse');
-        break;
-      case 'return':
-        fallen = store.or(fallen, hit);
-        reach = left;
-        break;
-      case 'call': {
-        const inner = scene.program.routines.get(routineKey(step.table, action.chain));
-        if (inner === undefined || way.length > 512) break;
-        const after = action.goto ? end : (rests[index] as number);
-        const entry = { arriving: hit, asked: store.and(asked, match) };
-        const back = visit(reading, inner, entry, after, [...way, step]);
-        if (action.goto) fallen = store.or(fallen, back);
-        reach = action.goto ? left : store.or(left, back);
-        break;
-      }
-      case 'mark':
-      case 'loseMark': {
-        // Packets come out with other marks than they came with.
-        const axis = space.axes.get('mark');
-        if (axis !== undefined) reach = store.exists(reach, axis.first, axis.first + axis.width);
-        break;
-      }
-      case 'ask':
-        if (action.continues === null) reach = left;
-        break;
-      default:
-        break;
-    }
+    const idle =
+      tryProof(
+        () => [...sightingsOf(compileProgram(ruleset, family, addresses), budget)].flatMap(complain),
+        giveUp('Rules without effect'),
+      ) ?? [];
+    const wide =
+      tryProof(
+        () => wideOf(family).flatMap(([step, width]) => tooWide(step, width)),
+        giveUp('Allows that are too wide'),
+      ) ?? [];
+    const known = new Set(idle.map(({ step }) => step));
+    found.push(...idle, ...wide.filter(({ step }) => !known.has(step)));
   }
-  return store.or(fallen, reach);
+  return { found, notSearched };
 }
 
-/** What becomes of packets behind each rule of a chain. */
-function restsOf(scene: Scene, routine: Routine, end: number, way: Way): readonly number[] {
-  const rests: number[] = [];
-  let rest = end;
-  for (let index = routine.steps.length - 1; index >= 0; index--) {
-    const step = routine.steps[index] as Step;
-    rests[index] = rest;
-    if (step.action.kind === 'continue') continue;
-    const result = effect(scene, step, scene.accept, end, rest, way);
-    rest = scene.space.store.choose(matchOf(scene, step, way), result, rest);
-  }
-  return rests;
-}
+const tooWide = (step: Step, width: string): Anomaly => ({
+  id: 'wide-allow',
+  level: 'note',
+  step,
+  reached: true,
+  says: `accepts ${width}, where no earlier rule decides`,
+  by: [],
+  hint: NARROW,
+});
 
-function sight(reading: Reading, step: Step, match: number, wanted: number, hit: number, rest: number): void {
-  const { scene, sightings, taken, before } = reading;
-  const { store } = scene.space;
-  let sighting = sightings.get(step);
-  if (sighting === undefined) {
-    sighting = {
-      alive: false,
-      possible: false,
-      called: false,
-      needless: true,
-      earlier: new Set(),
-      blockers: new Map(),
-    };
-    sightings.set(step, sighting);
-  } else if (before.some((earlier) => earlier.step === step && store.and(earlier.packets, wanted) !== FALSE))
-    // Behind an earlier call of the same chain, what accepts its packets may be the rule itself.
-    sighting.needless = false;
-  if (match !== FALSE) sighting.possible = true;
-  if (wanted !== FALSE) sighting.called = true;
-  if (hit !== FALSE) {
-    sighting.alive = true;
-    const accepted = where(scene.space, rest, (leaf) => scene.decisions.verdictOf(leaf) === 'accept');
-    if (store.level(rest) === LEAF || store.without(hit, accepted) !== FALSE) sighting.needless = false;
-    return;
-  }
-  for (const verdict of ['accept', 'refuse'] as const)
-    if (store.and(wanted, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
-  for (const { step: blocker, verdict, packets } of before) {
-    if (sighting.blockers.size >= MOST_BLOCKERS) break;
-    if (store.and(packets, wanted) !== FALSE) sighting.blockers.set(blocker, verdict);
-  }
-}
-
-const MOST_BLOCKERS = 4;
-
-function complain(step: Step, sighting: Sighting): readonly Problem[] {
-  const { place } = step.rule;
-  const own: Verdict | undefined =
+function complain([step, sighting]: readonly [Step, Sighting]): readonly Anomaly[] {
+  const own: Side | undefined =
     step.action.kind === 'accept'
       ? 'accept'
       : step.action.kind === 'drop' || step.action.kind === 'reject'
         ? 'refuse'
         : undefined;
-  const name = `"-A ${step.chain} ${step.rule.text}" (${step.table})`;
-  if (!sighting.possible)
-    return [warning('dead-rule', `${name} can never match: its conditions exclude one another.`, place)];
-  if (!sighting.called)
-    return [
-      warning(
-        'dead-rule',
-        `${name} can never match: rules that lead to ${step.chain} let no such packet through.`,
-        place,
-      ),
-    ];
+  const by = [...sighting.blockers];
+  const dead = (level: Level, says: string, blockers: readonly Step[] = []): readonly Anomaly[] => [
+    { id: 'dead-rule', level, step, reached: false, says: `can never match: ${says}`, by: blockers },
+  ];
+  if (!sighting.possible) return dead('warning', 'its conditions exclude one another');
+  if (!sighting.called) return dead('warning', `rules that lead to ${step.chain} let no such packet through`);
   if (!sighting.alive) {
-    const [verdict] = sighting.earlier;
-    const by = earlierRules(sighting);
+    const sides = sighting.first.size > 0 ? sighting.first : sighting.earlier;
+    // What `lo` and standing connections get before most rules is no news.
+    const of = sides.size < sighting.earlier.size ? ' to what begins a connection' : '';
+    const [verdict] = sides;
     if (own === undefined || verdict === undefined)
-      return [
-        note('dead-rule', `${name} can never match: no packet that it would match gets so far${by}.`, place),
-      ];
-    if (sighting.earlier.size === 1 && verdict === own)
-      return [
-        note('redundant-rule', `${name} can never match: earlier rules decide the same${by}.`, place, REMOVE),
-      ];
+      return dead('note', 'no packet that it would match gets so far', by);
+    if (sides.size === 1 && verdict === own)
+      return [redundant(step, false, `can never match: earlier rules do the same${of}`, by)];
+    const done = sides.size > 1 ? 'accepted or dropped' : DONE[verdict];
+    const what = of === '' ? 'its packets are' : 'what begins a connection is';
     return [
-      warning(
-        'shadowed-rule',
-        `${name} can never match: its packets are ${sighting.earlier.size > 1 ? 'accepted or dropped' : DONE[verdict]} before${by}.`,
-        place,
-        'Move it before them, or remove it.',
-      ),
+      {
+        id: 'shadowed-rule',
+        level: 'warning',
+        step,
+        reached: false,
+        says: `can never match: ${what} ${done} before`,
+        by,
+        hint: 'Move it before them, or remove it.',
+      },
     ];
   }
-  if (own === 'accept' && sighting.needless && step.table === 'filter')
-    return [
-      note(
-        'redundant-rule',
-        `${name} changes nothing: later rules accept all that it accepts.`,
-        place,
-        REMOVE,
-      ),
-    ];
-  return [];
+  return own === 'accept' && sighting.needless && step.table === 'filter'
+    ? [redundant(step, true, 'changes nothing: later rules accept all that it accepts', [])]
+    : [];
 }
 
-const DONE: { readonly [verdict in Verdict]: string } = { accept: 'accepted', refuse: 'dropped' };
-const REMOVE = 'Remove it, or keep it where it says something to people.';
+const redundant = (step: Step, reached: boolean, says: string, by: readonly Step[]): Anomaly => ({
+  id: 'redundant-rule',
+  level: 'note',
+  step,
+  reached,
+  says,
+  by,
+  hint: 'Remove it, or keep it where it says something to people.',
+});
 
-function earlierRules({ blockers }: Sighting): string {
-  const shown = [...blockers.keys()].slice(0, MOST_BLOCKERS - 1);
+const DONE: { readonly [side in Side]: string } = { accept: 'accepted', refuse: 'dropped' };
+
+/** How rules are called: those of a policy by their text and line, those of a host by their number. */
+interface Calling {
+  readonly rule: (step: Step) => string;
+  readonly blocker: (step: Step) => string;
+}
+
+const wholeText = ({ chain, rule }: Step): string => `"-A ${chain} ${rule.text}"`;
+
+const OF_POLICY: Calling = {
+  rule: (step) => `${wholeText(step)} (${step.table})`,
+  blocker: (step) => {
+    const { place } = step.rule;
+    return `${wholeText(step)}${place === undefined ? '' : ` at ${place.file}:${place.line}`}`;
+  },
+};
+
+const LIVE: Calling = {
+  rule: ({ table, chain, number, rule }) => `Rule ${number} of ${chain} (${table}, "${rule.text}")`,
+  blocker: ({ chain, number, rule }) => `rule ${number} of ${chain} ("${rule.text}")`,
+};
+
+/** `Rule 5 of INPUT (filter, "-p tcp …") can never match: its packets are dropped before, by rule 4 of INPUT ("…").` */
+export const liveProblem = (anomaly: Anomaly): Problem => problemOf(anomaly, LIVE);
+
+function problemOf({ id, level, step, says, by, hint }: Anomaly, calling: Calling): Problem {
+  const { place } = step.rule;
+  return {
+    id,
+    level,
+    message: `${calling.rule(step)} ${says}${earlierRules(by, calling)}.`,
+    ...(hint === undefined ? {} : { hint }),
+    ...(place === undefined ? {} : { place }),
+  };
+}
+
+const MOST_NAMED = 3;
+
+function earlierRules(by: readonly Step[], { blocker }: Calling): string {
+  const shown = by.slice(0, MOST_NAMED);
   if (shown.length === 0) return '';
-  const more = blockers.size > shown.length ? ' and others' : '';
-  return `, by ${shown
-    .map(
-      (step) =>
-        `"-A ${step.chain} ${step.rule.text}"${step.rule.place ? ` at ${step.rule.place.file}:${step.rule.place.line}` : ''}`,
-    )
-    .join(', ')}${more}`;
+  return `, by ${shown.map(blocker).join(', ')}${by.length > shown.length ? ' and others' : ''}`;
 }
 
 /** A line of policy makes many rules: the first finding of a kind stands for all of that line. */

@@ -1,17 +1,22 @@
 /**
  * What people ask after "dropped, by that rule": does another rule come too late, is it the wrong source, would a
- * running connection pass, what did nat do before. Read off the filter table, for one packet.
+ * running connection pass, what did nat do before; read off the filter table, for one packet. And whether a rule that
+ * was written for it can match any packet at all.
  */
 import type { Ruleset } from '../netfilter/model.js';
+import type { Problem } from '../problem.js';
+import { type Anomaly, liveAnomalies, liveProblem } from './anomalies.js';
 import { type Walked, walkPacket } from './explain.js';
 import type { Field } from './fields.js';
 import type { DecidingRule, Explanation, Packet, TrafficOptions } from './model.js';
-import { leaves, type Predicate } from './predicate.js';
-import { decidedBy, type Program, type Routine, routineKey, type Step } from './program.js';
-import { has } from './ranges.js';
+import { packetValues } from './packet.js';
+import { PIPELINES } from './pipeline.js';
+import { leaves } from './predicate.js';
+import { decidedBy, routineKey, type Step } from './program.js';
+import { find, MOST_STEPS, type Scan } from './scan.js';
 import { ruleName } from './sentences.js';
 
-/** The same as `explainPacket`, with hints. */
+/** The same as `explainPacket`, with hints and the anomalies of the rules that bear on the packet. */
 export function explainWithHints(
   ruleset: Ruleset,
   packet: Packet,
@@ -20,7 +25,45 @@ export function explainWithHints(
   const walked = walkPacket(ruleset, packet, options);
   if (walked === undefined) return undefined;
   const hints = [...natHints(walked.explanation), ...filterHints(walked, packet)];
-  return hints.length === 0 ? walked.explanation : { ...walked.explanation, hints };
+  const anomalies = anomaliesFor(ruleset, walked, packet, options);
+  return {
+    ...walked.explanation,
+    ...(hints.length === 0 ? {} : { hints }),
+    ...(anomalies.length === 0 ? {} : { anomalies }),
+  };
+}
+
+/** An answer about one packet is waited for. */
+const BUDGET = { nodes: 2_000_000, milliseconds: 2_000 };
+
+/** Those of rules that would match the packet and that no packet reaches, and those of the rule that decides. */
+function anomaliesFor(
+  ruleset: Ruleset,
+  { explanation: { rule }, program, values }: Walked,
+  packet: Packet,
+  { addresses = [], budget = BUDGET }: TrafficOptions,
+): readonly Problem[] {
+  const { family } = program;
+  const { found, notSearched } = liveAnomalies(ruleset, { addresses, budget }, [family]);
+  const steps = new Map(found.map((anomaly): [Step, Anomaly] => [anomaly.step, anomaly]));
+  const bears = (step: Step): boolean =>
+    rule !== null && isRule(step, rule) ? steps.has(step) : steps.get(step)?.reached === false;
+  const arriving = packetValues(packet, family);
+  const stages = PIPELINES[packet.hook].filter((stage) => stage.kind === 'table');
+  const nat = stages.findIndex(({ table }) => table === 'nat');
+  const bearing = stages.flatMap(({ table, chain }, index) => {
+    const routine = program.routines.get(routineKey(table, chain));
+    // Behind nat the packet is another.
+    const scan: Scan = { program, values: index > nat ? values : arriving, left: MOST_STEPS };
+    return routine === undefined ? [] : find(scan, routine, undefined, bears);
+  });
+  return [
+    ...[...new Set(bearing)].flatMap((step) => {
+      const anomaly = steps.get(step);
+      return anomaly === undefined ? [] : [liveProblem(anomaly)];
+    }),
+    ...notSearched,
+  ];
 }
 
 /** The filter table never sees where the packet was sent first. */
@@ -61,8 +104,6 @@ function filterHints({ explanation, program, values }: Walked, packet: Packet): 
   );
 }
 
-/** Rules that are looked at for one packet. */
-const MOST_STEPS = 50_000;
 /** Rules of one kind that are named. */
 const MOST_NEAR = 2;
 
@@ -139,67 +180,4 @@ const isRule = (step: Step, { table, chain, number }: DecidingRule): boolean =>
 function kindOf({ action }: Step): 'accept' | 'refuse' | undefined {
   if (action.kind === 'accept') return 'accept';
   return action.kind === 'drop' || action.kind === 'reject' ? 'refuse' : undefined;
-}
-
-interface Scan {
-  readonly program: Program;
-  readonly values: ReadonlyMap<Field, bigint>;
-  left: number;
-}
-
-/**
- * Rules that match the packet, in the order in which they are read, whether or not an earlier one decided.
- * @param but a field that may have any value; then only rules that its own value keeps from matching are found
- */
-function find(
-  scan: Scan,
-  routine: Routine,
-  but: Field | undefined,
-  wanted: (step: Step) => boolean,
-): readonly Step[] {
-  const found: Step[] = [];
-  const visit = (chain: Routine, near: boolean, depth: number): void => {
-    for (const step of chain.steps) {
-      if (--scan.left < 0 || depth > 64) return;
-      const fits = ask(step.match, scan.values, but);
-      if (fits === false) continue;
-      const nearly = near || (but !== undefined && ask(step.match, scan.values, undefined) === false);
-      if (step.action.kind === 'return' && fits === true && !nearly) return;
-      if (wanted(step) && (but === undefined ? fits === true : nearly)) found.push(step);
-      const inner =
-        step.action.kind === 'call'
-          ? scan.program.routines.get(routineKey(step.table, step.action.chain))
-          : undefined;
-      if (inner !== undefined) visit(inner, nearly, depth + 1);
-    }
-  };
-  visit(routine, false, 0);
-  return found;
-}
-
-/** True, false, or `undefined` where it hangs on the field that is left open or on what is not modelled. */
-function ask(
-  predicate: Predicate,
-  values: ReadonlyMap<Field, bigint>,
-  but: Field | undefined,
-): boolean | undefined {
-  switch (predicate.kind) {
-    case 'field': {
-      const value = values.get(predicate.field);
-      return value === undefined || predicate.field === but ? undefined : has(predicate.ranges, value);
-    }
-    case 'not': {
-      const answer = ask(predicate.of, values, but);
-      return answer === undefined ? undefined : !answer;
-    }
-    case 'all':
-    case 'any': {
-      const decisive = predicate.kind === 'any';
-      const answers = predicate.of.map((each) => ask(each, values, but));
-      if (answers.includes(decisive)) return decisive;
-      return answers.includes(undefined) ? undefined : !decisive;
-    }
-    default:
-      return undefined;
-  }
 }

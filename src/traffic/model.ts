@@ -1,6 +1,6 @@
 /** What a ruleset means, as data: packets, verdicts, and the difference of two rulesets as sets of packets. */
 import type { Family } from '../netfilter/model.js';
-import type { Place } from '../problem.js';
+import type { Place, Problem } from '../problem.js';
 
 export type Hook = 'INPUT' | 'OUTPUT' | 'FORWARD';
 export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'UNTRACKED';
@@ -49,6 +49,11 @@ export interface Explanation {
   readonly path?: readonly PathStep[];
   /** Answers to what people ask next: what comes too late, what all but matches, what nat did, in sentences. */
   readonly hints?: readonly string[];
+  /**
+   * Of a single packet: rules that would match it and that no packet reaches, what is to be said of the rule that
+   * decides (it changes nothing, it accepts very much), and what was not looked for because a budget was spent.
+   */
+  readonly anomalies?: readonly Problem[];
 }
 
 export interface PathStep {

@@ -35,3 +35,13 @@ test('what a rule says cannot drive the terminal', () => {
   const said = text('-A INPUT -p tcp -m comment --comment "\u001b[31mx" -j ACCEPT');
   expect(said).not.toContain('\u001b');
 });
+
+test('a rule that can match no packet is named with its place and what hides it; of many the first few', () => {
+  const late = (port: number) => `-A INPUT -p tcp -m tcp --dport ${port}:500 -j ACCEPT`;
+  expect(text('-A INPUT -p tcp -j DROP', late(400))).toContain(
+    '- rules.v4:5: Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 400:500 -j ACCEPT") can never match: its packets are dropped before, by rule 1 of INPUT ("-p tcp -j DROP"). Move it before them, or remove it.',
+  );
+  const said = text('-A INPUT -p tcp -j DROP', ...[400, 401, 402, 403, 404, 405, 406].map(late));
+  expect(said.match(/can never match/g)).toHaveLength(5);
+  expect(said).toContain('- 2 more rules that would match it can match no packet.\n');
+});

@@ -1,5 +1,5 @@
 import type { Problem } from '../../src/problem.js';
-import { findAnomalies } from '../../src/traffic/anomalies.js';
+import { findAnomalies, liveAnomalies, liveProblem } from '../../src/traffic/anomalies.js';
 import { host, ruleset, table } from './rules.js';
 
 const anomalies = (v4: string): readonly Problem[] => findAnomalies(ruleset({ v4 }));
@@ -103,4 +103,109 @@ test('a chain that is called twice does not make its own rules needless', () => 
     'redundant-rule 5',
     'redundant-rule 7',
   ]);
+});
+
+describe('behind a baseline, that is told of which rules are written for', () => {
+  test('a deny that stands twice does the same, whatever lo and standing connections got', () => {
+    const telnet = '-A INPUT -p tcp -m tcp --dport 23 -j DROP';
+    expect(anomalies(host(telnet, telnet))).toMatchObject([
+      {
+        id: 'redundant-rule',
+        level: 'note',
+        message: `"${telnet}" (filter) can never match: earlier rules do the same to what begins a connection, by "${telnet}" at rules.v4:7.`,
+        place: { line: 8 },
+      },
+    ]);
+  });
+
+  test('the rules that take what begins a connection are named, and no others', () => {
+    const bans = ['-A INPUT -s 10.0.0.0/9 -j DROP', '-A INPUT -s 10.128.0.0/9 -j DROP'];
+    expect(
+      anomalies(host(...bans, '-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT')),
+    ).toMatchObject([
+      {
+        id: 'shadowed-rule',
+        message: expect.stringMatching(
+          /can never match: what begins a connection is dropped before, by "-A INPUT -s 10\.0\.0\.0\/9 -j DROP" at rules.v4:7, "-A INPUT -s 10\.128\.0\.0\/9 -j DROP" at rules.v4:8\.$/,
+        ),
+      },
+    ]);
+  });
+});
+
+describe('of rules as a host runs them', () => {
+  const live = (v4: string, v6 = ''): readonly string[] =>
+    liveAnomalies(ruleset({ v4, v6 })).found.map((anomaly) => liveProblem(anomaly).message);
+
+  test('each is called by its number, and so are those that take its packets', () => {
+    expect(live(filter('-A INPUT -p tcp -j DROP', '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT'))).toEqual([
+      'Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 22 -j ACCEPT") can never match: its packets are dropped before, by rule 1 of INPUT ("-p tcp -j DROP").',
+    ]);
+  });
+
+  test.each([
+    [
+      '-s 10.0.0.0/8 -j ACCEPT',
+      'accepts every port from 16,777,216 addresses, where no earlier rule decides.',
+    ],
+    ['-j ACCEPT', 'accepts every port from every address'],
+    ['-p tcp -m tcp --dport 1024:65535 -j ACCEPT', 'accepts 64,512 ports from every address'],
+    ['-p udp -m udp --sport 53 -j ACCEPT', 'accepts every port from every address'],
+    ['-i eth1 -m limit --limit 9/sec -j ACCEPT', 'accepts every port from every address'],
+    ['-p tcp -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT', 'accepts every port from every address'],
+  ])('%s is wide', (rule, says) => {
+    expect(live(filter(`-A INPUT ${rule}`))).toEqual([expect.stringContaining(says)]);
+  });
+
+  test.each([
+    '-i lo -j ACCEPT',
+    '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-p tcp ! --tcp-flags SYN,ACK SYN -j ACCEPT',
+    '-p icmp -j ACCEPT',
+    '-p tcp -m tcp --dport 443 -j ACCEPT',
+    '-s 10.0.0.0/21 -j ACCEPT',
+    '-d 224.0.0.0/4 -j ACCEPT',
+    '-m mac --mac-source 00:16:3e:00:00:01 -j ACCEPT',
+    '-m string --string GET --algo bm -j ACCEPT',
+    '-j DROP',
+  ])('%s is not', (rule) => {
+    expect(live(filter(`-A INPUT ${rule}`))).toEqual([]);
+  });
+
+  test('what leads to a rule makes it narrower, and another way to it wider again', () => {
+    const office = (...jumps: readonly string[]) => live(filter(...jumps, '-A OFFICE -p tcp -j ACCEPT'));
+    expect(office('-A INPUT -s 10.0.0.0/24 -j OFFICE')).toEqual([]);
+    expect(office('-A INPUT -s 10.0.0.0/24 -j OFFICE', '-A INPUT -i eth1 -j OFFICE')).toEqual([
+      expect.stringMatching(/^Rule 1 of OFFICE .* accepts every port from every address/),
+    ]);
+  });
+
+  test('in IPv6 the networks of a link count; what leaves the host does not', () => {
+    const six = (rule: string): string => table('filter', [rule], { INPUT: 'DROP', OUTPUT: 'DROP' });
+    expect(live('', six('-A INPUT -s 2001:db8::/32 -j ACCEPT'))).toEqual([
+      expect.stringContaining('accepts every port from 4,294,967,296 networks of a /64'),
+    ]);
+    expect(live('', six('-A INPUT -s 2001:db8::/48 -p tcp -m tcp --dport 22 -j ACCEPT'))).toEqual([]);
+    expect(live('', six('-A OUTPUT -j ACCEPT'))).toEqual([]);
+  });
+
+  test('what a budget keeps from being looked at is said', () => {
+    const rules = filter('-A INPUT -s 10.0.0.0/8 -j DROP', '-A INPUT -s 10.0.0.0/24 -j ACCEPT');
+    const { found, notSearched } = liveAnomalies(ruleset({ v4: rules }), {
+      budget: { nodes: 10, milliseconds: 1_000 },
+    });
+    expect(found).toEqual([]);
+    expect(notSearched).toMatchObject([
+      {
+        id: 'anomalies-not-searched',
+        message: expect.stringMatching(/^Rules without effect were not searched for in IPv4: /),
+      },
+    ]);
+  });
+
+  test('chains that lead back to themselves come to an end', () => {
+    const loop = ['-A INPUT -j A', '-A A -j B', '-A B -j A', '-A B -p tcp -j A'];
+    const { notSearched } = liveAnomalies(ruleset({ v4: filter(...loop) }));
+    expect(notSearched.length).toBeGreaterThan(0);
+  });
 });

@@ -1,5 +1,5 @@
 /** What `explain` says beyond the verdict: each answers a question that people ask. */
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { explainWithHints } from '../../src/traffic/hints.js';
 import type { Packet } from '../../src/traffic/model.js';
 import { DROPS, ruleset, table } from './rules.js';
@@ -70,4 +70,51 @@ test('what hangs on an unmodelled match is not said for sure', () => {
 
 test('an accepted packet needs none', () => {
   expect(hints(input(`${HTTPS} -j ACCEPT`, '-j DROP'))).toEqual([]);
+});
+
+describe('rules of which something is to be said', () => {
+  const anomalies = (v4: string, packet: Partial<Packet> = {}): readonly string[] =>
+    (explainWithHints(ruleset({ v4 }), { ...PACKET, ...packet })?.anomalies ?? []).map(
+      ({ id, place }) => `${id} ${place?.line}`,
+    );
+
+  test('the one that was written for the packet and that several before it hide', () => {
+    const bans = ['-s 198.51.100.0/25 -j DROP', '-s 198.51.100.128/25 -j DROP'];
+    const late = `-s 198.51.100.0/24 ${HTTPS} -j ACCEPT`;
+    const other = '-s 198.51.100.0/24 -p udp -j ACCEPT';
+    expect(anomalies(input(...bans, late, other))).toEqual(['shadowed-rule 6']);
+    expect(anomalies(input(...bans, late, other), { src: '192.0.2.1' })).toEqual([]);
+  });
+
+  test('one in a chain, if the jump to it fits', () => {
+    const chains = (jump: string): string =>
+      table(
+        'filter',
+        ['-A INPUT -p tcp -j DROP', `-A INPUT ${jump} -j WEB`, `-A WEB ${HTTPS} -j ACCEPT`],
+        DROPS,
+      );
+    expect(anomalies(chains('-p tcp'))).toEqual(['dead-rule 6']);
+    expect(anomalies(chains('-s 10.0.0.0/8'))).toEqual([]);
+  });
+
+  test('the deciding one, where it changes nothing or accepts very much; others that do are left aside', () => {
+    const wide = '-s 198.51.0.0/16 -j ACCEPT';
+    expect(anomalies(input(wide, '-s 10.0.0.0/8 -j ACCEPT'))).toEqual(['wide-allow 4']);
+    expect(anomalies(input(`${HTTPS} -j ACCEPT`, '-p tcp -j ACCEPT'))).toEqual(['redundant-rule 4']);
+  });
+
+  test('in a table before nat the packet is what it was when it came', () => {
+    const raw = table('raw', ['-A PREROUTING -p tcp -j DROP', `-A PREROUTING ${HTTPS} -j ACCEPT`]);
+    const nat = table('nat', [`-A PREROUTING ${HTTPS} -j REDIRECT --to-ports 8443`]);
+    expect(anomalies(raw + nat + input('-j DROP'))).toEqual(['shadowed-rule 3']);
+  });
+
+  test('what a spent budget kept from being looked at', () => {
+    const answer = explainWithHints(
+      ruleset({ v4: input('-s 198.51.100.0/24 -j DROP', `-s 198.51.100.0/25 ${HTTPS} -j ACCEPT`) }),
+      PACKET,
+      { budget: { nodes: 10, milliseconds: 1_000 } },
+    );
+    expect(answer).toMatchObject({ verdict: 'drop', anomalies: [{ id: 'anomalies-not-searched' }] });
+  });
 });

@@ -8,7 +8,17 @@ import { reached } from './cover.js';
  */
 const MOST = 2 ** 28;
 const ANYWHERE = 2 ** 24;
-const ALL_PORTS = 65_536;
+export const ALL_PORTS = 65_536;
+
+/** Whether so many ports for so many addresses are more than their reader may think. */
+export const isWide = (addresses: number, ports: number): boolean =>
+  Math.min(addresses, ANYWHERE) * Math.min(ports, ALL_PORTS) > MOST;
+
+/** `every port`, `4,096 ports`. */
+export const portsText = (ports: number): string =>
+  ports >= ALL_PORTS ? 'every port' : `${ports.toLocaleString('en-US')} ports`;
+
+export const NARROW = 'Name the services, or the hosts, that need it.';
 
 /** What is said of an allow that is too wide. Everything from everywhere has a finding of its own. */
 export function wideAllow(rule: PolicyRule): { readonly message: string; readonly hint: string } | undefined {
@@ -16,11 +26,10 @@ export function wideAllow(rule: PolicyRule): { readonly message: string; readonl
     return undefined;
   const from = reached(rule);
   const ports = rule.services.reduce((sum, service) => sum + portsOf(service), 0);
-  if (Math.min(addressesOf(from), ANYWHERE) * Math.min(ports, ALL_PORTS) <= MOST) return undefined;
-  const what = ports >= ALL_PORTS ? 'every port' : `${ports.toLocaleString('en-US')} ports`;
+  if (!isWide(addressesOf(from), ports)) return undefined;
   return {
-    message: `The rule opens ${what} to ${from.any ? 'every address' : sizeText(from)}.`,
-    hint: 'Name the services, or the hosts, that need it.',
+    message: `The rule opens ${portsText(ports)} to ${from.any ? 'every address' : sizeText(from)}.`,
+    hint: NARROW,
   };
 }
 

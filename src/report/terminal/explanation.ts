@@ -2,7 +2,7 @@
 import type { Explanation, Packet } from '../../traffic/model.js';
 import { packetText } from '../../traffic/sentences.js';
 import { visible } from '../visible.js';
-import { placeText, ruleReason, ruleText } from '../words.js';
+import { count, placeText, ruleReason, ruleText } from '../words.js';
 import { columns, type Paint, paint, type TextOptions } from './paint.js';
 
 const VERDICTS = { accept: 'Accepted', drop: 'Dropped', reject: 'Rejected', unknown: 'Unknown' } as const;
@@ -15,7 +15,7 @@ export function explanationText(packet: Packet, answer: Explanation, options: Te
     `${colours.bold(colours[COLOURS[answer.verdict]](VERDICTS[answer.verdict]))}${by(answer)}\n` +
       colours.dim(`${visible(packetLine(packet))}\n`),
     way(answer, colours),
-    bullets([...open, ...(answer.hints ?? [])]),
+    bullets([...open, ...(answer.hints ?? []), ...anomalyLines(answer)]),
     colours.dim(granted(answer.assumptions.filter((text) => !open.includes(text)))),
   ];
   return parts.filter((part) => part !== '').join('\n');
@@ -44,6 +44,20 @@ function way({ path = [] }: Explanation, colours: Paint): string {
   return columns(rows, (row, column) =>
     column === 2 ? colours.dim : column === 1 && row === rows.length - 1 ? colours.bold : String,
   );
+}
+
+/** The most that are told of one packet; JSON has all of them. */
+const MOST_ANOMALIES = 5;
+
+function anomalyLines({ anomalies = [] }: Explanation): readonly string[] {
+  const told = anomalies.slice(0, MOST_ANOMALIES).map(({ place, message, hint }) => {
+    const where = place === undefined ? '' : `${placeText(place)}: `;
+    return `${where}${message}${hint === undefined ? '' : ` ${hint}`}`;
+  });
+  const more = anomalies.length - told.length;
+  return more === 0
+    ? told
+    : [...told, `${count(more, 'more rule')} that would match it can match no packet.`];
 }
 
 const granted = (assumptions: readonly string[]): string =>

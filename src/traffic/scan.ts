@@ -1,0 +1,71 @@
+/** Rules that match one packet, or all but match it, whether or not an earlier one decided. */
+import type { Field } from './fields.js';
+import type { Predicate } from './predicate.js';
+import { type Program, type Routine, routineKey, type Step } from './program.js';
+import { has } from './ranges.js';
+
+/** Rules that are looked at for one packet. */
+export const MOST_STEPS = 50_000;
+
+export interface Scan {
+  readonly program: Program;
+  readonly values: ReadonlyMap<Field, bigint>;
+  left: number;
+}
+
+/**
+ * Rules that match the packet, in the order in which they are read, whether or not an earlier one decided.
+ * @param but a field that may have any value; then only rules that its own value keeps from matching are found
+ */
+export function find(
+  scan: Scan,
+  routine: Routine,
+  but: Field | undefined,
+  wanted: (step: Step) => boolean,
+): readonly Step[] {
+  const found: Step[] = [];
+  const visit = (chain: Routine, near: boolean, depth: number): void => {
+    for (const step of chain.steps) {
+      if (--scan.left < 0 || depth > 64) return;
+      const fits = ask(step.match, scan.values, but);
+      if (fits === false) continue;
+      const nearly = near || (but !== undefined && ask(step.match, scan.values, undefined) === false);
+      if (step.action.kind === 'return' && fits === true && !nearly) return;
+      if (wanted(step) && (but === undefined ? fits === true : nearly)) found.push(step);
+      const inner =
+        step.action.kind === 'call'
+          ? scan.program.routines.get(routineKey(step.table, step.action.chain))
+          : undefined;
+      if (inner !== undefined) visit(inner, nearly, depth + 1);
+    }
+  };
+  visit(routine, false, 0);
+  return found;
+}
+
+/** True, false, or `undefined` where it hangs on the field that is left open or on what is not modelled. */
+function ask(
+  predicate: Predicate,
+  values: ReadonlyMap<Field, bigint>,
+  but: Field | undefined,
+): boolean | undefined {
+  switch (predicate.kind) {
+    case 'field': {
+      const value = values.get(predicate.field);
+      return value === undefined || predicate.field === but ? undefined : has(predicate.ranges, value);
+    }
+    case 'not': {
+      const answer = ask(predicate.of, values, but);
+      return answer === undefined ? undefined : !answer;
+    }
+    case 'all':
+    case 'any': {
+      const decisive = predicate.kind === 'any';
+      const answers = predicate.of.map((each) => ask(each, values, but));
+      if (answers.includes(decisive)) return decisive;
+      return answers.includes(undefined) ? undefined : !decisive;
+    }
+    default:
+      return undefined;
+  }
+}

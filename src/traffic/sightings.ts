@@ -1,0 +1,227 @@
+/** How each rule fares among those before and behind it, by sets of packets: what comes to it, and what becomes of that. */
+import { type Budget, FALSE, LEAF, TRUE } from './bdd.js';
+import { verdictsOnly } from './decisions.js';
+import { effect, matchOf, NEW, OWN_QUESTIONS, type Scene, stageScene, where } from './evaluate.js';
+import { LOOPBACK } from './fields.js';
+import type { Way } from './paths.js';
+import { PIPELINES, type Stage } from './pipeline.js';
+import { all, field, type Predicate } from './predicate.js';
+import { type Program, type Routine, routineKey, type Step } from './program.js';
+import { one } from './ranges.js';
+import { createSpace } from './space.js';
+import { everyRuleHasWitness } from './witness.js';
+
+export type Side = 'accept' | 'refuse';
+
+/** What all contexts in which a rule is read say of it together. */
+export interface Sighting {
+  /** Some packet reaches and matches it. */
+  alive: boolean;
+  /** Some packet matches it at all. */
+  possible: boolean;
+  /** Some packet matches it and what those who call its chain ask. */
+  called: boolean;
+  /** In every context, what it accepts would be accepted behind it. */
+  needless: boolean;
+  /** Verdicts that its packets got before it. */
+  readonly earlier: Set<Side>;
+  /** Those that its packets from outside got which begin a connection: what rules are mostly written for. */
+  readonly first: Set<Side>;
+  /** Rules that took these, or where there are none, any of its packets; the first few. */
+  readonly blockers: Set<Step>;
+}
+
+/** Not on `lo`, and of no connection that stands. */
+const FIRST_FROM_OUTSIDE: readonly Predicate[] = [
+  field('state', one(NEW)),
+  ...(['in', 'out'] as const).map((side) =>
+    field(side, [
+      [0n, LOOPBACK - 1n],
+      [LOOPBACK + 1n, (1n << 128n) - 1n],
+    ]),
+  ),
+];
+
+/**
+ * Reads every built-in chain from its first rule to its last; a rule that nothing leads to is not in it. Empty where
+ * every rule is shown to be of use without looking at sets.
+ * @throws OverBudget, LoopingChain
+ */
+export function sightingsOf(program: Program, budget: Budget): ReadonlyMap<Step, Sighting> {
+  const sightings = new Map<Step, Sighting>();
+  if ([...program.routines.values()].every((routine) => routine.steps.length === 0)) return sightings;
+  if (everyRuleHasWitness(program)) return sightings;
+  const space = createSpace(program.family, [program], [...OWN_QUESTIONS, ...FIRST_FROM_OUTSIDE], budget);
+  const first = space.encode(all(...FIRST_FROM_OUTSIDE), space.nameOf);
+  for (const { stage, hook } of stagesOf(program)) {
+    const routine = program.routines.get(routineKey(stage.table, stage.chain));
+    if (routine === undefined) continue;
+    const decisions = verdictsOnly(space.store);
+    const scene = stageScene({ space, program, hook, decisions }, stage, () => decisions.accepted);
+    const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
+    visit(
+      { scene, sightings, first, taken: { accept: FALSE, refuse: FALSE }, before: [] },
+      routine,
+      { arriving: TRUE, asked: TRUE },
+      end,
+      [],
+    );
+  }
+  return sightings;
+}
+
+type TableStage = Extract<Stage, { kind: 'table' }>;
+
+/** Every built-in chain once. */
+function stagesOf(
+  program: Program,
+): readonly { readonly stage: TableStage; readonly hook: keyof typeof PIPELINES }[] {
+  const found = new Map<string, { stage: TableStage; hook: keyof typeof PIPELINES }>();
+  for (const hook of ['INPUT', 'FORWARD', 'OUTPUT'] as const)
+    for (const stage of PIPELINES[hook]) {
+      if (stage.kind !== 'table') continue;
+      const key = routineKey(stage.table, stage.chain);
+      if (program.routines.has(key) && !found.has(key)) found.set(key, { stage, hook });
+    }
+  return [...found.values()];
+}
+
+/** One built-in chain, read from the first rule to the last. */
+interface Reading {
+  readonly scene: Scene;
+  readonly sightings: Map<Step, Sighting>;
+  /** The packets of {@link FIRST_FROM_OUTSIDE}. */
+  readonly first: number;
+  /** Packets that rules so far have decided. */
+  readonly taken: { accept: number; refuse: number };
+  /** Rules that decided any, in order. */
+  readonly before: { readonly step: Step; readonly packets: number }[];
+}
+
+interface Entry {
+  /** The packets that come into the chain. */
+  readonly arriving: number;
+  /** Those that would, if no rule before had decided any. */
+  readonly asked: number;
+}
+
+/** @returns the packets that come out at the end of the chain. */
+function visit(
+  reading: Reading,
+  routine: Routine,
+  { arriving, asked }: Entry,
+  end: number,
+  way: Way,
+): number {
+  const { scene, taken } = reading;
+  const { space } = scene;
+  const { store } = space;
+  const rests = restsOf(scene, routine, end, way);
+  let reach = arriving;
+  let fallen = FALSE;
+  for (const [index, step] of routine.steps.entries()) {
+    const match = matchOf(scene, step, way);
+    const hit = store.and(reach, match);
+    sight(reading, step, match, store.and(asked, match), hit, rests[index] as number);
+    if (hit === FALSE) continue;
+    const left = store.without(reach, match);
+    const { action } = step;
+    const decide = (verdict: Side): void => {
+      taken[verdict] = store.or(taken[verdict], hit);
+      reading.before.push({ step, packets: hit });
+      reach = left;
+    };
+    switch (action.kind) {
+      case 'accept':
+      case 'send':
+        decide('accept');
+        break;
+      case 'drop':
+      case 'reject':
+        decide('refuse');
+        break;
+      case 'return':
+        fallen = store.or(fallen, hit);
+        reach = left;
+        break;
+      case 'call': {
+        const inner = scene.program.routines.get(routineKey(step.table, action.chain));
+        if (inner === undefined || way.length > 512) break;
+        const after = action.goto ? end : (rests[index] as number);
+        const entry = { arriving: hit, asked: store.and(asked, match) };
+        const back = visit(reading, inner, entry, after, [...way, step]);
+        if (action.goto) fallen = store.or(fallen, back);
+        reach = action.goto ? left : store.or(left, back);
+        break;
+      }
+      case 'mark':
+      case 'loseMark': {
+        // Packets come out with other marks than they came with.
+        const axis = space.axes.get('mark');
+        if (axis !== undefined) reach = store.exists(reach, axis.first, axis.first + axis.width);
+        break;
+      }
+      case 'ask':
+        if (action.continues === null) reach = left;
+        break;
+      default:
+        break;
+    }
+  }
+  return store.or(fallen, reach);
+}
+
+/** What becomes of packets behind each rule of a chain. */
+function restsOf(scene: Scene, routine: Routine, end: number, way: Way): readonly number[] {
+  const rests: number[] = [];
+  let rest = end;
+  for (let index = routine.steps.length - 1; index >= 0; index--) {
+    const step = routine.steps[index] as Step;
+    rests[index] = rest;
+    if (step.action.kind === 'continue') continue;
+    const result = effect(scene, step, scene.accept, end, rest, way);
+    rest = scene.space.store.choose(matchOf(scene, step, way), result, rest);
+  }
+  return rests;
+}
+
+function sight(reading: Reading, step: Step, match: number, wanted: number, hit: number, rest: number): void {
+  const { scene, sightings, first, taken, before } = reading;
+  const { store } = scene.space;
+  let sighting = sightings.get(step);
+  if (sighting === undefined) {
+    sighting = {
+      alive: false,
+      possible: false,
+      called: false,
+      needless: true,
+      earlier: new Set(),
+      first: new Set(),
+      blockers: new Set(),
+    };
+    sightings.set(step, sighting);
+  } else if (before.some((earlier) => earlier.step === step && store.and(earlier.packets, wanted) !== FALSE))
+    // Behind an earlier call of the same chain, what accepts its packets may be the rule itself.
+    sighting.needless = false;
+  if (match !== FALSE) sighting.possible = true;
+  if (wanted !== FALSE) sighting.called = true;
+  if (hit !== FALSE) {
+    sighting.alive = true;
+    const accepted = where(scene.space, rest, (leaf) => scene.decisions.verdictOf(leaf) === 'accept');
+    if (store.level(rest) === LEAF || store.without(hit, accepted) !== FALSE) sighting.needless = false;
+    return;
+  }
+  const wantedFirst = store.and(wanted, first);
+  for (const verdict of ['accept', 'refuse'] as const) {
+    if (store.and(wanted, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
+    if (store.and(wantedFirst, taken[verdict]) !== FALSE) sighting.first.add(verdict);
+  }
+  const asked = wantedFirst === FALSE ? wanted : wantedFirst;
+  for (const { step: blocker, packets } of before) {
+    if (sighting.blockers.size >= MOST_BLOCKERS) break;
+    if (store.and(packets, asked) !== FALSE) sighting.blockers.add(blocker);
+  }
+}
+
+/** Rules that are remembered as the reason. */
+const MOST_BLOCKERS = 4;

@@ -27,7 +27,7 @@ export function readCommand(reader: Reader, table: Section, line: string): void 
   }
   const command = splitCommand(tokens);
   if (command === undefined) {
-    if (tokens.length > 0)
+    if (tokens.length > 0 || counted !== null)
       report(
         reader,
         'no-command',
@@ -77,13 +77,13 @@ type Run = (reader: Reader, table: Section, command: Command) => void;
 const COMMANDS: { readonly [letter in Letter]: Run } = {
   A: (reader, table, command) => {
     const chain = existing(reader, table, command.chain);
-    chain?.rules.push(...rulesOf(reader, command, command.rest));
+    chain?.rules.push(...rulesOf(reader, table, command, command.rest));
   },
   I: (reader, table, command) => {
     const chain = existing(reader, table, command.chain);
     const { number, rest } = splitNumber(command.rest);
     if (chain === undefined) return;
-    const rules = rulesOf(reader, command, rest);
+    const rules = rulesOf(reader, table, command, rest);
     if (number !== undefined && (number < 1 || number > chain.rules.length + 1))
       report(
         reader,
@@ -99,23 +99,26 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
     const chain = existing(reader, table, command.chain);
     const { number, rest } = splitNumber(command.rest);
     if (chain === undefined) return;
-    const texts = number === undefined ? rulesOf(reader, command, rest).map((rule) => rule.text) : [];
-    const positions =
-      number === undefined
-        ? texts.map((text) => chain.rules.findIndex((rule) => rule.text === text))
-        : [number - 1];
-    for (const position of positions)
-      if (chain.rules[position] === undefined)
+    const remove = (position: number): void => {
+      if (chain.rules[position] !== undefined) chain.rules.splice(position, 1);
+      else
         report(
           reader,
           'no-such-rule',
           `The chain ${command.chain.text} has no such rule to delete.`,
           command.chain.column,
         );
-      else chain.rules.splice(position, 1);
+    };
+    if (number !== undefined) {
+      nothingMore(reader, rest);
+      remove(number - 1);
+    } else
+      for (const { text } of rulesOf(reader, table, command, rest))
+        remove(chain.rules.findIndex((rule) => rule.text === text));
   },
   N: (reader, table, command) => {
     const { text, column } = command.chain;
+    nothingMore(reader, command.rest);
     if (findExtension('target', reader.family, text) === undefined) addChain(reader, table, text, column);
     else
       report(reader, 'bad-chain-name', `"${text}" is the name of a target.`, column, 'Write another name.');
@@ -123,6 +126,7 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
   P: (reader, table, command) => {
     const chain = existing(reader, table, command.chain);
     const policy = command.rest[0];
+    nothingMore(reader, command.rest.slice(1));
     if (chain === undefined) return;
     if (table.name === 'nat' && policy?.text === 'DROP')
       report(
@@ -150,15 +154,33 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
   },
   F: (reader, table, command) => {
     const chain = existing(reader, table, command.chain);
+    nothingMore(reader, command.rest);
     if (chain !== undefined) chain.rules = [];
   },
   X: (reader, table, command) => {
     const { text, column } = command.chain;
+    nothingMore(reader, command.rest);
     if (BUILT_IN_CHAINS[table.name].includes(text))
       report(reader, 'bad-chain-name', `The built-in chain ${text} cannot be deleted.`, column);
-    else if (existing(reader, table, command.chain) !== undefined) table.chains.delete(text);
+    const chain = existing(reader, table, command.chain);
+    if (chain === undefined) return;
+    if (chain.rules.length > 0)
+      report(
+        reader,
+        'chain-not-empty',
+        `The chain ${text} has rules and cannot be deleted.`,
+        column,
+        `Empty it first with -F ${text}.`,
+      );
+    table.chains.delete(text);
   },
 };
+
+function nothingMore(reader: Reader, rest: readonly Token[]): void {
+  const [first] = rest;
+  if (first !== undefined)
+    report(reader, 'bad-word', `"${first.text}" does not belong here.`, first.column, 'Take it out.');
+}
 
 function existing(reader: Reader, table: Section, token: Token): OpenChain | undefined {
   const chain = table.chains.get(token.text);
@@ -179,8 +201,13 @@ function splitNumber(tokens: readonly Token[]): { number?: number; rest: readonl
   return /^\d+$/.test(first) ? { number: Number(first), rest: tokens.slice(1) } : { rest: tokens };
 }
 
-function rulesOf(reader: Reader, command: Command, tokens: readonly Token[]): readonly Rule[] {
-  const read = readRule(tokens, reader.family, command.counters);
+function rulesOf(
+  reader: Reader,
+  { chains }: Section,
+  command: Command,
+  tokens: readonly Token[],
+): readonly Rule[] {
+  const read = readRule(tokens, { family: reader.family, counters: command.counters, chains });
   if ('faults' in read) {
     for (const { id, message, column, hint } of read.faults) report(reader, id, message, column, hint);
     return [];

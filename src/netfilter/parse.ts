@@ -70,7 +70,7 @@ export function parseRules(text: string, context: RuleContext): Result<readonly 
   const tokens = tokenise(text);
   if ('openQuote' in tokens)
     return { ok: false, problems: [error('open-quote', OPEN_QUOTE, place, CLOSE_IT)] };
-  const read = readRule(tokens, context.family);
+  const read = readRule(tokens, context);
   if ('faults' in read) return { ok: false, problems: read.faults.map(where) };
   return { ok: true, value: read.rules.map((rule) => ({ ...rule, place })), problems: [] };
 }

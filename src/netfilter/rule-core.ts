@@ -32,6 +32,35 @@ export const CORE: readonly Core[] = [
   { letter: 'v', long: ['--verbose'], argument: false, read: () => undefined },
 ];
 
+/**
+ * The other long options of iptables: they do not stand in a rule, but a name cut short must not fit one of them too
+ * (getopt_long's rule: `--in` may be --in-interface or --insert).
+ */
+export const ELSEWHERE: readonly string[] = [
+  '--append',
+  '--check',
+  '--delete',
+  '--delete-chain',
+  '--exact',
+  '--flush',
+  '--help',
+  '--insert',
+  '--line-numbers',
+  '--list',
+  '--list-rules',
+  '--modprobe',
+  '--new-chain',
+  '--numeric',
+  '--policy',
+  '--rename-chain',
+  '--replace',
+  '--table',
+  '--version',
+  '--wait',
+  '--wait-interval',
+  '--zero',
+];
+
 export const CORE_BY_LETTER = new Map(CORE.map((core) => [core.letter, core]));
 export const CORE_LONG = new Map(CORE.flatMap((core) => core.long.map((name) => [name, core] as const)));
 
@@ -55,6 +84,9 @@ function readProtocol(state: State, value: Token, flag: Token): void {
 const twice = (state: State, flag: Token): void =>
   fault(state, flag, 'option-twice', `${flag.text} stands twice in one rule.`, 'Keep one of them.');
 
+/** What `/0` stands for. iptables reads nothing before it: `any/0`, and `0/0` for IPv6 too. */
+export const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
+
 function addresses(key: 'source' | 'destination'): Core['read'] {
   return (state, value, flag) => {
     if (state[key] !== undefined) twice(state, flag);
@@ -69,6 +101,7 @@ function addresses(key: 'source' | 'destination'): Core['read'] {
         'Write a chain or a set instead.',
       );
     const values = parts.map((part) => {
+      if (part.endsWith('/0')) return EVERYWHERE[state.family];
       const parsed = canonicalNetwork(state.family === 'v4' ? padded(part) : part, state.family);
       if (!isRefusal(parsed)) return parsed;
       fault(state, value, 'bad-address', `${flag.text} ${parsed.refused}.`, parsed.hint);
@@ -135,6 +168,7 @@ function readMatch(state: State, value: Token, flag: Token): void {
   if (!/^[\w.-]{1,28}$/.test(value.text))
     fault(state, value, 'bad-match-name', `"${value.text}" cannot be the name of a match.`);
   const row = findExtension('match', state.family, value.text);
+  if (isOfOtherFamily('match', state.family, value.text)) wrongFamily(state, value);
   const name = row?.name ?? value.text;
   load(state, { kind: 'match', name, row, column: value.column, given: [], broken: false });
 }
@@ -155,13 +189,32 @@ function readTarget(goto: boolean): Core['read'] {
         `"${text}" cannot be a target.`,
         `Write a name of 1 to ${CHAIN_NAME_BYTES} bytes without spaces.`,
       );
-    const row = goto ? undefined : findExtension('target', state.family, text);
+    const row = goto || state.chains.has(text) ? undefined : findExtension('target', state.family, text);
     state.target = { kind: 'target', name: text, row, column, given: [], broken: false, goto };
     state.latest = state.target;
   };
 }
 
+const OTHER: { readonly [family in Family]: Family } = { v4: 'v6', v6: 'v4' };
+
+/** An extension that iptables has for the other family alone. */
+export function wrongFamily(state: State, name: { readonly text: string; readonly column: number }): void {
+  const { family } = state;
+  fault(
+    state,
+    name,
+    'wrong-family',
+    `${name.text} is for IP${OTHER[family]} and this is IP${family}.`,
+    `Move the rule to the IP${OTHER[family]} rules, or put ${family === 'v4' ? '-6' : '-4'} into it, so that it counts there alone.`,
+  );
+}
+
+export const isOfOtherFamily = (kind: 'match' | 'target', family: Family, name: string): boolean =>
+  findExtension(kind, family, name) === undefined && findExtension(kind, OTHER[family], name) !== undefined;
+
 function readCounters(state: State, value: Token, flag: Token): void {
+  notNegated(state, flag);
+  if (state.counters !== undefined) twice(state, flag);
   const comma = value.text.indexOf(',');
   const bytes = comma === -1 ? takeArgument(state, flag)?.text : value.text.slice(comma + 1);
   const packets = comma === -1 ? value.text : value.text.slice(0, comma);

@@ -32,6 +32,7 @@ export interface Loaded {
 export interface State {
   readonly family: Family;
   readonly tokens: readonly Token[];
+  readonly chains: { readonly has: (name: string) => boolean };
   readonly faults: Fault[];
   readonly matches: Loaded[];
   at: number;
@@ -74,23 +75,25 @@ export function load(state: State, match: Loaded): void {
 }
 
 /** The word after an option. */
-export function takeArgument(state: State, flag: Token): Token | undefined {
+export function takeWord(state: State, flag: Token): Token | undefined {
   const value = state.tokens[state.at];
-  if (value === undefined) {
-    fault(state, flag, 'missing-value', `${flag.text} needs a value.`);
-    return undefined;
-  }
-  state.at++;
-  if (value.text === '!' && !value.quoted)
-    fault(
-      state,
-      value,
-      'bad-negation',
-      `"!" stands after ${flag.text}.`,
-      `Write it before: ! ${flag.text} ….`,
-    );
+  if (value === undefined) fault(state, flag, 'missing-value', `${flag.text} needs a value.`);
+  else state.at++;
   return value;
 }
+
+/** The word after an option that cannot be `!`. */
+export function takeArgument(state: State, flag: Token): Token | undefined {
+  const value = takeWord(state, flag);
+  if (value !== undefined && isBang(value)) bangAfter(state, flag, value);
+  return value;
+}
+
+export const isBang = ({ text, quoted }: Token): boolean => text === '!' && !quoted;
+
+/** The order of old: `-s ! 10.0.0.1`. */
+export const bangAfter = (state: State, flag: Token, bang: Token): void =>
+  fault(state, bang, 'bad-negation', `"!" stands after ${flag.text}.`, `Write it before: ! ${flag.text} ….`);
 
 export const protocolContext = (state: State): { readonly protocol?: string } =>
   state.protocol === undefined || state.protocol.negated

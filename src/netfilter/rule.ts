@@ -2,33 +2,58 @@
  * One rule's words, read the way iptables reads its command line (getopt over a list of options that grows with every
  * `-m` and `-j`), made canonical through the table of extensions.
  */
-import { findExtension } from './extensions/index.js';
+import { extensionsWith, findExtension } from './extensions/index.js';
 import type { Counters, Extension, Family, Negatable, Rule, Target } from './model.js';
 import { nearest } from './nearest.js';
 import { protocolName } from './protocols.js';
 import { type ExtensionRow, findOption, isRefusal, type OptionRow } from './row.js';
-import { CORE, CORE_BY_LETTER, CORE_LONG, type Core } from './rule-core.js';
+import {
+  CORE,
+  CORE_BY_LETTER,
+  CORE_LONG,
+  type Core,
+  ELSEWHERE,
+  EVERYWHERE,
+  isOfOtherFamily,
+  wrongFamily,
+} from './rule-core.js';
 import { type Finished, finish } from './rule-extension.js';
 import {
   type Addresses,
+  bangAfter,
   type Fault,
   fault,
   type Given,
+  isBang,
   type Loaded,
   load,
   protocolContext,
   type State,
   takeArgument,
+  takeWord,
 } from './rule-state.js';
 import type { Token } from './tokens.js';
 
 export type RuleResult = { readonly rules: readonly Rule[] } | { readonly faults: readonly Fault[] };
 
+/** What a rule's words are read with. */
+export interface Surroundings {
+  readonly family: Family;
+  /** `[packets:bytes]` before the rule. */
+  readonly counters?: Counters | undefined;
+  /** Chains of the rule's table: `-j LOG` jumps to a chain LOG where there is one. */
+  readonly chains?: { readonly has: (name: string) => boolean };
+}
+
 /** Reads the words after `-A CHAIN`. One text becomes several rules when `-s` or `-d` lists addresses. */
-export function readRule(tokens: readonly Token[], family: Family, counters?: Counters): RuleResult {
+export function readRule(
+  tokens: readonly Token[],
+  { family, counters, chains = new Set() }: Surroundings,
+): RuleResult {
   const state: State = {
     family,
     tokens,
+    chains,
     faults: [],
     matches: [],
     at: 0,
@@ -43,13 +68,18 @@ export function readRule(tokens: readonly Token[], family: Family, counters?: Co
     inInterface: undefined,
     outInterface: undefined,
     fragment: undefined,
-    counters,
+    counters: undefined,
   };
   while (state.at < tokens.length) readWord(state);
+  state.counters ??= counters;
   if (state.negated !== undefined) fault(state, state.negated, 'bad-negation', '"!" stands before nothing.');
   const finished = [...state.matches, ...(state.target === undefined ? [] : [state.target])].map((loaded) =>
     finish(state, loaded),
   );
+  const { target } = state;
+  // Without options it may be a chain's name.
+  if (target && target.given.length > 0 && isOfOtherFamily('target', family, target.name))
+    wrongFamily(state, { text: target.name, column: target.column });
   if (state.otherFamily) return { rules: [] };
   if (state.faults.length > 0) return { faults: state.faults };
   return { rules: expand(state, finished) };
@@ -133,7 +163,8 @@ function readLong(state: State, token: Token): void {
   const canonical = values.map((value, index) => {
     const parsed = found.row.values[index]?.parse(value.text, context) ?? value.text;
     if (!isRefusal(parsed)) return parsed;
-    fault(state, value, 'bad-value', `${token.text} ${parsed.refused}.`, parsed.hint);
+    if (isBang(value)) bangAfter(state, token, value);
+    else fault(state, value, 'bad-value', `${token.text} ${parsed.refused}.`, parsed.hint);
     found.loaded.broken = true;
     return value.text;
   });
@@ -168,7 +199,7 @@ function takeValues(
   const values = attached === undefined ? [] : [attached];
   while (values.length < row.values.length) {
     if (row.values[values.length]?.optional && !/^[^-!]/.test(state.tokens[state.at]?.text ?? '')) break;
-    const value = takeArgument(state, flag);
+    const value = takeWord(state, flag);
     if (value === undefined) return undefined;
     values.push(value);
   }
@@ -190,6 +221,7 @@ function lookUp(state: State, name: string): Core | Found | undefined {
     const row = loaded.row && findOption(loaded.row, name)?.row;
     if (row !== undefined) return { loaded, row };
   }
+  if (ELSEWHERE.some((long) => long.startsWith(name))) return undefined;
   const starts: (Core | Found)[] = CORE.filter((each) => each.long.some((long) => long.startsWith(name)));
   for (const loaded of newestFirst)
     for (const row of loaded.row?.options ?? [])
@@ -230,16 +262,15 @@ function unknownOption(state: State, token: Token): void {
   const loaded = [...state.matches.map(({ row }) => row), state.target?.row, protocolMatch(state)];
   const names = loaded.flatMap((row) => (row?.options ?? []).map(({ flag }) => flag));
   const near = nearest(token.text, [...CORE_LONG.keys(), ...names]);
-  fault(
-    state,
-    token,
-    'unknown-option',
-    `The option ${token.text} is not known here.`,
-    near === undefined ? 'Load the match that has it with -m before it.' : `Did you mean ${near}?`,
-  );
+  const owners = extensionsWith(state.family, token.text);
+  const hint =
+    owners.length > 0
+      ? `It belongs to ${owners.join(', ')}, which must be loaded before it with -m, -p or -j.`
+      : near === undefined
+        ? 'Load the match that has it with -m before it.'
+        : `Did you mean ${near}?`;
+  fault(state, token, 'unknown-option', `The option ${token.text} is not known here.`, hint);
 }
-
-const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
 
 function expand(state: State, finished: readonly Finished[]): readonly Rule[] {
   const { target } = state;

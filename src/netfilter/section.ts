@@ -58,10 +58,23 @@ export function addChain(
     );
     return undefined;
   }
+  if (isJumpedTo(table, name))
+    report(
+      reader,
+      'late-chain',
+      `The chain ${name} is declared after a rule that jumps to it.`,
+      column,
+      'Move this line above the rules: iptables-restore looks for the chain when it reads the rule.',
+    );
   const chain: OpenChain = { policy: undefined, counters: undefined, rules: [] };
   table.chains.set(name, chain);
   return chain;
 }
+
+const isJumpedTo = (table: Section, name: string): boolean =>
+  [...table.chains.values()].some(({ rules }) =>
+    rules.some(({ target }) => target?.chain && target.name === name),
+  );
 
 const VERDICTS = ['ACCEPT', 'DROP', 'QUEUE', 'RETURN'];
 

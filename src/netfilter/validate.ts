@@ -51,7 +51,17 @@ function missingChains(table: Table, file: string): readonly Problem[] {
   const problems: Problem[] = [];
   for (const [, rule] of rulesOf(table)) {
     const { target } = rule;
-    if (target === undefined || !target.chain) continue;
+    if (target === undefined) continue;
+    if (!target.chain && !target.known && names.has(target.name))
+      problems.push(
+        error(
+          'chain-with-options',
+          `${target.name} is a chain, and a jump to it takes no ${target.options[0]?.flag ?? 'options'}.`,
+          placeOf(rule, file),
+          'Put the condition before the jump, after the -p or -m that knows it.',
+        ),
+      );
+    if (!target.chain) continue;
     if (BUILT_IN_CHAINS[table.name].includes(target.name))
       problems.push(
         error(

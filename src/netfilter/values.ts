@@ -133,6 +133,12 @@ export const oneOf = (names: readonly string[], accepts: Readonly<Record<string,
     return found ?? refuse(`does not know "${text}"`, `Write one of ${names.join(', ')}.`);
   });
 
+/** One of a list of names, which iptables compares letter by letter. */
+export const exactly = (...names: readonly string[]): ValueType =>
+  kind(names, (text) =>
+    names.includes(text) ? text : refuse(`does not know "${text}"`, `Write one of ${names.join(', ')}.`),
+  );
+
 /** A list of flags, printed once each in the kernel's order; a name may be cut short where iptables allows it. */
 export const flags = (names: readonly string[], none?: string): ValueType =>
   kind([...names, names.toReversed().join(','), (names[0] ?? '').toLowerCase()], (text) => {

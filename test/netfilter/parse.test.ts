@@ -87,6 +87,13 @@ test.each([
   ['*filter\n-D INPUT -j ACCEPT\nCOMMIT\n', 'no-such-rule', 2, 4],
   ['*nat\n-P PREROUTING DROP\nCOMMIT\n', 'bad-policy', 2, 15],
   ['*filter\nnonsense\nCOMMIT\n', 'no-command', 2, 1],
+  ['*filter\n[5:6]\nCOMMIT\n', 'no-command', 2, 1],
+  ['*filter\n-N OWN x\nCOMMIT\n', 'bad-word', 2, 8],
+  ['*filter\n-P INPUT DROP [5:6]\nCOMMIT\n', 'bad-word', 2, 15],
+  ['*filter\n-F INPUT FORWARD\nCOMMIT\n', 'bad-word', 2, 10],
+  ['*filter\n-A INPUT -j DROP\n-D INPUT 1 -j DROP\nCOMMIT\n', 'bad-word', 3, 12],
+  ['*filter\n-N OWN\n-A OWN -j DROP\n-X OWN\nCOMMIT\n', 'chain-not-empty', 4, 4],
+  ['*filter\n-A INPUT -j OWN\n:OWN - [0:0]\nCOMMIT\n', 'late-chain', 3, 2],
   ['*filter\n-A INPUT -p tcp --dport 70000 -j ACCEPT\nCOMMIT\n', 'bad-value', 2, 25],
   ['*filter\n-A INPUT -m comment --comment "open\nCOMMIT\n', 'open-quote', 2, 31],
 ])('%j: %s', (text, id, line, column) => {
@@ -96,6 +103,22 @@ test.each([
     level: 'error',
     place: { file: 'rules.v4', line, column },
   });
+});
+
+test('-D takes the rules of a list of addresses out one by one', () => {
+  const text = '*filter\n-A INPUT -s 1.1.1.1,2.2.2.2,3.3.3.3\n-D INPUT -s 1.1.1.1,2.2.2.2\nCOMMIT\n';
+  expect(printed(text).match(/^-A .*/gm)).toEqual(['-A INPUT -s 3.3.3.3/32']);
+});
+
+test('a jump goes to the chain of that name before it means a target', () => {
+  const text = (rule: string) => `*filter\n:LOG - [0:0]\n:HL - [0:0]\n-A INPUT ${rule}\nCOMMIT\n`;
+  const target = (rule: string) => {
+    const parsed = parse(text(rule));
+    return parsed.ok ? parsed.value[0]?.chains[0]?.rules[0]?.target : parsed.problems;
+  };
+  expect(target('-j LOG')).toMatchObject({ name: 'LOG', chain: true });
+  expect(target('-j HL')).toMatchObject({ name: 'HL', chain: true });
+  expect(target('-j MARK --set-mark 1')).toMatchObject({ name: 'MARK', chain: false });
 });
 
 test('every problem of a file is told at once, in the order of its lines', () => {

@@ -56,7 +56,15 @@ test('a jump to a chain and a goto say so', () => {
 
 test.each([
   ['-p tcp --dprot 22', 'unknown-option', 'Did you mean --dport?'],
-  ['--dport 22', 'unknown-option', 'Load the match that has it with -m before it.'],
+  ['--dport 22', 'unknown-option', 'It belongs to tcp, udp, sctp, dccp, which'],
+  ['--colour blue', 'unknown-option', 'Load the match that has it with -m before it.'],
+  ['--in eth0', 'unknown-option', undefined],
+  ['-p icmpv6 -m icmp6 --icmpv6-type 128', 'wrong-family', 'Move the rule to the IPv6 rules'],
+  ['-j HL --hl-set 5', 'wrong-family', 'or put -6 into it'],
+  ['-c 1 2 -c 3 4', 'option-twice', 'Keep one of them.'],
+  ['! -c 1 2', 'bad-negation', 'before the option it negates'],
+  ['-p tcp --dport ! 22', 'bad-negation', 'Write it before: ! --dport'],
+  ['-m string --string x --algo BM', 'bad-value', 'Write one of bm, kmp.'],
   ['-s 10.0.0.300', 'bad-address', 'decimal'],
   ['-s web.example.net', 'bad-address', 'names are not resolved'],
   ['-s 10.0.0.0/33', 'bad-address', 'prefix length'],
@@ -100,6 +108,15 @@ test.each([
   const problem = parsed.problems.find((found) => found.id === id);
   expect(problem).toMatchObject({ id, level: 'error', place });
   if (hint !== undefined) expect(problem?.hint).toContain(hint);
+});
+
+test('a text may be "!", and /0 is everywhere whatever stands before it', () => {
+  const text = (rule: string) => {
+    const parsed = parse(rule);
+    return parsed.ok ? parsed.value[0]?.text : parsed.problems;
+  };
+  expect(text('-m comment --comment !')).toBe('-m comment --comment "!"');
+  expect(text('-s any/0 -d ::/0 -j DROP')).toBe('-j DROP');
 });
 
 test('all problems of a rule are told at once', () => {

@@ -12,6 +12,7 @@ const filter = (...lines: readonly string[]): string => `*filter\n${lines.join('
 
 test.each([
   ['a jump to a chain that is missing', filter(':OWN - [0:0]', '-A INPUT -j OWM'), 'missing-chain', 3],
+  ['an option after a jump', filter(':OWN - [0:0]', '-A INPUT -j OWN --dport 22'), 'chain-with-options', 3],
   ['a jump to a built-in chain', filter('-A INPUT -j OUTPUT'), 'jump-to-built-in', 2],
   ['a loop', filter(':A - [0:0]', ':B - [0:0]', '-A INPUT -j A', '-A A -j B', '-A B -g A'), 'jump-loop', 6],
   ['a chain that jumps to itself', filter(':A - [0:0]', '-A INPUT -j A', '-A A -j A'), 'jump-loop', 4],

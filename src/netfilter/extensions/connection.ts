@@ -1,13 +1,8 @@
 /** Matches on what connection tracking knows. */
-import { type ExtensionRow, option, refuse, type ValueType } from '../row.js';
-import { flags, kind, mark, network, oneOf, portRange, protocol, range, U32 } from '../values.js';
+import { type ExtensionRow, option } from '../row.js';
+import { flags, mark, network, oneOf, portRange, protocol, range, U32 } from '../values.js';
 
 const STATES = ['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED'];
-
-const ctProtocol: ValueType = kind(protocol.examples, (text, context) => {
-  const number = protocol.parse(text, context);
-  return number === '0' ? refuse('would never match protocol 0') : number;
-});
 
 export const CONNECTION: readonly ExtensionRow[] = [
   {
@@ -16,7 +11,7 @@ export const CONNECTION: readonly ExtensionRow[] = [
     oneOf: 'any',
     options: [
       option('--ctstate', flags([...STATES, 'SNAT', 'DNAT']), { not: true }),
-      option('--ctproto', ctProtocol, { not: true }),
+      option('--ctproto', protocol, { not: true }),
       option('--ctorigsrc', network(false), { not: true }),
       option('--ctorigdst', network(false), { not: true }),
       option('--ctreplsrc', network(false), { not: true }),

@@ -9,7 +9,7 @@ import {
   type ValueType,
   valueGiven,
 } from '../row.js';
-import { formatHex, integer, kind, oneOf, parseInteger, U32, word } from '../values.js';
+import { exactly, formatHex, integer, kind, parseInteger, U32, word } from '../values.js';
 
 /** XT_STRING_MAX_PATTERN_SIZE. */
 const PATTERN_BYTES = 128;
@@ -146,7 +146,7 @@ export const CONTENT: readonly ExtensionRow[] = [
         option('--string', plainPattern, { not: true }),
         option('--hex-string', hexPattern, { not: true }),
       ),
-      option('--algo', oneOf(['bm', 'kmp']), { required: true }),
+      option('--algo', exactly('bm', 'kmp'), { required: true }),
       option('--from', integer(65535), { hidden: '0' }),
       option('--to', integer(65535), { hidden: '65535' }),
       option('--icase'),

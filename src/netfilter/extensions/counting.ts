@@ -13,7 +13,7 @@ import {
   type ValueType,
   valueGiven,
 } from '../row.js';
-import { integer, kind, oneOf, parseEnds, prefix, U32, U64, u32, u64, word } from '../values.js';
+import { exactly, integer, kind, parseEnds, prefix, U32, U64, u32, u64, word } from '../values.js';
 
 function connlimit(options: readonly Option[], context: ValueContext): readonly Option[] {
   const limit = options.find((each) => each.flag.endsWith('-upto') || each.flag.endsWith('-above'));
@@ -92,8 +92,8 @@ export const COUNTING: readonly ExtensionRow[] = [
     name: 'connbytes',
     options: [
       option('--connbytes', byteRange, { not: true, required: true }),
-      option('--connbytes-mode', oneOf(['packets', 'bytes', 'avgpkt']), { required: true }),
-      option('--connbytes-dir', oneOf(['original', 'reply', 'both']), { required: true }),
+      option('--connbytes-mode', exactly('packets', 'bytes', 'avgpkt'), { required: true }),
+      option('--connbytes-dir', exactly('original', 'reply', 'both'), { required: true }),
     ],
     finish: connbytes,
   },
@@ -101,7 +101,7 @@ export const COUNTING: readonly ExtensionRow[] = [
     kind: 'match',
     name: 'statistic',
     options: [
-      option('--mode', oneOf(['random', 'nth']), { required: true }),
+      option('--mode', exactly('random', 'nth'), { required: true }),
       option('--probability', probability, { not: true, excludes: ['--every', '--packet'] }),
       option('--every', integer(U32, 1), { not: true, needs: ['--packet'] }),
       option('--packet', u32, { needs: ['--every'] }),

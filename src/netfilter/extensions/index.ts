@@ -1,6 +1,6 @@
 /** The whole table of extensions, by kind, family and name. */
 import type { Family } from '../model.js';
-import type { ExtensionRow } from '../row.js';
+import { type ExtensionRow, findOption } from '../row.js';
 import { ALTERING } from './altering.js';
 import { CONNECTION } from './connection.js';
 import { CONTENT } from './content.js';
@@ -52,6 +52,12 @@ const TABLE = {
   match: { v4: index('match', 'v4'), v6: index('match', 'v6') },
   target: { v4: index('target', 'v4'), v6: index('target', 'v6') },
 } as const;
+
+/** The extensions that have an option of exactly this name. */
+export const extensionsWith = (family: Family, flag: string): readonly string[] =>
+  EXTENSIONS.filter((row) => (row.family ?? family) === family && findOption(row, flag) !== undefined).map(
+    ({ name }) => name,
+  );
 
 /** The row of `-m name` or `-j name`; `undefined` when the table does not know it. */
 export const findExtension = (

@@ -12,7 +12,17 @@ import {
   type ValueType,
   valueGiven,
 } from '../row.js';
-import { formatHex, kind, network, oneOf, parseInteger, protocolNumber, range, U32, u32 } from '../values.js';
+import {
+  exactly,
+  formatHex,
+  kind,
+  network,
+  parseInteger,
+  protocolNumber,
+  range,
+  U32,
+  u32,
+} from '../values.js';
 
 const WHOLE_RANGE = `0:${U32}`;
 
@@ -90,13 +100,13 @@ export const IPSEC: readonly ExtensionRow[] = [
     hooks: (options) => (valueGiven(options, '--dir') === 'in' ? ARRIVING : LEAVING),
     order: 'given',
     options: [
-      option('--dir', oneOf(['in', 'out']), { required: true }),
-      option('--pol', oneOf(['none', 'ipsec'])),
+      option('--dir', exactly('in', 'out'), { required: true }),
+      option('--pol', exactly('none', 'ipsec')),
       option('--strict'),
       option('--reqid', u32, { not: true, repeatable: true }),
       option('--spi', spi, { not: true, repeatable: true }),
       option('--proto', policyProtocol, { not: true, repeatable: true }),
-      option('--mode', oneOf(['transport', 'tunnel']), { not: true, repeatable: true }),
+      option('--mode', exactly('transport', 'tunnel'), { not: true, repeatable: true }),
       option('--tunnel-dst', network(false), { not: true, repeatable: true }),
       option('--tunnel-src', network(false), { not: true, repeatable: true }),
       option('--next', [], { needs: ['--strict'], repeatable: true }),

@@ -27,6 +27,15 @@ const BOTH = String.raw`
 -p tcp --dport 022
 -p tcp --dport ''
 -p tcp --dport nosuch
+-p tcp --dport ! 22
+-p tcp --dport +22
+-p tcp -m multiport --dports 022
+-p tcp -m multiport --dport 22,80
+-p tcp -m multiport --dports 1024:
+-p tcp -m multiport --dports 22,
+-p tcp -m multiport --dports ftp-data:ssh
+-p udp -m multiport --dports domain,ntp
+! -p tcp --dport 22
 -p 253
 -p 132
 -p 47
@@ -39,6 +48,20 @@ const BOTH = String.raw`
 -p foo
 -p 0x6
 -p tcp -p udp
+-p 06
+-p +6
+--prot udp
+--p tcp
+--in eth0
+--in-inter eth0
+--f
+--out eth0
+--jum ACCEPT
+-c 1 2 -c 3 4
+! -c 1 2
+-s any/0
+-s 0/0 -d 1.2.3.4/0
+! -s ::/0 -d 0.0.0.0/0
 -i +
 ! -i +
 -i eth+
@@ -56,6 +79,12 @@ const BOTH = String.raw`
 -m comment --comment "it's"
 -m comment --comment "a\\b \"q\""
 -m comment --comment ""
+-m comment --comment !
+-m comment --comment "a # b"
+-m comment --comment #
+-m comment --comment "a"b
+-m comment --comment "a" "b"
+-m comment -j ACCEPT --comment late
 -m comment --comment "-j DROP"
 -m comment --comment -A
 -m comment --comment "-A INPUT" -m comment --comment two
@@ -90,7 +119,16 @@ const BOTH = String.raw`
 -m conntrack --ctstate DNAT,SNAT,NEW
 -m conntrack --ctstate N
 -m conntrack
+-m conntrack --ctproto 0
+-m conntrack ! --ctproto 0
+-m conntrack --ctorigsrcport 5:3
+-m conntrack --ctexpire 200:100
+-m length --length 5:3
 -m limit --limit 5/m
+-m limit --limit 5.5/min
+-m limit --limit 05/min
+-m limit --limit-burst 0
+-m limit --limit 1/day
 -m limit --limit 5/minute --limit-burst 5
 -m limit --limit 60/minute
 -m limit --limit 90/min
@@ -160,6 +198,20 @@ const BOTH = String.raw`
 -m policy --dir in --pol ipsec ! --reqid 7 --proto ah
 -m policy --dir in --pol ipsec --strict --mode tunnel ! --tunnel-src ::1
 -m string --string "GET /" --algo bm
+-m string --string "GET /" --algo BM
+-m connbytes --connbytes 1:2 --connbytes-dir BOTH --connbytes-mode bytes
+-m connbytes --connbytes 1:2 --connbytes-dir both --connbytes-mode Bytes
+-m statistic --mode Random --probability 0.5
+-m policy --dir IN --pol ipsec
+-m icmp --icmp-type 8
+-m icmp6 --icmpv6-type 128
+-m ttl --ttl-eq 5
+-m hl --hl-eq 5
+-4 -m ttl --ttl-eq 5
+-6 -m hl --hl-eq 5
+-m recent --set --name "a b"
+-m hashlimit --hashlimit-upto 5/sec --hashlimit-name "a b"
+-m owner --uid-owner nobody
 -m string --hex-string "|47 45 54|" --algo bm
 -m string --hex-string "GET|0a|" --algo kmp --icase
 -m string --algo bm --string "it's"
@@ -233,6 +285,14 @@ const V4 = `
 -p ipv6-icmp -j ACCEPT
 -m set --match-set set4 src
 -m set --match-set set4 src,dst,src,dst,src,dst,src
+-s 010.0.0.1
+-s 0x0a.0.0.1
+-s 167772161
+-s 1.2.3.4/032
+-s ::ffff:10.0.0.1
+-m conntrack --ctorigsrc 10.1.2.3/255.0.255.0
+-m iprange --src-range 10.0.0.1-5
+-m recent --set --mask 24
 -m policy --dir in --pol ipsec --strict --reqid 1 --spi 0x1 --proto esp --mode tunnel --tunnel-dst 10.0.0.0/8 --tunnel-src 10.1.2.3 --next --reqid 2
 -m policy --dir in --pol ipsec --strict --tunnel-src 10.0.0.1 --mode tunnel --next ! --mode transport --proto 51`;
 
@@ -248,6 +308,7 @@ const V6 = `
 -s 0:0:1::
 -s 2001:db8::/ffff:0:ffff::
 ! -s ::/0
+-s 2001:db8::/032
 -p icmpv6 --icmpv6-type echo-request
 -p ipv6-icmp -m icmp6 --icmpv6-type 1/4
 -p 58 --icmpv6-type neighbor-solicitation
@@ -271,6 +332,7 @@ export const TEXTS: readonly string[] = [
   `*filter\n:A - [0:0]\n-A A -j ACCEPT\n:A - [0:0]\n-A A -j DROP\nCOMMIT\n`,
   `*filter\n-A INPUT -j A\n:A - [0:0]\nCOMMIT\n`,
   `*filter\n-A INPUT -j A\nCOMMIT\n`,
+  `*filter\n-A INPUT -j A\n-N A\nCOMMIT\n`,
   `*filter\n-A NOPE -j ACCEPT\nCOMMIT\n`,
   `*filter\n:INPUT DROP\nCOMMIT\n`,
   `*filter\n:INPUT\nCOMMIT\n`,
@@ -280,6 +342,13 @@ export const TEXTS: readonly string[] = [
   `*filter\n:A\nCOMMIT\n`,
   `*filter\n:ACCEPT - [0:0]\nCOMMIT\n`,
   `*filter\n:LOG - [0:0]\nCOMMIT\n`,
+  `*filter\n:LOG - [0:0]\n-A LOG -j DROP\n-A INPUT -j LOG\nCOMMIT\n`,
+  `*filter\n:LOG - [0:0]\n-A INPUT -j LOG --log-prefix x\nCOMMIT\n`,
+  `*filter\n:HL - [0:0]\n:TTL - [0:0]\n-A INPUT -j HL\n-A INPUT -j TTL\nCOMMIT\n`,
+  `*filter\n:A - [0:0]\n-A INPUT -j A --dport 22\nCOMMIT\n`,
+  `*filter\n:A - [0:0]\n-A INPUT -p tcp -j A --dport 22\nCOMMIT\n`,
+  `*mangle\n-A FORWARD -j TTL --ttl-set 5\nCOMMIT\n`,
+  `*mangle\n-A FORWARD -j HL --hl-set 5\nCOMMIT\n`,
   `*filter\n:-x - [0:0]\nCOMMIT\n`,
   `*filter\n:!x - [0:0]\nCOMMIT\n`,
   `*filter\n:a_chain_name_of_29_characters_ - [0:0]\nCOMMIT\n`,
@@ -291,6 +360,15 @@ export const TEXTS: readonly string[] = [
   `*filter\n-A INPUT -j ACCEPT\n-A INPUT -j DROP\n-D INPUT 1\nCOMMIT\n`,
   `*filter\n-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP\n-D INPUT -p tcp -m tcp --dport ssh -j ACCEPT\nCOMMIT\n`,
   `*filter\n-D INPUT -j DROP\nCOMMIT\n`,
+  `*filter\n-A INPUT -j ACCEPT\n-D INPUT 1 -j ACCEPT\nCOMMIT\n`,
+  `*filter\n-A INPUT -s 1.1.1.1,2.2.2.2\n-A INPUT -s 3.3.3.3\n-D INPUT -s 1.1.1.1,2.2.2.2\nCOMMIT\n`,
+  `*filter\n-A INPUT -s ::1,::2\n-A INPUT -s ::3\n-D INPUT -s ::1,::2\nCOMMIT\n`,
+  `*filter\n-N A x\nCOMMIT\n`,
+  `*filter\n-P INPUT DROP [5:6]\nCOMMIT\n`,
+  `*filter\n-F INPUT FORWARD\nCOMMIT\n`,
+  `*filter\n:A - [0:0]\n-A A -j ACCEPT\n-X A\nCOMMIT\n`,
+  `*filter\n:A - [0:0]\n-A A -j ACCEPT\n-F A\n-X A\nCOMMIT\n`,
+  `*filter\n-F\n-X\nCOMMIT\n`,
   `*filter\n-N A\n-A A -j ACCEPT\n-A INPUT -j A\nCOMMIT\n`,
   `*filter\n-N A\n-N A\nCOMMIT\n`,
   `*filter\n-P INPUT DROP\nCOMMIT\n`,
@@ -316,6 +394,15 @@ export const TEXTS: readonly string[] = [
   `*filter \n-A INPUT -j ACCEPT\nCOMMIT\n`,
   `*filter\n[5:6] -A INPUT -j ACCEPT\nCOMMIT\n`,
   `*filter\n[5:6]-A INPUT -j ACCEPT\nCOMMIT\n`,
+  `*filter\n[5:6]\nCOMMIT\n`,
+  `*filter\n[a:b] -A INPUT -j ACCEPT\nCOMMIT\n`,
+  `*filter\n-A INPUT -j ACCEPT # why\nCOMMIT\n`,
+  `*filter\n-A INPUT -j ACCEPT\\\nCOMMIT\n`,
+  `*filter x\nCOMMIT\n`,
+  `*filter\n-A INPUT -o + -j ACCEPT\nCOMMIT\n`,
+  `*filter\n:INPUT DROP [0:0]\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\nCOMMIT\n`,
+  `\ufeff*filter\nCOMMIT\n`,
+  `*filter\n-A INPUT\u00a0-j ACCEPT\nCOMMIT\n`,
   `*filter\n[5:] -A INPUT -j ACCEPT\nCOMMIT\n`,
   `*filter\n:INPUT ACCEPT [5:6] x\nCOMMIT\n`,
   `*filter\n:INPUT ACCEPT 5:6\nCOMMIT\n`,

@@ -23,19 +23,25 @@ const NEW = ['1.8.11'];
 export const EXCEPTIONS: readonly Exception[] = [
   // Refused on purpose, because what iptables makes of it is a trap.
   {
-    name: 'octal ports',
-    pattern: /port 022/,
-    reason: 'iptables reads 022 as 18; a leading zero is refused',
+    name: 'octal and odd numbers',
+    pattern: /ports? 022|port \+22|-p 06|-p \+6|-s 010\.|-s 0x0a\.|-s 167772161|\/032|--limit 05/,
+    reason: 'iptables reads 022 as 18 and 010.0.0.1 as 8.0.0.1; only plain decimal numbers are taken',
   },
   {
     name: 'short addresses',
-    pattern: /-s 10\.1 |--dest(ination)? 22/,
+    pattern: /-s 10\.1 |--dest(ination)? 22|--src-range 10\.0\.0\.1-5|--mask 24/,
     reason: 'iptables reads 10.1 as 10.1.0.0/32 and other tools as 10.0.0.1; without a mask it is refused',
   },
   {
-    name: 'ports that run backwards',
-    pattern: /-p (udp|dccp) .*port 5:3/,
-    reason: 'they match nothing; iptables refuses them for tcp and takes them for udp and dccp',
+    name: 'IPv6 addresses in IPv4 rules',
+    pattern: /-s ::ffff:10\.0\.0\.1/,
+    family: 'v4',
+    reason: 'iptables takes the IPv4 address out of a mapped one; a rule names addresses of its own family',
+  },
+  {
+    name: 'ranges that run backwards',
+    pattern: /-p (udp|dccp) .*port 5:3|--(ctorigsrcport|length) 5:3|--ctexpire 200:100/,
+    reason: 'they match nothing; iptables refuses some of them and takes others',
   },
   {
     name: 'odd interface names',
@@ -54,18 +60,19 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'rubbish after numbers',
-    pattern: /5abc\/min/,
+    pattern: /5abc\/min|5\.5\/min|^\*filter x/m,
     reason: 'iptables reads as far as there are digits',
   },
   {
     name: 'counters and policies with rubbish',
-    pattern: /^\[5:\]|^:INPUT ACCEPT (5:6|\[5:6$|\[5:6\] x)/m,
+    pattern: /^\[5:\]|^\[a:b\]|^:INPUT ACCEPT (5:6|\[5:6$|\[5:6\] x)/m,
     reason: 'iptables reads as far as it understands',
   },
   {
     name: 'commands that are not first or are cut short',
     pattern: /^--app |^-j ACCEPT -A|^-[ZLRE]\b|^-F$/m,
-    reason: 'a ruleset is -A lines (and -I, -D, -N, -P, -F, -X with a chain), the command first',
+    reason:
+      'a ruleset is -A lines (and -I, -D, -N, -P, -F, -X with a chain), the command first; without one, -F of iptables-nft flushes what was there before and not what the text has added',
   },
   {
     name: 'the same chain declared twice',
@@ -96,8 +103,24 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: '1.8.9 loses the "!" in the saved text; later versions print it',
   },
   {
+    name: 'names with spaces',
+    pattern: /-name "a b"/,
+    reason: 'iptables saves them without quotes and cannot load them again',
+  },
+  {
+    name: 'names of users',
+    pattern: /--uid-owner nobody/,
+    reason: 'ids differ from host to host; root is 0 everywhere',
+  },
+  {
+    name: 'a burst of nothing',
+    pattern: /--limit-burst 0/,
+    backend: 'nft',
+    reason: 'iptables-nft takes it as no burst given; the legacy one refuses',
+  },
+  {
     name: 'tcp under a negated protocol',
-    pattern: /! -p tcp -m tcp/,
+    pattern: /! -p tcp (-m tcp|--dport)/,
     backend: 'nft',
     reason: 'the legacy kernel refuses ports of what is not tcp',
   },
@@ -105,8 +128,8 @@ export const EXCEPTIONS: readonly Exception[] = [
   // Accepted on purpose.
   {
     name: 'unknown extensions',
-    pattern: /nosuchmatch|-m frag|-m osf|-j ULOG|-j CLUSTERIP/,
-    reason: 'an extension that the table does not know for the family is kept as it stands',
+    pattern: /nosuchmatch|-j ULOG|-j CLUSTERIP/,
+    reason: 'an extension that the table does not know is kept as it stands',
   },
   {
     name: 'values joined to their option',
@@ -120,9 +143,9 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'iptables-nft takes it; the kernel demands SYN packets only of the legacy one',
   },
   {
-    name: 'a chain declared after its use',
-    pattern: /^-A INPUT -j A\n:A/m,
-    reason: 'the canonical text declares it first',
+    name: 'every interface',
+    pattern: /-o \+/,
+    reason: 'it asks nothing and is left out, also in INPUT, where iptables wants no -o at all',
   },
   {
     name: 'no newline at the end',
@@ -137,7 +160,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'large bursts of limit',
-    pattern: /--limit-burst [0-9]{4,}/,
+    pattern: /--limit-burst [0-9]{4,}|--limit 1\/day/,
     backend: 'legacy',
     reason: 'whether the credits overflow depends on how the kernel was built',
   },
@@ -160,6 +183,17 @@ export const EXCEPTIONS: readonly Exception[] = [
     pattern: /--nflog-range/,
     backend: 'nft',
     reason: 'iptables-nft drops it, since it never worked',
+  },
+  {
+    name: 'masks with holes of conntrack',
+    pattern: /--ctorigsrc 10\.1\.2\.3\/255\.0\.255\.0/,
+    reason: 'the kernel has the mask and iptables-save leaves it out',
+  },
+  {
+    name: 'a table that stands twice',
+    pattern: /^\*filter\n:INPUT DROP .*\nCOMMIT\n\*filter/m,
+    backend: 'legacy',
+    reason: 'the legacy one keeps the policies of the first section, iptables-nft begins anew',
   },
   {
     name: 'QUEUE',

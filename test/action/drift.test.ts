@@ -1,12 +1,12 @@
-/** The drift job beside its issue: what it does when hosts are busy, and when it cannot look at all. */
-import { expect, test } from '@jest/globals';
+/** The drift job: its issue, what it does when hosts are busy, and when it cannot look at all. */
+import { describe, expect, test } from '@jest/globals';
 import { error } from '../../src/problem.js';
 import type { Drift } from '../../src/rollout/model.js';
-import { drift } from '../report/example.js';
-import { done, failed, play, type Scene } from './scene.js';
+import { drift, noDrift } from '../report/example.js';
+import { called, done, failed, play, type Scene } from './scene.js';
 
 const event = { name: 'schedule' };
-const issueOf = (scene: Scene) => scene.calls.find(({ name }) => name === 'driftIssue')?.given;
+const issueOf = (scene: Scene) => called(scene, 'driftIssue');
 const [clean, drifted] = drift.hosts;
 const busy = {
   host: 'web-3',
@@ -19,6 +19,39 @@ const busy = {
 const of = (...hosts: readonly (Drift['hosts'][number] | undefined)[]): Drift => ({
   version: 1,
   hosts: hosts.filter((host) => host !== undefined),
+});
+
+describe('drift', () => {
+  test('is one issue; its state is what drifted, not who is out of reach', async () => {
+    const scene = await play({ event: { name: 'schedule' }, answers: { drift: done(drift) } });
+    expect(scene.outputs).toMatchObject({
+      outcome: 'drifted',
+      'drifted-hosts': 'web-2',
+      'unreachable-hosts': 'db-1',
+    });
+    expect(scene.failures).toEqual(['1 of 3 hosts drifted; 1 unreachable.']);
+    const [marker, report] = called(scene, 'driftIssue') ?? [];
+    expect(report).toMatchObject({ clean: false, title: 'Firewall drift' });
+    const reachable = { ...drift, hosts: drift.hosts.filter(({ status }) => status !== 'unreachable') };
+    const again = await play({ event: { name: 'schedule' }, answers: { drift: done(reachable) } });
+    expect(called(again, 'driftIssue')?.[0]).toEqual(marker);
+  });
+
+  test('a clean fleet passes and closes', async () => {
+    const scene = await play({ event: { name: 'schedule' }, answers: { drift: done(noDrift) } });
+    expect(scene.outputs.outcome).toBe('clean');
+    expect(called(scene, 'driftIssue')?.[1]).toMatchObject({ clean: true });
+    expect(scene.failures).toEqual([]);
+  });
+
+  test('an unreachable host is never clean', async () => {
+    const scene = await play({
+      event: { name: 'schedule' },
+      answers: { drift: done({ version: 1, hosts: drift.hosts.slice(2) }) },
+    });
+    expect(called(scene, 'driftIssue')?.[1]).toMatchObject({ clean: false });
+    expect(scene.failures).toHaveLength(1);
+  });
 });
 
 test('D3 the first check that drifts opens the issue', async () => {

@@ -99,6 +99,10 @@ export async function play(staging: Staging): Promise<Scene> {
   return scene;
 }
 
+/** What GitHub was first asked by this name. */
+export const called = (scene: Scene, name: string): readonly unknown[] | undefined =>
+  scene.calls.find((call) => call.name === name)?.given;
+
 const runnerOf = (scene: Scene): Runner => ({
   input: () => '',
   output: (name, value) => {

@@ -3,10 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readInputs } from '../../src/action/inputs.js';
 import { error } from '../../src/problem.js';
 import { deployed, outcomes, typicalPlan, unchangedPlan } from '../report/example.js';
-import { done, failed, play, pullEvent, pushEvent, type Scene } from './scene.js';
-
-const called = (scene: Scene, name: string): readonly unknown[] | undefined =>
-  scene.calls.find((call) => call.name === name)?.given;
+import { called, done, failed, play, pullEvent, pushEvent } from './scene.js';
 
 describe('a shard', () => {
   test('of a plan hands its part on: no comment, no label, no verdict', async () => {

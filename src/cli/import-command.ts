@@ -1,9 +1,9 @@
 /** `import`: the policy of hosts that have none yet, from the rules that they run. */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { HostFile, Imported, ImportedHost, Target } from '../commands/import.js';
-import { error, type Problem, ProblemError } from '../problem.js';
+import { error, note, type Problem, ProblemError } from '../problem.js';
 import { count } from '../report/words.js';
 import type { Act } from './act.js';
 import { complain, DONE, FAILED, type Io, messageOf, readText, told, writeText } from './io.js';
@@ -15,6 +15,7 @@ interface ImportArguments extends SshOptions {
   readonly state?: string;
   readonly admin: readonly string[];
   readonly out: string;
+  readonly format: 'text' | 'json';
 }
 
 const more = (value: string, list: readonly string[]): readonly string[] => [...list, value];
@@ -40,7 +41,10 @@ export function defineImport(program: Command, act: Act, io: Io): void {
         split,
         [],
       )
-      .option('--out <dir>', 'where the policy goes', 'policies'),
+      .option('--out <dir>', 'where the policy goes', 'policies')
+      .addOption(
+        new Option('-f, --format <format>', 'how to report').choices(['text', 'json']).default('text'),
+      ),
   );
   examples(
     command,
@@ -93,11 +97,17 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
   for (const [path, text] of written) {
     const file = join(options.out, path);
     await writeText(file, text);
-    io.stdout.write(`${file}\n`);
+    if (options.format === 'text') io.stdout.write(`${file}\n`);
   }
-  report(io, imported.value, written.size, options.out);
+  if (options.format === 'json')
+    io.stdout.write(jsonReport(imported.value, [...written.keys()], options.out));
+  else report(io, imported.value, written.size, options.out);
   return DONE;
 }
+
+/** One object: what was written, and of each host what `text` tells on standard error. */
+const jsonReport = ({ ownership, admin, hosts }: Imported, files: readonly string[], out: string): string =>
+  `${JSON.stringify({ version: 1, out, files, ownership, admin, hosts })}\n`;
 
 const KNOWN_HOSTS = 'known_hosts';
 
@@ -158,12 +168,32 @@ async function stateFiles(
 function report(io: Io, { hosts, ownership, admin }: Imported, files: number, out: string): void {
   complain(
     io,
-    hosts.flatMap(({ notes }): readonly Problem[] => notes),
+    hosts.flatMap((host): readonly Problem[] => [...host.notes, ...foremost(host)]),
   );
   const lines = hosts.map(hostLine);
   io.stderr.write(
     `\n${lines.join('\n')}\n\nWrote ${count(files, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
   );
+}
+
+/** Of each host; JSON has them all. */
+const MOST_ANOMALIES = 10;
+
+/** Warnings first, each kind in the order of the chains. */
+function foremost({ name, anomalies }: ImportedHost): readonly Problem[] {
+  const sorted = anomalies.toSorted((a, b) => Number(b.level === 'warning') - Number(a.level === 'warning'));
+  const more = sorted.length - MOST_ANOMALIES;
+  return more <= 0
+    ? sorted
+    : [
+        ...sorted.slice(0, MOST_ANOMALIES),
+        note(
+          'import-more-anomalies',
+          `${count(more, 'more rule')} of ${name} can never match, change nothing or accept very much.`,
+          undefined,
+          'With --format json all are told.',
+        ),
+      ];
 }
 
 function hostLine({ name, rules, statements, literal, programs, foreign }: ImportedHost): string {

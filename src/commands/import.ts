@@ -89,7 +89,11 @@ export async function importHosts(
   if (!imported.ok) return { ok: false, problems: found };
   const value = {
     ...imported.value,
-    hosts: imported.value.hosts.map((host) => ({ ...host, notes: host.notes.map(inFile) })),
+    hosts: imported.value.hosts.map((host) => ({
+      ...host,
+      notes: host.notes.map(inFile),
+      anomalies: host.anomalies.map(inFile),
+    })),
   };
   return { ok: true, value, problems: found };
 }

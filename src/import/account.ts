@@ -18,7 +18,7 @@ export function summaryOf(
   { name, live }: ImportHost,
   chains: readonly ChainItems[],
   draft: HostDraft,
-): Omit<ImportedHost, 'notes'> {
+): Omit<ImportedHost, 'notes' | 'anomalies'> {
   const lines = linesOf(draft);
   const literal = lines.filter(({ said }) => said.kind === 'raw').length;
   const foreign = foreignItems(chains);

@@ -8,7 +8,7 @@ import { error, hasErrors, type Problem, type Result, warning } from '../problem
 import { proveLockout } from '../traffic/lockout.js';
 import { differences, notesOf, summaryOf } from './account.js';
 import { adminSet, deriveAdmin } from './admin.js';
-import type { HostDraft } from './host.js';
+import { anomaliesOf } from './anomalies.js';
 import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
 import { type Case, compileFleet, fleetHost, proveHost, shortfall, trafficDiff, withAdmin } from './prove.js';
 import { chainsOf, filterAlone, hasForeign, remainderOf } from './remainder.js';
@@ -68,7 +68,13 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
   const named = drafts.flatMap(({ one, proved }) =>
     proved === undefined ? [] : [{ one, draft: proved.draft }],
   );
-  const written = writeAccepted(named, admin, ownership, options);
+  const anomalies = new Map(named.map(({ one }) => [one, anomaliesOf(one.host)]));
+  const written = writeAccepted(
+    named.map(({ one, draft }) => fleetHost(one.host, draft, anomalies.get(one)?.remarks)),
+    admin,
+    ownership,
+    options,
+  );
   if (!written.ok) return { ok: false, problems: [...problems, ...written.problems] };
   const { files, fleet } = written.value;
   const final = cases.flatMap((one) => prove(one, fleet));
@@ -81,6 +87,7 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
       ({ one, draft }): ImportedHost => ({
         ...summaryOf(one.host, one.chains, draft),
         notes: notesOf(one.host, one.chains, draft, ownership),
+        anomalies: anomalies.get(one)?.problems ?? [],
       }),
     ),
   };
@@ -119,13 +126,13 @@ interface Written {
 
 /** What `check` says of the rules as they were is accepted, each with the day, so that the next reader looks at it again. */
 function writeAccepted(
-  named: readonly { readonly one: Case; readonly draft: HostDraft }[],
+  hosts: FleetDraft['hosts'],
   admin: readonly string[],
   ownership: FleetDraft['ownership'],
   { today, knownHosts, check }: ImportOptions,
 ): Result<Written> {
   const draft: Omit<FleetDraft, 'accepts'> = {
-    hosts: named.map(({ one, draft: host }) => fleetHost(one.host, host)),
+    hosts,
     admin,
     ownership,
     ...(knownHosts === undefined ? {} : { knownHosts }),

@@ -50,4 +50,6 @@ export interface ImportedHost {
   /** Rules that stay as they are, beside those of programs. */
   readonly foreign: number;
   readonly notes: readonly Problem[];
+  /** Of its rules as it runs them: those that can never match or change nothing, and allows that are very wide. */
+  readonly anomalies: readonly Problem[];
 }

@@ -162,7 +162,11 @@ export function compileFleet(files: ReadonlyMap<string, string>, today: string) 
   return readFleet(paths, FOLDER, { today });
 }
 
-export const fleetHost = (host: ImportHost, draft: HostDraft): FleetDraft['hosts'][number] => ({
+export const fleetHost = (
+  host: ImportHost,
+  draft: HostDraft,
+  remarks: ReadonlyMap<Rule, string> = new Map(),
+): FleetDraft['hosts'][number] => ({
   name: host.name,
   address: host.address,
   addresses: host.addresses,
@@ -170,6 +174,7 @@ export const fleetHost = (host: ImportHost, draft: HostDraft): FleetDraft['hosts
   port: host.port,
   sets: host.live.sets,
   draft,
+  remarks,
 });
 
 function compileDraft({ host, admin, ownership, today }: Case, draft: HostDraft): Result<Ruleset> {

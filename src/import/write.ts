@@ -1,10 +1,11 @@
 /** The drafts of hosts as the files of a policy. */
 import { Document, isMap, isScalar, isSeq, visit } from 'yaml';
-import type { IpSet } from '../netfilter/model.js';
+import type { IpSet, Rule } from '../netfilter/model.js';
 import { SCHEMAS } from '../policy/schema-url.js';
 import { linesOf, nameInterfaces, nameNetworks, nameServiceLists, roleName } from './called.js';
 import { type Entry, entryOf, type ListName, type Names, USUAL_LIMIT, type Value } from './entry.js';
 import type { BaselineDraft, HostDraft } from './host.js';
+import type { Draft } from './join.js';
 import { namesFrom } from './names.js';
 import { reasonOf } from './reason.js';
 
@@ -18,6 +19,8 @@ export interface FleetHost {
   readonly port: number;
   readonly sets: readonly IpSet[];
   readonly draft: HostDraft;
+  /** What is to be said of rules as the host runs them: it stands above the entries that they became. */
+  readonly remarks: ReadonlyMap<Rule, string>;
 }
 
 export interface Acceptance {
@@ -142,9 +145,28 @@ function listsOf(host: FleetHost, names: Names, also: readonly string[] = []): F
     LISTS.flatMap((list) => {
       const lines = host.draft.lists[list];
       if (lines.length === 0) return [];
-      return [[list, lines.map((line) => entryOf(line, names, reasonOf(line, host.name, also)))]];
+      return [
+        [
+          list,
+          lines.map((line) => remarked(entryOf(line, names, reasonOf(line, host.name, also)), line, host)),
+        ],
+      ];
     }),
   );
+}
+
+/** Entries with the comment above them. */
+const REMARKS = new WeakMap<object, string>();
+/** The most remarks above one entry. */
+const MOST_REMARKS = 3;
+
+function remarked(entry: Entry, { origins }: Draft, { name, remarks }: FleetHost): Entry {
+  const said = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
+  const lines = said.slice(0, MOST_REMARKS).map((text) => ` ${name}: ${text.replace(/\p{Cc}+/gu, ' ')}`);
+  const more =
+    said.length > MOST_REMARKS ? [` ${said.length - MOST_REMARKS} more of these rules are like that.`] : [];
+  if (lines.length > 0) REMARKS.set(entry, [...lines, ...more].join('\n'));
+  return entry;
 }
 
 interface RoleDraft {
@@ -211,8 +233,16 @@ function baselineEntry({ input, forward, output, icmp, log, parts }: BaselineDra
 const MOST_IN_A_LINE = 8;
 const SMALL: ReadonlySet<string> = new Set(['ssh', 'rate', 'log', 'interfaces']);
 
+const entriesOf = (list: unknown): readonly Entry[] => (Array.isArray(list) ? list : []);
+
 function text(schema: string, value: File): string {
   const document = new Document(value);
+  for (const list of LISTS)
+    for (const [index, entry] of entriesOf(value[list]).entries()) {
+      const node = document.getIn([list, index], true);
+      const remark = REMARKS.get(entry);
+      if (isMap(node) && remark !== undefined) node.commentBefore = remark;
+    }
   visit(document, {
     Seq: (_, node) => {
       if (node.items.every(isScalar) && node.items.length <= MOST_IN_A_LINE) node.flow = true;

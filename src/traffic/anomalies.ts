@@ -10,7 +10,7 @@ import { DEFAULT_BUDGET } from './compare.js';
 import { tryProof } from './giving-up.js';
 import type { TrafficOptions } from './model.js';
 import { compileProgram, type Step } from './program.js';
-import { type Side, type Sighting, sightingsOf } from './sightings.js';
+import { type Side, type Sighting, sideOf, sightingsOf } from './sightings.js';
 import { wideRules } from './wide-rules.js';
 
 export interface Anomaly {
@@ -68,7 +68,7 @@ function search(
     };
     const idle =
       tryProof(
-        () => [...sightingsOf(compileProgram(ruleset, family, addresses), budget)].flatMap(complain),
+        () => idleRules(sightingsOf(compileProgram(ruleset, family, addresses), budget)),
         giveUp('Rules without effect'),
       ) ?? [];
     const wide =
@@ -92,13 +92,18 @@ const tooWide = (step: Step, width: string): Anomaly => ({
   hint: NARROW,
 });
 
-function complain([step, sighting]: readonly [Step, Sighting]): readonly Anomaly[] {
-  const own: Side | undefined =
-    step.action.kind === 'accept'
-      ? 'accept'
-      : step.action.kind === 'drop' || step.action.kind === 'reject'
-        ? 'refuse'
-        : undefined;
+/** Each can be left out by itself. A rule that hides its own double is the one that stays. */
+function idleRules(sightings: ReadonlyMap<Step, Sighting>): readonly Anomaly[] {
+  const hiding = new Set(
+    [...sightings.values()].flatMap(({ alive, hiddenBy }) => (alive ? [] : [...hiddenBy])),
+  );
+  return [...sightings].flatMap(([step, sighting]) =>
+    complain(step, hiding.has(step) ? { ...sighting, needless: false } : sighting),
+  );
+}
+
+function complain(step: Step, sighting: Sighting): readonly Anomaly[] {
+  const own = sideOf(step);
   const by = [...sighting.blockers];
   const dead = (level: Level, says: string, blockers: readonly Step[] = []): readonly Anomaly[] => [
     { id: 'dead-rule', level, step, reached: false, says: `can never match: ${says}`, by: blockers },
@@ -110,10 +115,10 @@ function complain([step, sighting]: readonly [Step, Sighting]): readonly Anomaly
     // What `lo` and standing connections get before most rules is no news.
     const of = sides.size < sighting.earlier.size ? ' to what begins a connection' : '';
     const [verdict] = sides;
+    if (sighting.twins !== 'none') return [redundant(step, false, SAME, [...sighting.twins])];
     if (own === undefined || verdict === undefined)
       return dead('note', 'no packet that it would match gets so far', by);
-    if (sides.size === 1 && verdict === own)
-      return [redundant(step, false, `can never match: earlier rules do the same${of}`, by)];
+    if (sides.size === 1 && verdict === own) return [redundant(step, false, `${SAME}${of}`, by)];
     const done = sides.size > 1 ? 'accepted or dropped' : DONE[verdict];
     const what = of === '' ? 'its packets are' : 'what begins a connection is';
     return [
@@ -132,6 +137,8 @@ function complain([step, sighting]: readonly [Step, Sighting]): readonly Anomaly
     ? [redundant(step, true, 'changes nothing: later rules accept all that it accepts', [])]
     : [];
 }
+
+const SAME = 'can never match: earlier rules do the same';
 
 const redundant = (step: Step, reached: boolean, says: string, by: readonly Step[]): Anomaly => ({
   id: 'redundant-rule',
@@ -174,7 +181,7 @@ function problemOf({ id, level, step, says, by, hint }: Anomaly, calling: Callin
   return {
     id,
     level,
-    message: `${calling.rule(step)} ${says}${earlierRules(by, calling)}.`,
+    message: `${calling.rule(step)} ${says}${earlierRules(by, calling, id === 'redundant-rule' ? ': ' : ', by ')}.`,
     ...(hint === undefined ? {} : { hint }),
     ...(place === undefined ? {} : { place }),
   };
@@ -182,10 +189,10 @@ function problemOf({ id, level, step, says, by, hint }: Anomaly, calling: Callin
 
 const MOST_NAMED = 3;
 
-function earlierRules(by: readonly Step[], { blocker }: Calling): string {
+function earlierRules(by: readonly Step[], { blocker }: Calling, link: string): string {
   const shown = by.slice(0, MOST_NAMED);
   if (shown.length === 0) return '';
-  return `, by ${shown.map(blocker).join(', ')}${by.length > shown.length ? ' and others' : ''}`;
+  return `${link}${shown.map(blocker).join(', ')}${by.length > shown.length ? ' and others' : ''}`;
 }
 
 /** A line of policy makes many rules: the first finding of a kind stands for all of that line. */

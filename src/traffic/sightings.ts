@@ -27,8 +27,12 @@ export interface Sighting {
   readonly earlier: Set<Side>;
   /** Those that its packets from outside got which begin a connection: what rules are mostly written for. */
   readonly first: Set<Side>;
-  /** Rules that took these, or where there are none, any of its packets; the first few. */
+  /** Rules that took these, or where there are none, any of its packets; in order. */
   readonly blockers: Set<Step>;
+  /** Rules that took any of its packets. */
+  readonly hiddenBy: Set<Step>;
+  /** In every context, a rule before it with its verdict asks for all that it asks for: these. */
+  twins: Set<Step> | 'none';
 }
 
 /** Not on `lo`, and of no connection that stands. */
@@ -95,7 +99,15 @@ interface Reading {
   /** Packets that rules so far have decided. */
   readonly taken: { accept: number; refuse: number };
   /** Rules that decided any, in order. */
-  readonly before: { readonly step: Step; readonly packets: number }[];
+  readonly before: Decided[];
+}
+
+interface Decided {
+  readonly step: Step;
+  readonly verdict: Side;
+  readonly packets: number;
+  /** What would come to it and match, if no rule before had decided any. */
+  readonly wanted: number;
 }
 
 interface Entry {
@@ -122,13 +134,14 @@ function visit(
   for (const [index, step] of routine.steps.entries()) {
     const match = matchOf(scene, step, way);
     const hit = store.and(reach, match);
-    sight(reading, step, match, store.and(asked, match), hit, rests[index] as number);
+    const wanted = store.and(asked, match);
+    sight(reading, step, match, wanted, hit, rests[index] as number);
     if (hit === FALSE) continue;
     const left = store.without(reach, match);
     const { action } = step;
     const decide = (verdict: Side): void => {
       taken[verdict] = store.or(taken[verdict], hit);
-      reading.before.push({ step, packets: hit });
+      reading.before.push({ step, verdict, packets: hit, wanted });
       reach = left;
     };
     switch (action.kind) {
@@ -148,7 +161,7 @@ function visit(
         const inner = scene.program.routines.get(routineKey(step.table, action.chain));
         if (inner === undefined || way.length > 512) break;
         const after = action.goto ? end : (rests[index] as number);
-        const entry = { arriving: hit, asked: store.and(asked, match) };
+        const entry = { arriving: hit, asked: wanted };
         const back = visit(reading, inner, entry, after, [...way, step]);
         if (action.goto) fallen = store.or(fallen, back);
         reach = action.goto ? left : store.or(left, back);
@@ -198,6 +211,8 @@ function sight(reading: Reading, step: Step, match: number, wanted: number, hit:
       earlier: new Set(),
       first: new Set(),
       blockers: new Set(),
+      hiddenBy: new Set(),
+      twins: new Set(),
     };
     sightings.set(step, sighting);
   } else if (before.some((earlier) => earlier.step === step && store.and(earlier.packets, wanted) !== FALSE))
@@ -218,10 +233,19 @@ function sight(reading: Reading, step: Step, match: number, wanted: number, hit:
   }
   const asked = wantedFirst === FALSE ? wanted : wantedFirst;
   for (const { step: blocker, packets } of before) {
-    if (sighting.blockers.size >= MOST_BLOCKERS) break;
+    if (store.and(packets, wanted) === FALSE) continue;
+    sighting.hiddenBy.add(blocker);
     if (store.and(packets, asked) !== FALSE) sighting.blockers.add(blocker);
   }
+  const twin = before.find(
+    (each) => sideOf(step) === each.verdict && store.without(wanted, each.wanted) === FALSE,
+  );
+  if (twin === undefined) sighting.twins = 'none';
+  else if (sighting.twins !== 'none') sighting.twins.add(twin.step);
 }
 
-/** Rules that are remembered as the reason. */
-const MOST_BLOCKERS = 4;
+/** What a rule decides itself. */
+export function sideOf({ action }: Step): Side | undefined {
+  if (action.kind === 'accept') return 'accept';
+  return action.kind === 'drop' || action.kind === 'reject' ? 'refuse' : undefined;
+}

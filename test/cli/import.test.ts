@@ -77,6 +77,48 @@ test('a plan of the same states has an empty traffic diff, and the lock-out proo
   ]);
 });
 
+test('of many rules that do nothing the terminal tells ten, all warnings among them; JSON tells all', async () => {
+  const ports = Array.from(
+    { length: 12 },
+    (_, index) => `-A INPUT -p tcp -m tcp --dport ${8000 + index} -j ACCEPT\n`,
+  );
+  const hidden = '-A INPUT -s 192.0.2.128/25 -p tcp -m tcp --dport 22 -j ACCEPT\n';
+  const text = web('rules.v4').replace(
+    /-A INPUT -j LOGDROP\n/,
+    (log) =>
+      `-A INPUT -p tcp -m tcp --dport 8000:9000 -j ACCEPT\n${ports.join('')}-A INPUT -s 192.0.2.0/24 -j DROP\n${hidden}${log}`,
+  );
+  for (const [name, content] of [
+    ['rules.v4', text],
+    ['sets', web('sets')],
+  ] as const)
+    writeFileSync(at(name), content);
+  const args = ['import', '--file', `web-1=${at('rules.v4')}`, '--file', `web-1=${at('sets')}`];
+  const { status, stderr } = await sallyport([...args, '--out', at('text')]);
+  expect(status).toBe(0);
+  const told = stderr.split('\n').filter((line) => / INPUT \(filter/.test(line));
+  expect(told).toHaveLength(10);
+  expect(told).toContainEqual(
+    expect.stringMatching(/rules\.v4:29:4: warning: Rule 23 of INPUT .* by rule 22 of INPUT/),
+  );
+  expect(stderr).toContain('5 more rules of web-1 can never match, change nothing or accept very much.');
+  const json = await sallyport([...args, '--out', at('json'), '--format', 'json']);
+  const report = JSON.parse(json.stdout);
+  expect(report).toMatchObject({
+    version: 1,
+    out: at('json'),
+    ownership: 'tables',
+    admin: ['203.0.113.0/24'],
+  });
+  expect(report.files).toContain('hosts/web-1.yml');
+  expect(report.hosts[0].anomalies).toHaveLength(15);
+  expect(report.hosts[0].anomalies.map(({ id }: { readonly id: string }) => id)).toContain('shadowed-rule');
+  expect(report.hosts[0].notes).toMatchObject([
+    { id: 'import-address-unknown' },
+    { id: 'import-one-family' },
+  ]);
+});
+
 test('nothing is written over: every file that stands is named, and none is touched', async () => {
   const args = ['import', '--state', states('web-1'), '--out', at('policies')];
   mkdirSync(at('policies/hosts'), { recursive: true });

@@ -112,9 +112,34 @@ describe('behind a baseline, that is told of which rules are written for', () =>
       {
         id: 'redundant-rule',
         level: 'note',
-        message: `"${telnet}" (filter) can never match: earlier rules do the same to what begins a connection, by "${telnet}" at rules.v4:7.`,
+        message: `"${telnet}" (filter) can never match: earlier rules do the same: "${telnet}" at rules.v4:7.`,
         place: { line: 8 },
       },
+    ]);
+  });
+
+  test('several rules that together do the same to what begins a connection are told apart from those that do otherwise', () => {
+    const found = anomalies(
+      host(
+        '-A INPUT -s 10.0.0.0/9 -j DROP',
+        '-A INPUT -s 10.128.0.0/9 -j DROP',
+        '-A INPUT -s 10.0.0.0/8 -p tcp -j DROP',
+      ),
+    );
+    expect(found).toMatchObject([
+      {
+        id: 'redundant-rule',
+        message: expect.stringContaining(
+          'can never match: earlier rules do the same to what begins a connection: "-A INPUT -s 10.0.0.0/9 -j DROP" at rules.v4:7, "-A',
+        ),
+      },
+    ]);
+  });
+
+  test('of a rule that stands twice the later one is told, also where a ban before both takes some of its packets', () => {
+    const https = '-A INPUT -p tcp -m tcp --dport 443 -j ACCEPT';
+    expect(short(anomalies(host('-A INPUT -s 10.0.0.0/8 -j DROP', https, https)))).toEqual([
+      'redundant-rule 9',
     ]);
   });
 

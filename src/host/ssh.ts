@@ -166,8 +166,24 @@ async function login(
   });
   // The socket may fail at any later moment, between two commands too.
   ssh.connection?.on('error', () => {});
+  ssh.connection?.once('handshake', () => learnNoKeys(ssh.connection));
   await connecting;
   return { ssh, key };
+}
+
+/**
+ * After each login ssh2 1.17 has the server sign with all of its host keys (hostkeys-prove-00@openssh.com, PROTOCOL of
+ * OpenSSH), so that known_hosts may learn new ones. Nothing is learnt here: the pins are the policy's. There is no
+ * option, and for a host an RSA signature costs as much as half a login.
+ */
+function learnNoKeys(client: unknown): void {
+  const { _protocol: protocol, _callbacks: waiting } = client as {
+    readonly _protocol?: { openssh_hostKeysProve?: () => void };
+    readonly _callbacks?: unknown[];
+  };
+  // What waits for the answer was put there right before.
+  if (protocol?.openssh_hostKeysProve !== undefined && Array.isArray(waiting))
+    protocol.openssh_hostKeysProve = () => void waiting.pop();
 }
 
 const otherKey = (host: Host): Problem =>

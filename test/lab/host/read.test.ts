@@ -219,3 +219,15 @@ describe('a host that is not reached', () => {
     });
   });
 });
+
+test('a login has the host sign for its own key alone', async () => {
+  const host = policyHost(light, { ssh: { ...policyHost(light).ssh, port: 2222 } });
+  await light.must(
+    '/usr/sbin/sshd -p 2222 -E /run/second.log -o LogLevel=DEBUG1 -o PidFile=/run/second.pid && until [ -s /run/second.pid ]; do sleep 0.01; done',
+  );
+  const pinned = light.hostKeys.map((key) => `[${light.addresses.v4}]:2222 ${key}\n`).join('');
+  expect((await only({ knownHosts: [pinned] }, host)).status).toBe('read');
+  const log = await light.must('cat /run/second.log; kill "$(cat /run/second.pid)"');
+  expect(log).toContain('Accepted publickey for');
+  expect(log).not.toContain('hostkeys-prove');
+});

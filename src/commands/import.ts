@@ -101,11 +101,13 @@ export async function importHosts(
 /** Rules are read as those of a host, in one of three texts; people know them by their files. */
 function fileNames(files: readonly HostFile[]): (problem: Problem) => Problem {
   const paths = new Map(files.map((file) => [`${file.name} ${kindOf(file)}`, file.path]));
-  return (problem) => {
-    const { place } = problem;
-    const file = place && paths.get(place.file);
-    return place === undefined || file === undefined ? problem : { ...problem, place: { ...place, file } };
-  };
+  const inText = (text: string): string =>
+    [...paths].reduce((all, [name, path]) => all.replaceAll(` at ${name}:`, ` at ${path}:`), text);
+  return ({ place, message, ...problem }) => ({
+    ...problem,
+    message: inText(message),
+    ...(place === undefined ? {} : { place: { ...place, file: paths.get(place.file) ?? place.file } }),
+  });
 }
 
 /** As `check` finds them. */

@@ -1,4 +1,5 @@
 /** What import says of a host: how much of it is in words, what stays, what is not as it was. */
+import { programOfChain } from '../compile/programs.js';
 import { FAMILIES, type Ruleset } from '../netfilter/model.js';
 import { error, note, type Problem, warning } from '../problem.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
@@ -76,9 +77,24 @@ export function notesOf(
       ),
     ),
     ...aside(name, foreign),
+    ...unlogged(name, chains),
     ...(ownership === 'chains' ? [oldRules(name)] : []),
     ...otherwise(name, draft),
   ];
+}
+
+function unlogged(name: string, chains: readonly ChainItems[]): readonly Problem[] {
+  const items = chains.flatMap((chain) => chain.items.filter((item) => item.unlogged));
+  const [first] = items;
+  return first === undefined
+    ? []
+    : [
+        note(
+          'import-log-left',
+          `${items.length} ${items.length === 1 ? 'rule' : 'rules'} of ${name} logged packets that the policy treats the same and does not log: what leads there counts packets, and may do so once only.`,
+          first.top.rule.place,
+        ),
+      ];
 }
 
 /** One sentence for whole tables. */
@@ -137,9 +153,15 @@ function otherwise(name: string, draft: HostDraft): readonly Problem[] {
 const MOST_TOLD = 5;
 
 /** The traffic that the policy would treat otherwise. */
-export function differences(host: ImportHost, diff: TrafficDiff | undefined): readonly Problem[] {
-  if (diff === undefined)
-    return [error('import-differs', `The rules of ${host.name} cannot be said by a policy.`)];
+export function differences(host: ImportHost, diff: TrafficDiff | readonly Problem[]): readonly Problem[] {
+  if (!('proved' in diff))
+    return [
+      error(
+        'import-unsayable',
+        `The rules of ${host.name} cannot be said by a policy${diff.length === 0 ? '.' : ', for these reasons.'}`,
+      ),
+      ...diff,
+    ];
   if (!diff.proved)
     return [
       error(
@@ -162,6 +184,14 @@ export function differences(host: ImportHost, diff: TrafficDiff | undefined): re
   ]);
 }
 
+/** A program's rules come before the policy's; where they do not on the host today, only that can be mended. */
+function programFirst(after: Flow['after']): string | undefined {
+  const program = after === null ? undefined : programOfChain(after.chain);
+  if (program === undefined) return undefined;
+  const restart = program === 'fail2ban' ? ', as fail2ban does itself when it is restarted' : '';
+  return `The rules of ${program} stay, and come before those of the policy: let their jump come first on the host as well${restart}, then import again.`;
+}
+
 function difference(name: string, what: string, { hook, before, after, example }: Flow): Problem {
   const rule = (side: Flow['before']): string =>
     side === null ? 'nothing' : `${side.table} ${side.chain} rule ${side.number} (${side.text})`;
@@ -169,5 +199,6 @@ function difference(name: string, what: string, { hook, before, after, example }
     'import-differs',
     `On ${name} traffic of ${hook} ${what}: ${packetText(example)}; before by ${rule(before)}, after by ${rule(after)}.`,
     before?.source,
+    programFirst(after),
   );
 }

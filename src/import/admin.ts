@@ -10,17 +10,18 @@ import {
   uniteRanges,
 } from '../policy/addresses.js';
 import { proveLockout } from '../traffic/lockout.js';
+import type { LockoutProof } from '../traffic/model.js';
 import type { ChainItems } from './host.js';
 import type { ImportHost } from './model.js';
 
 const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
 
-/** Networks from which a rule of INPUT lets SSH in, or everything when that is where it ends. */
+/** Everything, and the networks from which a rule of INPUT lets SSH in. */
 function candidates(chains: readonly ChainItems[], port: number): readonly string[] {
   const found = new Set<string>();
-  for (const { family, table, chain, policy, items } of chains) {
+  for (const { family, table, chain, items } of chains) {
     if (table !== 'filter' || chain !== 'INPUT') continue;
-    if (policy === 'ACCEPT') found.add(EVERYWHERE[family]);
+    found.add(EVERYWHERE[family]);
     for (const { said } of items) {
       if (said?.kind !== 'rule' || said.verb !== 'allow') continue;
       if (said.services.some((service) => reaches(service, port)))
@@ -80,9 +81,35 @@ export function deriveAdmin(
 /** The family by which SSH connects. */
 const wayTo = ({ address }: ImportHost): Family => (address.includes(':') ? 'v6' : 'v4');
 
-function isProved({ live, addresses, port }: ImportHost, network: string): boolean {
+function proofOf({ live, addresses, port }: ImportHost, network: string): LockoutProof {
   const admin = toSet([], rangesOf([network]));
-  return proveLockout(live, { admin, addresses, port }, { addresses }).verdict === 'proved';
+  return proveLockout(live, { admin, addresses, port }, { addresses });
+}
+
+const isProved = (host: ImportHost, network: string): boolean => proofOf(host, network).verdict === 'proved';
+
+/** Hosts of which it is told why, and networks of each. */
+const MOST_HOSTS = 5;
+const MOST_NETWORKS = 2;
+
+/** Where {@link deriveAdmin} finds none: what becomes of SSH on each host, in sentences. */
+export function whyNobody(
+  hosts: readonly (readonly [ImportHost, readonly ChainItems[]])[],
+): readonly string[] {
+  const more = hosts.length - MOST_HOSTS;
+  return [
+    ...hosts.slice(0, MOST_HOSTS).map(([host, chains]) => {
+      const named = candidates(chains, host.port);
+      const proved = named.filter((network) => isProved(host, network));
+      if (proved.length > 0) return `${host.name} lets in ${proved.join(', ')}.`;
+      const asked = named.length > 1 ? named.filter((network) => !network.endsWith('/0')) : named;
+      const reasons = asked
+        .slice(0, MOST_NETWORKS)
+        .flatMap((network) => proofOf(host, network).reasons[0] ?? []);
+      return `On ${host.name}: ${reasons.join(' ').replaceAll(/ (0\.0\.0\.0|::)\/0 /g, ' anywhere ')}`;
+    }),
+    ...(more > 0 ? [`There are ${more} more hosts.`] : []),
+  ];
 }
 
 export const adminSet = (networks: readonly string[]) =>

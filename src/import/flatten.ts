@@ -46,6 +46,8 @@ export interface Item {
   readonly stays?: string;
   /** Of a table that is left as it is. */
   readonly aside?: true;
+  /** What was logged beside it is not: the jump to both counts packets. */
+  readonly unlogged?: true;
 }
 
 /** A literal rule. */
@@ -59,12 +61,15 @@ interface Piece {
   readonly origin: Origin;
   readonly said?: Said | SaidNat;
   readonly literal?: readonly Flat[];
+  readonly unlogged?: true;
 }
 
 export interface FlattenContext {
   readonly family: Family;
   readonly table: Table;
   readonly sets: ReadonlyMap<string, IpSet>;
+  /** Rules that no packet can match and that not every iptables takes: `! -s 0.0.0.0/0`. */
+  readonly never: ReadonlySet<Rule>;
 }
 
 /** More than this is no ruleset that anyone wants to read, or a chain that doubles with every rule. */
@@ -146,13 +151,16 @@ function step(
   origin: Origin,
   walk: Walk,
 ): readonly (readonly Condition[])[] {
+  if (walk.never.has(rule)) return [under];
   const own = conditionsOf(rule, walk.family);
   const { target } = rule;
+  const chain = target?.chain ? chainOf(walk.table, target.name) : undefined;
   if (target?.name === 'RETURN' && !target.chain) {
     if (origin.chain === walk.builtIn.name) emit(under, returnAsPolicy(rule, walk), origin, walk);
     return origin.chain === walk.builtIn.name ? [under] : without(under, own, walk.family);
   }
-  if (target === undefined || !target.chain) {
+  // What is no chain is a target, perhaps one that others have made.
+  if (target === undefined || chain === undefined) {
     emit(under, rule, origin, walk);
     return [under];
   }
@@ -163,10 +171,8 @@ function step(
     walk.found.push(whole);
     return [under];
   }
-  const chain = chainOf(walk.table, target.name);
   const inner = both(under, own, walk.family);
   if (inner === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
-  if (chain === undefined) throw new Unsayable(`there is no chain ${target.name}`);
   if (programOfChain(chain.name) !== undefined) throw new Unsayable(`it leads into ${chain.name}`);
   if (inner !== 'never') enter(inner, chain, walk);
   if (!target.goto) return [under];
@@ -177,17 +183,28 @@ function step(
   return without(under, own, walk.family);
 }
 
+const isLog = ({ target }: Rule): boolean => /^(LOG|NFLOG)$/.test(target?.name ?? '');
+
 /** A log that is limited decides nothing, and may be limited twice. */
 const decidesByCount = (rule: Rule, family: Family): boolean =>
-  !/^(LOG|NFLOG)$/.test(rule.target?.name ?? '') && conditionsOf(rule, family).some(counts);
+  !isLog(rule) && conditionsOf(rule, family).some(counts);
+
+/** A chain that decides nothing; what it leaves out of its logs is logged as well. */
+const onlyLogs = ({ rules }: Chain): boolean =>
+  rules.some(isLog) &&
+  rules.every((rule) => isLog(rule) || (rule.target?.name === 'RETURN' && !rule.target.chain));
 
 /** Whether several rules lead to a chain that keeps one count for all of them. */
 function isSharedCount(name: string, { table, family }: Walk): boolean {
   const entries = table.chains.flatMap(({ rules }) =>
     rules.filter(({ target }) => target?.chain && target.name === name),
   );
+  const chain = chainOf(table, name);
   return (
-    entries.length > 1 && (chainOf(table, name)?.rules ?? []).some((rule) => decidesByCount(rule, family))
+    entries.length > 1 &&
+    chain !== undefined &&
+    !onlyLogs(chain) &&
+    chain.rules.some((rule) => decidesByCount(rule, family))
   );
 }
 
@@ -218,8 +235,10 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
   if (walk.open.includes(chain.name)) throw new Unsayable('its chains lead back to themselves');
   if (walk.open.length > MOST_DEEP) throw new Unsayable('its chains lead too deep');
   const before = walk.found.length;
+  const logs = onlyLogs(chain);
   let contexts: readonly (readonly Condition[])[] = [under];
   for (const [index, rule] of chain.rules.entries()) {
+    if (logs && !isLog(rule)) continue;
     const origin: Origin = {
       family: walk.family,
       table: walk.table.name,
@@ -234,13 +253,23 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
     if (walk.found.length > MOST_RULES || contexts.length > 64)
       throw new Unsayable('it would be too many rules');
   }
-  const many = walk.found.length - before > 1;
-  if (many && under.some(counts)) throw new Unsayable('its jump counts packets, and may do so once only');
+  if (under.some(counts)) countOnce(walk.found, before);
   const changes = walk.found
     .slice(before)
     .some(({ literal = [] }) => literal.some(({ rule }) => isChanging(rule)));
   if (changes && contexts.concat([under]).some((context) => context.some(isChangeable)))
     throw new Unsayable('its jump asks for what a rule behind it changes');
+}
+
+/** What a jump that counts leads to must be one rule; logs beside the one that decides are let go. */
+function countOnce(found: Piece[], from: number): void {
+  const pieces = found.slice(from);
+  if (pieces.length < 2) return;
+  const deciding = pieces.filter(({ literal = [] }) => !literal.every(({ rule }) => isLog(rule)));
+  const [one, ...more] = deciding.length === 0 ? pieces.slice(0, 1) : deciding;
+  if (one === undefined || more.length > 0)
+    throw new Unsayable('its jump counts packets, and may do so once only');
+  found.splice(from, pieces.length, { ...one, unlogged: true });
 }
 
 /** The packets of `under` that do not fit all of `own`, as alternatives that have no packet in common. */
@@ -276,7 +305,10 @@ function returnAsPolicy(rule: Rule, { builtIn }: Walk): Rule {
 }
 
 function emit(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): void {
-  const flat = under.length === 0 ? rule : conjoined(under, rule, origin, walk);
+  // A log that has a limit needs no other.
+  const limited = isLog(rule) && conditionsOf(rule, walk.family).some(counts);
+  const asked = limited ? under.filter((condition) => !counts(condition)) : under;
+  const flat = asked.length === 0 ? rule : conjoined(asked, rule, origin, walk);
   if (flat === undefined) return;
   const said = saidOf(flat, walk.builtIn.name, walk);
   walk.found.push({ origin, ...(said === undefined ? {} : { said }), literal: [{ rule: flat, origin }] });

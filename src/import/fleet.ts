@@ -2,16 +2,25 @@
 import { compileHost } from '../compile/compile.js';
 import { placeOwned } from '../compile/ownership.js';
 import { renderHost } from '../compile/render.js';
-import type { Ruleset } from '../netfilter/model.js';
+import type { Family, Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
 import { error, hasErrors, type Problem, type Result, warning } from '../problem.js';
 import { proveLockout } from '../traffic/lockout.js';
 import { differences, notesOf, summaryOf } from './account.js';
-import { adminSet, deriveAdmin } from './admin.js';
+import { adminSet, deriveAdmin, whyNobody } from './admin.js';
 import { anomaliesOf } from './anomalies.js';
 import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
-import { type Case, compileFleet, fleetHost, proveHost, shortfall, trafficDiff, withAdmin } from './prove.js';
-import { chainsOf, filterAlone, hasForeign, remainderOf } from './remainder.js';
+import {
+  adminRules,
+  type Case,
+  compileFleet,
+  fleetHost,
+  proveHost,
+  shortfall,
+  trafficDiff,
+  withAdmin,
+} from './prove.js';
+import { chainsOf, filterAlone, hasForeign, openedTo, remainderOf } from './remainder.js';
 import { type Acceptance, type FleetDraft, writeFleet } from './write.js';
 
 /**
@@ -25,24 +34,29 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
     host,
     chains: ownership === 'chains' ? filterAlone(chains) : chains,
   }));
-  const admin = options.admin ?? deriveAdmin(all.map(({ host, chains }) => [host, chains]));
+  const pairs = all.map(({ host, chains }) => [host, chains] as const);
+  const admin = options.admin ?? deriveAdmin(pairs);
   if (admin.length === 0)
     return {
       ok: false,
       problems: [
         error(
           'import-no-admin',
-          'No network reaches SSH for sure on every one of these hosts, so nothing tells who their administrators are.',
+          [
+            'No network that their rules name reaches SSH for sure on every one of these hosts, so nothing tells who their administrators are.',
+            ...whyNobody(pairs),
+          ].join(' '),
           undefined,
-          'Name their networks with --admin.',
+          'Name their networks with --admin: where SSH is not open to them for sure today, the policy opens it. If sshd listens on another port, name that: NAME=USER@ADDRESS:PORT.',
         ),
       ],
     };
   const cases = all.map(({ host, chains }): Case => {
     const reached = isReached(host, host.live, admin);
+    const opening = (family: Family) => adminRules(host, admin, family);
     return {
       host,
-      chains,
+      chains: reached ? chains : openedTo(opening, chains),
       remainder: remainderOf(host.live, chains),
       before: reached ? host.live : withAdmin(host, admin),
       admin,
@@ -144,12 +158,24 @@ function writeAccepted(
     const fleet = compileFleet(files, today);
     if (!fleet.ok) return fleet;
     const found = check(fleet.value);
-    if (hasErrors(found)) return { ok: false, problems: found.filter(({ level }) => level === 'error') };
+    if (hasErrors(found))
+      return { ok: false, problems: found.filter(({ level }) => level === 'error').map(unwritten) };
     const doubtful = found.filter(({ level }) => level === 'warning');
     if (doubtful.length === 0 || round > 0) return { ...fleet, value: { files, fleet: fleet.value } };
     accepts = acceptancesOf(doubtful, today);
   }
 }
+
+/** The policy is not written, so no one can look at a line of it; what it says comes from the host. */
+function unwritten({ id, level, message, hint }: Problem): Problem {
+  const said = message.replaceAll(/ at policies\/\S+?:\d+/g, '');
+  const lockout = id === 'lockout' || id === 'lockout-not-proven';
+  const mend = lockout ? LET_IN : hint;
+  return { id, level, message: said, ...(mend === undefined ? {} : { hint: mend }) };
+}
+
+const LET_IN =
+  'Let SSH of the administrators in and its answers out on the host, before the rule that is named, or name other networks with --admin.';
 
 function acceptancesOf(found: readonly Problem[], today: string): ReadonlyMap<string, readonly Acceptance[]> {
   const accepts = new Map<string, Acceptance[]>();
@@ -189,7 +215,7 @@ function prove(one: Case, fleet: Fleet): readonly Problem[] {
             'import-lockout',
             `${host.name} could not be deployed to: with its rules as they are, ${lowerFirst(proof.reasons.join(' '))}`,
             undefined,
-            'Let SSH of the administrators in and its answers out on the host, or name other networks with --admin.',
+            LET_IN,
           ),
         ]),
   ];

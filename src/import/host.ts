@@ -138,7 +138,9 @@ function literal(item: Item): readonly Draft[] {
   if (item.literal === undefined) throw new NotLiteral();
   return item.literal.map(({ rule, origin }): Draft => {
     const { table, family, chain } = item.top;
-    return { said: { kind: 'raw', table, chain, text: rule.text }, families: [family], origins: [origin] };
+    // A rule that only counts, every packet, has no text.
+    const text = rule.text === '' ? '-p all' : rule.text;
+    return { said: { kind: 'raw', table, chain, text }, families: [family], origins: [origin] };
   });
 }
 

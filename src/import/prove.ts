@@ -5,8 +5,9 @@ import { type Ownership, placeOwned } from '../compile/ownership.js';
 import { chainOf, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family, type Rule, type Ruleset } from '../netfilter/model.js';
 import { parseRules } from '../netfilter/parse.js';
+import { validate } from '../netfilter/validate.js';
 import { readFleet } from '../policy/read.js';
-import type { Result } from '../problem.js';
+import type { Problem, Result } from '../problem.js';
 import { compareTraffic, differingHooks } from '../traffic/compare.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import {
@@ -23,6 +24,7 @@ import {
 import type { ImportHost } from './model.js';
 import type { Parts } from './packets.js';
 import { recognise } from './recognise.js';
+import { NEVER_MATCHES } from './remainder.js';
 import type { Direction, Said } from './said.js';
 import { type FleetDraft, writeFleet } from './write.js';
 
@@ -149,10 +151,16 @@ export function trafficDiff(one: Case, desired: Ruleset): TrafficDiff {
   return compareTraffic(before, after, { addresses: one.host.addresses });
 }
 
-/** How the best attempt differs. */
-export function shortfall(one: Case, draft: HostDraft | undefined): TrafficDiff | undefined {
-  const compiled = draft && compileDraft(one, draft);
-  return compiled?.ok ? trafficDiff(one, compiled.value) : undefined;
+/** How the best attempt differs; what no host would load of the rules, or why they cannot be written, comes first. */
+export function shortfall(one: Case, draft: HostDraft | undefined): TrafficDiff | readonly Problem[] {
+  const { live, name } = one.host;
+  const unsound = FAMILIES.flatMap((family) =>
+    validate(live[family], family, live.sets, `${name} ${family}`),
+  ).filter(({ id }) => id !== NEVER_MATCHES);
+  if (unsound.length > 0) return unsound;
+  const best = draft ?? draftHost(one.chains, BARE, NOTHING_GIVEN);
+  const compiled = best && compileDraft(one, best);
+  return compiled?.ok ? trafficDiff(one, compiled.value) : (compiled?.problems ?? []);
 }
 
 const FOLDER = 'policies';
@@ -274,7 +282,6 @@ function icmpOf(chains: readonly ChainItems[]): readonly Attempt['icmp'][] {
 
 /** The live rules with SSH from these networks let in first. */
 export function withAdmin(host: ImportHost, admin: readonly string[]): Ruleset {
-  const place = { file: 'admin', line: 1, column: 1 };
   const tables = (family: Family) =>
     host.live[family].map((table) =>
       table.name !== 'filter'
@@ -282,17 +289,22 @@ export function withAdmin(host: ImportHost, admin: readonly string[]): Ruleset {
         : {
             ...table,
             chains: table.chains.map((chain) =>
-              chain.name !== 'INPUT' ? chain : { ...chain, rules: [...adminRules(family), ...chain.rules] },
+              chain.name !== 'INPUT'
+                ? chain
+                : { ...chain, rules: [...adminRules(host, admin, family), ...chain.rules] },
             ),
           },
     );
-  const adminRules = (family: Family): readonly Rule[] =>
-    admin
-      .filter((network) => network.includes(':') === (family === 'v6'))
-      .flatMap((network) => {
-        const text = `-s ${network} -p tcp -m tcp --dport ${host.port} -m conntrack --ctstate NEW -j ACCEPT`;
-        const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', place });
-        return parsed.ok ? parsed.value : [];
-      });
   return { ...host.live, v4: tables('v4'), v6: tables('v6') };
 }
+
+/** SSH from the networks of one family, with the reason that such a rule has in the policy. */
+export const adminRules = ({ port }: ImportHost, admin: readonly string[], family: Family): readonly Rule[] =>
+  admin
+    .filter((network) => network.includes(':') === (family === 'v6'))
+    .flatMap((network) => {
+      const text = `-s ${network} -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -m comment --comment "SSH from the administrators" -j ACCEPT`;
+      const place = { file: '--admin', line: 1, column: 1 };
+      const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', place });
+      return parsed.ok ? parsed.value : [];
+    });

@@ -7,16 +7,32 @@ import {
   type Chain,
   FAMILIES,
   type Family,
+  type Rule,
   type Ruleset,
   type Table,
 } from '../netfilter/model.js';
+import { validate } from '../netfilter/validate.js';
 import { type Item, itemsOf } from './flatten.js';
 import { type ChainItems, isOurs } from './host.js';
+
+/** SSH of the administrators before the statements of INPUT: what the policy opens to them. */
+export const openedTo = (
+  rules: (family: Family) => readonly Rule[],
+  chains: readonly ChainItems[],
+): readonly ChainItems[] =>
+  chains.map((chain) => {
+    if (chain.table !== 'filter' || chain.chain !== 'INPUT') return chain;
+    const { family } = chain;
+    const opening: Chain = { name: 'INPUT', rules: rules(family) };
+    const context = { family, table: EMPTY_FILTER, sets: new Map(), never: new Set<Rule>() };
+    return { ...chain, items: [...itemsOf(opening, context), ...chain.items] };
+  });
 
 /** The statements of every built-in chain of the families that are given. */
 export function chainsOf(live: Ruleset, families: readonly Family[]): readonly ChainItems[] {
   const sets = new Map(live.sets.map((set) => [set.name, set]));
   return families.flatMap((family) => {
+    const never = neverMatching(live, family);
     // A table that is absent decides like one whose chains are empty and accept.
     const filter: readonly Table[] = live[family].some(({ name }) => name === 'filter')
       ? live[family]
@@ -29,10 +45,23 @@ export function chainsOf(live: Ruleset, families: readonly Family[]): readonly C
           table: table.name,
           chain: chain.name,
           policy: chain.policy ?? 'ACCEPT',
-          items: itemsOf(chain, { family, table, sets }),
+          items: itemsOf(chain, { family, table, sets, never }),
         })),
     );
   });
+}
+
+/** iptables-legacy loads such rules, iptables-nft does not. */
+export const NEVER_MATCHES = 'never-matches';
+
+function neverMatching(live: Ruleset, family: Family): ReadonlySet<Rule> {
+  const lines = new Set(
+    validate(live[family], family, live.sets, family).flatMap(({ id, place }) =>
+      id === NEVER_MATCHES && place !== undefined ? [place.line] : [],
+    ),
+  );
+  const rules = live[family].flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
+  return new Set(rules.filter(({ place }) => place !== undefined && lines.has(place.line)));
 }
 
 const EMPTY_FILTER: Table = {

@@ -149,6 +149,77 @@ describe('chains behind chains', () => {
   });
 });
 
+test('a target that others have made is a literal rule, and nothing stays for it', async () => {
+  const v4 = filter(['-A FORWARD -p tcp -m tcp --dport 25 -j TARPIT', '-A FORWARD -i eth1 -j ACCEPT']);
+  const file = files(await importOf({ v4 }));
+  expect(file('fleet.yml').ownership).toBe('tables');
+  expect(file('hosts/h.yml')).toMatchObject({
+    raw: [{ chain: 'FORWARD', rule: '-p tcp -m tcp --dport 25 -j TARPIT' }],
+    forward: [{ allow: 'any', in: 'eth1' }],
+  });
+});
+
+describe('what decides nothing', () => {
+  test('a chain that only logs, by a limit and from several places', async () => {
+    const result = await importOf({
+      v4: filter(
+        [
+          '-p tcp -m tcp --dport 80 -j LOGIT',
+          '-p tcp -m tcp --dport 80 -j DROP',
+          '-m limit --limit 3/min -j LOGIT',
+          '-A LOGIT -m conntrack --ctstate INVALID -m limit --limit 3/min -j RETURN',
+          '-A LOGIT -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[BLOCK] "',
+        ],
+        ':LOGIT - [0:0]\n',
+      ),
+    });
+    const file = files(result);
+    expect(file('fleet.yml').ownership).toBe('tables');
+    expect(file('hosts/h.yml').input).toMatchObject([{ deny: 'http', log: true }]);
+    expect(notes(result).join()).toContain('logged with the prefixes and the pace of the policy');
+  });
+
+  test('a log beside the verdict, behind a jump that counts: the verdict is kept, and the log is said to be left', async () => {
+    const result = await importOf({
+      v4: filter(
+        [
+          '-p tcp -m tcp --dport 80 -m recent --set --name web --mask 255.255.255.255 --rsource',
+          '-p tcp -m tcp --dport 80 -m recent --update --seconds 30 --hitcount 6 --name web --mask 255.255.255.255 --rsource -j LIMIT',
+          '-p tcp -m tcp --dport 80 -j ACCEPT',
+          '-A LIMIT -m limit --limit 3/min -j LOG',
+          '-A LIMIT -j DROP',
+        ],
+        ':LIMIT - [0:0]\n',
+      ),
+    });
+    const host = files(result)('hosts/h.yml');
+    expect(host.raw.map(({ rule }: { readonly rule: string }) => rule)).toContainEqual(
+      expect.stringMatching(/--update .* -j DROP$/),
+    );
+    expect(notes(result)).toContainEqual(
+      expect.stringMatching(/^h\.v4:11:4: note: 1 rule of h logged packets that the policy treats the same/),
+    );
+  });
+
+  test('a rule that only counts is kept as it is', async () => {
+    const counting = await importOf({
+      v4: filter(['-A INPUT', '-A INPUT -s 10.0.0.0/8', '-A FORWARD -p tcp']),
+    });
+    const host = files(counting)('hosts/h.yml');
+    const raw = host.raw.map(({ rule, chain }: { readonly [key: string]: string }) => `${chain} ${rule}`);
+    expect(raw).toEqual(expect.arrayContaining(['INPUT -p all', 'INPUT -s 10.0.0.0/8', 'FORWARD -p tcp']));
+  });
+
+  test('a rule that no packet can match and that not every iptables takes is left out', async () => {
+    const v4 = filter(['! -s 0.0.0.0/0 -j DROP', '-p tcp -m tcp --dport 80 -j ACCEPT']);
+    const host = files(await importOf({ v4 }))('hosts/h.yml');
+    expect({ raw: host.raw, input: host.input }).toMatchObject({
+      raw: undefined,
+      input: [{ allow: 'http' }],
+    });
+  });
+});
+
 test('rules of programs stay theirs and are named', async () => {
   const docker = await importOf({ v4: DOCKER }, ['203.0.113.0/24']);
   expect(notes(docker)).toContainEqual('note: The rules of docker on h stay theirs.');
@@ -187,12 +258,74 @@ describe('what is not quite as it was is said', () => {
     expect(result.ok).toBe(true);
     expect(ids(result)).toEqual(['import-admin-opens']);
   });
+
+  test('they are a rule of their own where the baseline of the host leaves no other place', async () => {
+    const v4 = filter(['-p tcp -m tcp --dport 80 -j ACCEPT'])
+      .replace('RELATED,ESTABLISHED', 'ESTABLISHED')
+      .replace('-s 203.0.113.0/24 -p tcp', '-i eth0 -p tcp');
+    expect(ids(await importOf({ v4 }))).toEqual(['import-no-admin']);
+    const named = await importOf({ v4 }, ['203.0.113.0/24']);
+    expect(ids(named)).toEqual(['import-admin-opens']);
+    expect(files(named)('hosts/h.yml').input).toMatchObject([
+      { allow: 'ssh', from: 'admin', reason: 'SSH from the administrators' },
+      { allow: 'any', state: 'established' },
+      { deny: 'any', state: 'invalid' },
+      { allow: 'ssh', in: 'eth0', reason: 'Imported from h: INPUT rule 4' },
+      { allow: 'http' },
+    ]);
+  });
 });
 
 describe('nothing comes of', () => {
   test('a host whose administrators nobody can tell', async () => {
     const result = await importOf({ v4: filter([]).replace(/.*--dport 22.*\n/, '') });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
+    expect(said(result)[0]).toMatch(
+      /On h: New SSH connections from anywhere would be dropped, for example tcp .*, by the policy of INPUT \(filter\)\. Name their networks with --admin: /,
+    );
+  });
+
+  test('a host with a list of bans: the ban that keeps someone out is named with its line', async () => {
+    const bans = filter([]).replace(
+      '-A INPUT -s 203.0.113.0/24 -p tcp',
+      '-A INPUT -s 192.0.2.128/25 -j DROP\n-A INPUT -p tcp',
+    );
+    expect(said(await importOf({ v4: bans }))[0]).toContain(
+      'by "-A INPUT -s 192.0.2.128/25 -j DROP" (filter) at h.v4:8.',
+    );
+  });
+
+  test('hosts of which each lets in others: they are told', async () => {
+    const v4 = filter([]);
+    const result = await importOf({ a: { v4 }, b: { v4: v4.replace('203.0.113.0/24', '198.51.100.0/24') } });
+    expect(said(result)[0]).toContain('a lets in 203.0.113.0/24. b lets in 198.51.100.0/24.');
+  });
+
+  test('SSH that is open in a chain that stays on the host is found all the same', async () => {
+    const v4 = filter(
+      ['-p tcp -g OPEN', '-A OPEN -p tcp -m tcp --dport 22 -j ACCEPT'],
+      ':OPEN - [0:0]\n',
+    ).replace(/.*203\.0\.113.*\n/, '');
+    expect(ids(await importOf({ v4 }))).not.toContain('import-no-admin');
+  });
+
+  test('rules that no host would load: each is told with its line', async () => {
+    const v4 = filter(['-A FORWARD -m owner --uid-owner 0 -j ACCEPT', '-p tcp -m tcp --dport 80 -j ACCEPT']);
+    const result = await importOf({ v4 });
+    expect(ids(result)[0]).toBe('import-unsayable');
+    expect(result.problems[1]?.place).toMatchObject({ file: 'h.v4', line: 9 });
+  });
+
+  test('a policy that check would refuse: what is said is about the host, not about a file that is not there', async () => {
+    const sets = 'create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600\n';
+    const v4 = filter([]).replace(
+      '-A INPUT -i lo',
+      '-A INPUT -m set --match-set banned src -j DROP\n-A INPUT -i lo',
+    );
+    const result = await importOf({ v4, sets }, ['203.0.113.0/24']);
+    const refusal = result.problems.find(({ level }) => level === 'error');
+    expect(refusal).toMatchObject({ id: 'lockout-not-proven', hint: expect.stringContaining('on the host') });
+    expect(said(result).join()).not.toContain('policies/');
   });
 
   test('a host on which administrators do not come for sure the way that deploys come', async () => {
@@ -214,7 +347,7 @@ describe('nothing comes of', () => {
     });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
     expect(said(result)[0]).toMatch(
-      /On h traffic of INPUT would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1/,
+      /On h traffic of INPUT would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1 .* let their jump come first on the host as well, as fail2ban does itself when it is restarted, then import again/,
     );
   });
 

@@ -1,7 +1,7 @@
 /** What must hold for every ruleset; the random ones of the kernel's judgement, changed a little. */
 import type { Ruleset } from '../../src/netfilter/model.js';
 import { protocolNumber } from '../../src/netfilter/protocols.js';
-import { findAnomalies } from '../../src/traffic/anomalies.js';
+import { findAnomalies, liveAnomalies } from '../../src/traffic/anomalies.js';
 import { compareTraffic } from '../../src/traffic/compare.js';
 import { OTHER_INTERFACE } from '../../src/traffic/example.js';
 import { explainer } from '../../src/traffic/explain.js';
@@ -185,4 +185,25 @@ test.each(SEEDS)('seed %i: a rule that is said to do nothing can be taken out', 
     );
     expect({ message, proved, opened, closed }).toEqual({ message, proved: true, opened: [], closed: [] });
   }
+});
+
+test('no packet comes by a rule that is said to match none', () => {
+  let told = 0;
+  for (const seed of SEEDS) {
+    const by = chance(seed);
+    const family = familyOf(seed);
+    const rules = rulesetOf(family, harden(by, generateRules(by, family)), generateSets(by, family));
+    const addresses = OWN_ADDRESSES[family];
+    const { found, notSearched } = liveAnomalies(rules, { addresses });
+    expect(notSearched).toEqual([]);
+    const idle = new Set(found.filter(({ reached }) => !reached).map(({ step }) => step.rule.place?.line));
+    told += idle.size;
+    const explain = explainer(rules, { addresses });
+    for (const { packet } of generatePackets(by, family, 100)) {
+      const passed = explain(packet).path?.map(({ rule }) => rule.source?.line) ?? [];
+      const wrong = passed.filter((line) => line !== undefined && idle.has(line));
+      expect({ seed, packet, wrong }).toEqual({ seed, packet, wrong: [] });
+    }
+  }
+  expect(told).toBeGreaterThan(SEEDS.length);
 });

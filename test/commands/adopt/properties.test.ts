@@ -1,14 +1,14 @@
 /** Whatever hands do to the rules of a host: what is adopted opens nothing, and together with what is left it is all. */
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { adoptFleet } from '../../src/commands/adopt/adopt-fleet.js';
-import { checkHost } from '../../src/commands/check.js';
-import { compileHost } from '../../src/compile/compile.js';
-import { renderHost } from '../../src/compile/render.js';
-import type { RulesText } from '../../src/netfilter/model.js';
-import { readFleet } from '../../src/policy/read.js';
-import { planFleet } from '../../src/rollout/plan.js';
-import { modelFleet, modelHost } from '../rollout/model-host.js';
+import { adoptFleet } from '../../../src/commands/adopt/adopt-fleet.js';
+import { checkHost } from '../../../src/commands/check.js';
+import { compileHost } from '../../../src/compile/compile.js';
+import { renderHost } from '../../../src/compile/render.js';
+import type { RulesText } from '../../../src/netfilter/model.js';
+import { readFleet } from '../../../src/policy/read.js';
+import { planFleet } from '../../../src/rollout/plan.js';
+import { modelFleet, modelHost } from '../../rollout/model-host.js';
 
 const FILES = new Map([
   ['policies/fleet.yml', 'version: 1\nssh: {user: deploy, known_hosts: known_hosts}\nadmin: [admin]\n'],

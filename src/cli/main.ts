@@ -1,11 +1,10 @@
 /** The entry of `dist/cli.js`. What is heavy is loaded by the command that needs it. */
 import { run } from './program.js';
 
-// `sallyport … | head` closes the pipe early: that is an end, not an error.
+// `sallyport … | head` closes the pipe early. Nobody listens any more; what is under way goes on to its own end.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
   });
 
 process.exitCode = await run(process.argv.slice(2), {

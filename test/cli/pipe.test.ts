@@ -1,0 +1,55 @@
+/** A reader that goes away early, as `head` does: the work goes on, and the status stays its own. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { build } from 'esbuild';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+let folder: string;
+let program: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-pipe-'));
+  program = join(folder, 'cli.mjs');
+  await build({
+    entryPoints: { cli: join(ROOT, 'src/cli/main.ts') },
+    bundle: true,
+    splitting: true,
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    loader: { '.css': 'text', '.yml': 'text', '.sh': 'text' },
+    banner: {
+      js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
+    },
+    // Not reached here.
+    external: ['ssh2', 'node-ssh'],
+    outdir: folder,
+    logLevel: 'error',
+  });
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Both pipes are closed before the program has said a word. */
+function unheard(...argv: readonly string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [program, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
+}
+
+test('nothing is left half done', async () => {
+  const repository = join(folder, 'repository');
+  expect(await unheard('init', repository)).toBe(0);
+  expect(existsSync(join(repository, 'policies/fleet.yml'))).toBe(true);
+  expect(existsSync(join(repository, '.github/workflows/firewall-adopt.yml'))).toBe(true);
+});
+
+test('what failed does not end as if it had gone well', async () => {
+  const policies = join(ROOT, 'policies');
+  expect(await unheard('plan', '--policies', policies, '--state', join(folder, 'nothing'))).toBe(1);
+});

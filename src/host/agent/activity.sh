@@ -68,8 +68,8 @@ proc_sockets() {
 
 # conntrack(8) would load the kernel's module where none is, and so is asked only where entries are.
 tracked() {
-  entries=$(first_line /proc/sys/net/netfilter/nf_conntrack_count)
-  if [ -z "$entries" ] || [ "$entries" -eq 0 ]; then return 1; fi
+  read_line /proc/sys/net/netfilter/nf_conntrack_count
+  if [ -z "$line" ] || [ "$line" -eq 0 ]; then return 1; fi
   if [ -r /proc/net/nf_conntrack ]; then
     count_tracked </proc/net/nf_conntrack
   elif has conntrack; then

@@ -25,9 +25,16 @@ read_line() {
   if [ -r "$1" ]; then IFS= read -r line <"$1" || :; fi
 }
 
+# The same as a word. It costs a process: what every change does reads $line instead.
 first_line() {
   read_line "$1"
   printf '%s' "$line"
+}
+
+# The lines of a small file, without starting a process; nothing where there is none.
+show() {
+  if [ ! -r "$1" ]; then return 0; fi
+  while IFS= read -r line; do printf '%s\n' "$line"; done <"$1"
 }
 
 put() { printf '%s' "$2" >"$1"; }
@@ -57,10 +64,10 @@ refuse() { answer refuse "$@"; }
 # To disk, by name where the system's sync can do that.
 sync_files() { sync "$@" 2>/dev/null || sync; }
 
-# Whole hundredths of a second since boot: no clock step moves them.
-uptime_now() {
-  read -r now rest </proc/uptime
-  printf '%s' "${now%.*}${now#*.}"
+# Whole hundredths of a second since boot, in $uptime: no clock step moves them.
+read_uptime() {
+  read -r uptime rest </proc/uptime
+  uptime=${uptime%.*}${uptime#*.}
 }
 
-boot_id() { first_line /proc/sys/kernel/random/boot_id; }
+read_boot() { read_line /proc/sys/kernel/random/boot_id; }

@@ -18,7 +18,7 @@ begin() {
   done
   take_lock 5 || refuse busy "another run is at work: $(first_line "$STATE/lock")"
   if [ -d "$PENDING" ]; then
-    settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $(seconds_left) seconds are left"
+    settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $left seconds are left"
     RUN=$SP_RUN
   fi
   printf '%s\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
@@ -34,23 +34,23 @@ begin() {
 
   say phase snapshot
   snapshot
-  normal_of "$DIR/planned" >"$DIR/planned.normal" || refuse disk-full "$STATE is full"
-  if ! cmp -s "$DIR/planned.normal" "$DIR/snapshot.normal"; then
-    part <"$DIR/planned.normal" | cmp -s - "$DIR/snapshot.owned" ||
-      refuse plan-changed "the rules on the host are not those that the change was computed from"
-  fi
+  rules_of "$DIR/planned" as="$DIR/snapshot.normal" || rules_of "$DIR/planned" as="$DIR/snapshot.owned" ||
+    refuse plan-changed "the rules on the host are not those that the change was computed from"
 
   say phase rehearse
-  why=$(unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-this host lets nobody make a network namespace}$(detail)"
-  why=$(unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-no namespace}$(detail)"
+  can_v6 || :
+  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-this host lets nobody make a network namespace}$(detail)"
+  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-no namespace}$(detail)"
   (cd "$DIR" && sha256sum snapshot.* expected.* forward.* backward.* >sums) || refuse disk-full "$STATE is full"
 
   say phase arm
-  put "$DIR/boot" "$(boot_id)"
-  put "$DIR/deadline" $(($(uptime_now) + SP_SECONDS * 100))
+  read_boot
+  put "$DIR/boot" "$line"
+  read_uptime
+  put "$DIR/deadline" $((uptime + SP_SECONDS * 100))
   put "$DIR/phase" arm
   : >"$DIR/state.pending" || refuse disk-full "$STATE is full"
-  sync_files "$DIR"/* "$DIR"
+  sync_files "$DIR"/* "$DIR"/known/* "$DIR"
   mv "$NEW" "$PENDING" || refuse disk-full "$STATE cannot be written"
   NEW=''
   DIR=$PENDING
@@ -91,13 +91,17 @@ unpack() {
     fact commit "$SP_COMMIT"
     fact owner "$SP_OWNER"
     fact host "$SP_HOST"
-    fact machine-id "$(first_line /etc/machine-id)"
+    read_line /etc/machine-id
+    fact machine-id "$line"
     fact digest "$SP_DIGEST"
     fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   } >"$DIR/about" || return 1
   ERRORS=$DIR/error
-  (cd "$DIR" && printf '%s' "$SP_SUMS" | sha256sum -c >/dev/null 2>&1)
+  sums_hold "$SP_SUMS"
 }
+
+# Lines of sha256sum are true of the files in $DIR.
+sums_hold() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
 
 # There is a place that loads at boot, it holds what the plan saw, and it takes the new text.
 check_saved() {
@@ -105,56 +109,79 @@ check_saved() {
   if [ -s "$DIR/saved.sets" ] && [ -z "$BOOT_SETS" ]; then
     refuse no-boot-loader 'nothing on this host loads ipsets at boot, which the rules need'
   fi
+  sums=''
   for kind in v4 v6 sets; do
     find_path "$kind"
     if [ -z "$saved_path" ]; then continue; fi
-    case $kind in v4) before=$SP_BEFORE_V4 ;; v6) before=$SP_BEFORE_V6 ;; *) before=$SP_BEFORE_SETS ;; esac
-    [ "$(sum_of "$saved_path")" = "$before" ] ||
-      refuse plan-changed "$saved_path is not what the change was computed from"
+    case $kind in
+    v4) before=$SP_BEFORE_V4 text=$SP_SAVED_V4 ;;
+    v6) before=$SP_BEFORE_V6 text=$SP_SAVED_V6 ;;
+    *) before=$SP_BEFORE_SETS text=$SP_SAVED_SETS ;;
+    esac
     if [ -e "$saved_path" ]; then
+      [ "$before" != none ] || refuse_saved
       cp -p "$saved_path" "$DIR/old.$kind" || refuse disk-full "$STATE is full"
+      sums="$sums$before  old.$kind
+"
     else
+      [ "$before" = none ] || refuse_saved
       : >"$DIR/absent.$kind" || refuse disk-full "$STATE is full"
     fi
-    if to_save "$kind" && ! cmp -s "$saved_path" "$DIR/saved.$kind"; then
-      { { [ -d "${saved_path%/*}" ] || mkdir -p "${saved_path%/*}"; } && stage "$saved_path" "$DIR/saved.$kind"; } 2>/dev/null ||
+    # The sums of what is to be saved are there: the file has it already when its own sum is the same.
+    case $SP_SUMS in *"$before  saved.$kind"*) continue ;; esac
+    if to_save "$kind"; then
+      { { [ -d "${saved_path%/*}" ] || mkdir -p "${saved_path%/*}"; } && stage "$saved_path" && put "$saved_path.sallyport" "$text"; } 2>/dev/null ||
         refuse saved-unwritable "$saved_path cannot be written"
     fi
   done
+  if [ -n "$sums" ] && ! sums_hold "$sums"; then
+    for kind in v4 v6 sets; do
+      case $sums in *"old.$kind"*) ;; *) continue ;; esac
+      find_path "$kind"
+      sum=$(sha256sum <"$DIR/old.$kind")
+      case $sums in *"${sum%% *}  old.$kind"*) ;; *) refuse_saved ;; esac
+    done
+  fi
 }
+
+refuse_saved() { refuse plan-changed "$saved_path is not what the change was computed from"; }
 
 snapshot() {
   {
     iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
   } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
-  rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
-  for family in v4 v6; do
-    awk -v steps="$DIR/forward.$family" '
-      / (is|contains) incompatible/ { exit 1 }
-      /^\*/ { opened++; there[substr($0, 2)] = 1 }
-      /^COMMIT/ { closed++ }
-      END {
-        if (opened != closed) exit 1
-        chains["filter"] = "INPUT FORWARD OUTPUT"
-        chains["security"] = chains["filter"]
-        chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
-        chains["mangle"] = "PREROUTING INPUT FORWARD OUTPUT POSTROUTING"
-        chains["raw"] = "PREROUTING OUTPUT"
-        while ((getline line < steps) > 0)
-          if (line ~ /^\*/ && !(substr(line, 2) in there)) {
+  if has nft; then nft_rules; fi | rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
+  awk -v steps="$DIR/forward." -v empty="$DIR/empty." '
+    / (is|contains) incompatible/ { exit 1 }
+    /^\*/ { open[family]++; there[family, substr($0, 2)] = 1 }
+    /^COMMIT/ { open[family]-- }
+    END {
+      chains["filter"] = "INPUT FORWARD OUTPUT"
+      chains["security"] = chains["filter"]
+      chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
+      chains["mangle"] = "PREROUTING INPUT FORWARD OUTPUT POSTROUTING"
+      chains["raw"] = "PREROUTING OUTPUT"
+      families = split("v4 v6", name, " ")
+      for (which = 1; which <= families; which++) {
+        family = name[which]
+        if (open[family] != 0) exit 1
+        while ((getline line <(steps family)) > 0)
+          if (line ~ /^\*/ && !((family, substr(line, 2)) in there)) {
             table = substr(line, 2)
-            there[table] = 1
-            print line
+            there[family, table] = 1
+            print line >(empty family)
             count = split(chains[table], names, " ")
-            for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]"
-            print "COMMIT"
+            for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(empty family)
+            print "COMMIT" >(empty family)
           }
-      }' "$DIR/snapshot.$family" >"$DIR/empty.$family" || refuse snapshot-failed 'what iptables-save printed is not complete'
+      }
+    }' family=v4 "$DIR/snapshot.v4" family=v6 "$DIR/snapshot.v6" || refuse snapshot-failed 'what iptables-save printed is not complete'
+  for family in v4 v6; do
     if [ -s "$DIR/empty.$family" ]; then
       cat "$DIR/empty.$family" >>"$DIR/snapshot.$family" || refuse disk-full "$STATE is full"
     fi
   done
-  { normal_of "$DIR/snapshot" >"$DIR/snapshot.normal" && halves "$DIR/snapshot"; } || refuse disk-full "$STATE is full"
+  rules_of "$DIR/snapshot" to="$DIR/snapshot" || refuse disk-full "$STATE is full"
 }
 
 # The last line of what a tool said.
@@ -173,16 +200,19 @@ rehearse() {
   DIR=$1
   if [ ! -s "$DIR/snapshot.sets" ] && [ ! -s "$DIR/forward.sets" ]; then NO_SETS=yes; fi
   load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
-  live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the rules of this host, once loaded, are others than those that were saved'
-  lost=$(rule_shapes | lost_in_saving "$DIR/shapes")
+  live | rules as="$DIR/snapshot.normal" - || fail 'the rules of this host, once loaded, are others than those that were saved'
+  lost=''
+  if [ -s "$DIR/shapes" ]; then lost=$(nft_rules | rule_shapes | lost_in_saving "$DIR/shapes"); fi
   if [ -n "$lost" ]; then
     fail "$lost was made with nft, and iptables-save shows it as another rule than it is; move it into an nft table of another name, or make it with iptables"
   fi
   steps forward || fail 'the new rules do not load'
-  { live | normal >"$DIR/expected.normal" && halves "$DIR/expected"; } || fail 'the disk is full'
-  cmp -s "$DIR/expected.foreign" "$DIR/snapshot.foreign" || fail 'the change would touch what is not of Sallyport'
+  live | rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
+  2) fail 'the disk is full' ;;
+  *) fail 'the change would touch what is not of Sallyport' ;;
+  esac
   steps backward || fail 'the way back does not load'
-  live | normal | cmp -s - "$DIR/snapshot.normal" || fail 'the way back does not lead to the old rules'
+  live | rules as="$DIR/snapshot.normal" - || fail 'the way back does not lead to the old rules'
 }
 
 rehearse_saved() {
@@ -206,8 +236,8 @@ await_applied() {
       told=$now_in
       say phase "$told"
     fi
-    if [ "$told" = verify ]; then answer applied "$(seconds_left)"; fi
     count_left
+    if [ "$told" = verify ]; then answer applied "$left"; fi
     if [ "$left" -eq 0 ]; then break; fi
     sleep 0.05 || sleep 1
   done

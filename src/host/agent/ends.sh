@@ -16,7 +16,8 @@ finish() {
 write_last() {
   {
     fact run "$RUN"
-    fact commit "$(first_line "$PENDING/commit")"
+    read_line "$PENDING/commit"
+    fact commit "$line"
     fact outcome "$outcome"
     fact phase "$ended_in"
     fact reason "$reason"
@@ -153,8 +154,8 @@ conclude() {
 settle() {
   RUN=$(run_of "$PENDING")
   DIR=$PENDING
-  if [ "$(first_line "$PENDING/boot")" = "$(boot_id)" ]; then
-    [ "$(seconds_left)" -eq 0 ] || return 1
+  if since_this_boot; then
+    time_is_over || return 1
     give_up 'nobody confirmed it in time' || :
     if state_is confirmed; then make_last; else roll_back; fi
   elif state_is confirmed; then
@@ -168,7 +169,7 @@ settle() {
 
 # What a restart interrupted can no longer be confirmed: the rules that were proved are gone.
 settle_after_restart() {
-  if mine && [ "$(first_line "$PENDING/boot")" != "$(boot_id)" ] && take_lock 10; then
+  if mine && ! since_this_boot && take_lock 10; then
     if mine; then settle; fi
     drop_lock
   fi
@@ -180,7 +181,7 @@ settle_overdue() {
   if [ ! -d "$PENDING" ]; then return 0; fi
   RUN=$(run_of "$PENDING")
   settle_after_restart
-  if ! mine || [ "$(seconds_left)" -gt 0 ]; then return 0; fi
+  if ! mine || ! time_is_over; then return 0; fi
   give_up 'nobody confirmed it in time' || :
   detached conclude
   tries=100

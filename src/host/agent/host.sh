@@ -13,8 +13,8 @@ save_v6() {
   fi
 }
 
-# A host without IPv6 may have tools that fail; then there is nothing to filter. Found out once: in a namespace of its
-# own the rehearsal has no address yet, and has to ask the tools.
+# A host without IPv6 may have tools that fail; then there is nothing to filter. Found out once, and handed to the
+# rehearsal: its namespace has no address of its own.
 can_v6() {
   if [ -z "$CAN_V6" ]; then
     if has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; then CAN_V6=yes; else CAN_V6=no; fi
@@ -133,9 +133,12 @@ managers() {
 }
 
 facts() {
-  fact hostname "$(first_line /proc/sys/kernel/hostname)"
-  fact kernel "$(first_line /proc/sys/kernel/osrelease)"
-  fact machine-id "$(first_line /etc/machine-id)"
+  read_line /proc/sys/kernel/hostname
+  fact hostname "$line"
+  read_line /proc/sys/kernel/osrelease
+  fact kernel "$line"
+  read_line /etc/machine-id
+  fact machine-id "$line"
   fact ssh "$SP_SSH"
   if [ -d /run/systemd/system ]; then fact systemd yes; else fact systemd no; fi
   if has_ipv6; then fact ipv6 yes; else fact ipv6 no; fi
@@ -149,8 +152,10 @@ facts() {
 
 # What a count of packets means depends on when it began: with the boot, or with an earlier count.
 counted_when() {
-  fact boot "$(boot_id)"
-  fact uptime "$(uptime_now)"
+  read_boot
+  fact boot "$line"
+  read_uptime
+  fact uptime "$uptime"
 }
 
 missing_tools() {
@@ -165,8 +170,8 @@ other_backend() {
   case $VERSION in
   *nf_tables*)
     for family in ip ip6; do
-      names=$(first_line "/proc/net/${family}_tables_names")
-      if [ -z "$names" ]; then continue; fi
+      read_line "/proc/net/${family}_tables_names"
+      if [ -z "$line" ]; then continue; fi
       if has "${family}tables-legacy-save"; then "${family}tables-legacy-save"; else echo '# cannot be seen'; fi
     done
     ;;
@@ -179,8 +184,17 @@ other_backend() {
   return 0
 }
 
+# What nft has, in $NFT: two sections tell of it.
+list_nft() {
+  NFT=''
+  if has nft; then NFT=$(nft_rules) || NFT=$(nft list chains 2>/dev/null) || NFT=''; fi
+}
+
 # Base chains of native nft tables.
-nft_chains() { ! has nft || nft list chains 2>/dev/null || :; }
+nft_chains() { printf '%s\n' "$NFT" | awk '/^table / || /^\tchain / || /^\t\ttype .* hook /'; }
+
+# Rules that look up a set, which no version of iptables-nft does in these tables: as it seems, made with nft.
+rules_of_nft() { printf '%s\n' "$NFT" | rule_shapes | awk '$5 > 0 { print $1, $2, $3, $4 }'; }
 
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
@@ -194,6 +208,7 @@ read_state() {
   section live-v6 save_v6 -c
   section live-sets save_sets
   section other other_backend
+  list_nft
   section nft nft_chains
   section nft-rules rules_of_nft
   section boot boot_facts
@@ -218,18 +233,20 @@ kernel_log() {
 record() {
   if [ -d "$PENDING" ]; then
     echo pending
-    cat "$PENDING/about" 2>/dev/null
-    fact phase "$(first_line "$PENDING/phase")"
-    fact left "$(seconds_left)"
+    show "$PENDING/about"
+    read_line "$PENDING/phase"
+    fact phase "$line"
+    count_left
+    fact left "$left"
   fi
   if [ -e "$STATE/last" ]; then
     echo last
-    cat "$STATE/last"
+    show "$STATE/last"
   fi
   for entry in "$STATE"/known-good/*/about; do
     if [ ! -e "$entry" ]; then continue; fi
     echo known-good
-    cat "$entry"
+    show "$entry"
   done
 }
 

@@ -35,7 +35,8 @@ late() {
   ERRORS=$PENDING/error
   until_deadline "$LATE"
   if mine && ! conclude 5 'nobody confirmed it in time'; then
-    pid=$(first_line "$PENDING/supervisor")
+    read_line "$PENDING/supervisor"
+    pid=$line
     if [ "$pid" = systemd ]; then
       systemctl kill --signal=KILL "$(unit_name).service"
     elif is_ours "$pid"; then
@@ -49,10 +50,12 @@ probe() {
   RUN=$SP_RUN
   settle_after_restart
   answer_if_ended
-  if mine; then answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)" "$(first_line "$PENDING/token")"; fi
-  if [ -e "$STATE/lock" ]; then
-    case $(first_line "$STATE/lock") in "$RUN of "*) take_lock 0 || answer beginning ;; esac
+  if mine; then
+    read_line "$PENDING/token"
+    answer_pending "$line"
   fi
+  read_line "$STATE/lock"
+  case $line in "$RUN of "*) take_lock 0 || answer beginning ;; esac
   answer none
 }
 
@@ -65,13 +68,12 @@ confirm() {
   settle_after_restart
   answer_if_ended
   mine || answer none
-  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
-  if state_is pending && [ "$(first_line "$PENDING/phase")" != verify ]; then
-    answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
-  fi
-  if [ "$(seconds_left)" -eq 0 ]; then
+  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
+  if state_is pending && ! holds phase verify; then answer_pending; fi
+  if time_is_over; then
     give_up 'nobody confirmed it in time' || :
-  elif ! stands expected; then
+  # What cannot be counted, on a full disk, decides nothing.
+  elif ! stands expected "$PENDING/counted" && { rm -f "$PENDING/counted" && ! stands expected; }; then
     give_up 'someone else changed the rules before they were confirmed' || :
   fi
   move_state pending confirmed || :
@@ -86,7 +88,7 @@ abort() {
   settle_after_restart
   answer_if_ended
   mine || answer none
-  [ "$(first_line "$PENDING/token")" = "$SP_TOKEN" ] || answer refuse bad-token 'the token is not that of this run'
+  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
   if give_up "$SP_REASON"; then detached conclude; fi
   await_end 30
 }
@@ -109,7 +111,7 @@ ROLE=''
 # The directory of the transaction that is worked on.
 DIR=''
 # Whether ip6tables works here: yes or no, once that was asked.
-CAN_V6=''
+CAN_V6=${SP_V6-}
 # Not empty in a namespace that no set can have come to.
 NO_SETS=''
 ERRORS=/dev/null

@@ -49,15 +49,19 @@ wait_for_late() {
 }
 
 late_armed() {
-  late=$(first_line "$PENDING/late")
-  if [ "$late" = systemd ]; then
+  if holds late systemd; then
     [ "$(systemctl show --property=ActiveState --value "$(unit_name)-late.timer")" = active ]
   else
-    is_ours "$late"
+    is_ours "$line"
   fi
 }
 
-net_pid() { if [ -d "$GONE" ]; then first_line "$GONE/$1"; else first_line "$PENDING/$1"; fi; }
+# The process of net $1, in $pid.
+read_net() {
+  read_line "$GONE/$1"
+  if [ ! -d "$GONE" ]; then read_line "$PENDING/$1"; fi
+  pid=$line
+}
 
 # Ends both nets, except for the one that this process is, and looks that they are gone.
 disarm() {
@@ -66,7 +70,7 @@ disarm() {
     if [ "$ROLE" != supervise ]; then systemctl stop --quiet "$(unit_name).service" 2>/dev/null; fi
   fi
   for net in late supervisor; do
-    pid=$(net_pid "$net")
+    read_net "$net"
     if [ "$pid" != $$ ] && is_ours "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
   done
   tries=50
@@ -79,7 +83,7 @@ disarm() {
 
 disarmed() {
   for net in late supervisor; do
-    pid=$(net_pid "$net")
+    read_net "$net"
     if [ "$pid" != $$ ] && is_ours "$pid"; then return 1; fi
   done
   if uses_systemd; then
@@ -95,8 +99,11 @@ disarmed() {
 # Until so many seconds after the deadline, or the end of the transaction.
 until_deadline() {
   while mine; do
-    left=$(($(first_line "$PENDING/deadline") + $1 * 100 - $(uptime_now)))
+    read_line "$PENDING/deadline"
+    read_uptime
+    left=$((line + $1 * 100 - uptime))
     if [ "$left" -le 0 ]; then return 0; fi
-    sleep "$((left / 100)).$(printf '%02d' $((left % 100)))" || sleep 1
+    rest=$((100 + left % 100))
+    sleep "$((left / 100)).${rest#1}" || sleep 1
   done
 }

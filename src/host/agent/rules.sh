@@ -3,63 +3,96 @@
 # What the kernel runs, as `= v4`, `= v6` and `= sets` with the text below each; `= failed` where a tool fails.
 live() {
   echo '= v4'
-  iptables-save || echo '= failed'
+  iptables-save "$@" || echo '= failed'
   echo '= v6'
-  save_v6 || echo '= failed'
+  save_v6 "$@" || echo '= failed'
   echo '= sets'
   save_sets || echo '= failed'
 }
 
-# One line for each policy that drops, each user chain, rule, set and member: family, table, chain, number in the
-# chain, text. What may differ between equal states is left out: comments, counters, the order of tables and chains,
-# empty tables, and of sets what the kernel chooses or counts. Reads standard input, or what awk is told in arguments.
-normal() {
-  awk '
-    /^= / { family = $2; if (family == "failed") print "failed"; next }
+# Brings rules into a form that can be compared: a line for each policy that drops, each user chain, rule, set and
+# member: family, table, chain, number in the chain, text. What may differ between equal states is left out: comments,
+# counters, the order of tables and chains, empty tables, and of sets what the kernel chooses or counts.
+#
+# Sallyport answers for its chains, the hooks that lead to them, the policies, its sets: these lines are owned, all
+# others are foreign. A rule in a built-in chain is taken without its number there: others may come and go above it.
+#
+# Words: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART fails with 1 when the lines are not those of
+# this file, in whatever order; counted=PATH takes down what was dropped. Then the texts, as awk takes them. A deploy
+# does this seven times, so it is one process, which takes the place of the shell: call it in one of its own.
+rules() {
+  read_line "$DIR/ownership"
+  exec awk -v OFS='\t' -v ownership="$line" '
+    function begin() {
+      if (begun++) return
+      parts = split("normal owned foreign", part, " ")
+      for (at = 1; to != "" && at <= parts; at++) printf "" >(to "." part[at])
+      if (as == "") return
+      wanted = as
+      sub(/.*[.]/, "", wanted)
+      while ((got = (getline line <as)) > 0) left[line]++
+      if (got < 0) failed = 1
+    }
+    function tell(kind, line) {
+      if (kind == wanted) left[line]--
+      if (to == "") return
+      print line >(to "." kind)
+      written[kind]++
+    }
+    function rule(chain, number, text, own, place) {
+      place = family OFS (family == "sets" ? "" : table) OFS chain OFS
+      own = ownership == "tables" || chain ~ /^SALLYPORT-/ || text ~ /-[jg] SALLYPORT-/ || (number == "000000" && text ~ / DROP$/)
+      tell("normal", place number OFS text)
+      if (ownership != "tables" && family != "sets" && chain !~ /^SALLYPORT-/) number = "-"
+      tell(own ? "owned" : "foreign", place number OFS text)
+    }
+    { begin() }
+    counted != "" && (/^= v/ || /^\*/ || /^:[A-Z]+ DROP / || / -A SALLYPORT-[A-Z]+ -j DROP$/) { print >>counted }
+    /^= / { if ($2 == "failed") failed = 1; else family = $2; next }
     /^#/ || /^COMMIT/ || /^$/ { next }
     family == "sets" && $1 == "create" {
       gsub(/ (hashsize|bucketsize) [0-9]+| initval 0x[0-9a-f]+/, "")
-      print "sets\t\t" $2 "\t0\t" $0
+      rule($2, 0, $0)
       next
     }
     family == "sets" {
       gsub(/ (timeout|packets|bytes) [0-9]+/, "")
-      print "sets\t\t" $2 "\t1\t" $0
+      rule($2, 1, $0)
       next
     }
     /^\*/ { table = substr($0, 2); next }
-    /^:/ {
-      if ($2 != "ACCEPT") print family "\t" table "\t" substr($1, 2) "\t000000\t:" substr($1, 2) " " $2
-      next
-    }
+    /^:/ { if ($2 != "ACCEPT") rule(substr($1, 2), "000000", ":" substr($1, 2) " " $2); next }
     { sub(/^\[[0-9]+:[0-9]+\] /, "") }
-    { printf "%s\t%s\t%s\t%06d\t%s\n", family, table, $2, ++number[family, table, $2], $0 }
-  ' "$@" | sort
+    { rule($2, sprintf("%06d", ++number[family, table, $2]), $0) }
+    END {
+      begin()
+      # Not every awk says that a disk was full.
+      for (at = 1; to != "" && at <= parts; at++) {
+        close(to "." part[at])
+        while ((getline line <(to "." part[at])) > 0) written[part[at]]--
+        if (written[part[at]] != 0) failed = 2
+      }
+      for (line in left) if (left[line] != 0) failed = failed ? failed : 1
+      exit failed
+    }' "$@"
 }
 
-# The same out of three files $1.v4, $1.v6, $1.sets.
-normal_of() { normal family=v4 "$1.v4" family=v6 "$1.v6" family=sets "$1.sets"; }
-
-# Of normal lines, those that Sallyport answers for: its chains, the hooks that lead to them, the policies, its sets.
-# A rule in a built-in chain is taken without its number: others may come and go above it. With $1, a path, they go to
-# $1.owned and all others to $1.foreign.
-part() {
-  read_line "$DIR/ownership"
-  awk -F '\t' -v OFS='\t' -v path="${1:-}" -v ownership="$line" '
-    {
-      own = ownership == "tables" || $3 ~ /^SALLYPORT-/ || $0 ~ /-[jg] SALLYPORT-/ || ($4 == "000000" && $5 ~ / DROP$/)
-      if (ownership != "tables" && $1 != "sets" && $3 !~ /^SALLYPORT-/) $4 = "-"
-    }
-    path != "" { print > (path (own ? ".owned" : ".foreign")); next }
-    own'
+# The same for three files $1.v4, $1.v6, $1.sets; the words follow.
+rules_of() {
+  texts=$1
+  shift
+  (rules "$@" family=v4 "$texts.v4" family=v6 "$texts.v6" family=sets "$texts.sets")
 }
 
-halves() { : >"$1.owned" && : >"$1.foreign" && part "$1" <"$1.normal"; }
-
-owned_now() { live | normal | part; }
-
-# The owned part of what the kernel runs is that of $1 (snapshot or expected).
-stands() { owned_now | cmp -s - "$DIR/$1.owned"; }
+# The owned part of what the kernel runs is that of $1 (snapshot or expected). With $2, a file, what was dropped until
+# now goes there, so that a later look can tell how much since.
+stands() {
+  if [ -z "${2-}" ]; then
+    live | rules as="$DIR/$1.owned" -
+  else
+    counted_when >"$2" && live -c | rules as="$DIR/$1.owned" counted="$2" -
+  fi
+}
 
 # Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.
 steps() {
@@ -96,9 +129,9 @@ load_sets() {
 
 # One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
 # set, how many values it loads, whether it compares with a range, and the extensions of xtables in it.
+nft_rules() { nft --debug=netlink list ruleset 2>/dev/null; }
 rule_shapes() {
-  if ! has nft; then return 0; fi
-  nft --debug=netlink list ruleset 2>/dev/null | awk '
+  awk '
     function shown() {
       if (rule != "") print rule, ++number[rule], lookups + 0, loads + 0, ranges + 0, names "."
       rule = names = ""
@@ -141,6 +174,3 @@ lost_in_saving() {
       }
     }'
 }
-
-# Rules that look up a set, which no version of iptables-nft does in these tables: as it seems, made with nft.
-rules_of_nft() { rule_shapes | awk '$5 > 0 { print $1, $2, $3, $4 }'; }

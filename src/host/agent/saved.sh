@@ -9,54 +9,76 @@ find_path() {
   esac
 }
 
-sum_of() {
-  if [ ! -e "$1" ]; then
-    printf none
-    return
-  fi
-  sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
-}
-
 # Kind $1 is to be written: there is a place for it, and a text, or a file that is to be empty and is not.
 to_save() {
   find_path "$1"
   [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -s "$saved_path" ]; }
 }
 
-# Writes file $2 beside its place $1, with the mode and owner of what is there.
-stage() {
-  if [ -e "$1" ]; then cp -p "$1" "$1.sallyport" || return 1; fi
-  cat "$2" >"$1.sallyport"
-}
+# A file beside the place $1, with the mode and owner of what is there.
+stage() { [ ! -e "$1" ] || cp -p "$1" "$1.sallyport"; }
 
 unstage() {
   find_loader
-  rm -f ${BOOT_V4:+"$BOOT_V4.sallyport"} ${BOOT_V6:+"$BOOT_V6.sallyport"} ${BOOT_SETS:+"$BOOT_SETS.sallyport"} 2>/dev/null || :
+  for place in "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"; do
+    if [ -n "$place" ] && [ -e "$place.sallyport" ]; then rm -f "$place.sallyport" 2>/dev/null || :; fi
+  done
 }
 
-# Text $2 on its way to place $1: beside it and on disk (unless it is in it already), then in it, then in it on disk.
-bring_beside() {
-  if [ -e "$1" ] && cmp -s "$2" "$1"; then
-    [ ! -e "$1.sallyport" ] || rm -f "$1.sallyport"
-    return
-  fi
-  # What `begin` has put beside it is there already.
-  { cmp -s "$2" "$1.sallyport" || { stage "$1" "$2" && cmp -s "$2" "$1.sallyport"; }; } && sync_files "$1.sallyport"
+# Does $1 for each pair of a place and the file that holds its text.
+each_pair() {
+  action=$1
+  shift
+  while [ $# -gt 1 ]; do
+    "$action" "$1" "$2" || return 1
+    shift 2
+  done
 }
+
+# Texts on their way to their places: beside them, on disk, in them, on disk again. What takes time comes before the
+# first one takes its place: they change one right after the other.
+write_saved() {
+  each_pair bring_beside "$@" && sync_each .sallyport "$@" && each_pair put_in_place "$@" && sync_each / "$@" &&
+    each_pair see_in_place "$@"
+}
+
+# What `begin` has put beside it is there already, unless the place has the text as well.
+bring_beside() {
+  if cmp -s "$2" "$1.sallyport"; then return; fi
+  if cmp -s "$2" "$1"; then
+    rm -f "$1.sallyport"
+  else
+    stage "$1" && cat "$2" >"$1.sallyport" && cmp -s "$2" "$1.sallyport"
+  fi
+}
+
 put_in_place() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
+
 see_in_place() {
-  sync_files "${1%/*}" && cmp -s "$2" "$1" || return 1
+  cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
-write_saved() {
-  bring_beside "$1" "$2" || return 1
-  [ ! -e "$1.sallyport" ] || { put_in_place "$1" && see_in_place "$1" "$2"; }
+# Of pairs as above, to disk: the files beside the places (.sallyport), or the directories that hold them (/).
+sync_each() {
+  what=$1 pairs=$(($# / 2))
+  shift
+  while [ "$pairs" -gt 0 ]; do
+    pairs=$((pairs - 1))
+    place=$1
+    shift 2
+    if [ "$what" = / ]; then
+      set -- "$@" "${place%/*}"
+    elif [ -e "$place.sallyport" ]; then
+      set -- "$@" "$place.sallyport"
+    fi
+  done
+  [ $# -eq 0 ] || sync_files "$@"
 }
 
 # Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
-# rules are written. The files of both families take their places one right after the other, when all that takes time is
-# done: between them is the one moment in which a power cut boots new rules of one family beside old ones of the other.
+# rules are written. Between the renames of the two families is the one moment in which a power cut boots new rules of
+# one beside old ones of the other.
 persist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
@@ -66,11 +88,11 @@ persist() {
       old=0 "$DIR/saved.sets" old=1 "$DIR/old.sets" >"$DIR/union.sets" || return 1
     write_saved "$BOOT_SETS" "$DIR/union.sets" || return 1
   fi
-  for step in bring_beside put_in_place see_in_place; do
-    for kind in v4 v6; do
-      if to_save "$kind"; then "$step" "$saved_path" "$DIR/saved.$kind" || return 1; fi
-    done
+  set --
+  for kind in v4 v6; do
+    if to_save "$kind"; then set -- "$@" "$saved_path" "$DIR/saved.$kind"; fi
   done
+  write_saved "$@" || return 1
   if to_save sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
   if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
     enable_loader
@@ -102,7 +124,7 @@ unpersist() {
   done
 }
 
-# The owned part, kept as known good; the newest ten stay.
+# The owned part, kept as known good, unless a run that broke off has done so; the newest ten stay.
 keep_known_good() {
   number=0
   for entry in "$STATE"/known-good/*/; do
@@ -112,10 +134,12 @@ keep_known_good() {
     fi
   done
   while [ "${number#0}" != "$number" ]; do number=${number#0}; done
-  entry=$STATE/known-good/$(printf '%06d' $((number + 1)))
-  if [ -e "$STATE/known-good.new" ]; then rm -rf "$STATE/known-good.new"; fi
-  mkdir -p "$STATE/known-good" "$STATE/known-good.new" || return 1
-  cp "$DIR"/known/* "$DIR/about" "$STATE/known-good.new" && mv "$STATE/known-good.new" "$entry" || return 1
+  number=00000$((number + 1))
+  while [ ${#number} -gt 6 ]; do number=${number#?}; done
+  [ -d "$STATE/known-good" ] || mkdir "$STATE/known-good" || return 1
+  if [ -d "$DIR/known" ]; then
+    show "$DIR/about" >"$DIR/known/about" && mv "$DIR/known" "$STATE/known-good/$number" || return 1
+  fi
   set -- "$STATE"/known-good/*/
   while [ $# -gt 10 ]; do
     rm -rf "$1"
@@ -123,14 +147,8 @@ keep_known_good() {
   done
 }
 
-# What the rules have dropped until now, so that a later look can tell how much since.
+# What was dropped until the change was confirmed; where a run ended that late that nobody looked, until now.
 keep_count() {
-  {
-    counted_when
-    echo '= v4'
-    iptables-save -c
-    echo '= v6'
-    save_v6 -c
-  } 2>/dev/null | awk '/^(boot|uptime|=) / || /^\*/ || /^:[A-Z]+ DROP / || / -A SALLYPORT-[A-Z]+ -j DROP$/' >"$STATE/counted.new" &&
-    mv "$STATE/counted.new" "$STATE/counted"
+  [ -s "$DIR/counted" ] || stands expected "$DIR/counted" || :
+  mv "$DIR/counted" "$STATE/counted"
 }

@@ -10,23 +10,28 @@ phase() {
   put "$PENDING/phase" "$1" 2>/dev/null
 }
 
-# In $left, so that a loop that asks again and again starts no process for it.
+# File $1 of the transaction holds $2.
+holds() { read_line "$PENDING/$1" && [ "$line" = "$2" ]; }
+
+since_this_boot() { read_boot && holds boot "$line"; }
+
+# Seconds to the deadline, in $left; none once the host has restarted.
 count_left() {
   left=0
-  read_line "$PENDING/boot"
-  booted=$line
-  read_line /proc/sys/kernel/random/boot_id
-  if [ "$booted" != "$line" ]; then return 0; fi
+  if ! since_this_boot; then return 0; fi
   read_line "$PENDING/deadline"
   if [ -z "$line" ]; then return 0; fi
-  read -r now rest </proc/uptime
-  left=$(((line - ${now%.*}${now#*.} + 99) / 100))
+  read_uptime
+  left=$(((line - uptime + 99) / 100))
   if [ "$left" -lt 0 ]; then left=0; fi
 }
 
-seconds_left() {
+time_is_over() { count_left && [ "$left" -eq 0 ]; }
+
+answer_pending() {
   count_left
-  printf '%s' "$left"
+  read_line "$PENDING/phase"
+  answer pending "$line" "$left" "$@"
 }
 
 # The lock is file descriptor 9. busybox flock cannot wait for a while, so this asks again.
@@ -45,20 +50,18 @@ take_lock() {
 
 drop_lock() { exec 9>&-; }
 
-last_value() {
-  while read -r name value; do
-    if [ "$name" = "$1" ]; then
-      printf '%s' "$value"
-      return 0
-    fi
-  done <"$STATE/last"
-}
-
 # Answers with how run $RUN ended, when it is the last one that ended here.
 answer_if_ended() {
-  if read_line "$STATE/last" && [ "$line" = "run $RUN" ]; then
-    answer ended "$(last_value outcome)" "$(last_value phase)" "$(last_value reason)"
-  fi
+  if ! read_line "$STATE/last" || [ "$line" != "run $RUN" ]; then return 0; fi
+  outcome='' phase='' reason=''
+  while read -r name value; do
+    case $name in
+    outcome) outcome=$value ;;
+    phase) phase=$value ;;
+    reason) reason=$value ;;
+    esac
+  done <"$STATE/last"
+  answer ended "$outcome" "$phase" "$reason"
 }
 
 # Waits for an end that another process is about to bring.
@@ -69,5 +72,5 @@ await_end() {
     sleep 0.1 || sleep 1
     tries=$((tries - 1))
   done
-  answer pending "$(first_line "$PENDING/phase")" "$(seconds_left)"
+  answer_pending
 }

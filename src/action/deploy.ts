@@ -23,8 +23,11 @@ export async function deploy(context: Context): Promise<void> {
     return end(context, deployment, false, 'No host was changed.');
   }
   annotate(context, deployed.problems);
-  await publishOutcomes(context, deployed.value);
-  await end(context, deployment, allDeployed(deployed.value), outcomesVerdict(deployed.value));
+  try {
+    await publishOutcomes(context, deployed.value);
+  } finally {
+    await end(context, deployment, allDeployed(deployed.value), outcomesVerdict(deployed.value));
+  }
 }
 
 /**
@@ -58,7 +61,6 @@ export async function publishOutcomes(context: Context, outcomes: Outcomes): Pro
   runner.output('failed-hosts', failed.map(({ host }) => host).join(','));
   const unreachable = failed.filter(({ outcome }) => outcome === 'unreachable');
   runner.output('unreachable-hosts', unreachable.map(({ host }) => host).join(','));
-  runner.output('json', await runner.file('deploy.json', redact(jsonText(outcomes))));
   const options = {
     ...(inputs.environment === '' ? {} : { environment: inputs.environment }),
     elsewhere: `the [job summary](${event.runUrl})`,
@@ -68,6 +70,7 @@ export async function publishOutcomes(context: Context, outcomes: Outcomes): Pro
     outcomesMarkdown(outcomes, { ...options, budget: SUMMARY_BUDGET, elsewhere: 'the JSON report' }),
   );
   await writeBack(context, outcomesMarkdown(outcomes, options));
+  runner.output('json', await runner.file('deploy.json', redact(jsonText(outcomes))));
   if (!good) runner.fail(redact(`${outcomesVerdict(outcomes)}.`));
 }
 

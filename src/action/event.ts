@@ -1,5 +1,6 @@
 /** What happened on GitHub, and which command follows from it. */
 import { error, type Problem, type Result } from '../problem.js';
+import { maybe, number, orNull, shape, text } from '../rollout/shape.js';
 import type { CommandName } from './inputs.js';
 
 export interface GitHubEvent {
@@ -51,8 +52,35 @@ interface Payload {
   };
 }
 
-/** @param payload The parsed file at `GITHUB_EVENT_PATH`. */
-export function readEvent(env: Readonly<Record<string, string | undefined>>, payload: unknown): GitHubEvent {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const REPOSITORY = shape({ full_name: text });
+const PULL = shape({ number, head: shape({ sha: text, repo: maybe(orNull(REPOSITORY)) }) });
+const RUN = shape({
+  ...{ event: text, head_sha: text, head_branch: orNull(text), head_repository: orNull(REPOSITORY) },
+});
+
+/** What an event must say for itself: of a pull request that does not say it is one, nothing would be refused. */
+export function unlikeEvent(env: Environment, payload: unknown): Problem | undefined {
+  const name = env.GITHUB_EVENT_NAME ?? '';
+  const why = shape({
+    pull_request: name.startsWith('pull_request') ? PULL : maybe(PULL),
+    workflow_run: name === 'workflow_run' ? RUN : maybe(RUN),
+  })(payload, '');
+  return why === undefined ? undefined : badEvent(`is no event \`${name}\` of GitHub: ${why}`);
+}
+
+/** @param what `cannot be read: …`, without a full stop. */
+export const badEvent = (what: string): Problem =>
+  error(
+    'bad-event',
+    `The event of this run ${what}.`,
+    undefined,
+    'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH come from the runner; leave both as it sets them.',
+  );
+
+/** @param payload The parsed file at `GITHUB_EVENT_PATH`, of which {@link unlikeEvent} has nothing to say. */
+export function readEvent(env: Environment, payload: unknown): GitHubEvent {
   const { action, repository, pull_request: pull, workflow_run: run } = (payload ?? {}) as Payload;
   const name = env.GITHUB_REPOSITORY ?? '';
   const serverUrl = env.GITHUB_SERVER_URL ?? 'https://github.com';

@@ -16,7 +16,7 @@ export interface Runner {
   log(text: string): void;
   /** An annotation at the problem's place. */
   annotate(problem: Problem): void;
-  /** Appends to the page of the job. */
+  /** Appends to the page of the job; into the log when the page is full or cannot be written. */
   summary(markdown: string): Promise<void>;
   /** Writes a file for later steps and gives its path. */
   file(name: string, text: string): Promise<string>;

@@ -12,9 +12,13 @@ const ANNOTATE: { readonly [level in Level]: typeof core.error } = {
   note: core.notice,
 };
 
+/** GitHub drops all of a step's summary past 1 MiB (1024k); the line ends that are added are in the rest. */
+const SUMMARY_LIMIT = 1024 * 1024 - 4096;
+
 /** @param env The environment of the step. */
 export function openRunner(env: Readonly<Record<string, string | undefined>>): Runner {
   const folder = join(env.RUNNER_TEMP ?? tmpdir(), 'sallyport');
+  let room = SUMMARY_LIMIT;
   return {
     input: (name) => core.getInput(name),
     output: (name, value) => core.setOutput(name, value),
@@ -23,7 +27,18 @@ export function openRunner(env: Readonly<Record<string, string | undefined>>): R
     annotate: (problem) => ANNOTATE[problem.level](sentence(problem), properties(problem)),
     summary: async (markdown) => {
       if (env.GITHUB_STEP_SUMMARY === undefined) return;
-      await core.summary.addRaw(markdown, true).write();
+      const bytes = Buffer.byteLength(markdown);
+      if (bytes > room) {
+        core.info(`The job summary is full. What else would stand there:\n${markdown}`);
+        return;
+      }
+      room -= bytes;
+      try {
+        await core.summary.addRaw(markdown, true).write();
+      } catch (thrown) {
+        // Whatever was done is done, and has its other ways out.
+        core.warning(`The job summary could not be written: ${(thrown as Error).message}`);
+      }
     },
     file: async (name, text) => {
       await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,8 +1,8 @@
 /** The action from its environment to its end, but for the commands themselves, which `main.ts` hands in. */
 import { readFile } from 'node:fs/promises';
 import { openGitHub } from '../github/github.js';
-import { error, type Problem, ProblemError } from '../problem.js';
-import { type GitHubEvent, readEvent } from './event.js';
+import { error, formatProblem, type Problem, ProblemError, type Result } from '../problem.js';
+import { badEvent, type GitHubEvent, readEvent, unlikeEvent } from './event.js';
 import { type Inputs, readInputs } from './inputs.js';
 import type { Runner, UseCases } from './ports.js';
 import { stop } from './publish.js';
@@ -29,8 +29,7 @@ export async function start(env: Environment, open: OpenUseCases): Promise<void>
   const runner = openRunner(env);
   const inputs = readInputs(runner.input);
   if (!inputs.ok) {
-    for (const problem of inputs.problems) runner.annotate(problem);
-    runner.fail(inputs.problems.map(({ message }) => message).join(' '));
+    refuse(runner, inputs.problems);
     return;
   }
   const secrets = secretsOf(inputs.value);
@@ -45,7 +44,9 @@ async function work(
   redact: (text: string) => string,
   open: OpenUseCases,
 ): Promise<void> {
-  const event = readEvent(env, await payload(env));
+  const found = await eventOf(env);
+  if (!found.ok) return refuse(runner, found.problems);
+  const event = found.value;
   const github = openGitHub({ token: inputs.token, apiUrl: event.apiUrl, repository: event.repository });
   const log = (line: string): void => runner.log(redact(line));
   const useCases = open({ inputs, event, log, signal: cancelled() });
@@ -53,17 +54,38 @@ async function work(
   try {
     await run(context);
   } catch (thrown) {
-    await stop(context, 'Sallyport stopped', problemsOf(thrown));
+    const problems = problemsOf(thrown);
+    // Where not even that can be written down, the log has it.
+    await stop(context, 'Sallyport stopped', problems).catch((again: unknown) =>
+      runner.fail(redact([...problems, ...problemsOf(again)].map(formatProblem).join(' '))),
+    );
   } finally {
     await useCases.close();
   }
 }
 
-/** The runner writes the event to a file before the step begins. */
-async function payload(env: Environment): Promise<unknown> {
-  const path = env.GITHUB_EVENT_PATH;
-  return path === undefined ? {} : JSON.parse(await readFile(path, 'utf8'));
+/** Before there is anything to work with. */
+function refuse(runner: Runner, problems: readonly Problem[]): void {
+  for (const problem of problems) runner.annotate(problem);
+  runner.fail(problems.map(({ message }) => message).join(' '));
 }
+
+/** The runner writes the event to a file before the step begins. */
+async function eventOf(env: Environment): Promise<Result<GitHubEvent>> {
+  const path = env.GITHUB_EVENT_PATH;
+  let payload: unknown = {};
+  try {
+    if (path !== undefined) payload = JSON.parse(await readFile(path, 'utf8'));
+  } catch (thrown) {
+    return { ok: false, problems: [badEvent(`cannot be read: ${messageOf(thrown)}`)] };
+  }
+  const bad = unlikeEvent(env, payload);
+  return bad === undefined
+    ? { ok: true, value: readEvent(env, payload), problems: [] }
+    : { ok: false, problems: [bad] };
+}
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 
 /** GitHub cancels with SIGINT, and after 7.5 seconds with SIGTERM. */
 function cancelled(): AbortSignal {
@@ -78,7 +100,7 @@ const problemsOf = (thrown: unknown): readonly Problem[] =>
     : [
         error(
           'unexpected',
-          `Something went wrong that Sallyport does not know: ${thrown instanceof Error ? thrown.message : String(thrown)}.`,
+          `Something went wrong that Sallyport does not know: ${messageOf(thrown)}.`,
           undefined,
           'Please report it, with the log of this job.',
         ),

@@ -86,4 +86,21 @@ describe('deploy', () => {
     expect(scene.failures).toEqual([]);
     expect(scene.summaries.join('')).toContain('GitHub is down.');
   });
+
+  test('a report that cannot be written down leaves neither pull request nor deployment without the result', async () => {
+    const calls: string[] = [];
+    const note = (name: string) => async () => {
+      calls.push(name);
+      return done({ action: 'updated' } as const);
+    };
+    const full = play({
+      event: pushEvent,
+      answers: { deploy: done(deployed) },
+      inputs: { deployment: 'true' },
+      github: { upsertComment: note('comment'), finishDeployment: note('deployment') },
+      runner: { file: () => Promise.reject(new Error('ENOSPC: no space left on device, write')) },
+    });
+    await expect(full).rejects.toThrow('ENOSPC');
+    expect(calls).toEqual(['comment', 'deployment']);
+  });
 });

@@ -1,6 +1,6 @@
 /** Which command follows from what happened on GitHub. */
 import { describe, expect, test } from '@jest/globals';
-import { commandOf, readEvent } from '../../src/action/event.js';
+import { commandOf, readEvent, unlikeEvent } from '../../src/action/event.js';
 import { payload } from './scene.js';
 
 describe('which command follows', () => {
@@ -56,5 +56,33 @@ describe('which command follows', () => {
       pull_request: { ...opened.pull_request, head: { ...opened.pull_request.head, repo: null } },
     };
     expect(readEvent(env('pull_request'), gone).pull?.fork).toBe(true);
+  });
+});
+
+describe('an event that does not say what it must', () => {
+  const opened = payload('pull_request', 'opened') as { readonly pull_request: object };
+
+  test.each([
+    ['pull_request', {}, 'pull_request is no object'],
+    ['pull_request', null, 'it is no object'],
+    ['pull_request', { pull_request: { ...opened.pull_request, number: '7' } }, 'pull_request.number'],
+    ['pull_request', { pull_request: { number: 7 } }, 'pull_request.head is no object'],
+    ['pull_request_review', {}, 'pull_request is no object'],
+    ['workflow_run', { workflow_run: {} }, 'workflow_run.event is no text'],
+    ['push', { pull_request: { number: 7, head: {} } }, 'pull_request.head.sha is no text'],
+  ])('%s %j is refused', (name, body, why) => {
+    expect(unlikeEvent({ GITHUB_EVENT_NAME: name }, body)).toMatchObject({
+      id: 'bad-event',
+      message: expect.stringContaining(why),
+    });
+  });
+
+  test.each([
+    ['pull_request', opened],
+    ['workflow_run', payload('workflow_run')],
+    ['push', payload('push')],
+    ['schedule', {}],
+  ])('%s as GitHub sends it is not', (name, body) => {
+    expect(unlikeEvent({ GITHUB_EVENT_NAME: name }, body)).toBeUndefined();
   });
 });

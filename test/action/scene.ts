@@ -28,6 +28,7 @@ export interface Staging {
   readonly event?: Partial<GitHubEvent>;
   readonly answers?: { readonly [name in keyof UseCases]?: Awaited<ReturnType<UseCases[name]>> };
   readonly github?: Partial<GitHubPort>;
+  readonly runner?: Partial<Runner>;
 }
 
 export const done = <T>(
@@ -90,7 +91,7 @@ export async function play(staging: Staging): Promise<Scene> {
   await run({
     inputs: inputs.value,
     event: { ...readEvent(ENV, {}), ...staging.event },
-    runner: runnerOf(scene),
+    runner: { ...runnerOf(scene), ...staging.runner },
     github: githubOf(scene, staging.github ?? {}),
     useCases: useCasesOf(scene, staging.answers ?? {}),
     redact: redactor(secretsOf(inputs.value)),

@@ -139,6 +139,23 @@ test('wrong inputs fail before anything else', async () => {
   expect(ended.stdout).toContain('::error title=bad-input::The input `command` cannot be `destroy`.');
 });
 
+test.each([
+  ['has no fields', { pull_request: { number: 7 } }, {}, 'pull_request.head is no object'],
+  ['is not there', {}, { GITHUB_EVENT_PATH: '/nonexistent/event.json' }, 'ENOENT'],
+])('an event that %s is refused with a sentence', async (_, body, env, why) => {
+  const ended = await step('pull_request', body, { plan: done(typicalPlan) }, {}, env);
+  expect({ status: ended.status, stderr: ended.stderr }).toEqual({ status: 1, stderr: '' });
+  expect(ended.stdout).toContain('::error title=bad-event::The event of this run');
+  expect(ended.stdout).toContain(why);
+});
+
+test('a runner whose files cannot be written gets a sentence as well', async () => {
+  const env = { GITHUB_OUTPUT: '/nonexistent/output', GITHUB_STEP_SUMMARY: '/nonexistent/summary' };
+  const ended = await step('schedule', {}, { drift: done(noDrift) }, { comment: 'false' }, env);
+  expect({ status: ended.status, stderr: ended.stderr }).toEqual({ status: 1, stderr: '' });
+  expect(ended.stdout).toMatch(/^::error::.*Missing file at path: \/nonexistent\/output/m);
+});
+
 test('what nobody expected is a sentence and a red step, not a stack', async () => {
   const ended = await step('schedule', {}, { drift: { ok: true, value: null, problems: [] } });
   expect(ended.status).toBe(1);

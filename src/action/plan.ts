@@ -9,6 +9,7 @@ import { mapMarkdown } from '../report/markdown/map.js';
 import { planMarkdown } from '../report/markdown/plan.js';
 import { planText } from '../report/terminal/plan.js';
 import { type PlanTotals, planTotals, planVerdict } from '../report/totals.js';
+import { count } from '../report/words.js';
 import type { Plan } from '../rollout/model.js';
 import type { FailOn } from './inputs.js';
 import type { Context } from './ports.js';
@@ -27,6 +28,8 @@ async function deliver(context: Context, planned: Result<Plan>): Promise<void> {
   }
   const { value } = planned;
   context.runner.log(context.redact(planText(value, { colour: true })));
+  // Every shard finds the same in the policy.
+  if (value.shard?.index === 1) annotate(context, planned.problems);
   await output(context, value, planTotals(value));
   await summarise(
     context,
@@ -51,6 +54,7 @@ export async function publishPlan(context: Context, planned: Result<Plan>): Prom
     ...(inputs.environment === '' ? {} : { environment: inputs.environment }),
     linkTo: linkTo(context),
     elsewhere: `the [job summary](${event.runUrl})`,
+    policy: planned.problems,
   };
   await summarise(
     context,
@@ -59,7 +63,7 @@ export async function publishPlan(context: Context, planned: Result<Plan>): Prom
   await drawMap(context, value);
   await comment(context, pull, marker(context, value.digest), planMarkdown(value, options));
   await label(context, pull, totals);
-  const reason = failure(totals, inputs.failOn);
+  const reason = failure(totals, planned.problems, inputs.failOn);
   if (reason !== undefined) runner.fail(redact(reason));
 }
 
@@ -122,12 +126,12 @@ async function label(
 }
 
 /** Why the check is red, by `fail-on`; each level includes the ones before it. */
-function failure(totals: PlanTotals, failOn: FailOn): string | undefined {
-  const verdict = `${planVerdict(totals)}.`;
+function failure(totals: PlanTotals, policy: readonly Problem[], failOn: FailOn): string | undefined {
+  const found = (level: 'error' | 'warning'): number =>
+    totals.findings[level] + policy.filter((one) => one.level === level).length;
   const unread = totals.unreachable + totals.error;
-  const errors = totals.findings.error + totals.lockout.violated.length + unread;
-  const warnings =
-    errors + totals.findings.warning + totals.lockout.notProven.length + totals.unproved.length;
+  const errors = found('error') + totals.lockout.violated.length + unread;
+  const warnings = errors + found('warning') + totals.lockout.notProven.length + totals.unproved.length;
   const opened = warnings + totals.traffic.opened + totals.traffic.possiblyOpened;
   const counts: { readonly [level in FailOn]: number } = {
     error: errors,
@@ -135,5 +139,9 @@ function failure(totals: PlanTotals, failOn: FailOn): string | undefined {
     opened,
     never: 0,
   };
-  return counts[failOn] > 0 ? verdict : undefined;
+  if (counts[failOn] === 0) return undefined;
+  const said = (['error', 'warning'] as const)
+    .filter((level) => found(level) > 0)
+    .map((level) => count(found(level), level));
+  return `${[planVerdict(totals), ...(said.length === 0 ? [] : [said.join(', ')])].join('; ')}.`;
 }

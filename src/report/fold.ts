@@ -65,7 +65,7 @@ export interface FindingRow {
   readonly hosts: readonly string[];
 }
 
-const SEVERITY = { error: 0, warning: 1, note: 2 } as const;
+export const SEVERITY = { error: 0, warning: 1, note: 2 } as const;
 
 /** IPv4, IPv6 with a double colon, and IPv6 in full, each perhaps with a port. */
 const ADDRESS = /\[?(?:\d+(?:\.\d+){3}|[\da-f:]*::[\da-f:]*|[\da-f]+(?::[\da-f]+){7})\]?(?::\d+)?/gi;

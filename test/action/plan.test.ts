@@ -59,6 +59,23 @@ describe('plan', () => {
     expect(scene.failures.length > 0).toBe(fails);
   });
 
+  test('a warning about the policy itself stands in the comment, and counts as any other', async () => {
+    const found = warning(
+      'sensitive-port-open',
+      'The rule opens mysql (tcp/3306) to the internet.',
+      { file: 'policies/roles/web.yml', line: 8, column: 5 },
+      'Name the networks that need it in "from:".',
+    );
+    const answers = { plan: { ...done(unchangedPlan), problems: [found, note('never-used', 'Unused.')] } };
+    const strict = await play({ event: pullEvent(), answers, inputs: { 'fail-on': 'warning' } });
+    expect(called(strict, 'upsertComment')?.[2]).toMatch(
+      /### Findings\n\n- ⚠️ .*web\.yml:8.* The rule opens mysql \(tcp\/3306\) to the internet\. Name the networks.*\n\n/,
+    );
+    expect(called(strict, 'upsertComment')?.[2]).not.toContain('Unused.');
+    expect(strict.failures).toEqual([expect.stringMatching(/; 1 warning\.$/)]);
+    expect((await play({ event: pullEvent(), answers })).failures).toEqual([]);
+  });
+
   test('a policy that cannot be planned replaces the old comment with what is wrong', async () => {
     const wrong = error(
       'unknown-key',

@@ -1,7 +1,7 @@
 /** Jobs that share a fleet: what each of them does, and what the last one makes of it. */
 import { describe, expect, test } from '@jest/globals';
 import { readInputs } from '../../src/action/inputs.js';
-import { error } from '../../src/problem.js';
+import { error, warning } from '../../src/problem.js';
 import { deployed, outcomes, typicalPlan, unchangedPlan } from '../report/example.js';
 import { called, done, failed, play, pullEvent, pushEvent } from './scene.js';
 
@@ -17,6 +17,17 @@ describe('a shard', () => {
     expect(scene.failures).toEqual([]);
     expect(scene.outputs.json).toBe('/tmp/sallyport/plan.json');
     expect(scene.summaries.join('')).toContain('Opens 2, closes 1');
+  });
+
+  test('of a plan annotates what is found in the policy, in one of the jobs alone', async () => {
+    const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.');
+    const annotated = async (index: number) => {
+      const value = { ...typicalPlan, shard: { index, of: 2, fleet: ['web-1'] } };
+      const inputs = { command: 'plan', shard: `${index}/2` };
+      const plan = { ...done(value), problems: [found] };
+      return (await play({ event: pullEvent(), inputs, answers: { plan } })).annotations;
+    };
+    expect([await annotated(1), await annotated(2)]).toEqual([[found], []]);
   });
 
   test('of a plan that cannot be made fails', async () => {

@@ -1,7 +1,7 @@
 /** A plan as Markdown: the pull request's comment, and the longer job summary. */
-import type { Place } from '../../problem.js';
+import type { Place, Problem } from '../../problem.js';
 import type { HostPlan, Plan } from '../../rollout/model.js';
-import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy } from '../fold.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy, SEVERITY } from '../fold.js';
 import { namingOf } from '../naming.js';
 import { diffText } from '../rules.js';
 import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
@@ -19,6 +19,8 @@ export interface PlanMarkdownOptions {
   readonly linkTo?: LinkTo;
   /** Where the whole report is, as Markdown of our own: `the [job summary](…)`. */
   readonly elsewhere?: string;
+  /** What there is to say of the policy itself, whatever the hosts run; notes are for the log. */
+  readonly policy?: readonly Problem[];
 }
 
 /** Verdict first, then what is risky, then the evidence. Every total counts everything, shown or not. */
@@ -42,7 +44,7 @@ export function planMarkdown(plan: Plan, options: PlanMarkdownOptions = {}): str
     ...answeredSection(traffic),
     ...unprovedSection(plan, totals, rest),
     ...cutSection(plan, totals, rest),
-    ...findingsSection(findingRows(plan.hosts), linkTo, rest),
+    ...findingsSection(allFindings(plan, options.policy), linkTo, rest),
     ...diffSection(diffGroups(plan), totals, rest),
     ...foreignSection(plan, rest),
     footer(plan),
@@ -145,6 +147,16 @@ function cutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Sectio
 const where = (place: Place, linkTo: LinkTo | undefined): string =>
   placeLink(place, isOfHost(place) ? undefined : linkTo);
 
+/** Those of the policy are of no host, and stand before those of hosts that are as severe. */
+function allFindings({ hosts }: Plan, policy: readonly Problem[] = []): readonly FindingRow[] {
+  const own = policy
+    .filter(({ level }) => level !== 'note')
+    .map(({ place, ...rest }) => ({ ...rest, ...(place === undefined ? {} : { source: place }) }));
+  return [...own.map((finding) => ({ finding, hosts: [] })), ...findingRows(hosts)].toSorted(
+    (a, b) => SEVERITY[a.finding.level] - SEVERITY[b.finding.level],
+  );
+}
+
 const LEVEL_MARK = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
 
 function findingsSection(
@@ -156,8 +168,9 @@ function findingsSection(
   const line = ({ finding, hosts }: FindingRow): string => {
     const place = finding.source === undefined ? '' : ` ${where(finding.source, linkTo)}`;
     const hint = finding.hint === undefined ? '' : ` ${prose(finding.hint)}`;
-    const on = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
-    return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint} (${on})\n`;
+    const names = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
+    const on = hosts.length === 0 ? '' : ` (${names})`;
+    return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint}${on}\n`;
   };
   const [first] = rows;
   const rank = first?.finding.level === 'error' ? 1 : 6;

@@ -16,6 +16,7 @@ import {
   parseAddressNumber,
   protocolText,
   STATES,
+  WITH_PORTS,
 } from './fields.js';
 import type { Hook, Packet } from './model.js';
 import { blocks, has, type Ranges } from './ranges.js';
@@ -27,8 +28,7 @@ const HOST: { readonly [family in Family]: string } = { v4: '203.0.113.10', v6: 
 
 const PORTS: readonly bigint[] = [443n, 80n, 22n, 53n, 25n, 123n, 3306n, 5432n, 8080n];
 const CLIENT_PORT = 40000n;
-/** Protocols that have ports, and the ICMP of each family. */
-const WITH_PORTS: readonly bigint[] = [6n, 17n, 132n, 33n, 136n];
+/** The ICMP of each family. */
 const ICMP: { readonly [family in Family]: bigint } = { v4: 1n, v6: 58n };
 const ECHO: { readonly [family in Family]: bigint } = { v4: 8n, v6: 128n };
 

@@ -182,6 +182,9 @@ export const macText = (value: bigint): string =>
 export const numbersText = (ranges: Ranges): readonly string[] =>
   ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`));
 
+/** tcp, udp, sctp, dccp, udplite. */
+export const WITH_PORTS: readonly bigint[] = [6n, 17n, 132n, 33n, 136n];
+
 /** The protocols that satisfy `holds`. */
 export const protocolNumbers = (holds: (number: bigint) => boolean): Ranges =>
   normalise(

@@ -15,6 +15,7 @@ import { leaves } from './predicate.js';
 import { decidedBy, routineKey, type Step } from './program.js';
 import { find, MOST_STEPS, type Scan } from './scan.js';
 import { ruleName } from './sentences.js';
+import { type Side, sideOf } from './sightings.js';
 
 /** The same as `explainPacket`, with hints and the anomalies of the rules that bear on the packet. */
 export function explainWithHints(
@@ -82,8 +83,7 @@ function filterHints({ explanation, program, values }: Walked, packet: Packet): 
   const scan: Scan = { program, values, left: MOST_STEPS };
   const start = program.routines.get(routineKey('filter', packet.hook));
   if (start === undefined) return [];
-  const decides = (wanted: 'accept' | 'refuse') => (step: Step) =>
-    kindOf(step) === wanted && !isRule(step, rule);
+  const decides = (wanted: Side) => (step: Step) => sideOf(step) === wanted && !isRule(step, rule);
   if (verdict === 'accept') {
     const late = find(scan, start, undefined, decides('refuse')).filter(
       (step) => leaves(step.match).length > 0,
@@ -176,8 +176,3 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 const isRule = (step: Step, { table, chain, number }: DecidingRule): boolean =>
   step.table === table && step.chain === chain && step.number === number;
-
-function kindOf({ action }: Step): 'accept' | 'refuse' | undefined {
-  if (action.kind === 'accept') return 'accept';
-  return action.kind === 'drop' || action.kind === 'reject' ? 'refuse' : undefined;
-}

@@ -2,7 +2,7 @@
 import type { Family } from '../netfilter/model.js';
 import { ALL_PORTS, isWide, portsText } from '../policy/lint/width.js';
 import { OverBudget } from './bdd.js';
-import { domain, type Field, flagBits, LOOPBACK } from './fields.js';
+import { domain, type Field, flagBits, LOOPBACK, WITH_PORTS } from './fields.js';
 import { NO_SENDER } from './lockout.js';
 import type { Predicate } from './predicate.js';
 import { type Program, type Routine, routineKey, type Step } from './program.js';
@@ -96,9 +96,6 @@ function widthOf(box: ReadonlyMap<Field, Ranges>, family: Family): string | unde
 }
 
 const MEASURED: ReadonlySet<Field> = new Set<Field>(['in', 'protocol', 'src', 'dst', 'dport']);
-
-/** tcp, udp, dccp, sctp, udplite. */
-const WITH_PORTS: readonly bigint[] = [6n, 17n, 33n, 132n, 136n];
 
 /** Protocols without ports are one thing each. */
 function portsOf(box: ReadonlyMap<Field, Ranges>): number {

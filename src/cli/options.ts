@@ -1,4 +1,5 @@
 /** Options that several commands take, each described once. */
+import { posix } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MOST_SHARDS, type Part, readShard, readWaves, type Shard } from '../rollout/part.js';
 
@@ -76,6 +77,15 @@ export function shards(text: string): number {
   const read = readShard(`1/${text}`);
   if (read !== undefined && read.of > 1) return read.of;
   throw new InvalidArgumentError(`It is a number from 2 to ${MOST_SHARDS}.`);
+}
+
+/** As workflows can watch it: GitHub matches `paths:` against names that begin with no `./`, and nothing here is quoted. */
+export function folder(text: string): string {
+  const plain = posix.normalize(text).replace(/\/+$/, '');
+  if (/^[\w.-]+(?:\/[\w.-]+)*$/.test(plain) && !/^\.\.?(?:\/|$)/.test(plain)) return plain;
+  throw new InvalidArgumentError(
+    'It is a folder inside the repository, in letters, digits, ".", "_", "-" and "/".',
+  );
 }
 
 export function waves(text: string): Part['waves'] {

@@ -30,20 +30,24 @@ export const EXAMPLE_POLICY: Readonly<Record<string, string>> = {
 };
 
 export interface ScaffoldOptions {
-  /** Where the policy goes, in the repository. */
+  /** Where the policy goes, in the repository: no `./`, no `/` at the end. */
   readonly policies: string;
   /** Path in the repository → text. */
   readonly workflows: Readonly<Record<string, string>>;
 }
 
-/** Path in the repository → text. The caller writes those that are not there yet. */
-export const scaffold = ({ policies, workflows }: ScaffoldOptions): ReadonlyMap<string, string> =>
-  new Map([
-    ...Object.entries(EXAMPLE_POLICY).map(
-      ([path, text]) => [`${policies}/${path}`, withPublishedSchema(text)] as const,
-    ),
-    ...Object.entries(workflows).map(([path, text]) => [path, inFolder(text, policies)] as const),
-  ]);
+/** Each maps a path in the repository to a text. The caller writes those that are not there yet. */
+export interface Scaffold {
+  readonly policy: ReadonlyMap<string, string>;
+  readonly workflows: ReadonlyMap<string, string>;
+}
+
+export const scaffold = ({ policies, workflows }: ScaffoldOptions): Scaffold => ({
+  policy: new Map(
+    Object.entries(EXAMPLE_POLICY).map(([path, text]) => [`${policies}/${path}`, withPublishedSchema(text)]),
+  ),
+  workflows: new Map(Object.entries(workflows).map(([path, text]) => [path, inFolder(text, policies)])),
+});
 
 /** Here the schemas are beside the policy; elsewhere editors fetch them. */
 const withPublishedSchema = (text: string): string =>

@@ -1,5 +1,13 @@
 /** Commands over a policy: init, check, render, explain, and plan and drift on recorded states. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -56,6 +64,38 @@ describe('init', () => {
     expect(plan).toMatch(/^ +path: firewall$/m);
     expect(plan).not.toMatch(/: policies$/m);
   });
+
+  test('adds no example to a policy of somebody’s own, but the workflows', async () => {
+    const own = join(directory, 'own');
+    mkdirSync(join(own, 'policies/hosts'), { recursive: true });
+    writeFileSync(join(own, 'policies/fleet.yml'), 'version: 1\n');
+    expect(await sallyport(['init', own])).toMatchObject({ status: 0 });
+    expect(readdirSync(join(own, 'policies'), { recursive: true }).toSorted()).toEqual([
+      'fleet.yml',
+      'hosts',
+    ]);
+    expect(readdirSync(join(own, '.github/workflows'))).toHaveLength(5);
+  });
+
+  test.each(['./firewall/', 'firewall/.', 'a/../firewall'])('%s is the folder firewall', async (folder) => {
+    const other = join(directory, `spelt-${folder.replaceAll(/\W/g, '-')}`);
+    await sallyport(['init', other, '--policies', folder]);
+    const plan = readFileSync(join(other, '.github/workflows/firewall-plan.yml'), 'utf8');
+    expect(plan).toContain('paths: ["firewall/**", ');
+  });
+
+  test.each(['../elsewhere', '/etc/firewall', '.', '', 'a: b', '$&', 'x"y'])(
+    'the folder %j is refused, and nothing is written',
+    async (folder) => {
+      const other = join(directory, 'refused');
+      expect(await sallyport(['init', other, '--policies', folder])).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringContaining('It is a folder inside the repository'),
+      });
+      expect(existsSync(other)).toBe(false);
+    },
+  );
 
   test('shares the hosts out among as many jobs as it is told', async () => {
     const large = join(directory, 'large');

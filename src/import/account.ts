@@ -5,7 +5,7 @@ import { error, note, type Problem, warning } from '../problem.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import { packetText } from '../traffic/sentences.js';
 import { linesOf } from './called.js';
-import type { Item } from './flatten.js';
+import type { Item, Logs } from './flatten.js';
 import type { ChainItems, HostDraft } from './host.js';
 import type { ImportedHost, ImportHost } from './model.js';
 import { foreignItems } from './remainder.js';
@@ -77,24 +77,24 @@ export function notesOf(
       ),
     ),
     ...aside(name, foreign),
-    ...unlogged(name, chains),
+    ...loggingOtherwise(name, chains),
     ...(ownership === 'chains' ? [oldRules(name)] : []),
     ...otherwise(name, draft),
   ];
 }
 
-function unlogged(name: string, chains: readonly ChainItems[]): readonly Problem[] {
-  const items = chains.flatMap((chain) => chain.items.filter((item) => item.unlogged));
-  const [first] = items;
-  return first === undefined
-    ? []
-    : [
-        note(
-          'import-log-left',
-          `${items.length} ${items.length === 1 ? 'rule' : 'rules'} of ${name} logged packets that the policy treats the same and does not log: what leads there counts packets, and may do so once only.`,
-          first.top.rule.place,
-        ),
-      ];
+const LOGS: { readonly [logs in Logs]: string } = {
+  less: 'logged packets before a verdict that the policy gives without a log: what leads there counts packets, and may do so once only',
+  more: 'will log more than before: a limit in front of it has no place in the policy',
+};
+
+function loggingOtherwise(name: string, chains: readonly ChainItems[]): readonly Problem[] {
+  return (['less', 'more'] as const).flatMap((logs) => {
+    const [first, ...others] = chains.flatMap(({ items }) => items.filter((item) => item.logs === logs));
+    if (first === undefined) return [];
+    const who = others.length === 0 ? 'A rule' : `Each of ${others.length + 1} rules`;
+    return [note('import-log-otherwise', `${who} of ${name} ${LOGS[logs]}.`, first.origin.rule.place)];
+  });
 }
 
 /** One sentence for whole tables. */

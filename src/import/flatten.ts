@@ -46,9 +46,11 @@ export interface Item {
   readonly stays?: string;
   /** Of a table that is left as it is. */
   readonly aside?: true;
-  /** What was logged beside it is not: the jump to both counts packets. */
-  readonly unlogged?: true;
+  readonly logs?: Logs;
 }
+
+/** Where the verdict is the same and the log is not: a log beside the verdict is left, or a limit before the log. */
+export type Logs = 'less' | 'more';
 
 /** A literal rule. */
 export interface Flat {
@@ -61,7 +63,7 @@ interface Piece {
   readonly origin: Origin;
   readonly said?: Said | SaidNat;
   readonly literal?: readonly Flat[];
-  readonly unlogged?: true;
+  readonly logs?: Logs;
 }
 
 export interface FlattenContext {
@@ -189,7 +191,10 @@ const isLog = ({ target }: Rule): boolean => /^(LOG|NFLOG)$/.test(target?.name ?
 const decidesByCount = (rule: Rule, family: Family): boolean =>
   !isLog(rule) && conditionsOf(rule, family).some(counts);
 
-/** A chain that decides nothing; what it leaves out of its logs is logged as well. */
+/** A limit can leave nothing but packets out of a log: it decides nothing, and is let go where it has no words. */
+const isPace = ({ match }: Condition): boolean => match === 'limit' || match === 'hashlimit';
+
+/** A chain that decides nothing. */
 const onlyLogs = ({ rules }: Chain): boolean =>
   rules.some(isLog) &&
   rules.every((rule) => isLog(rule) || (rule.target?.name === 'RETURN' && !rule.target.chain));
@@ -236,9 +241,11 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
   if (walk.open.length > MOST_DEEP) throw new Unsayable('its chains lead too deep');
   const before = walk.found.length;
   const logs = onlyLogs(chain);
+  const isLetGo = (rule: Rule): boolean =>
+    logs && !isLog(rule) && conditionsOf(rule, walk.family).some(isPace);
   let contexts: readonly (readonly Condition[])[] = [under];
   for (const [index, rule] of chain.rules.entries()) {
-    if (logs && !isLog(rule)) continue;
+    if (isLetGo(rule)) continue;
     const origin: Origin = {
       family: walk.family,
       table: walk.table.name,
@@ -253,6 +260,9 @@ function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
     if (walk.found.length > MOST_RULES || contexts.length > 64)
       throw new Unsayable('it would be too many rules');
   }
+  if (chain.rules.some(isLetGo))
+    for (const [index, piece] of walk.found.entries())
+      if (index >= before) walk.found[index] = { ...piece, logs: 'more' };
   if (under.some(counts)) countOnce(walk.found, before);
   const changes = walk.found
     .slice(before)
@@ -269,7 +279,7 @@ function countOnce(found: Piece[], from: number): void {
   const [one, ...more] = deciding.length === 0 ? pieces.slice(0, 1) : deciding;
   if (one === undefined || more.length > 0)
     throw new Unsayable('its jump counts packets, and may do so once only');
-  found.splice(from, pieces.length, { ...one, unlogged: true });
+  found.splice(from, pieces.length, { ...one, logs: 'less' });
 }
 
 /** The packets of `under` that do not fit all of `own`, as alternatives that have no packet in common. */
@@ -306,12 +316,17 @@ function returnAsPolicy(rule: Rule, { builtIn }: Walk): Rule {
 
 function emit(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): void {
   // A log that has a limit needs no other.
-  const limited = isLog(rule) && conditionsOf(rule, walk.family).some(counts);
-  const asked = limited ? under.filter((condition) => !counts(condition)) : under;
+  const limited = isLog(rule) && conditionsOf(rule, walk.family).some(isPace);
+  const asked = limited ? under.filter((condition) => !isPace(condition)) : under;
   const flat = asked.length === 0 ? rule : conjoined(asked, rule, origin, walk);
   if (flat === undefined) return;
   const said = saidOf(flat, walk.builtIn.name, walk);
-  walk.found.push({ origin, ...(said === undefined ? {} : { said }), literal: [{ rule: flat, origin }] });
+  walk.found.push({
+    origin,
+    ...(said === undefined ? {} : { said }),
+    literal: [{ rule: flat, origin }],
+    ...(asked.length < under.length ? { logs: 'more' } : {}),
+  });
 }
 
 function conjoined(

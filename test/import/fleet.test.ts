@@ -177,6 +177,22 @@ describe('what decides nothing', () => {
     expect(file('fleet.yml').ownership).toBe('tables');
     expect(file('hosts/h.yml').input).toMatchObject([{ deny: 'http', log: true }]);
     expect(notes(result).join()).toContain('logged with the prefixes and the pace of the policy');
+    expect(notes(result)).toContainEqual(
+      expect.stringMatching(/^h\.v4:14:4: note: Each of 2 rules of h will log more than before/),
+    );
+  });
+
+  test('what a chain leaves out of its log by anything but a limit stays out', async () => {
+    const result = await importOf({
+      v4: filter(
+        ['-p udp -j LOGIT', '-A LOGIT -s 10.0.0.0/8 -i eth1 -j RETURN', '-A LOGIT -j LOG'],
+        ':LOGIT - [0:0]\n',
+      ),
+    });
+    const text = result.ok ? (result.value.files.get('hosts/h.yml') ?? '') : '';
+    expect(text).toContain('10.0.0.0/8');
+    expect(text).toContain('! -i eth1');
+    expect(notes(result).join()).not.toContain('will log more');
   });
 
   test('a log beside the verdict, behind a jump that counts: the verdict is kept, and the log is said to be left', async () => {
@@ -197,7 +213,9 @@ describe('what decides nothing', () => {
       expect.stringMatching(/--update .* -j DROP$/),
     );
     expect(notes(result)).toContainEqual(
-      expect.stringMatching(/^h\.v4:11:4: note: 1 rule of h logged packets that the policy treats the same/),
+      expect.stringMatching(
+        /^h\.v4:14:4: note: A rule of h logged packets before a verdict that the policy gives without a log/,
+      ),
     );
   });
 

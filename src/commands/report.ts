@@ -1,7 +1,7 @@
 /** `report`: the plans, or the outcomes, of many jobs as one. */
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { error, type Problem, ProblemError, type Result } from '../problem.js';
+import { error, type Problem, type Result } from '../problem.js';
 import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/merge.js';
 import type { Outcomes, Plan } from '../rollout/model.js';
 import { readOutcomes, readPlan } from '../rollout/stored.js';
@@ -25,7 +25,10 @@ const MOST_BYTES = 64 * 1024 * 1024;
  * @param paths Files, and folders that are searched for `*.json`.
  */
 export async function report(paths: readonly string[]): Promise<Result<Report>> {
-  const files = (await Promise.all(paths.map(found))).flat().toSorted();
+  const searched = await Promise.all(paths.map(found));
+  const absent = searched.flatMap((one) => (one.ok ? [] : one.problems));
+  if (absent.length > 0) return failed(absent);
+  const files = searched.flatMap((one) => (one.ok ? one.value : [])).toSorted();
   if (files.length === 0)
     return failed([
       error(
@@ -88,21 +91,24 @@ function as<K extends Report['kind'], T>(
 
 const failed = (problems: readonly Problem[]) => ({ ok: false, problems }) as const;
 
-/** Links are not followed: whoever made the folder may have put them there. */
-async function found(path: string): Promise<readonly string[]> {
-  const is = await lstat(path).catch(() => undefined);
-  if (is === undefined)
-    throw new ProblemError([
+/** What is named may be a link; in a folder none is followed: whoever made the folder may have put them there. */
+async function found(path: string): Promise<Result<readonly string[]>> {
+  try {
+    if (!(await stat(path)).isDirectory()) return { ok: true, value: [path], problems: [] };
+    const entries = await readdir(path, { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+      .map((entry) => join(entry.parentPath, entry.name));
+    return { ok: true, value: files, problems: [] };
+  } catch (thrown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    return failed([
       error(
         'cannot-read',
-        `There is no file or folder ${path}.`,
+        code === 'ENOENT' ? `There is no file or folder ${path}.` : `${path} cannot be read: ${message}.`,
         undefined,
         'Check its name, and that the artifacts were downloaded.',
       ),
     ]);
-  if (!is.isDirectory()) return [path];
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
-    .map((entry) => join(entry.parentPath, entry.name));
+  }
 }

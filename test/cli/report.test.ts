@@ -1,5 +1,5 @@
 /** `report`, the page of a plan, and the script of a key that may only read, at a terminal. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -70,6 +70,24 @@ describe('report', () => {
       });
     const mixed = await sallyport(['report', inside('plans'), inside('deploy.json')]);
     expect(mixed.stderr).toContain('Some of these reports are plans, and some are of deploys.');
+  });
+
+  test('names every file that is not there', async () => {
+    const { status, stderr } = await sallyport(['report', inside('one'), inside('plans'), inside('two')]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`There is no file or folder ${inside('one')}.`);
+    expect(stderr).toContain(`There is no file or folder ${inside('two')}.`);
+    expect((await sallyport(['report', inside('deploy.json/x')])).stderr).toContain(
+      'cannot be read: ENOTDIR',
+    );
+  });
+
+  test('follows a link that is named, and none inside a folder', async () => {
+    symlinkSync(inside('plans'), inside('latest'));
+    expect(await sallyport(['report', inside('latest')])).toMatchObject({ status: 0 });
+    mkdirSync(inside('linked'));
+    symlinkSync(inside('plans/1.json'), inside('linked/1.json'));
+    expect((await sallyport(['report', inside('linked')])).stderr).toContain('no shard delivered one');
   });
 
   test('of a deploy has no page', async () => {

@@ -1,5 +1,5 @@
 /** The terminal as the commands see it. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { error, type Problem, ProblemError, type Result } from '../problem.js';
 import type { TextOptions } from '../report/terminal/paint.js';
@@ -50,11 +50,30 @@ export async function writeText(file: string, text: string): Promise<void> {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);
   } catch (thrown) {
-    throw new ProblemError([
-      error('cannot-write', `${file} cannot be written: ${messageOf(thrown)}.`, undefined, 'Name another.'),
-    ]);
+    throw new ProblemError([cannotWrite(file, thrown)]);
   }
 }
+
+/** Asked before anything is done that a report would be missed of; what is in the files stays. */
+export async function mustBeWritable(...files: readonly (string | undefined)[]): Promise<void> {
+  const problems: Problem[] = [];
+  for (const file of files)
+    if (file !== undefined && file !== '-')
+      await tryToWrite(file).catch((thrown: unknown) => problems.push(cannotWrite(file, thrown)));
+  if (problems.length > 0) throw new ProblemError(problems);
+}
+
+async function tryToWrite(file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined);
+  // Whoever reads from a pipe would take this for the end.
+  if (there?.isFIFO() || there?.isCharacterDevice()) return;
+  await mkdir(dirname(file), { recursive: true });
+  await (await open(file, 'a')).close();
+  if (there === undefined) await rm(file);
+}
+
+const cannotWrite = (file: string, thrown: unknown): Problem =>
+  error('cannot-write', `${file} cannot be written: ${messageOf(thrown)}.`, undefined, 'Name another.');
 
 /** The text of a file, or of standard input for `-`. */
 export async function readText(io: Io, file: string): Promise<string> {
@@ -77,6 +96,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of its path is no folder',
+  EEXIST: 'a part of its path is no folder',
   ENOSPC: 'the disk is full',
   EROFS: 'the file system is read-only',
 };

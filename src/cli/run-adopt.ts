@@ -2,7 +2,7 @@
 import { adopt, adoptionPatch } from '../commands/adopt.js';
 import { adoptionTotals } from '../report/adoption.js';
 import { adoptionText } from '../report/terminal/adoption.js';
-import { DONE, FAILED, type Io, textOptions, told, writeText } from './io.js';
+import { DONE, FAILED, type Io, mustBeWritable, textOptions, told, writeText } from './io.js';
 import type { PolicyOptions, SshOptions } from './options.js';
 import { telling } from './telling.js';
 import { type StateOptions, toRead } from './way.js';
@@ -22,6 +22,8 @@ export async function runAdopt(options: AdoptArguments, io: Io): Promise<number>
     io.stderr.write(adoptionText(adoption, textOptions(io.stderr, io.env)));
     io.stdout.write(adoptionPatch(adoption));
   } else {
+    // Half of it would be a policy that nobody has proved.
+    await mustBeWritable(...adoption.files.map(({ path }) => path));
     for (const { path, after } of adoption.files) await writeText(path, after);
     io.stdout.write(adoptionText(adoption, textOptions(io.stdout, io.env)));
   }

@@ -17,7 +17,7 @@ import { allDeployed, driftTotals, planTotals } from '../report/totals.js';
 import type { Outcomes, Plan } from '../rollout/model.js';
 import type { Part, Shard } from '../rollout/part.js';
 import { readPlan } from '../rollout/stored.js';
-import { DIFFERENT, DONE, emit, FAILED, type Io, readText, textOptions, told } from './io.js';
+import { DIFFERENT, DONE, emit, FAILED, type Io, mustBeWritable, readText, textOptions, told } from './io.js';
 import type { OutputOptions, PolicyOptions, RiskOptions, SshOptions } from './options.js';
 import { commitOf, ownerOf } from './origin.js';
 import { confirm } from './questions.js';
@@ -41,6 +41,7 @@ export type DeployArguments = Common &
 export type RollbackArguments = Common & RiskOptions & { readonly to: number; readonly yes?: boolean };
 
 export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
   const { tell, end } = telling(io, 'reading');
   const commit = await commitOf(options.policies, io.env);
   const planned = await plan(
@@ -69,6 +70,7 @@ export function mustNotGo(made: Plan): boolean {
 }
 
 export async function runDrift(options: DriftArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
   const { tell, end } = telling(io, 'reading');
   const looked = await drift({ ...options, tell }, toRead(io, options));
   end();
@@ -80,6 +82,7 @@ export async function runDrift(options: DriftArguments, io: Io): Promise<number>
 }
 
 export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
   const { tell, end } = telling(io, 'reading');
   const asked = await status({ ...options, tell }, overSsh(io, options));
   end();
@@ -94,6 +97,7 @@ export async function runStatus(options: StatusArguments, io: Io): Promise<numbe
 }
 
 export async function runDeploy(options: DeployArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output, options.journal);
   const reviewed =
     options.plan === undefined
       ? undefined
@@ -128,6 +132,7 @@ const partOf = ({ shard, wave }: DeployArguments): Part | undefined =>
     : { ...(shard === undefined ? {} : { shard }), ...(wave === undefined ? {} : { waves: wave }) };
 
 export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
   const question = `This takes ${host} back to its known-good state ${options.to}. Go on?`;
   if (!(await mayGo(io, options, question))) return FAILED;
   const { tell, end } = telling(io, 'rolling back');

@@ -31,8 +31,10 @@ export const toRead =
   async (chosen) => {
     const { recording, snapshotPort } = await import('../rollout/snapshots.js');
     const { state, save } = options;
-    if (state !== undefined) return { ok: true, value: snapshotPort(state), problems: [] };
-    const opened = await overSsh(io, options)(chosen);
+    const opened =
+      state === undefined
+        ? await overSsh(io, options)(chosen)
+        : ({ ok: true, value: snapshotPort(state), problems: [] } as const);
     if (!opened.ok || save === undefined) return opened;
     return { ...opened, value: recording(opened.value, save) };
   };

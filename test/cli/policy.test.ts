@@ -207,6 +207,14 @@ describe('on recorded states', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ version: 1, digest: expect.stringMatching(/^sha256:/) });
   });
 
+  test('what was read of a folder is recorded in another as well', async () => {
+    const copy = join(directory, 'copy');
+    await sallyport(['plan', ...recorded, '--hosts', 'web-1', '--save', copy]);
+    expect((await sallyport(['plan', ...here, '--hosts', 'web-1', '--state', copy])).stdout).toBe(
+      (await sallyport(['plan', ...recorded, '--hosts', 'web-1'])).stdout,
+    );
+  });
+
   test('--exit-code tells a change by 2, a host without a plan is a failure', async () => {
     expect((await sallyport(['plan', ...recorded, '--hosts', 'web-1', '--exit-code'])).status).toBe(2);
     rmSync(join(states, 'db-1.v4'));
@@ -229,6 +237,43 @@ describe('on recorded states', () => {
     expect(await sallyport(['plan', ...recorded, '--hosts', 'web-1', '--exit-code'])).toMatchObject({
       status: 0,
     });
+  });
+});
+
+describe('a report that could not be written', () => {
+  test.each(['plan', 'drift', 'status', 'deploy', 'rollback web-1'])(
+    '%s says so before any host is asked',
+    async (command) => {
+      const output = join(policies, 'fleet.yml/report');
+      expect(await sallyport([...command.split(' '), ...here, '-o', output])).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: `${output} cannot be written: a part of its path is no folder. Name another.\n`,
+      });
+    },
+  );
+
+  test('both are named, and what is there keeps its text', async () => {
+    const report = join(directory, 'report.txt');
+    writeFileSync(report, 'before');
+    const ended = await sallyport([
+      'deploy',
+      ...here,
+      '-o',
+      policies,
+      '--journal',
+      `${policies}/fleet.yml/j`,
+    ]);
+    expect(ended.stderr.trim().split('\n')).toHaveLength(2);
+    const fails = await sallyport(['plan', ...here, '-o', report]);
+    expect(fails.stderr).toContain('known_hosts cannot be read');
+    expect(readFileSync(report, 'utf8')).toBe('before');
+  });
+
+  test('nothing is left behind by asking', async () => {
+    const report = join(directory, 'never.txt');
+    await sallyport(['plan', ...here, '-o', report]);
+    expect(existsSync(report)).toBe(false);
   });
 });
 

@@ -70,8 +70,13 @@ export async function isOurs(
   const viewer = await client.viewer();
   if (user === null) return false;
   if (viewer === undefined) return user.type === 'Bot';
-  return bare(user.login) === bare(viewer);
+  return viewer.endsWith(BOT) ? user.login === viewer : bare(user.login) === viewer;
 }
 
-/** GraphQL names an app without the `[bot]` that REST gives it. */
-const bare = (name: string): string => name.replace(/\[bot\]$/, '');
+const BOT = '[bot]';
+
+/**
+ * GraphQL may name an app without what REST gives it. The other way round there is nothing to allow for: a person may
+ * have the bare name of an app.
+ */
+const bare = (login: string): string => (login.endsWith(BOT) ? login.slice(0, -BOT.length) : login);

@@ -14,7 +14,12 @@ export const carries = (marker: Marker, text: string | null | undefined): boolea
 
 export const stateOf = (text: string | null | undefined): string | undefined => {
   const found = /^<!-- sallyport \w+ v1 environment=\S* state=(\S*) -->/.exec(text ?? '')?.[1];
-  return found === undefined ? undefined : decodeURIComponent(found);
+  try {
+    return found === undefined ? undefined : decodeURIComponent(found);
+  } catch {
+    // Somebody has edited it, and it says nothing any more.
+    return undefined;
+  }
 };
 
 /** GitHub keeps carriage returns from its web editor and drops blank ends. */

@@ -282,6 +282,16 @@ describe('the drift issue', () => {
     expect(issue).toMatchObject({ state: 'open', comments: 2 });
   });
 
+  test('whatever hands did to its first line, it is put right and told anew', async () => {
+    await github.driftIssue(inFleet('edited', 'a'), report({}));
+    const [issue] = await issuesOf('edited');
+    const body = issue?.body.replace(/state=\S*/, 'state=100%');
+    await hub.call('PATCH', `/repos/${REPOSITORY}/issues/${issue?.number}`, { body });
+    expect(value(await open().driftIssue(inFleet('edited', 'a'), report({}))).action).toBe('updated');
+    expect(await issuesOf('edited')).toEqual([{ ...issue, comments: 1, updated_at: expect.anything() }]);
+    expect(waits).toEqual([]);
+  });
+
   test('D7 is found behind more than a page of others, and one of two that two runs opened at once goes', async () => {
     const one = value(await github.driftIssue(inFleet('double', 'a'), report({})));
     const [first] = await issuesOf('double');

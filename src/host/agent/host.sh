@@ -219,7 +219,7 @@ read_state() {
   section facts facts
   if has ip; then section addresses ip -o address; fi
   section record record
-  file_section counted "$STATE/counted"
+  if [ -e "$STATE/counted" ]; then section counted show "$STATE/counted"; fi
   if [ -n "$SP_LOG" ]; then section log kernel_log; fi
   if [ -n "${SP_ACTIVITY-}" ]; then section activity activity; fi
   if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi

@@ -126,13 +126,13 @@ fault(
   'the supervisor finishes; the client asks again and says confirmed',
   async () => {
     const { host, client } = await scenes.host();
-    // It makes this directory after the files are written and before the nets are taken away.
-    await host.must(`cat >/usr/local/sbin/mkdir <<'END'
+    // It moves the new rules into the history after the files are written and before the nets are taken away.
+    await host.must(`cat >/usr/local/sbin/mv <<'END'
 #!/bin/sh
-case "$*" in *known-good.new*) if [ ! -e /run/killed ]; then : >/run/killed; kill -9 $PPID; fi ;; esac
-exec /usr/bin/mkdir "$@"
+case "$*" in */known-good/*) if [ ! -e /run/killed ]; then : >/run/killed; kill -9 $PPID; fi ;; esac
+exec /usr/bin/mv "$@"
 END
-      chmod +x /usr/local/sbin/mkdir`);
+      chmod +x /usr/local/sbin/mv`);
     const { result } = await client.deploy(host, open(81), BRIEF);
     expect(await host.readFile('/run/killed')).toBe('');
     expect(result).toMatchObject({ outcome: 'confirmed' });

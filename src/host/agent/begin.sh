@@ -8,14 +8,12 @@ begin() {
   say phase preflight
   # What is there was made so by an earlier run; -w is false on a file system that is read-only.
   { [ -d "$STATE" ] && [ -w "$STATE" ]; } || { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
-  missing=$(missing_tools)
-  if [ -n "$missing" ]; then refuse tools-missing "$(printf '%s' "$missing" | tr '\n' ' ')"; fi
-  for manager in $(managers); do
-    case $manager in
-    manager) ;;
-    *) refuse other-manager "$manager is active and would write over the same chains; switch it off first" ;;
-    esac
-  done
+  list_missing
+  if [ -n "$missing" ]; then refuse tools-missing "${missing# }"; fi
+  list_managers
+  if [ -n "$managers" ]; then
+    refuse other-manager "${managers%% *} is active and would write over the same chains; switch it off first"
+  fi
   take_lock 5 || refuse busy "another run is at work: $(first_line "$STATE/lock")"
   if [ -d "$PENDING" ]; then
     settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $left seconds are left"
@@ -197,9 +195,8 @@ detail() {
 # In a namespace of its own, on the host's own tools and kernel: the snapshot, the change, the way back, and the boot.
 rehearse() {
   DIR=$1
-  if [ ! -s "$DIR/snapshot.sets" ] && [ ! -s "$DIR/forward.sets" ] && [ ! -s "$DIR/saved.sets" ]; then NO_SETS=yes; fi
+  leave_out_sets
   load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
-  live | rules as="$DIR/snapshot.normal" - || fail 'the rules of this host, once loaded, are others than those that were saved'
   lost=''
   if [ -s "$DIR/shapes" ]; then lost=$(nft_rules | rule_shapes | lost_in_saving "$DIR/shapes"); fi
   if [ -n "$lost" ]; then
@@ -208,12 +205,19 @@ rehearse() {
   steps forward || fail 'the new rules do not load'
   live | rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
   2) fail 'the disk is full' ;;
-  *) fail 'the change would touch what is not of Sallyport' ;;
+  *) fail_for 'the change would touch what is not of Sallyport' ;;
   esac
   steps backward || fail 'the way back does not load'
-  live | rules as="$DIR/snapshot.normal" - || fail 'the way back does not lead to the old rules'
+  live | rules as="$DIR/snapshot.normal" - || fail_for 'the way back does not lead to the old rules'
   # Texts without sets need nothing that another table left behind, so that they load here if they load at boot.
   if [ -n "$NO_SETS" ]; then rehearse_saved "$DIR"; else exec unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR"; fi
+}
+
+# Whatever led elsewhere, there and back: was it that the snapshot itself loads as other rules?
+fail_for() {
+  load "$DIR/snapshot"
+  live | rules as="$DIR/snapshot.normal" - || fail 'the rules of this host, once loaded, are others than those that were saved'
+  fail "$1"
 }
 
 rehearse_saved() {

@@ -117,16 +117,17 @@ boot_facts() {
   fact sets "$BOOT_SETS"
 }
 
-# Programs that believe the built-in chains to be theirs.
-managers() {
+# Programs that believe the built-in chains to be theirs, in $managers.
+list_managers() {
+  managers=''
   if [ -r /etc/ufw/ufw.conf ]; then
     while IFS= read -r line; do
-      if [ "$line" = ENABLED=yes ]; then fact manager ufw; fi
+      if [ "$line" = ENABLED=yes ]; then managers='ufw '; fi
     done </etc/ufw/ufw.conf
   fi
   for group in /sys/fs/cgroup/system.slice /sys/fs/cgroup/systemd/system.slice /sys/fs/cgroup/unified/system.slice; do
     if [ -e "$group/firewalld.service" ]; then
-      fact manager firewalld
+      managers="${managers}firewalld "
       break
     fi
   done
@@ -145,7 +146,8 @@ facts() {
   for device in /sys/class/net/*; do
     if [ -e "$device" ]; then fact interface "${device##*/}"; fi
   done
-  managers
+  list_managers
+  for manager in $managers; do fact manager "$manager"; done
   fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   counted_when
 }
@@ -158,11 +160,18 @@ counted_when() {
   fact uptime "$uptime"
 }
 
-missing_tools() {
-  for tool in iptables iptables-save iptables-restore flock awk sort sha256sum mv cp sync unshare setsid sleep; do
-    has "$tool" || fact missing "$tool"
+# In $missing, with a space in front of each.
+list_missing() {
+  missing=''
+  for tool in iptables iptables-save iptables-restore flock awk cmp sha256sum mv cp sync unshare setsid sleep; do
+    has "$tool" || missing="$missing $tool"
   done
-  ! has_ipv6 || has ip6tables-restore || fact missing ip6tables-restore
+  ! has_ipv6 || has ip6tables-restore || missing="$missing ip6tables-restore"
+}
+
+missing_tools() {
+  list_missing
+  for tool in $missing; do fact missing "$tool"; done
 }
 
 # Rules of the backend that iptables is not: seen by asking the other tools, where the kernel may have some.
@@ -194,7 +203,7 @@ list_nft() {
 nft_chains() { printf '%s\n' "$NFT" | awk '/^table / || /^\tchain / || /^\t\ttype .* hook /'; }
 
 # Rules that look up a set, which no version of iptables-nft does in these tables: as it seems, made with nft.
-rules_of_nft() { printf '%s\n' "$NFT" | rule_shapes | awk '$5 > 0 { print $1, $2, $3, $4 }'; }
+rules_of_nft() { printf '%s\n' "$NFT" | rule_shapes least=1 -; }
 
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 

@@ -8,13 +8,13 @@ detached() {
   setsid sh "$PENDING/agent.sh" "$1" "$RUN" </dev/null >/dev/null 2>&1 9>&- &
 }
 
-# The second net first: a timer of systemd, or a process of its own that sleeps.
+# The second net first: a timer of systemd, or a process of its own that sleeps before it reads what to do.
 arm_late() {
   if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)-late" --on-active="$(($1 + LATE))s" \
     --timer-property=AccuracySec=100ms /bin/sh "$PENDING/agent.sh" late "$RUN" 9>&-; then
     put "$PENDING/late" systemd
   else
-    detached late
+    setsid sh -c "sleep $(($1 + LATE)); exec sh $PENDING/agent.sh late $RUN" </dev/null >/dev/null 2>&1 9>&- &
     put "$PENDING/late" "$!"
   fi
 }

@@ -84,9 +84,16 @@ rules_of() {
   (rules "$@" family=v4 "$texts.v4" family=v6 "$texts.v6" family=sets "$texts.sets")
 }
 
+# Where neither the host nor the change has sets, nothing is asked about them.
+leave_out_sets() {
+  if [ -s "$DIR/snapshot.sets" ] || [ -s "$DIR/forward.sets" ] || [ -s "$DIR/saved.sets" ]; then return 0; fi
+  NO_SETS=yes
+}
+
 # The owned part of what the kernel runs is that of $1 (snapshot or expected). With $2, a file, what was dropped until
 # now goes there, so that a later look can tell how much since.
 stands() {
+  leave_out_sets
   if [ -z "${2-}" ]; then
     live | rules as="$DIR/$1.owned" -
   else
@@ -128,12 +135,17 @@ load_sets() {
 }
 
 # One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
-# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it.
-nft_rules() { nft --debug=netlink list ruleset 2>/dev/null; }
+# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it. With least=1
+# the first four of these, of rules that look up a set. Both take the place of the shell that calls them.
+nft_rules() { exec nft --debug=netlink list ruleset 2>/dev/null; }
 rule_shapes() {
-  awk '
+  exec awk '
     function shown() {
-      if (rule != "") print rule, ++number[rule], lookups + 0, loads + 0, ranges + 0, names "."
+      if (rule != "") {
+        number[rule]++
+        if (!least) print rule, number[rule], lookups + 0, loads + 0, ranges + 0, names "."
+        else if (lookups >= least) print rule, number[rule]
+      }
       rule = names = ""
       lookups = loads = ranges = 0
     }
@@ -143,7 +155,7 @@ rule_shapes() {
     $3 == "load" { loads++ }
     $2 == "range" || $3 ~ /^(gt|gte|lt|lte)$/ { ranges = 1 }
     $2 == "match" || $2 == "target" { names = names $4 "," }
-    END { shown() }'
+    END { shown() }' "$@"
 }
 
 # iptables-save 1.8.9 shows a rule that was made with nft as another one, and calls that a success: a set of ports is

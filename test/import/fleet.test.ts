@@ -369,6 +369,17 @@ describe('nothing comes of', () => {
     );
   });
 
+  test('bans that come too late, until their jump comes first as the refusal says', async () => {
+    const jump = '-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n';
+    const late = filter(
+      [jump.trim(), '-A f2b-sshd -s 198.51.100.9/32 -j DROP', '-A f2b-sshd -j RETURN'],
+      ':f2b-sshd - [0:0]\n',
+    ).replace('-s 203.0.113.0/24 -p tcp', '-p tcp');
+    expect(ids(await importOf({ v4: late }, ['203.0.113.0/24']))).toEqual(['import-differs']);
+    const first = late.replace(jump, '').replace('-A INPUT -i lo', `${jump}-A INPUT -i lo`);
+    expect(said(await importOf({ v4: first }, ['203.0.113.0/24']))).toEqual([]);
+  });
+
   test('a file that is no ruleset', async () => {
     const result = await importOf({ v4: '*filter\n-A INPUT -p tcp --dport\nCOMMIT\n' });
     expect(result.ok).toBe(false);

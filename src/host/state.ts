@@ -35,7 +35,7 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
     },
     facts: known,
     record: readRecord(text('record'), knownText(sections), knownGood),
-    notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft-rules'))],
+    notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
       ...(sections.has('counted') ? { before: keptCount(text('counted')) } : {}),
@@ -196,9 +196,9 @@ function nativeChains(host: Host, listing: string): readonly Problem[] {
 function nativeRules(host: Host, listing: string): readonly Problem[] {
   const rules = listing
     .split('\n')
-    .filter((line) => line !== '')
+    .filter((line) => line.startsWith('rule '))
     .map((line) => {
-      const [family = '', table = '', chain = '', number = ''] = line.split(' ');
+      const [, family = '', table = '', chain = '', number = ''] = line.split(' ');
       return `rule ${number} of ${chain} (table ${family} ${table})`;
     });
   const [first] = rules;

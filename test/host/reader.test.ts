@@ -52,7 +52,7 @@ describe('it holds nothing that changes a host', () => {
   ])('%s', (tool) => {
     const reads: Readonly<Record<string, string>> = {
       ipset: 'ipset version|ipset save|has ipset',
-      nft: 'has nft|nft list|nft --debug=netlink list|rules_of_nft|nft_chains|iptables-nft|tables-nft-save|nft nft_chains|section nft',
+      nft: 'has nft|nft list|nft --debug=netlink list|nft_listing|iptables-nft|tables-nft-save|section nft',
     };
     const rest = code
       .replace(new RegExp(reads[tool] ?? '$.', 'g'), '')

@@ -94,13 +94,12 @@ unpack() {
     fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   } >"$DIR/about" || return 1
   ERRORS=$DIR/error
-  sums_hold "$SP_SUMS"
 }
 
 # Lines of sha256sum are true of the files in $DIR.
 sums_hold() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
 
-# There is a place that loads at boot, it holds what the plan saw, and it takes the new text.
+# What was sent is here, there is a place that loads at boot, it holds what the plan saw, and it takes the new text.
 check_saved() {
   if [ -z "$BOOT_V4" ]; then refuse no-boot-loader 'nothing on this host loads rules at boot'; fi
   if [ -s "$DIR/saved.sets" ] && [ -z "$BOOT_SETS" ]; then
@@ -131,14 +130,14 @@ check_saved() {
         refuse saved-unwritable "$saved_path cannot be written"
     fi
   done
-  if [ -n "$sums" ] && ! sums_hold "$sums"; then
-    for kind in v4 v6 sets; do
-      case $sums in *"old.$kind"*) ;; *) continue ;; esac
-      find_path "$kind"
-      sum=$(sha256sum <"$DIR/old.$kind")
-      case $sums in *"${sum%% *}  old.$kind"*) ;; *) refuse_saved ;; esac
-    done
-  fi
+  if sums_hold "$SP_SUMS$sums"; then return 0; fi
+  sums_hold "$SP_SUMS" || refuse disk-full "$STATE does not take the texts of this change"
+  for kind in v4 v6 sets; do
+    case $sums in *"old.$kind"*) ;; *) continue ;; esac
+    find_path "$kind"
+    sum=$(sha256sum <"$DIR/old.$kind")
+    case $sums in *"${sum%% *}  old.$kind"*) ;; *) refuse_saved ;; esac
+  done
 }
 
 refuse_saved() { refuse plan-changed "$saved_path is not what the change was computed from"; }

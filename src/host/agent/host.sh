@@ -193,17 +193,12 @@ other_backend() {
   return 0
 }
 
-# What nft has, in $NFT: two sections tell of it.
-list_nft() {
-  NFT=''
-  if has nft; then NFT=$(nft_rules) || NFT=$(nft list chains 2>/dev/null) || NFT=''; fi
+# The base chains of native nft tables as nft lists them, and as `rule FAMILY TABLE CHAIN NUMBER` those rules that look up
+# a set, which no version of iptables-nft does in its tables: as it seems, made with nft.
+nft_listing() {
+  if ! has nft; then return 0; fi
+  { nft --debug=netlink list ruleset || nft list chains; } 2>/dev/null | rule_shapes listing=yes -
 }
-
-# Base chains of native nft tables.
-nft_chains() { printf '%s\n' "$NFT" | awk '/^table / || /^\tchain / || /^\t\ttype .* hook /'; }
-
-# Rules that look up a set, which no version of iptables-nft does in these tables: as it seems, made with nft.
-rules_of_nft() { printf '%s\n' "$NFT" | rule_shapes least=1 -; }
 
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
@@ -217,9 +212,7 @@ read_state() {
   section live-v6 save_v6 -c
   section live-sets save_sets
   section other other_backend
-  list_nft
-  section nft nft_chains
-  section nft-rules rules_of_nft
+  section nft nft_listing
   section boot boot_facts
   find_loader
   file_section saved-v4 "$BOOT_V4"

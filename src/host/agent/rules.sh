@@ -135,20 +135,21 @@ load_sets() {
 }
 
 # One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
-# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it. With least=1
-# the first four of these, of rules that look up a set. Both take the place of the shell that calls them.
+# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it. Both
+# take the place of the shell that calls them.
 nft_rules() { exec nft --debug=netlink list ruleset 2>/dev/null; }
 rule_shapes() {
   exec awk '
     function shown() {
       if (rule != "") {
         number[rule]++
-        if (!least) print rule, number[rule], lookups + 0, loads + 0, ranges + 0, names "."
-        else if (lookups >= least) print rule, number[rule]
+        if (!listing) print rule, number[rule], lookups + 0, loads + 0, ranges + 0, names "."
+        else if (lookups) print "rule", rule, number[rule]
       }
       rule = names = ""
       lookups = loads = ranges = 0
     }
+    listing && (/^table / || /^\tchain / || /^\t\ttype .* hook /) { print }
     /^ip6? (filter|nat|mangle|raw|security) [^@]/ { shown(); rule = $1 " " $2 " " $3; next }
     !/^  \[ / { shown(); next }
     $2 == "lookup" { lookups++ }

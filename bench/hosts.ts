@@ -112,31 +112,44 @@ async function reading(lab: Lab, policies: string, hosts: readonly Host[]): Prom
   ];
 }
 
+/** What a play does to the rules of a host: those of IPv4 alone, or those of both families, as a deploy does. */
+const PLAYS = [
+  { name: 'Ansible', families: ['v4'] },
+  { name: 'Ansible, both families', families: ['v4', 'v6'] },
+] as const;
+
 async function deploying(
   lab: Lab,
   policies: string,
   hosts: readonly Host[],
   meter: Meter | undefined,
 ): Promise<readonly Row[]> {
-  const restore = spawnSync('ansible-playbook', ['--version']).status === 0 ? ansible(lab, hosts) : undefined;
-  const [ours, theirs]: [Cost[], Cost[]] = [[], []];
-  // In turn, and each finds what the other one left: whatever else the machine does falls on both.
+  const there = spawnSync('ansible-playbook', ['--version']).status === 0;
+  const plays = (there ? PLAYS : []).map(({ name, families }) => ({
+    name,
+    play: ansible(lab, hosts, families),
+    costs: [] as Cost[],
+  }));
+  const ours: Cost[] = [];
+  // In turn, and each finds what another one left: whatever else the machine does falls on all.
   for (let run = 0; run < 3; run++) {
     writePolicy(policies, lab, hosts, { port: 9101 + run });
     ours.push(
       await costOf(meter, () => timed(lab, process.execPath, sallyport(lab, 'deploy', policies), [0])),
     );
-    if (restore !== undefined) theirs.push(await costOf(meter, () => restore(run)));
+    for (const { play, costs } of plays) costs.push(await costOf(meter, () => play(run)));
   }
   const deploy = middle(ours);
   const name = `deploy, ${hosts.length} hosts in one wave`;
-  if (restore === undefined) return [{ name, ...deploy }];
-  const reference = middle(theirs);
-  const ratio = { to: 'Ansible', value: deploy.seconds / reference.seconds, limit: 0.25 };
-  return [
-    { name: 'Ansible copy, restore, reset, ping', ...reference },
-    { name, ...deploy, ratio },
-  ];
+  if (plays.length === 0) return [{ name, ...deploy }];
+  return plays.flatMap(({ name: to, costs }) => {
+    const reference = middle(costs);
+    const ratio = { to, value: deploy.seconds / reference.seconds, limit: 0.25 };
+    return [
+      { name: `${to}: copy, restore, reset, ping`, ...reference },
+      { name, ...deploy, ratio },
+    ];
+  });
 }
 
 /** Wall and processor time, the hosts' own included. */
@@ -155,9 +168,15 @@ async function costOf(meter: Meter | undefined, work: () => Promise<number>): Pr
 
 const middle = (costs: readonly Cost[]): Cost => median(costs, ({ seconds }) => seconds);
 
-/** Copies a rules file, restores it, resets the connection and pings: what careful people do by hand. */
-function ansible(lab: Lab, hosts: readonly Host[]): (run: number) => Promise<number> {
-  const folder = join(lab.directory, 'ansible');
+const RESTORE = { v4: 'iptables-restore', v6: 'ip6tables-restore' } as const;
+
+/** Copies rules files, restores them, resets the connection and pings: what careful people do by hand. */
+function ansible(
+  lab: Lab,
+  hosts: readonly Host[],
+  families: readonly ('v4' | 'v6')[],
+): (run: number) => Promise<number> {
+  const folder = join(lab.directory, `ansible-${families.join('-')}`);
   mkdirSync(folder);
   writeFileSync(
     join(folder, 'inventory'),
@@ -178,18 +197,19 @@ function ansible(lab: Lab, hosts: readonly Host[]): (run: number) => Promise<num
       '- hosts: all',
       '  gather_facts: false',
       '  tasks:',
-      '    - copy: {src: rules.v4, dest: /etc/iptables/rules.v4}',
-      '    - command: iptables-restore /etc/iptables/rules.v4',
+      ...families.map((family) => `    - copy: {src: rules.${family}, dest: /etc/iptables/rules.${family}}`),
+      ...families.map((family) => `    - command: ${RESTORE[family]} /etc/iptables/rules.${family}`),
       '    - meta: reset_connection',
       '    - ping:',
       '',
     ].join('\n'),
   );
   return (run) => {
-    writeFileSync(
-      join(folder, 'rules.v4'),
-      `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport ${9000 + run} -j ACCEPT\nCOMMIT\n`,
-    );
+    for (const family of families)
+      writeFileSync(
+        join(folder, `rules.${family}`),
+        `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport ${9000 + run} -j ACCEPT\nCOMMIT\n`,
+      );
     return timed(lab, 'ansible-playbook', ['-i', 'inventory', 'play.yml'], [0], {
       cwd: folder,
       env: { ...process.env, ANSIBLE_CONFIG: join(folder, 'ansible.cfg') },

@@ -19,7 +19,7 @@ export const kept = ({ seconds, megabytes = 0, limit = {}, ratio }: Row): boolea
 export function line(row: Row): string {
   const { name, seconds, processor, megabytes, limit, ratio } = row;
   const parts = [
-    name.padEnd(36),
+    name.padEnd(50),
     `${seconds.toFixed(2)} s`.padStart(9),
     processor === undefined ? '' : `  (${processor.toFixed(2)} s of processor)`,
     (megabytes === undefined ? '' : `${megabytes.toFixed(0)} MB`).padStart(8),

@@ -1,5 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{BUILT_IN_CHAINS}from"./chunk-OWTDGK7W.js";var emptyTable=name=>({name,chains:BUILT_IN_CHAINS[name].map(chain=>({name:chain,policy:"ACCEPT",rules:[]}))});function withBuiltIns(tables,names){let present=new Set(tables.map(table=>table.name));return[...tables,...names.filter(name=>!present.has(name)).map(emptyTable)]}function equalTables(a,b){return[...new Set([...a,...b].map(table=>table.name))].every(name=>fingerprint(a,name)===fingerprint(b,name))}function fingerprint(tables,name){return(tables.find(each=>each.name===name)??emptyTable(name)).chains.map(chain=>[`:${chain.name} ${chain.policy??"-"}`,...chain.rules.map(rule=>rule.text)].join(`
-`)).toSorted().join(`
-:
-`)}export{withBuiltIns,equalTables};

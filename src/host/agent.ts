@@ -56,12 +56,13 @@ export const commandLine = ({ ssh }: Host): string =>
 
 /**
  * Everything that goes over standard input: the mark first, which is all that a reader looks at (`reader.ts`). Its last
- * line starts the agent: a text cut short does nothing.
+ * line starts the agent: a text cut short does nothing. What begins a change is also put on the host, as a text.
  */
 export function script(mark: string, { verb, variables = {} }: Question): string {
-  const settings = Object.entries({ MARK: mark, ...variables, AGENT });
+  const [start, stays] = verb === 'begin' ? ['eval "$SP_AGENT"\n', { AGENT }] : [AGENT, {}];
+  const settings = Object.entries({ MARK: mark, ...variables, ...stays });
   const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
-  return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\neval "$SP_AGENT"\n`;
+  return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\n${start}`;
 }
 
 /** A word that no text on a host holds by chance or by design: it is made for one question. */

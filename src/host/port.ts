@@ -115,7 +115,6 @@ export interface HostFacts {
   readonly sshPort?: number;
   readonly systemd: boolean;
   readonly ipv6: boolean;
-  readonly timeUtc: string;
   /** Programs that are active and believe the built-in chains to be theirs: `ufw`, `firewalld`. */
   readonly managers?: readonly string[];
 }

@@ -82,7 +82,6 @@ function readFacts(facts: readonly (readonly [string, string])[], addresses: str
     ...(sshPort === undefined ? {} : { sshPort: Number(sshPort) }),
     systemd: value(facts, 'systemd') === 'yes',
     ipv6: value(facts, 'ipv6') === 'yes',
-    timeUtc: value(facts, 'time'),
     managers: all('manager'),
   };
 }

@@ -95,7 +95,6 @@ function recorded(hostname: string, live: RulesText): HostState {
       interfaces: [],
       systemd: false,
       ipv6: true,
-      timeUtc: '',
     },
     record: { history: [] },
     recorded: true,

@@ -43,7 +43,7 @@ describe('the script', () => {
   test('carries any text unchanged', () => {
     const text = `it's "quoted" $HOME \`id\` \\ back\nnext\ttab 'twice' ''\n\n€`;
     const whole = script('MARK', { verb: 'probe', variables: { TEXT: text } });
-    const shown = whole.replace(/\neval "\$SP_AGENT"\n$/, '\nprintf %s "$SP_TEXT"\n');
+    const shown = whole.replace(AGENT, 'printf %s "$SP_TEXT"\n');
     for (const shell of [['dash'], ['busybox', 'sh']]) {
       const [command = '', ...words] = shell;
       expect(spawnSync(command, [...words, '-s'], { input: shown, encoding: 'utf8' }).stdout).toBe(text);
@@ -58,6 +58,17 @@ describe('the script', () => {
       const cut = whole.slice(0, length);
       if (length % 7 !== 0 && length < whole.length - 24) continue;
       const { stdout } = spawnSync('dash', ['-s'], { input: cut, encoding: 'utf8' });
+      expect([length, stdout]).toEqual([length, '']);
+    }
+    // Other questions carry the agent as it is.
+    const asked = script('MARK', { verb: 'probe' }).replace(
+      '\n  probe) probe ;;\n',
+      '\n  probe) echo boom && exit ;;\n',
+    );
+    expect(spawnSync('dash', ['-s'], { input: asked, encoding: 'utf8' }).stdout).toBe('boom\n');
+    for (let length = 0; length < asked.length - 1; length++) {
+      if (length % 1009 !== 0 && length < asked.length - 40) continue;
+      const { stdout } = spawnSync('dash', ['-s'], { input: asked.slice(0, length), encoding: 'utf8' });
       expect([length, stdout]).toEqual([length, '']);
     }
   });

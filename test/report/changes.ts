@@ -253,7 +253,6 @@ const recorded = (host: string, live: RulesText): HostState => ({
     interfaces: [],
     systemd: false,
     ipv6: true,
-    timeUtc: '',
   },
   record: { history: [] },
   recorded: true,

@@ -148,7 +148,6 @@ facts() {
   done
   list_managers
   for manager in $managers; do fact manager "$manager"; done
-  fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   counted_when
 }
 

@@ -116,21 +116,26 @@ CAN_V6=${SP_V6-}
 NO_SETS=''
 ERRORS=/dev/null
 RUN=${2:-}
-case ${1:-} in
-read) read_state ;;
-begin) begin ;;
-probe) probe ;;
-confirm) confirm ;;
-abort) abort ;;
-rehearse) rehearse "$2" && exit ;;
-rehearse-saved) rehearse_saved "$2" && exit ;;
-supervise) supervise && exit ;;
-late) late && exit ;;
-conclude)
-  ROLE=conclude
-  ERRORS=$PENDING/error
-  conclude 60 && exit
-  ;;
-*) exit 64 ;;
-esac
-say 'done'
+
+run() {
+  case ${1:-} in
+  read) read_state ;;
+  begin) begin ;;
+  probe) probe ;;
+  confirm) confirm ;;
+  abort) abort ;;
+  rehearse) rehearse "$2" && exit ;;
+  rehearse-saved) rehearse_saved "$2" && exit ;;
+  supervise) supervise && exit ;;
+  late) late && exit ;;
+  conclude)
+    ROLE=conclude
+    ERRORS=$PENDING/error
+    conclude 60 && exit
+    ;;
+  *) exit 64 ;;
+  esac
+  say 'done'
+}
+
+run "$@"

@@ -32,8 +32,6 @@ begin() {
 
   say phase snapshot
   snapshot
-  rules_of "$DIR/planned" as="$DIR/snapshot.normal" || rules_of "$DIR/planned" as="$DIR/snapshot.owned" ||
-    refuse plan-changed "the rules on the host are not those that the change was computed from"
 
   say phase rehearse
   can_v6 || :
@@ -147,37 +145,18 @@ snapshot() {
     iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
   } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
   if has nft; then nft_rules; fi | rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
-  awk -v steps="$DIR/forward." -v empty="$DIR/empty." '
-    / (is|contains) incompatible/ { exit 1 }
-    /^\*/ { open[family]++; there[family, substr($0, 2)] = 1 }
-    /^COMMIT/ { open[family]-- }
-    END {
-      chains["filter"] = "INPUT FORWARD OUTPUT"
-      chains["security"] = chains["filter"]
-      chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
-      chains["mangle"] = "PREROUTING INPUT FORWARD OUTPUT POSTROUTING"
-      chains["raw"] = "PREROUTING OUTPUT"
-      families = split("v4 v6", name, " ")
-      for (which = 1; which <= families; which++) {
-        family = name[which]
-        if (open[family] != 0) exit 1
-        while ((getline line <(steps family)) > 0)
-          if (line ~ /^\*/ && !((family, substr(line, 2)) in there)) {
-            table = substr(line, 2)
-            there[family, table] = 1
-            print line >(empty family)
-            count = split(chains[table], names, " ")
-            for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(empty family)
-            print "COMMIT" >(empty family)
-          }
-      }
-    }' family=v4 "$DIR/snapshot.v4" family=v6 "$DIR/snapshot.v6" || refuse snapshot-failed 'what iptables-save printed is not complete'
+  (rules to="$DIR/snapshot" steps="$DIR" \
+    family=v4 "$DIR/snapshot.v4" family=v6 "$DIR/snapshot.v6" family=sets "$DIR/snapshot.sets" planned=yes \
+    family=v4 "$DIR/planned.v4" family=v6 "$DIR/planned.v6" family=sets "$DIR/planned.sets") || case $? in
+  3) refuse plan-changed "the rules on the host are not those that the change was computed from" ;;
+  4) refuse snapshot-failed 'what iptables-save printed is not complete' ;;
+  *) refuse disk-full "$STATE is full" ;;
+  esac
   for family in v4 v6; do
     if [ -s "$DIR/empty.$family" ]; then
       cat "$DIR/empty.$family" >>"$DIR/snapshot.$family" || refuse disk-full "$STATE is full"
     fi
   done
-  rules_of "$DIR/snapshot" to="$DIR/snapshot" || refuse disk-full "$STATE is full"
 }
 
 # The last line of what a tool said.

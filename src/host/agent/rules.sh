@@ -18,8 +18,11 @@ live() {
 # others are foreign. A rule in a built-in chain is taken without its number there: others may come and go above it.
 #
 # Words: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART fails with 1 when the lines are not those of
-# this file, in whatever order; counted=PATH takes down what was dropped. Then the texts, as awk takes them. A deploy
-# does this seven times, so it is one process, which takes the place of the shell: call it in one of its own.
+# this file, in whatever order; counted=PATH takes down what was dropped. Then the texts, as awk takes them; those after
+# planned=yes are what the ones before it should be, and it fails with 3 when neither all nor the owned lines are. Tables
+# that the steps forward in the directory of steps=PATH name, and the texts do not, go to PATH/empty.FAMILY. A text that is not complete
+# fails with 4. A deploy does this six times, so it is one process, which takes the place of the shell: call it in one of
+# its own.
 rules() {
   read_line "$DIR/ownership"
   exec awk -v OFS='\t' -v ownership="$line" '
@@ -36,6 +39,8 @@ rules() {
     function tell(kind, line) {
       if (kind == wanted) left[line]--
       if (to == "") return
+      there[kind, line] += planned ? -1 : 1
+      if (planned) return
       print line >(to "." kind)
       written[kind]++
     }
@@ -46,9 +51,22 @@ rules() {
       if (ownership != "tables" && family != "sets" && chain !~ /^SALLYPORT-/) number = "-"
       tell(own ? "owned" : "foreign", place number OFS text)
     }
+    # A table that is only named is made by the steps; to go back to nothing, it has to be there empty.
+    function fill(family, line, names, count, at) {
+      while ((getline line <(steps "/forward." family)) > 0) {
+        if (line !~ /^\*/ || ((family, substr(line, 2)) in tables)) continue
+        tables[family, substr(line, 2)] = 1
+        print line >(steps "/empty." family)
+        count = split(chains[substr(line, 2)], names, " ")
+        for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(steps "/empty." family)
+        print "COMMIT" >(steps "/empty." family)
+      }
+    }
     { begin() }
     counted != "" && (/^= v/ || /^\*/ || /^:[A-Z]+ DROP / || / -A SALLYPORT-[A-Z]+ -j DROP$/) { print >>counted }
+    /^# Table .* (is|contains) incompatible/ { open[family]++ }
     /^= / { if ($2 == "failed") failed = 1; else family = $2; next }
+    /^COMMIT/ { open[family]-- }
     /^#/ || /^COMMIT/ || /^$/ { next }
     family == "sets" && $1 == "create" {
       gsub(/ (hashsize|bucketsize) [0-9]+| initval 0x[0-9a-f]+/, "")
@@ -60,10 +78,10 @@ rules() {
       rule($2, 1, $0)
       next
     }
-    /^\*/ { table = substr($0, 2); next }
+    /^\*/ { table = substr($0, 2); open[family]++; if (!planned) tables[family, table] = 1; next }
     /^:/ { if ($2 != "ACCEPT") rule(substr($1, 2), "000000", ":" substr($1, 2) " " $2); next }
     { sub(/^\[[0-9]+:[0-9]+\] /, "") }
-    { rule($2, sprintf("%06d", ++number[family, table, $2]), $0) }
+    { rule($2, sprintf("%06d", ++number[planned, family, table, $2]), $0) }
     END {
       begin()
       # Not every awk says that a disk was full.
@@ -73,15 +91,23 @@ rules() {
         if (written[part[at]] != 0) failed = 2
       }
       for (line in left) if (left[line] != 0) failed = failed ? failed : 1
+      for (line in there) {
+        split(line, key, SUBSEP)
+        if (there[line] != 0) differs[key[1]] = 1
+      }
+      if (planned && differs["normal"] && differs["owned"]) failed = failed ? failed : 3
+      for (each in open) if (open[each] != 0) failed = 4
+      if (steps != "") {
+        chains["filter"] = "INPUT FORWARD OUTPUT"
+        chains["security"] = chains["filter"]
+        chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
+        chains["mangle"] = "PREROUTING INPUT FORWARD OUTPUT POSTROUTING"
+        chains["raw"] = "PREROUTING OUTPUT"
+        fill("v4")
+        fill("v6")
+      }
       exit failed
     }' "$@"
-}
-
-# The same for three files $1.v4, $1.v6, $1.sets; the words follow.
-rules_of() {
-  texts=$1
-  shift
-  (rules "$@" family=v4 "$texts.v4" family=v6 "$texts.v6" family=sets "$texts.sets")
 }
 
 # Where neither the host nor the change has sets, nothing is asked about them.

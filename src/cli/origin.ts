@@ -5,9 +5,12 @@ import type { Environment } from './io.js';
 
 /** The commit in which the policy stands; `undefined` when it stands in none, as after an edit that is not committed. */
 export async function commitOf(folder: string, env: Environment): Promise<string | undefined> {
-  const changed = await git(folder, 'status', '--porcelain', '--', '.');
+  const [changed, head] = await Promise.all([
+    git(folder, 'status', '--porcelain', '--', '.'),
+    git(folder, 'rev-parse', 'HEAD'),
+  ]);
   if (changed === undefined) return env.GITHUB_SHA || env.CI_COMMIT_SHA || undefined;
-  return changed === '' ? git(folder, 'rev-parse', 'HEAD') : undefined;
+  return changed === '' ? head : undefined;
 }
 
 /** `anna@laptop`, for the lock on each host. */

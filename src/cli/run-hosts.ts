@@ -106,7 +106,8 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
   const which = options.hosts ?? 'every host of the policy';
   if (!(await mayGo(io, options, `This changes the firewall of ${which}. Go on?`))) return FAILED;
   const { tell, end } = telling(io, 'deploying');
-  const commit = await commitOf(options.policies, io.env);
+  // What connects is loaded while git answers.
+  const [commit] = await Promise.all([commitOf(options.policies, io.env), import('../host/open.js')]);
   const { signal, release } = interrupted(io);
   const part = partOf(options);
   const deployed = await deploy(

@@ -16,7 +16,11 @@ interface Program {
 
 /** A container that reaches its own published port: from its address, to its address. */
 const hairpin = ({ source, destination, target }: Rule): boolean =>
-  target?.name === 'MASQUERADE' && source !== undefined && source.value === destination?.value;
+  target?.name === 'MASQUERADE' &&
+  source !== undefined &&
+  source.value === destination?.value &&
+  !source.negated &&
+  !destination.negated;
 
 const PROGRAMS: readonly Program[] = [
   {

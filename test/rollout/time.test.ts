@@ -1,3 +1,4 @@
+import { getEventListeners, getMaxListeners } from 'node:events';
 import { describe, expect, test } from '@jest/globals';
 import { pause, whileUncancelled } from '../../src/rollout/time.js';
 
@@ -28,6 +29,15 @@ describe('work under a signal', () => {
     expect(await left).toBe('confirmed');
   });
 
+  test('of many hosts at once is no leak for Node to warn of', async () => {
+    const { signal } = new AbortController();
+    const working = Array.from({ length: 20 }, () => whileUncancelled(pause(0.01), signal));
+    const [listening, most] = [getEventListeners(signal, 'abort').length, getMaxListeners(signal)];
+    expect(listening).toBeLessThanOrEqual(most);
+    await Promise.all(working);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
   test('that fails is told as well', async () => {
     const failing = Promise.reject(new Error('no'));
     await expect(whileUncancelled(failing, new AbortController().signal)).rejects.toThrow('no');
@@ -39,4 +49,16 @@ test('a pause ends when it is cancelled', async () => {
   const long = pause(3600, controller.signal);
   controller.abort();
   await long;
+});
+
+test('a pause that is longer than a timer of Node can be is no shorter for that', async () => {
+  const controller = new AbortController();
+  let over = false;
+  const month = pause(31 * 86_400, controller.signal).then(() => {
+    over = true;
+  });
+  await pause(0.02);
+  expect(over).toBe(false);
+  controller.abort();
+  await month;
 });

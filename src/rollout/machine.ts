@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { HostState } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { error, type Problem } from '../problem.js';
+import { list } from './words.js';
 
 /**
  * The machine as a plan may show it. machine-id(5): it must not be exposed as it is, so what is shown is a hash that
@@ -30,3 +31,38 @@ export function takenForAnother(fleet: Fleet, host: Host, { facts, record }: Hos
     ),
   ];
 }
+
+interface Answered {
+  readonly host: Host;
+  readonly state: HostState;
+}
+
+/**
+ * Hosts that one machine answers for: what is deployed to the one would be undone by the other. By host name, an error
+ * each. Copies that kept the machine-id have another name or another kernel (random(4): boot_id is of one boot).
+ */
+export function sharedMachines(answered: readonly Answered[]): ReadonlyMap<string, Problem> {
+  const byMachine = new Map<string, Answered[]>();
+  for (const one of answered) {
+    const [machine, boot] = [machineOf(one.state), one.state.drops?.now.boot];
+    if (machine === undefined || boot === undefined) continue;
+    const key = `${machine} ${boot}`;
+    byMachine.set(key, [...(byMachine.get(key) ?? []), one]);
+  }
+  return new Map(
+    [...byMachine.values()]
+      .filter(({ length }) => length > 1)
+      .flatMap((same) => same.map(({ host }) => [host.name, oneMachine(host, same)] as const)),
+  );
+}
+
+const oneMachine = (host: Host, same: readonly Answered[]): Problem =>
+  error(
+    'one-machine',
+    `${list(
+      same.map(({ host: { name } }) => name),
+      4,
+    )} are one machine: "${same[0]?.state.facts.hostname ?? ''}" answers for each of them.`,
+    host.place,
+    'Keep one of them in the policy, with all of its addresses; or mend the address that leads to the wrong machine.',
+  );

@@ -5,6 +5,8 @@ import type { HostPort } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { type Assessed, readAndAssess } from './assess.js';
 import type { Tell } from './events.js';
+import { findingOf } from './findings.js';
+import { sharedMachines } from './machine.js';
 import type { HostPlan, Plan } from './model.js';
 import { policyNames } from './names.js';
 import { planMap } from './plan-map.js';
@@ -51,7 +53,7 @@ export const planOf = (hosts: readonly HostPlan[], commit?: string): Plan => ({
 });
 
 /** Reads and assesses every host, `parallel` at a time. */
-export function assessFleet(
+export async function assessFleet(
   fleet: Fleet,
   hosts: readonly Host[],
   port: Pick<HostPort, 'read'>,
@@ -59,7 +61,7 @@ export function assessFleet(
 ): Promise<readonly Assessed[]> {
   const { tell = () => {}, acceptLockoutRisk = [], activity = false } = options;
   tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
-  return pMap(
+  const all = await pMap(
     hosts,
     async (host) => {
       tell({ kind: 'reading', host: host.name });
@@ -70,6 +72,17 @@ export function assessFleet(
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
+  return toldApart(all);
+}
+
+/** What is wrong with hosts only beside each other. */
+function toldApart(all: readonly Assessed[]): readonly Assessed[] {
+  const shared = sharedMachines(all.flatMap(({ ready }) => ready ?? []));
+  return all.map((one) => {
+    const problem = shared.get(one.host.name);
+    if (problem === undefined) return one;
+    return { ...one, plan: { ...one.plan, findings: [findingOf(problem), ...one.plan.findings] } };
+  });
 }
 
 /** Over every host's live and next digests, whatever order the hosts came in. */

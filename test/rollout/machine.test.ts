@@ -11,7 +11,7 @@ if (host === undefined) throw new Error('The policy has no host.');
 const one = (machine: ModelHost) => modelFleet({ [host.name]: machine });
 const facts = {
   ...{ addresses: host.addresses, interfaces: ['eth0'], client: '203.0.113.5', sshPort: 22 },
-  ...{ systemd: true, ipv6: true, timeUtc: '2027-01-01T00:00:00Z' },
+  ...{ systemd: true, ipv6: true },
 };
 const machine = (machineId: string, hostname = host.name): ModelHost =>
   modelHost({ state: { facts: { ...facts, machineId, hostname } } });
@@ -54,4 +54,34 @@ test('the machine of another host of the policy is refused; one that was renamed
     outcome: 'refused',
     reason: expect.stringContaining('was last deployed as web-2'),
   });
+});
+
+test('two hosts of the policy that one machine answers for are refused, before either is changed', async () => {
+  const hosts = fleet.hosts.slice(0, 2);
+  const named = (name: string, boot: string): ModelHost =>
+    modelHost({
+      state: {
+        facts: { ...facts, machineId: 'm1', hostname: name },
+        drops: { now: { boot, uptime: 10, rules: [] } },
+      },
+    });
+  const deploy = async (one: ModelHost, two: ModelHost) => {
+    const port = modelFleet({ 'web-1': one, 'web-2': two });
+    return { port, ...(await deployFleet(fleet, hosts, port, { owner: 'test' })) };
+  };
+  const { hosts: refused, port } = await deploy(named('web', 'b1'), named('web', 'b1'));
+  expect(refused).toMatchObject([
+    { outcome: 'refused', reason: expect.stringContaining('web-1 and web-2 are one machine') },
+    { outcome: 'refused', reason: expect.stringContaining('web-1 and web-2 are one machine') },
+  ]);
+  expect(port.changes).toEqual([]);
+  // Copies that kept the machine-id, with another name, or on another kernel.
+  for (const [name, boot] of [
+    ['copy', 'b1'],
+    ['web', 'b2'],
+  ] as const)
+    expect((await deploy(named('web', 'b1'), named(name, boot))).hosts).toMatchObject([
+      { outcome: 'confirmed' },
+      { outcome: 'confirmed' },
+    ]);
 });

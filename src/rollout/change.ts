@@ -18,8 +18,12 @@ export interface Run {
   readonly owner: string;
 }
 
-/** A host on which nothing is left to do: live and saved are as the policy wants them, and so is the boot. */
+/**
+ * A host on which nothing is left to do: live and saved are as the policy wants them, and so is the boot. What somebody
+ * has not confirmed yet may go back.
+ */
 export function isSettled({ host, state, placed }: Ready): boolean {
+  if (state.record.pending !== undefined) return false;
   if (!placed.saved.ok || !isThere(placed.live) || !isThere(placed.saved.value)) return false;
   return state.boot.enabled || !host.boot.enable;
 }

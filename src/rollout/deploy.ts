@@ -40,8 +40,9 @@ export async function deployFleet(
   port: HostPort,
   options: DeployOptions,
 ): Promise<Outcomes> {
-  const { tell = () => {} } = options;
   const { part = {} } = options;
+  const halts: string[] = [];
+  const tell = steadfast(options.tell ?? (() => {}), halts);
   const passages = passagesOf(fleet);
   const whole = wavesOf(
     hosts.map(({ name }) => name),
@@ -52,12 +53,14 @@ export async function deployFleet(
   const { waves } = own;
   const names = new Set(waves.flatMap((wave) => wave.hosts));
   const asked = new Set([...names, ...own.gate]);
-  const assessed = await assessFleet(
+  const reading = assessFleet(
     fleet,
     hosts.filter(({ name }) => asked.has(name)),
     port,
-    options,
+    { ...options, tell },
   );
+  // Of a run that is cancelled now nothing is left to do.
+  const assessed = (await whileUncancelled(reading, options.signal, 0)) ?? [];
   const rollout: Rollout = {
     ...own,
     fleet,
@@ -68,7 +71,7 @@ export async function deployFleet(
     outcomes: new Map(),
     changes: new Map(),
     allowed: failuresAllowedIn(fleet.rollout, names.size, part),
-    halts: [],
+    halts,
   };
   recordVerdicts(
     rollout,
@@ -145,9 +148,27 @@ function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
   }
 }
 
+/**
+ * Where what happens cannot be told (the disk that the journal is on is full), no further host may follow; but those
+ * under way must not be broken off for that.
+ */
+function steadfast(tell: Tell, halts: string[]): Tell {
+  return (event) => {
+    try {
+      tell(event);
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      halts.push(`what happens cannot be recorded: ${why.replace(/\.$/, '')}.`);
+    }
+  };
+}
+
 /** Why not even the first host is begun. */
 function stopBefore(rollout: Rollout): string | undefined {
-  const { gate, verdicts } = rollout;
+  const { gate, verdicts, halts } = rollout;
+  if (isCancelled(rollout)) return CANCELLED;
+  const [halt] = halts;
+  if (halt !== undefined) return `Nothing was changed: ${halt}`;
   const canary = gate.find((host) => verdicts.get(host)?.kind !== 'unchanged');
   if (canary !== undefined) return `Nothing was changed: ${whyNotPast(canary, verdicts.get(canary))}`;
   const faults = [...verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
@@ -182,6 +203,9 @@ function tooMany(rollout: Rollout): string | undefined {
 
 const CANCELLED = 'The run was cancelled.';
 const isCancelled = ({ options }: Rollout): boolean => options.signal?.aborted === true;
+/** Whoever cancels then comes too late to stop anything. */
+const isOver = ({ waves, outcomes, more }: Rollout): boolean =>
+  !more && waves.every(({ hosts }) => hosts.every((host) => outcomes.has(host)));
 
 /** Wave after wave. @returns why it ended early. */
 async function go(rollout: Rollout): Promise<string | undefined> {
@@ -203,7 +227,7 @@ function whyStop(rollout: Rollout): string | undefined {
   if (reason !== undefined) return `The rollout stopped: ${reason}`;
   const [halt] = rollout.halts;
   if (halt !== undefined) return `The rollout stopped: ${halt}`;
-  return isCancelled(rollout) ? CANCELLED : undefined;
+  return isCancelled(rollout) && !isOver(rollout) ? CANCELLED : undefined;
 }
 
 async function runWave(rollout: Rollout, wave: Wave): Promise<void> {
@@ -290,6 +314,16 @@ function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
   }
 }
 
+/** Of the hosts that this run has changed, those that keep its rules, as they say or as far as anybody knows. */
+const KEPT: ReadonlySet<Outcome['outcome'] | undefined> = new Set(['confirmed', 'unreachable']);
+
+const LEFT_GOING_BACK: TransactionResult = {
+  outcome: 'unknown',
+  phase: 'rollback',
+  reason: `${CANCELLED} It was being taken back; \`sallyport status\` tells which rules it keeps.`,
+  seconds: 0,
+};
+
 /** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
 async function undo(rollout: Rollout): Promise<void> {
   const { fleet, port, options } = rollout;
@@ -299,9 +333,13 @@ async function undo(rollout: Rollout): Promise<void> {
       async (host) => {
         const changed = rollout.changes.get(host);
         if (changed === undefined || isCancelled(rollout)) return;
-        if (rollout.outcomes.get(host)?.outcome !== 'confirmed') return;
-        const result = await takeBack(fleet, changed.ready, port, newRun(options));
-        record(rollout, { host, wave, ...result });
+        if (!KEPT.has(rollout.outcomes.get(host)?.outcome)) return;
+        const taking = takeBack(fleet, changed.ready, port, newRun(options));
+        record(rollout, {
+          host,
+          wave,
+          ...((await whileUncancelled(taking, options.signal)) ?? LEFT_GOING_BACK),
+        });
       },
       { concurrency: options.parallel ?? fleet.rollout.parallel },
     );

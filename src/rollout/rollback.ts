@@ -90,7 +90,10 @@ export async function takeBack(
   const saved = placeHost(fleet, host, state, ownedPart(old.value, fleet.ownership));
   if (!saved.ok || !saved.value.saved.ok) return keeps('Its saved files could not be read.');
   const ready = { host, state, placed: live.value, ownership: fleet.ownership };
-  const result = await port.transact(host, changeOf(fleet, ready, saved.value.saved.value, run), () => {});
+  // The host keeps the commit beside the rules, and tells it as what it runs.
+  const commit = before.state.record.current?.commit ?? '';
+  const change = changeOf(fleet, ready, saved.value.saved.value, { ...run, commit });
+  const result = await port.transact(host, change, () => {});
   return result.outcome === 'confirmed'
     ? {
         ...result,

@@ -43,7 +43,9 @@ export function changeSince(reviewed: Plan, { host, placed, ownership }: Ready):
   const { before, owned } = placed.live;
   const next = diffStates(before, owned.next);
   const then = reviewed.hosts.find((plan) => plan.host === host.name);
-  const text = reviewed.states?.[then?.live ?? ''];
+  const { states = {} } = reviewed;
+  const live = then?.live ?? '';
+  const text = Object.hasOwn(states, live) ? states[live] : undefined;
   const seen = text === undefined ? undefined : readRuleset(text, `${host.name} reviewed`);
   return seen?.ok === true ? { since: diffStates(seen.value, lasting(before, ownership)), next } : { next };
 }

@@ -144,6 +144,37 @@ describe('failures further on', () => {
     expect(before?.v4).toBe('');
   });
 
+  test('leave on a host that went back the commit whose rules it runs again', async () => {
+    const { port, deploy } = scene({ rollout: 'on_failure: rollback' });
+    await deploy({ commit: 'one' });
+    const wider = fleetOf({
+      rollout: 'on_failure: rollback',
+      web: '  - {allow: tcp/8443, from: any, reason: Preview}\n',
+    });
+    behave(port, 'web-2', 'rolls-back');
+    const outcomes = await deployFleet(wider, wider.hosts, port, { owner: 'test', commit: 'two' });
+    expect(short(outcomes)[0]).toBe('0 web-1 rolled-back');
+    const [current] = port.hosts.get('web-1')?.known ?? [];
+    expect(current?.commit).toBe('one');
+    expect(current?.rules?.v4).not.toContain('8443');
+  });
+
+  test('a host that lets nobody in after the soak is tried to be taken back as well', async () => {
+    const { port, deploy } = scene({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
+    expect(short(await deploy())[0]).toBe('0 web-1 rolled-back');
+    behave(port, 'web-1', 'gone-later');
+    const gone = scene({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
+    const outcomes = await gone.deploy({
+      tell: ({ kind }) => {
+        if (kind === 'stopped') behave(gone.port, 'web-1', 'unreachable');
+      },
+    });
+    expect(outcomes.hosts[0]).toMatchObject({
+      outcome: 'unknown',
+      reason: expect.stringMatching(/^It was to be taken back, which did not succeed: It did not answer\./),
+    });
+  });
+
   test('go back wave by wave, the last one first: none together with whom it is reached through', async () => {
     const hosts = `
   web-1: { addresses: [192.0.2.1], roles: [web] }
@@ -231,6 +262,45 @@ describe('before anything is changed', () => {
   });
 });
 
+describe('a host that somebody else is changing', () => {
+  test('is not called unchanged, whatever it runs: it may go back', async () => {
+    const { port, deploy } = scene();
+    await deploy();
+    const host = port.hosts.get('web-3');
+    if (host === undefined) throw new Error('web-3');
+    const pending = { run: 'other', phase: 'verify', owner: 'ci', since: '', secondsLeft: 40 } as const;
+    host.state = { record: { history: [], pending } };
+    behave(port, 'web-3', 'refuses');
+    expect(short(await deploy())).toContain('2 web-3 refused');
+  });
+});
+
+describe('what happens cannot be told any more', () => {
+  const failingAt = (kind: RolloutEvent['kind']) => (event: RolloutEvent) => {
+    if (event.kind === kind) throw new Error('the disk is full');
+  };
+
+  test('before anything is changed: nothing is', async () => {
+    const { port, deploy } = scene();
+    const outcomes = await deploy({ tell: failingAt('begin') });
+    expect(outcomes.stopped).toBe('Nothing was changed: what happens cannot be recorded: the disk is full.');
+    expect(touched(port)).toEqual([]);
+  });
+
+  test('in the middle of a host: it ends as it would have, and no further one is begun', async () => {
+    const { port, deploy } = scene();
+    const outcomes = await deploy({ tell: failingAt('phase') });
+    expect(short(outcomes)).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 not-reached',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(outcomes.stopped).toBe('The rollout stopped: what happens cannot be recorded: the disk is full.');
+    expect(touched(port)).toEqual(['web-1']);
+  });
+});
+
 describe('a host with another manager of the same chains', () => {
   const managed = (port: ModelFleet): void => {
     const host = port.hosts.get('web-4');
@@ -290,6 +360,14 @@ describe('bound to a reviewed plan', () => {
     expect(short(outcomes)).toContain('2 web-4 confirmed');
   });
 
+  test('a plan that someone wrote by hand is no reason to break off', async () => {
+    const { fleet, port, deploy } = scene();
+    const made = await planFleet(fleet, fleet.hosts, port);
+    const hosts = made.hosts.map((plan) => ({ ...plan, live: 'constructor' }));
+    const outcomes = await deploy({ reviewed: { ...made, hosts } });
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
+  });
+
   test('another policy than the reviewed one is refused', async () => {
     const { fleet, port } = scene();
     const reviewed = await planFleet(fleet, fleet.hosts, port);
@@ -322,39 +400,6 @@ describe('bound to a reviewed plan', () => {
       '2 web-3 refused',
       '2 web-4 refused',
     ]);
-  });
-});
-
-describe('a cancelled run', () => {
-  test('begins no further host', async () => {
-    const controller = new AbortController();
-    const { port, deploy } = scene();
-    const outcomes = await deploy({
-      signal: controller.signal,
-      tell: (event: RolloutEvent) => {
-        if (event.kind === 'outcome') controller.abort();
-      },
-    });
-    expect(short(outcomes)).toEqual([
-      '0 web-1 confirmed',
-      '1 web-2 not-reached',
-      '2 web-3 not-reached',
-      '2 web-4 not-reached',
-    ]);
-    expect(touched(port)).toEqual(['web-1']);
-    expect(outcomes.hosts[1]?.reason).toBe('The run was cancelled.');
-  });
-
-  test('does not wait for the end of a soak', async () => {
-    const controller = new AbortController();
-    const { deploy } = scene({ rollout: 'soak: 1h' });
-    const outcomes = await deploy({
-      signal: controller.signal,
-      tell: (event: RolloutEvent) => {
-        if (event.kind === 'soak') controller.abort();
-      },
-    });
-    expect(short(outcomes)[0]).toBe('0 web-1 confirmed');
   });
 });
 

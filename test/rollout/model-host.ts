@@ -29,7 +29,7 @@ export type Behaviour =
   | 'lost'
   /** Confirms, and is gone when it is asked again. */
   | 'gone-later'
-  /** Takes for ever. */
+  /** Takes for ever, to be read and to be changed. */
   | 'hangs';
 
 export interface ModelHost {
@@ -77,6 +77,7 @@ export function modelFleet(hosts: Readonly<Record<string, ModelHost>>): ModelFle
       log.push(`read ${host.name}`);
       await tick();
       const model = hostOf(host);
+      if (model.behaviour === 'hangs') await new Promise(() => {});
       if (model.behaviour === 'unreachable')
         return { status: 'unreachable', problem: error('host-unreachable', 'It did not answer.') };
       if (model.behaviour === 'unreadable')
@@ -175,10 +176,9 @@ function stateOf(host: Host, model: ModelHost, knownGood: number | undefined): H
       sshPort: 22,
       systemd: true,
       ipv6: true,
-      timeUtc: '2027-01-01T00:00:00Z',
       ...model.facts,
     },
-    record: { history },
+    record: { history, ...(history[0] === undefined ? {} : { current: history[0] }) },
     ...model.state,
   };
 }

@@ -39,6 +39,8 @@ export interface AssessOptions {
   readonly desired?: Ruleset;
   /** Also ask what the host is doing now, and say what the plan means for that. */
   readonly activity?: boolean;
+  /** Work out which traffic changes, as long as that takes. Default true. */
+  readonly traffic?: boolean;
 }
 
 /** Reads one host and assesses it. Never throws for a host's fault. */
@@ -93,7 +95,10 @@ function planOf(
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
   const machine = machineOf(state);
-  const traffic = compareTraffic(before, next, { addresses: ownAddresses(host, state) });
+  const traffic =
+    options.traffic === false
+      ? undefined
+      : compareTraffic(before, next, { addresses: ownAddresses(host, state) });
   const expired = expiredRules(fleet, host);
   // An earlier state may break what the policy has come to say since; it must still be there to go back to.
   const statements =
@@ -116,7 +121,7 @@ function planOf(
     ...(machine === undefined ? {} : { machine }),
     rules,
     sets,
-    traffic: withExpiry(traffic, expired),
+    ...(traffic === undefined ? {} : { traffic: withExpiry(traffic, expired) }),
     lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
     findings: findings.filter((problem) => !isAccepted(fleet, host, problem)).map(findingOf),
     foreign,

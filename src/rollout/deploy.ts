@@ -57,7 +57,7 @@ export async function deployFleet(
     fleet,
     hosts.filter(({ name }) => asked.has(name)),
     port,
-    { ...options, tell },
+    { ...options, tell, traffic: false },
   );
   // Of a run that is cancelled now nothing is left to do.
   const assessed = (await whileUncancelled(reading, options.signal, 0)) ?? [];

@@ -75,9 +75,12 @@ function managers(host: Host, { facts }: HostState): readonly Problem[] {
 }
 
 /** Rules that go while traffic stays: the policy says what they said, as after an import. One sentence for all of them. */
-export function takenOver(problems: readonly Problem[], { equal }: TrafficDiff): readonly Problem[] {
+export function takenOver(
+  problems: readonly Problem[],
+  traffic: TrafficDiff | undefined,
+): readonly Problem[] {
   const going = problems.filter(({ id }) => id === 'removes-foreign');
-  if (!equal || going.length === 0) return problems;
+  if (traffic?.equal !== true || going.length === 0) return problems;
   return [
     ...problems.filter(({ id }) => id !== 'removes-foreign'),
     note(

@@ -23,6 +23,8 @@ export interface PlanOptions {
   readonly map?: boolean;
   /** What the hosts are doing now is read for a plan, and not for a deploy. */
   readonly activity?: boolean;
+  /** Which traffic changes is worked out for a plan, and not for a deploy, which shows it to nobody. */
+  readonly traffic?: boolean;
 }
 
 /** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
@@ -59,13 +61,13 @@ export async function assessFleet(
   port: Pick<HostPort, 'read'>,
   options: Omit<PlanOptions, 'commit'> = {},
 ): Promise<readonly Assessed[]> {
-  const { tell = () => {}, acceptLockoutRisk = [], activity = false } = options;
+  const { tell = () => {}, acceptLockoutRisk = [], activity = false, traffic = true } = options;
   tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   const all = await pMap(
     hosts,
     async (host) => {
       tell({ kind: 'reading', host: host.name });
-      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk, activity });
+      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk, activity, traffic });
       const { status, reason = '' } = assessed.plan;
       tell({ kind: 'read', host: host.name, status, words: reason });
       return assessed;

@@ -37,7 +37,7 @@ test.each([
 test('falling through to nobody, FORWARD drops as it does by itself', () => {
   const desired = withSets('forward:\n  - allow: http\n    reason: why\n', 64);
   const others =
-    '*filter\n:FORWARD DROP [0:0]\n:THEIRS - [0:0]\n-A FORWARD -j SALLYPORT-FORWARD\n-A FORWARD -j THEIRS\n:SALLYPORT-FORWARD - [0:0]\nCOMMIT\n';
+    '*filter\n:FORWARD DROP [0:0]\n:SALLYPORT-FORWARD - [0:0]\n:THEIRS - [0:0]\n-A FORWARD -j SALLYPORT-FORWARD\n-A FORWARD -j THEIRS\nCOMMIT\n';
   const { next } = placeOwned(read(others), desired, 'chains');
   const diff = compareTraffic(next, placeOwned(read(''), desired, 'chains').next);
   expect(diff).toMatchObject({ equal: true, proved: true });

@@ -7,23 +7,26 @@ export interface Row {
   /** Peak of the process; absent where several processes work together. */
   readonly megabytes?: number;
   readonly limit?: { readonly seconds?: number; readonly megabytes?: number };
-  /** Against another row of the same run. */
-  readonly ratio?: { readonly to: string; readonly value: number; readonly limit: number };
+  /** Against other rows of the same run. */
+  readonly ratios?: readonly { readonly to: string; readonly value: number; readonly limit?: number }[];
 }
 
-export const kept = ({ seconds, megabytes = 0, limit = {}, ratio }: Row): boolean =>
+export const kept = ({ seconds, megabytes = 0, limit = {}, ratios = [] }: Row): boolean =>
   seconds <= (limit.seconds ?? Number.POSITIVE_INFINITY) &&
   megabytes <= (limit.megabytes ?? Number.POSITIVE_INFINITY) &&
-  (ratio === undefined || ratio.value <= ratio.limit);
+  ratios.every(({ value, limit: most = Number.POSITIVE_INFINITY }) => value <= most);
 
 export function line(row: Row): string {
-  const { name, seconds, processor, megabytes, limit, ratio } = row;
+  const { name, seconds, processor, megabytes, limit, ratios = [] } = row;
   const parts = [
     name.padEnd(50),
     `${seconds.toFixed(2)} s`.padStart(9),
     processor === undefined ? '' : `  (${processor.toFixed(2)} s of processor)`,
     (megabytes === undefined ? '' : `${megabytes.toFixed(0)} MB`).padStart(8),
-    ratio === undefined ? '' : `  ${ratio.value.toFixed(2)} × ${ratio.to} (at most ${ratio.limit})`,
+    ...ratios.map(
+      ({ to, value, limit: most }) =>
+        `  ${value.toFixed(2)} × ${to}${most === undefined ? '' : ` (at most ${most})`}`,
+    ),
     limit?.seconds === undefined ? '' : `  at most ${limit.seconds} s`,
     limit?.megabytes === undefined ? '' : `, ${limit.megabytes} MB`,
     kept(row) ? '' : '  MISSED',

@@ -1,14 +1,18 @@
 /** The pull request that takes drift into the policy: one branch of our own, never over somebody's commits. */
+import { createHash } from 'node:crypto';
 import { ProblemError, warning } from '../problem.js';
 import { type Client, isOurs } from './client.js';
 import { carries, sameText, withMarker } from './marker.js';
 import type { AdoptionPull, Marker, Posted } from './port.js';
 
-/** Of one fleet: another one in the same repository has another. */
-const adoptBranch = (environment: string): string =>
-  environment === ''
-    ? 'sallyport/adopt-drift'
-    : `sallyport/adopt-drift-${environment.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+/** Of one fleet: another one in the same repository has another, also where only signs of its name differ. */
+function adoptBranch(environment: string): string {
+  if (environment === '') return 'sallyport/adopt-drift';
+  const plain = environment.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const apart =
+    plain === environment ? '' : `-${createHash('sha256').update(environment).digest('hex').slice(0, 8)}`;
+  return `sallyport/adopt-drift-${plain}${apart}`;
+}
 
 /**
  * Brings branch and pull request up to date: no call that changes anything when both are so. Without files a pull

@@ -104,6 +104,19 @@ test('never goes over a commit of somebody else', async () => {
   expect(await head(BRANCH)).toBe(theirs);
 });
 
+test('of another environment has another branch, however alike their names are', async () => {
+  const ofEnvironment = async (environment: string) => {
+    hub.requests.length = 0;
+    value(await github.adoptPull({ ...marker, environment }, await adoption(`${environment}\n`)));
+    return hub.requests.find(({ method, path }) => method === 'POST' && path.endsWith('/pulls'))?.body;
+  };
+  const bodies = [await ofEnvironment('prod-eu'), await ofEnvironment('prod/eu')];
+  expect(bodies).toMatchObject([
+    { head: 'sallyport/adopt-drift-prod-eu' },
+    { head: expect.stringMatching(/^sallyport\/adopt-drift-prod-eu-[0-9a-f]{8}$/) },
+  ]);
+});
+
 test('of somebody else with our marker is not ours', async () => {
   const other: Marker = { ...marker, environment: 'staging' };
   await hub.call('POST', `${repo}/git/refs`, {

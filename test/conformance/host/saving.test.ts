@@ -56,8 +56,8 @@ function ask(family: Family, texts: readonly string[], native: readonly string[]
       cd '${folder}'
       . ./agent
       ${tool}-save >saved 2>/dev/null && ! grep -q '^# Table.*incompatible' saved || : >saved
-      rule_shapes >shapes
-      unshare -n sh -c '${SETS[family]}; . ./agent; ${tool}-restore <saved; rule_shapes | lost_in_saving shapes' >lost
+      nft_rules | rule_shapes >shapes
+      unshare -n sh -c '${SETS[family]}; . ./agent; ${tool}-restore <saved; nft_rules | rule_shapes | lost_in_saving shapes' >lost
       wc -l <shapes >rules`;
     execFileSync('unshare', ['-n', '-m', 'sh', '-c', script], { stdio: ['ignore', 'ignore', 'pipe'] });
     const read = (name: string): string => readFileSync(join(folder, name), 'utf8').trim();

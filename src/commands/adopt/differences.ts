@@ -240,10 +240,22 @@ function policies(sides: Sides, family: Family, found: Map<string, Difference>):
     }
 }
 
+/** Rules of others above the hook that will stand below it: the first that accepts, and whatever comes after that one. */
 const above = ({ live, next }: Sides, family: Family, table: TableName, chain: Chain): readonly Rule[] => {
-  const here = tableOf(live[family], table);
-  return here === undefined ? [] : bypassing({ live: here, desired: tableOf(next[family], table), chain });
+  const [here, desired] = [tableOf(live[family], table), tableOf(next[family], table)];
+  if (here === undefined || bypassing({ live: here, desired, chain }).length === 0) return [];
+  const stays = aboveHook(chainOf(desired, chain.name)?.rules ?? []).length;
+  return aboveHook(chain.rules).slice(stays);
 };
+
+const aboveHook = (rules: readonly Rule[]): readonly Rule[] =>
+  rules.slice(
+    0,
+    Math.max(
+      0,
+      rules.findIndex((rule) => isHook(rule)),
+    ),
+  );
 
 /** Built-in chains of which only the hook is ours: what others' rules decide before it, and the hook itself. */
 function builtIns(sides: Sides, family: Family, found: Map<string, Difference>): void {

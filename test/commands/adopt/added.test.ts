@@ -64,6 +64,26 @@ describe('a rule that was added by hand', () => {
     expect(new Set(traffic?.closed.flatMap(({ state }) => state))).toEqual(new Set(['INVALID']));
   });
 
+  test('that denies above the jump, behind one that accepts, is not lost when the jump comes first', async () => {
+    const hands = {
+      'web-1': {
+        v4: (text: string) =>
+          first(
+            'INPUT',
+            '-p tcp -m tcp --dport 5432 -j ACCEPT',
+          )(first('INPUT', '-s 198.51.100.0/24 -p tcp -m tcp --dport 8443 -j REJECT')(text)),
+      },
+    };
+    const adoption = await adopted(hands);
+    const { taken, left } = of(adoption, 'web-1');
+    const rules = [...taken, ...left].map(({ rule }) => rule);
+    expect(rules).toContain(
+      '-A INPUT -s 198.51.100.0/24 -p tcp -m tcp --dport 8443 -j REJECT --reject-with icmp-port-unreachable',
+    );
+    expect(left.some(({ why }) => why.includes('the fate of no packet'))).toBe(false);
+    if (left.length === 0) expect(opensAndCloses(await planned(adoption, hands), 'web-1')?.opened).toBe(0);
+  });
+
   test('behind the last drop it never matched: the policy does not open what nobody had', async () => {
     const adoption = await adopted({
       'web-1': { v4: (text) => text.replace(/COMMIT\n$/, `-A SALLYPORT-INPUT ${OPENED}\nCOMMIT\n`) },

@@ -16,8 +16,8 @@ export interface Watched {
 }
 
 /**
- * Nothing runs, waits or is locked; the rules of both families are those that were confirmed last, in the kernel and
- * on disk; a new connection gets in over each family; the client called nothing confirmed that the host did not.
+ * Nothing runs, waits or is locked; the rules of both families, and the sets, are those that were confirmed last, in the
+ * kernel and on disk; a new connection gets in over each family; the client called nothing confirmed that the host did not.
  */
 export async function expectWhole({ lab, host, client, saved = host.savedRules }: Watched): Promise<void> {
   await quiet(host, 30);
@@ -42,6 +42,9 @@ export async function expectWhole({ lab, host, client, saved = host.savedRules }
       ...known,
     ]);
   }
+  const known = setsOfOurs(journal.known.sets);
+  expect([host.name, 'live', ...setsOfOurs(live.sets)]).toEqual([host.name, 'live', ...known]);
+  expect([host.name, 'saved', ...setsOfOurs(boot.sets ?? '')]).toEqual([host.name, 'saved', ...known]);
   for (const address of Object.values(host.addresses) as string[]) await logsIn(lab, host, address);
 }
 
@@ -58,19 +61,23 @@ interface Journal {
   /** Of the changes that were confirmed, the last ones. */
   readonly runs: readonly string[];
   /** What was confirmed last; empty when nothing ever was. */
-  readonly known: { readonly v4: string; readonly v6: string };
+  readonly known: Required<Rules>;
 }
 
 /** Read from the host's disk, not asked of the agent. */
 async function readJournal(host: LabHost): Promise<Journal> {
   const said = await host.must(`cd /var/lib/sallyport/known-good 2>/dev/null || exit 0
     for about in */about; do [ ! -e "$about" ] || sed -n 's/^run //p' "$about"; done
-    newest=$(ls | tail -n 1); for family in v4 v6; do echo ${CUT}; [ -z "$newest" ] || cat "$newest/$family"; done`);
-  const [runs = '', v4 = '', v6 = ''] = said.split(`${CUT}\n`);
-  return { runs: runs.split('\n').filter((run) => run !== ''), known: { v4, v6 } };
+    newest=$(ls | tail -n 1); for kind in v4 v6 sets; do echo ${CUT}; [ -z "$newest" ] || cat "$newest/$kind"; done`);
+  const [runs = '', v4 = '', v6 = '', sets = ''] = said.split(`${CUT}\n`);
+  return { runs: runs.split('\n').filter((run) => run !== ''), known: { v4, v6, sets } };
 }
 
 const CUT = '@@@';
 
 const rulesOfOurs = (text: string): readonly string[] =>
   text.match(/^-A (SALLYPORT-.*|INPUT -j SALLYPORT.*)$/gm) ?? [];
+
+/** Names, types and members; sizes are the kernel's. */
+const setsOfOurs = (text: string): readonly string[] =>
+  (text.match(/^(create|add) SALLYPORT-\S+ \S+/gm) ?? []).toSorted();

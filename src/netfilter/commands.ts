@@ -203,7 +203,7 @@ function splitNumber(tokens: readonly Token[]): { number?: number; rest: readonl
 
 function rulesOf(
   reader: Reader,
-  { chains }: Section,
+  { chains, jumpedTo }: Section,
   command: Command,
   tokens: readonly Token[],
 ): readonly Rule[] {
@@ -212,6 +212,7 @@ function rulesOf(
     for (const { id, message, column, hint } of read.faults) report(reader, id, message, column, hint);
     return [];
   }
+  for (const { target } of read.rules) if (target?.chain) jumpedTo.add(target.name);
   const place = { file: reader.file, line: reader.line, column: command.chain.column };
   return read.rules.map((rule) => ({ ...rule, place }));
 }

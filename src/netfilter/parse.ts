@@ -143,13 +143,13 @@ function openTable(reader: Reader, line: string): void {
       2,
       `Write one of ${Object.keys(BUILT_IN_CHAINS).join(', ')}.`,
     );
-    reader.table = { name: 'filter', chains: new Map() };
+    reader.table = { name: 'filter', chains: new Map(), jumpedTo: new Set() };
     return;
   }
   const chains = new Map<string, OpenChain>();
   for (const chain of BUILT_IN_CHAINS[name])
     chains.set(chain, { policy: 'ACCEPT', counters: undefined, rules: [] });
-  reader.table = { name, chains };
+  reader.table = { name, chains, jumpedTo: new Set() };
 }
 
 function declareChain(reader: Reader, table: Section, line: string): void {

@@ -15,6 +15,8 @@ export interface Reader {
 export interface Section {
   readonly name: TableName;
   readonly chains: Map<string, OpenChain>;
+  /** The chains that rules read so far lead to. */
+  readonly jumpedTo: Set<string>;
 }
 
 export interface OpenChain {
@@ -58,7 +60,7 @@ export function addChain(
     );
     return undefined;
   }
-  if (isJumpedTo(table, name))
+  if (table.jumpedTo.has(name))
     report(
       reader,
       'late-chain',
@@ -70,11 +72,6 @@ export function addChain(
   table.chains.set(name, chain);
   return chain;
 }
-
-const isJumpedTo = (table: Section, name: string): boolean =>
-  [...table.chains.values()].some(({ rules }) =>
-    rules.some(({ target }) => target?.chain && target.name === name),
-  );
 
 const VERDICTS = ['ACCEPT', 'DROP', 'QUEUE', 'RETURN'];
 

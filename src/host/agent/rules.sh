@@ -112,19 +112,15 @@ rules() {
 
 # Where neither the host nor the change has sets, nothing is asked about them.
 leave_out_sets() {
-  if [ -s "$DIR/snapshot.sets" ] || [ -s "$DIR/forward.sets" ] || [ -s "$DIR/saved.sets" ]; then return 0; fi
-  NO_SETS=yes
+  NO_SETS=''
+  [ -s "$DIR/snapshot.sets" ] || [ -s "$DIR/forward.sets" ] || [ -s "$DIR/saved.sets" ] || NO_SETS=yes
 }
 
 # The owned part of what the kernel runs is that of $1 (snapshot or expected). With $2, a file, what was dropped until
-# now goes there, so that a later look can tell how much since.
+# now goes there, so that a later look can tell how much since. What is left out is left out of this look alone.
 stands() {
-  leave_out_sets
-  if [ -z "${2-}" ]; then
-    live | rules as="$DIR/$1.owned" -
-  else
-    counted_when >"$2" && live -c | rules as="$DIR/$1.owned" counted="$2" -
-  fi
+  if [ -n "${2-}" ]; then counted_when >"$2" || return 1; fi
+  { leave_out_sets && live ${2:+-c}; } | rules as="$DIR/$1.owned" counted="${2-}" -
 }
 
 # Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.

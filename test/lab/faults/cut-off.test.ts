@@ -210,6 +210,28 @@ fault(
       expect(await lastOutcome(client, host)).toBe('confirmed');
       await expectNew(host, 81);
     };
-    await Promise.all([unconfirmed(), confirmed()]);
+    // A run that begins without having read the host, on which somebody else has made a set meanwhile.
+    const begun = async (): Promise<void> => {
+      const { host, client } = await scenes.host();
+      const state = await client.state(host);
+      const change = { ...changeTo(state, open(81)), run: 'next' };
+      await leave(host, changeTo(state, open(82)));
+      await overdue(host);
+      await host.must(
+        'ipset create others hash:ip && ipset add others 192.0.2.9 && iptables -A INPUT -m set --match-set others src -j DROP',
+      );
+      expect(await askHost(scenes.lab, host, 'begin', { change, token: 'token' })).toMatch(/^applied/);
+      expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+        /^ended confirmed/,
+      );
+      const { v4, sets } = await host.liveRules();
+      expect([v4, sets]).toEqual([
+        expect.stringContaining('--match-set others src -j DROP'),
+        expect.stringContaining('add others 192.0.2.9'),
+      ]);
+      expect(v4).toContain('--dport 81 -j ACCEPT');
+      expect((await host.savedRules()).v4).toContain('--dport 81 -j ACCEPT');
+    };
+    await Promise.all([unconfirmed(), confirmed(), begun()]);
   },
 );

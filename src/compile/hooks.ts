@@ -53,10 +53,13 @@ export function bypassing({ live, desired, chain }: Hooking): readonly Rule[] {
   if (live.name === 'nat') return [];
   if (live.name === 'filter' && chain.name === 'FORWARD' && desired !== undefined && !forwardDenies(desired))
     return [];
-  const at = chain.rules.findIndex(isHook);
   const policy = chainOf(desired, chain.name)?.policy ?? chain.policy;
-  return at === -1 ? [] : chain.rules.slice(0, at).filter((rule) => mayAccept(rule, live, policy));
+  return aboveHook(chain.rules).filter((rule) => mayAccept(rule, live, policy));
 }
+
+/** The rules of others before the first hook; none where there is no hook. */
+export const aboveHook = (rules: readonly Rule[]): readonly Rule[] =>
+  rules.slice(0, Math.max(0, rules.findIndex(isHook)));
 
 function forwardDenies(desired: Table): boolean {
   const start = ownedChain('FORWARD');

@@ -1,6 +1,6 @@
 /** What differs on one host, thing by thing, and its rules with only some of these differences in them. */
 import { diffArrays } from 'diff';
-import { bypassing } from '../../compile/hooks.js';
+import { aboveHook, bypassing } from '../../compile/hooks.js';
 import { isOwned } from '../../compile/names.js';
 import { chainOf, isBuiltIn, isHook, tableOf } from '../../compile/tables.js';
 import {
@@ -248,15 +248,6 @@ const above = ({ live, next }: Sides, family: Family, table: TableName, chain: C
   return aboveHook(chain.rules).slice(stays);
 };
 
-const aboveHook = (rules: readonly Rule[]): readonly Rule[] =>
-  rules.slice(
-    0,
-    Math.max(
-      0,
-      rules.findIndex((rule) => isHook(rule)),
-    ),
-  );
-
 /** Built-in chains of which only the hook is ours: what others' rules decide before it, and the hook itself. */
 function builtIns(sides: Sides, family: Family, found: Map<string, Difference>): void {
   for (const { name: table, chains } of sides.live[family])
@@ -302,7 +293,10 @@ function ownBuiltIn(
   const kept = new Set(
     above(sides, family, table, live).filter((rule) => keys.has(aboveKey(table, chain.name, rule))),
   );
-  return kept.size === 0 ? chain.rules : [...kept, ...chain.rules.filter((rule) => !kept.has(rule))];
+  const stay = aboveHook(chain.rules);
+  return kept.size === 0
+    ? chain.rules
+    : [...stay, ...kept, ...chain.rules.slice(stay.length).filter((rule) => !kept.has(rule))];
 }
 
 function sets({ live, next }: Sides, found: Map<string, Difference>): void {

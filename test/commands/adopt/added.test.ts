@@ -84,6 +84,24 @@ describe('a rule that was added by hand', () => {
     if (left.length === 0) expect(opensAndCloses(await planned(adoption, hands), 'web-1')?.opened).toBe(0);
   });
 
+  test('that accepts above the jump, behind a denial of others that stays there, is taken', async () => {
+    const hands = {
+      'web-1': {
+        v4: (text: string) =>
+          first(
+            'INPUT',
+            '-s 198.51.100.0/24 -j DROP',
+          )(first('INPUT', '-p tcp -m tcp --dport 5432 -j ACCEPT')(text)),
+      },
+    };
+    const adoption = await adopted(hands);
+    expect(of(adoption, 'web-1')).toMatchObject({
+      taken: [{ rule: '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT' }],
+      left: [],
+    });
+    expect(opensAndCloses(await planned(adoption, hands), 'web-1')?.opened).toBe(0);
+  });
+
   test('behind the last drop it never matched: the policy does not open what nobody had', async () => {
     const adoption = await adopted({
       'web-1': { v4: (text) => text.replace(/COMMIT\n$/, `-A SALLYPORT-INPUT ${OPENED}\nCOMMIT\n`) },

@@ -23,3 +23,9 @@ export const short = ({ hosts }: Outcomes): readonly string[] =>
 /** The hosts that a change was begun on. */
 export const touched = ({ log }: ModelFleet): readonly string[] =>
   log.filter((line) => line.startsWith('transact')).map((line) => line.slice('transact '.length));
+
+/** From now on the host behaves otherwise. */
+export const behave = (port: ModelFleet, name: string, behaviour: Behaviour): void => {
+  const host = port.hosts.get(name);
+  if (host !== undefined) host.behaviour = behaviour;
+};

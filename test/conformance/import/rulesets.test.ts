@@ -6,7 +6,8 @@ import { STATES } from '../../compile/foreign.js';
 import { ids, importOf, said } from '../../import/import.js';
 import { generateRules, generateSets } from '../kernel/generate.js';
 import { chance } from '../kernel/random.js';
-import { RULES, TEXTS } from '../netfilter/corpus.js';
+import { RULES } from '../netfilter/corpus.js';
+import { TEXTS } from '../netfilter/corpus-texts.js';
 
 const FOLDER =
   process.env.SALLYPORT_RULESETS ?? join(import.meta.dirname, '../../../../shared/data/rulesets');

@@ -1,5 +1,6 @@
 import { compare, tell } from './compare.js';
-import { RULES, TEXTS } from './corpus.js';
+import { RULES } from './corpus.js';
+import { TEXTS } from './corpus-texts.js';
 import { judges } from './kernel.js';
 
 describe.each(judges)('fmt against iptables-$backend, $family', (judge) => {

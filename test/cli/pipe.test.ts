@@ -1,10 +1,10 @@
 /** A reader that goes away early, as `head` does: the work goes on, and the status stays its own. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { build } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -13,24 +13,8 @@ let program: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sallyport-pipe-'));
-  program = join(folder, 'cli.mjs');
-  await build({
-    entryPoints: { cli: join(ROOT, 'src/cli/main.ts') },
-    bundle: true,
-    splitting: true,
-    outExtension: { '.js': '.mjs' },
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    loader: { '.css': 'text', '.yml': 'text', '.sh': 'text' },
-    banner: {
-      js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
-    },
-    // Not reached here.
-    external: ['ssh2', 'node-ssh'],
-    outdir: folder,
-    logLevel: 'error',
-  });
+  program = join(folder, 'cli.js');
+  await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/build.mjs'), '--out', folder]);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

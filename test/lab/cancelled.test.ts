@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../src/lab/lab.js';
+import { until } from '../../src/lab/shell.js';
 import type { Outcomes } from '../../src/rollout/model.js';
 import { type Program, programIn, writePolicy } from './main-job/scene.js';
 import { prepareStep } from './main-job/step.js';
@@ -95,12 +96,14 @@ test('in the middle of hosts: each of them ends whole, one way or the other, and
   const { killed, outcomes } = await cancelAt('Wave 2:');
   expect(killed).toBe(false);
   // A host that had armed and lost its runner goes back within the time that it was given.
-  const deadline = Date.now() + 60_000;
-  while (Date.now() < deadline) {
-    const pending = await Promise.all(hosts.map((host) => host.exec('[ ! -e /var/lib/sallyport/pending ]')));
-    if (pending.every(({ code }) => code === 0)) break;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+  await until(
+    'No host has a change that is pending',
+    async () => {
+      const left = await Promise.all(hosts.map((host) => host.exec('[ ! -e /var/lib/sallyport/pending ]')));
+      return left.every(({ code }) => code === 0) ? true : undefined;
+    },
+    60,
+  );
   const runs = await having(9002);
   for (const [index, name] of NAMES.entries()) {
     const said = outcomes.hosts.find(({ host }) => host === name)?.outcome;

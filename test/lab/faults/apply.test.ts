@@ -191,6 +191,13 @@ fault(
         unwrap(setsid),
         new RegExp(none),
       ),
+      // It looks alive for a while, as on a host that is slow, and has not come to where it waits.
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" late "*) sleep 2; exit 1 ;; esac'),
+        unwrap(setsid),
+        new RegExp(none),
+      ),
       check(
         'light',
         wrap(setsid, 'case "$*" in *" supervise "*) exit 1 ;; esac'),

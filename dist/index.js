@@ -1859,14 +1859,15 @@ detached() {
   setsid sh "$PENDING/agent.sh" "$1" "$RUN" </dev/null >/dev/null 2>&1 9>&- &
 }
 
-# The second net first: a timer of systemd, or a process of its own that sleeps before it reads what to do.
+# The second net first: a timer of systemd, or a process of its own that sleeps before it reads what to do. It tells
+# its own number: what was only started may end before it waits, and looks alive until then.
 arm_late() {
   if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)-late" --on-active="$(($1 + LATE))s" \\
     --timer-property=AccuracySec=100ms /bin/sh "$PENDING/agent.sh" late "$RUN" 9>&-; then
     put "$PENDING/late" systemd
   else
-    setsid sh -c "sleep $(($1 + LATE)); exec sh $PENDING/agent.sh late $RUN" </dev/null >/dev/null 2>&1 9>&- &
-    put "$PENDING/late" "$!"
+    setsid sh -c "echo \\$\\$ >$PENDING/late || exit; sleep $(($1 + LATE)); exec sh $PENDING/agent.sh late $RUN" \\
+      </dev/null >/dev/null 2>&1 9>&- &
   fi
 }
 

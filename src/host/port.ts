@@ -12,7 +12,7 @@ export interface HostPort {
   /** Changes one host; see `transaction.ts`. The outcome is what the host said. */
   transact(host: Host, change: Change, report: (phase: Phase) => void): Promise<TransactionResult>;
   /** After a soak: a new connection, how the host says that the run ended, and its state as it is now. */
-  reverify(host: Host, change: Change): Promise<Reverified>;
+  reverify(host: Host, change: Pick<Change, 'run'>): Promise<Reverified>;
   close(): Promise<void>;
 }
 

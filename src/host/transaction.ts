@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { type Answer, ask, type Variables } from './agent.js';
 import { answersBehind } from './checks.js';
 import { type End, endOf } from './ended.js';
-import type { HostState, OutcomeKind, Phase, Reverified, TransactionResult } from './port.js';
+import type { Change, HostState, OutcomeKind, Phase, Reverified, TransactionResult } from './port.js';
 import { attemptOf, BACK_OFF, type Proof, pause, type Scene, verify, workingWays } from './proof.js';
 import type { Connection } from './transport.js';
 import { variablesOf } from './variables.js';
@@ -108,12 +108,15 @@ export async function transact(scene: Scene): Promise<TransactionResult> {
     : told(withCause(end, proof.reason));
 }
 
+/** Whom one asks how a run ended. */
+type Asking = Pick<Scene, 'host' | 'transport'> & { readonly change: Pick<Change, 'run'> };
+
 /**
  * After the soak: over a new connection, the host still says that it keeps the change. `look` gets that connection
  * when it does.
  */
 export async function reverify(
-  scene: Omit<Scene, 'connection' | 'report'>,
+  scene: Asking,
   look: (connection: Connection) => Promise<HostState | undefined>,
 ): Promise<Reverified> {
   const began = performance.now();
@@ -217,7 +220,7 @@ async function begin(scene: Scene, token: string, enter: (phase: Phase) => void)
 
 /** Asks over new connections until the host says how the run ended, or time is over. */
 async function learn(
-  { host, change, transport }: Omit<Scene, 'connection' | 'report'>,
+  { host, change, transport }: Asking,
   until: number,
   {
     abort,

@@ -13,7 +13,7 @@ import type { Placed } from './place.js';
 import { assessFleet } from './plan.js';
 import { preflight, type Verdict } from './preflight.js';
 import { takeBack } from './rollback.js';
-import { type Changed, judgeSoak, type Soaked } from './soak.js';
+import { judgeSoak, type Soaked, type Soaking, soakLeft } from './soak.js';
 import { pause, whileUncancelled } from './time.js';
 import { type Wave, wavesOf } from './waves.js';
 
@@ -99,7 +99,7 @@ interface Rollout extends PartOfRollout {
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly outcomes: Map<string, Outcome>;
   /** Of the hosts that this run has changed. */
-  readonly changes: Map<string, Changed>;
+  readonly changes: Map<string, Omit<Soaking, 'seconds'>>;
   readonly allowed: number;
   /** Why no further host may follow although none of them failed. */
   readonly halts: string[];
@@ -209,13 +209,13 @@ const isOver = ({ waves, outcomes, more }: Rollout): boolean =>
 
 /** Wave after wave. @returns why it ended early. */
 async function go(rollout: Rollout): Promise<string | undefined> {
-  const work = rollout.waves
-    .map((wave) => ({ ...wave, hosts: wave.hosts.filter((host) => !rollout.outcomes.has(host)) }))
-    .filter(({ hosts }) => hosts.length > 0);
-  for (const [index, wave] of work.entries()) {
-    await runWave(rollout, wave);
-    const last = index === work.length - 1 && !rollout.more;
-    if (!last && whyStop(rollout) === undefined) await soak(rollout, wave);
+  const { waves, gate, outcomes } = rollout;
+  const isToDo = (host: string): boolean => !outcomes.has(host);
+  for (const wave of [{ number: 0, hosts: gate }, ...waves]) {
+    const hosts = wave.hosts.filter((host) => isToDo(host) && !gate.includes(host));
+    if (hosts.length > 0) await runWave(rollout, { ...wave, hosts });
+    const follow = rollout.more || waves.some((one) => one.hosts.some(isToDo));
+    if (follow && whyStop(rollout) === undefined) await soak(rollout, wave);
     const stop = whyStop(rollout);
     if (stop !== undefined) return stop;
   }
@@ -260,7 +260,7 @@ async function changeHost(
     }),
     options.signal,
   );
-  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { ready, change });
+  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { ready, run: change.run });
   return { host: host.name, wave, ...(ended ?? leftAlone(phase)) };
 }
 
@@ -277,33 +277,48 @@ const leftAlone = (phase: TransactionResult['phase']): TransactionResult => ({
   seconds: 0,
 });
 
-/** Waits, then asks every host of the wave again, over a new connection. */
+/**
+ * Waits, then asks every host of the wave again, over a new connection. So are those that an earlier run changed, if it
+ * cannot have soaked them to the end.
+ */
 async function soak(rollout: Rollout, wave: Wave): Promise<void> {
-  const { fleet, tell, port, options } = rollout;
-  const changed = wave.hosts.flatMap((host) => rollout.changes.get(host) ?? []);
-  if (changed.length === 0) return;
-  const { soakSeconds } = fleet.rollout;
-  tell({ kind: 'soak', wave: wave.number, seconds: soakSeconds });
-  await pause(soakSeconds, options.signal);
+  const { tell, port, options, fleet } = rollout;
+  const soaking = wave.hosts.flatMap((host) => soakingOf(rollout, host) ?? []);
+  if (soaking.length === 0) return;
+  const seconds = Math.max(...soaking.map((one) => one.seconds));
+  tell({ kind: 'soak', wave: wave.number, seconds });
+  await pause(seconds, options.signal);
   await pMap(
-    changed,
-    async ({ ready, change }) => {
+    soaking,
+    async ({ ready, run }) => {
       const { host } = ready;
       if (isCancelled(rollout)) return;
-      const said = await whileUncancelled(port.reverify(host, change), options.signal);
-      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, { ready, change }, said));
+      const said = await whileUncancelled(port.reverify(host, { run }), options.signal);
+      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, ready, said));
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
 }
 
+function soakingOf({ changes, verdicts, fleet }: Rollout, host: string): Soaking | undefined {
+  const { soakSeconds } = fleet.rollout;
+  const changed = changes.get(host);
+  if (changed !== undefined) return { ...changed, seconds: soakSeconds };
+  const verdict = verdicts.get(host);
+  return verdict?.kind === 'unchanged' ? soakLeft(verdict.ready, soakSeconds) : undefined;
+}
+
 /** The host's outcome as it is now known; one that drops too much keeps the new rules, and stops the others. */
 function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
   const known = rollout.outcomes.get(host);
-  if (known === undefined) return;
+  if (known === undefined) {
+    if (soaked.kind !== 'good') rollout.halts.push(`the canary ${host} is not as it was: ${soaked.reason}`);
+    return;
+  }
   switch (soaked.kind) {
     case 'good':
-      if (soaked.drops !== undefined) rollout.outcomes.set(host, { ...known, drops: soaked.drops });
+      if (soaked.drops !== undefined && rollout.changes.has(host))
+        rollout.outcomes.set(host, { ...known, drops: soaked.drops });
       return;
     case 'changed':
       record(rollout, { ...known, phase: 'soak', outcome: soaked.outcome, reason: soaked.reason });

@@ -11,7 +11,7 @@ import { list } from './words.js';
 
 export type Verdict =
   | { readonly kind: 'go'; readonly ready: Ready; readonly saved: Placed }
-  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'unchanged'; readonly ready: Ready }
   | {
       readonly kind: 'unreachable' | 'refused';
       readonly phase: Phase;
@@ -35,7 +35,7 @@ export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
   }
   const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
   if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
-  if (isSettled(ready)) return { kind: 'unchanged' };
+  if (isSettled(ready)) return { kind: 'unchanged', ready };
   const { saved } = ready.placed;
   // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
   if (!saved.ok) return refused(saved.problems.map(({ message }) => message).join(' '));

@@ -1,5 +1,5 @@
 /** What a host is found to be after the soak: as it was deployed, or not; and whether it drops more than before. */
-import type { Change, Reverified } from '../host/port.js';
+import type { Reverified } from '../host/port.js';
 import type { Fleet } from '../policy/fleet.js';
 import type { Ready } from './assess.js';
 import { isThere } from './change.js';
@@ -16,13 +16,31 @@ export type Soaked =
   /** The host is as it was left, and drops too much: no further host may follow it. */
   | { readonly kind: 'drops'; readonly drops: DropRate; readonly reason: string };
 
-/** A host that this run has changed. */
-export interface Changed {
+/** A host that runs the new rules, and the change that brought them. */
+export interface Soaking {
   readonly ready: Ready;
-  readonly change: Change;
+  readonly run: string;
+  /** Until it is asked again. */
+  readonly seconds: number;
 }
 
-export function judgeSoak(fleet: Fleet, { ready }: Changed, said: Reverified): Soaked {
+/**
+ * What is left of the soak of a host that runs the new rules since an earlier run, which may have ended in the middle.
+ * By the host's own clock since its boot; a host that cannot tell soaks as if it had just been changed.
+ */
+export function soakLeft(ready: Ready, soakSeconds: number): Soaking | undefined {
+  const { record, drops } = ready.state;
+  if (record.last?.outcome !== 'confirmed') return undefined;
+  const { now, before } = drops ?? {};
+  const since =
+    now === undefined || before === undefined
+      ? 0
+      : now.uptime - (now.boot === before.boot ? before.uptime : 0);
+  const seconds = Math.ceil(soakSeconds - since);
+  return seconds > 0 ? { ready, run: record.last.run, seconds } : undefined;
+}
+
+export function judgeSoak(fleet: Fleet, ready: Ready, said: Reverified): Soaked {
   if (said.outcome !== 'confirmed') return { kind: 'changed', outcome: said.outcome, reason: said.reason };
   const unknown = (reason: string): Soaked => ({ kind: 'changed', outcome: 'unknown', reason });
   const { state } = said;

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { type DeployOptions, deployFleet } from '../../src/rollout/deploy.js';
+import type { RolloutEvent } from '../../src/rollout/events.js';
+import type { Outcomes } from '../../src/rollout/model.js';
+import { fleetOf } from './fleet.js';
 import type { ModelFleet } from './model-host.js';
-import { scene, short, touched } from './scene.js';
+import { behave, scene, short, touched } from './scene.js';
 
 describe('a soak', () => {
   const count = (uptime: number, packets: number) => ({
@@ -85,5 +89,77 @@ describe('a soak', () => {
       };
     };
     expect(short(await deploy())[0]).toBe('0 web-1 confirmed');
+  });
+});
+
+describe('a soak that an earlier run did not end', () => {
+  /** A canary that runs the new rules since so many seconds, by its own clock; the others do not yet. */
+  async function brokenOff(seconds: number | undefined) {
+    const { port, deploy: first } = scene({}, { 'web-2': 'rolls-back' });
+    await first();
+    behave(port, 'web-2', 'good');
+    const fleet = fleetOf({ rollout: 'soak: 1s' });
+    const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
+      deployFleet(fleet, fleet.hosts, port, { owner: 'test', ...options });
+    const canary = port.hosts.get('web-1');
+    if (canary === undefined) throw new Error('web-1');
+    const at = (uptime: number) => ({ boot: 'a', uptime, rules: [] });
+    const [current] = canary.known;
+    if (current === undefined) throw new Error('the canary is not deployed');
+    const { run, time } = current;
+    canary.state = {
+      record: { history: [current], current, last: { run, outcome: 'confirmed', reason: '', time } },
+      ...(seconds === undefined ? {} : { drops: { before: at(1000), now: at(1000 + seconds) } }),
+    };
+    const events: RolloutEvent[] = [];
+    return { port, deploy, canary, events, tell: (event: RolloutEvent) => void events.push(event) };
+  }
+  const soaks = (events: readonly RolloutEvent[]): readonly string[] =>
+    events.flatMap((event) => (event.kind === 'soak' ? [`${event.wave}: ${event.seconds} s`] : []));
+
+  test.each([
+    ['it goes on for what is left of it', 0.5, ['0: 1 s', '1: 1 s']],
+    ['it is as long as any where the host cannot tell', undefined, ['0: 1 s', '1: 1 s']],
+    ['it is over when its time is', 1, ['1: 1 s']],
+  ])('%s', async (_, seconds, expected) => {
+    const { deploy, events, tell, port } = await brokenOff(seconds);
+    const before = port.log.length;
+    expect(short(await deploy({ tell }))).toEqual([
+      '0 web-1 unchanged',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+    expect(soaks(events)).toEqual(expected);
+    expect(port.log.slice(before).includes('reverify web-1')).toBe(expected.length === 2);
+  });
+
+  test('stops the rollout as any other when the canary lets nobody in after it', async () => {
+    const { deploy, port } = await brokenOff(0.5);
+    behave(port, 'web-1', 'gone-later');
+    const before = touched(port).length;
+    const outcomes = await deploy();
+    expect(outcomes.stopped).toBe('The rollout stopped: the canary web-1 is unreachable.');
+    expect(touched(port).slice(before)).toEqual([]);
+  });
+
+  test('keeps the jobs of the later waves from theirs as well', async () => {
+    const { deploy, port } = await brokenOff(0.5);
+    behave(port, 'web-1', 'gone-later');
+    const outcomes = await deploy({ part: { waves: { from: 1 } } });
+    expect(outcomes.stopped).toBe(
+      'The rollout stopped: the canary web-1 is not as it was: the host lets no new connection in',
+    );
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
+  });
+
+  test('is none when nothing is left to do', async () => {
+    const { deploy, port, canary, events, tell } = await brokenOff(0.5);
+    const { state } = canary;
+    await deploy();
+    canary.state = state;
+    expect(short(await deploy({ tell })).every((line) => line.endsWith('unchanged'))).toBe(true);
+    expect(soaks(events)).toEqual([]);
+    expect(port.log).toContain('reverify web-1');
   });
 });

@@ -144,6 +144,28 @@ fault(
 );
 
 fault(
+  'G2d',
+  'the runner is lost in the soak of the canary',
+  'the next run waits for what was left of it, and asks the canary before it touches the rest',
+  async () => {
+    await fleet.settle();
+    fleet.policy({ rules: opening(9015), soak: '20s' });
+    const run = fleet.start();
+    await run.seen(({ kind }) => kind === 'soak');
+    run.kill('SIGKILL');
+    await run.ended;
+    const again = fleet.start();
+    await again.seen(({ kind }) => kind === 'soak');
+    const mend = await fleet.named('web-1').blockNewSsh();
+    const ended = await again.ended;
+    await mend();
+    expect(again.journal().find(({ kind }) => kind === 'soak')).toMatchObject({ wave: 0 });
+    expect(short(ended).slice(0, 2)).toEqual(['web-1 unreachable', 'web-2 not-reached']);
+    expect(await fleet.having(9015)).toEqual([true, false, false, false]);
+  },
+);
+
+fault(
   'G4',
   "GitHub's API does not answer while the action deploys",
   'all hosts are confirmed; the step succeeds and says what could not be reported',

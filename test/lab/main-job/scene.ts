@@ -32,6 +32,8 @@ const needsKey = ([command = '']: readonly string[]): boolean => REACHES.has(com
 export interface PolicyWords {
   /** Lines of `rollout:` after the canary. */
   readonly rollout?: string;
+  /** Default: one second. */
+  readonly soak?: string;
   /** More lines of one host's own. */
   readonly own?: Readonly<Record<string, string>>;
   /** Rules of every host, as lines of a list. */
@@ -40,7 +42,7 @@ export interface PolicyWords {
 
 /** Writes `policies/` for these hosts; the first one is the canary. */
 export function writePolicy(lab: Lab, hosts: readonly Host[], words: PolicyWords = {}): void {
-  const { rollout = '', own = {}, rules = '' } = words;
+  const { rollout = '', soak = '1s', own = {}, rules = '' } = words;
   const file = (path: string, text: string): void => {
     const whole = join(lab.directory, 'policies', path);
     mkdirSync(dirname(whole), { recursive: true });
@@ -51,7 +53,7 @@ export function writePolicy(lab: Lab, hosts: readonly Host[], words: PolicyWords
     `version: 1
 ssh: {user: deploy, known_hosts: ${lab.knownHosts}}
 admin: [admin]
-rollout: {canary: [${hosts[0]?.name}], soak: 1s, waves: [50%, 100%], confirm_within: 10s${rollout}}
+rollout: {canary: [${hosts[0]?.name}], soak: ${soak}, waves: [50%, 100%], confirm_within: 10s${rollout}}
 `,
   );
   file('networks.yml', `networks:\n  admin: [${lab.client.v4}, "${lab.client.v6}"]\n`);

@@ -79,7 +79,11 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
               'Each host keeps the last ten states that it confirmed; 1 is the newest. The way back is the same\ntransaction as the way forward: rehearsed, confirmed over a new connection, saved.',
             )
             .argument('<host>', 'one host of the policy')
-            .option('--to <n>', 'which known-good state', positive, 2)
+            .option(
+              '--to <n>',
+              'which known-good state (default: the one before what the host runs)',
+              positive,
+            )
             .option('-y, --yes', 'do not ask'),
         ),
       ),

@@ -38,7 +38,7 @@ export type DeployArguments = Common &
     readonly shard?: Shard;
     readonly wave?: Part['waves'];
   };
-export type RollbackArguments = Common & RiskOptions & { readonly to: number; readonly yes?: boolean };
+export type RollbackArguments = Common & RiskOptions & { readonly to?: number; readonly yes?: boolean };
 
 export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
@@ -134,7 +134,9 @@ const partOf = ({ shard, wave }: DeployArguments): Part | undefined =>
 
 export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
-  const question = `This takes ${host} back to its known-good state ${options.to}. Go on?`;
+  const state =
+    options.to === undefined ? 'the known-good state before this one' : `its known-good state ${options.to}`;
+  const question = `This takes ${host} back to ${state}. Go on?`;
   if (!(await mayGo(io, options, question))) return FAILED;
   const { tell, end } = telling(io, 'rolling back');
   const taken = await rollback({ ...options, host, owner: ownerOf(io.env), tell }, overSsh(io, options));

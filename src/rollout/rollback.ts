@@ -1,7 +1,7 @@
 /** Back to a state that was good, by the same transaction that goes forward. */
 import { ownedPart } from '../compile/ownership.js';
 import { readRuleset } from '../compile/read.js';
-import type { HostPort, TransactionResult } from '../host/port.js';
+import type { HostPort, KnownGood, Reading, TransactionResult } from '../host/port.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { type Assessed, assess, type Ready } from './assess.js';
 import { changeOf, type Run } from './change.js';
@@ -11,8 +11,11 @@ import { placeHost, savedText } from './place.js';
 import { preflight } from './preflight.js';
 
 export interface RollbackOptions {
-  /** Of the known-good history; 1 is the newest, which the host runs unless someone has changed it since. */
-  readonly to: number;
+  /**
+   * Of the known-good history; 1 is the newest, which the host runs unless someone has changed it since. Default: the
+   * one before that, see {@link stateBefore}.
+   */
+  readonly to?: number;
   readonly acceptLockoutRisk?: readonly string[];
   readonly tell?: Tell;
 }
@@ -27,7 +30,7 @@ export async function rollbackHost(
 ): Promise<Outcomes> {
   tell({ kind: 'begin', hosts: [host.name] });
   tell({ kind: 'reading', host: host.name });
-  const reading = await port.read(host, { knownGood: to });
+  const reading = await readWithKnownGood(host, port, to);
   const outcomes = (result: TransactionResult): Outcomes => {
     const outcome = { host: host.name, wave: 0, ...result };
     tell({ kind: 'outcome', outcome });
@@ -38,9 +41,9 @@ export async function rollbackHost(
       ended(reading.status === 'unreachable' ? 'unreachable' : 'refused', 'connect', reading.problem.message),
     );
   const { history } = reading.state.record;
-  const entry = history.find(({ number }) => number === to);
+  const entry = history.find(({ rules }) => rules !== undefined);
   if (entry?.rules === undefined) return outcomes(refused(nothingThere(to, history.length)));
-  const desired = readRuleset(entry.rules, `${host.name} known good ${to}`);
+  const desired = readRuleset(entry.rules, `${host.name} known good ${entry.number}`);
   if (!desired.ok) return outcomes(refused(desired.problems.map(({ message }) => message).join(' ')));
   const assessed = assess(fleet, host, reading, { acceptLockoutRisk, desired: desired.value });
   return outcomes(
@@ -50,10 +53,31 @@ export async function rollbackHost(
   );
 }
 
-const nothingThere = (to: number, entries: number): string =>
-  entries === 0
-    ? 'The host has no known-good state: nothing was ever deployed to it.'
+async function readWithKnownGood(host: Host, port: HostPort, to: number | undefined): Promise<Reading> {
+  if (to !== undefined) return port.read(host, { knownGood: to });
+  const reading = await port.read(host);
+  const entry = reading.status === 'read' ? stateBefore(reading.state.record.history) : undefined;
+  return entry === undefined ? reading : port.read(host, { knownGood: entry.number });
+}
+
+/**
+ * The state before the one that the host runs. What it has left since by going back is not before it: a rollout that
+ * failed and was taken back leaves the same rules twice, with the failed ones in between.
+ */
+function stateBefore(history: readonly KnownGood[]): KnownGood | undefined {
+  const [current] = history;
+  if (current === undefined) return undefined;
+  const isCurrent = ({ number, digest }: KnownGood): boolean =>
+    number === 1 || (digest !== '' && digest === current.digest);
+  return history[history.findLastIndex(isCurrent) + 1];
+}
+
+function nothingThere(to: number | undefined, entries: number): string {
+  if (entries === 0) return 'The host has no known-good state: nothing was ever deployed to it.';
+  return to === undefined
+    ? 'The host has no known-good state before the rules that it runs. `--to` takes one by its number.'
     : `The host has no known-good state ${to}; it has 1 to ${entries}.`;
+}
 
 async function transactIfGood(
   fleet: Fleet,

@@ -143,7 +143,7 @@ function take(model: ModelHost, change: Change): TransactionResult {
           run: change.run,
           commit: change.commit,
           time: '2027-01-01T00:00:00Z',
-          digest: '',
+          digest: change.digest ?? '',
           rules: change.owned,
         },
         ...model.known.map((entry) => ({ ...entry, number: entry.number + 1 })),

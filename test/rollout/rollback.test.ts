@@ -31,6 +31,22 @@ test('a rollback brings back the rules before the last ones, live and saved', as
   expect(port.changes.at(-1)?.change.commit).toBe('one');
 });
 
+test('without a number it is the state before, and not one that was left by going back', async () => {
+  const { model, port, old, host } = await deployedTwice();
+  const back = () => rollbackHost(second, host, port, RUN, {});
+  const newest = model.live;
+  expect((await back()).hosts[0]).toMatchObject({ outcome: 'confirmed' });
+  expect(model.live).toEqual(old);
+  expect(port.changes.at(-1)?.change.commit).toBe('one');
+  expect((await back()).hosts[0]).toMatchObject({
+    outcome: 'refused',
+    reason: 'The host has no known-good state before the rules that it runs. `--to` takes one by its number.',
+  });
+  expect(model.live).toEqual(old);
+  await rollbackHost(second, host, port, RUN, { to: 2 });
+  expect(model.live).toEqual(newest);
+});
+
 test('rules of others that came since stay', async () => {
   const { model, port, host } = await deployedTwice();
   model.live = { ...model.live, v4: model.live.v4.replace(/^-A/m, ':f2b-sshd - [0:0]\n-A') };

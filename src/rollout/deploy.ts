@@ -330,7 +330,7 @@ function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
 }
 
 /** Of the hosts that this run has changed, those that keep its rules, as they say or as far as anybody knows. */
-const KEPT: ReadonlySet<Outcome['outcome'] | undefined> = new Set(['confirmed', 'unreachable']);
+const KEPT: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unreachable']);
 
 const LEFT_GOING_BACK: TransactionResult = {
   outcome: 'unknown',
@@ -338,6 +338,9 @@ const LEFT_GOING_BACK: TransactionResult = {
   reason: `${CANCELLED} It was being taken back; \`sallyport status\` tells which rules it keeps.`,
   seconds: 0,
 };
+
+const leftWithNew = ({ reason }: Outcome): string =>
+  `${reason} ${CANCELLED} It was not taken back: it keeps the new rules.`.trim();
 
 /** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
 async function undo(rollout: Rollout): Promise<void> {
@@ -347,8 +350,9 @@ async function undo(rollout: Rollout): Promise<void> {
       hosts,
       async (host) => {
         const changed = rollout.changes.get(host);
-        if (changed === undefined || isCancelled(rollout)) return;
-        if (!KEPT.has(rollout.outcomes.get(host)?.outcome)) return;
+        const known = rollout.outcomes.get(host);
+        if (changed === undefined || known === undefined || !KEPT.has(known.outcome)) return;
+        if (isCancelled(rollout)) return record(rollout, { ...known, reason: leftWithNew(known) });
         const taking = takeBack(fleet, changed.ready, port, newRun(options));
         record(rollout, {
           host,

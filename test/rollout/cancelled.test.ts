@@ -92,6 +92,26 @@ describe('a cancelled run', () => {
     expect(outcomes.stopped).toContain('web-2 is rolled-back');
   });
 
+  test('tells which hosts it did not come to take back', async () => {
+    const { port, deploy } = scene(
+      { rollout: 'on_failure: rollback, parallel: 1' },
+      { 'web-4': 'rolls-back' },
+    );
+    const outcomes = await cancelling(
+      { deploy },
+      (event) => event.kind === 'outcome' && event.outcome.phase === 'rollback',
+    );
+    expect(short(outcomes)).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 confirmed',
+      '2 web-3 rolled-back',
+      '2 web-4 rolled-back',
+    ]);
+    const kept = 'The run was cancelled. It was not taken back: it keeps the new rules.';
+    expect(outcomes.hosts.slice(0, 2).map(({ reason }) => reason)).toEqual([kept, kept]);
+    expect(touched(port)).toEqual(['web-1', 'web-2', 'web-3', 'web-4', 'web-3']);
+  });
+
   test('that had reached its last host by then was not stopped', async () => {
     const { deploy } = scene();
     const outcomes = await cancelling(

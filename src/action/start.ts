@@ -15,8 +15,11 @@ export interface Commission {
   readonly event: GitHubEvent;
   /** One line for the log of the job, as soon as a host is done with. Secrets are taken out of it. */
   readonly log: (line: string) => void;
-  /** Aborted when the job is cancelled: no further host is begun, and what is pending is left to its host. */
-  readonly signal: AbortSignal;
+  /**
+   * From its first call on, the end of a cancelled job is the caller's to bring about; until then it comes at once. The
+   * signal aborts when the job is cancelled: no further host is begun, and what is pending is left to its host.
+   */
+  readonly cancelled: () => AbortSignal;
 }
 
 /** The commands, with hosts to work on; `close` ends every connection. */
@@ -49,7 +52,7 @@ async function work(
   const event = found.value;
   const github = openGitHub({ token: inputs.token, apiUrl: event.apiUrl, repository: event.repository });
   const log = (line: string): void => runner.log(redact(line));
-  const useCases = open({ inputs, event, log, signal: cancelled() });
+  const useCases = open({ inputs, event, log, cancelled });
   const context = { inputs, event, runner, github, useCases, redact };
   try {
     await run(context);

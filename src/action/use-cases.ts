@@ -20,7 +20,7 @@ import type { Commission, OpenUseCases } from './start.js';
 
 /** Every command opens and closes its own connections; `close` is there for what is cut short. */
 export const openUseCases: OpenUseCases = (commission) => {
-  const { inputs, event, log, signal } = commission;
+  const { inputs, event, log, cancelled } = commission;
   const opened: Reader[] = [];
   const hosts = remembering(overSsh(commission), opened);
   const read = recordedInto(inputs.save, inputs.state === undefined ? hosts : recorded(inputs.state));
@@ -46,7 +46,7 @@ export const openUseCases: OpenUseCases = (commission) => {
         {
           ...common,
           owner: ownerOf(event),
-          signal,
+          signal: cancelled(),
           ...(inputs.part === undefined ? {} : { part: inputs.part }),
           ...(reviewed.value === undefined ? {} : { reviewed: reviewed.value }),
         },

@@ -63,6 +63,11 @@ export function telling(io: Io, title: string): Telling {
 export const journal =
   (file: string, tell: Tell): Tell =>
   (event) => {
-    appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+    const line = `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
+    try {
+      appendFileSync(file, line);
+    } catch (thrown) {
+      throw new Error(`${file}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    }
     tell(event);
   };

@@ -62,3 +62,8 @@ test('the journal has every event with its time, a line each, as it happens', ()
   const last = JSON.parse(readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '');
   expect(last).toEqual({ time: expect.stringMatching(/^\d{4}-.*Z$/), ...EVENTS.at(-1) });
 });
+
+test('a journal that cannot be written says which file it is', () => {
+  const tell = journal('/dev/full', () => {});
+  expect(() => tell({ kind: 'stopped', reason: 'x' })).toThrow(/^\/dev\/full: .*ENOSPC/);
+});

@@ -10,6 +10,7 @@ import { planMarkdown } from '../report/markdown/plan.js';
 import { planText } from '../report/terminal/plan.js';
 import { type PlanTotals, planTotals, planVerdict } from '../report/totals.js';
 import { count } from '../report/words.js';
+import { problemOf } from '../rollout/findings.js';
 import type { Plan } from '../rollout/model.js';
 import type { FailOn } from './inputs.js';
 import type { Context } from './ports.js';
@@ -28,8 +29,6 @@ async function deliver(context: Context, planned: Result<Plan>): Promise<void> {
   }
   const { value } = planned;
   context.runner.log(context.redact(planText(value, { colour: true })));
-  // Every shard finds the same in the policy.
-  if (value.shard?.index === 1) annotate(context, planned.problems);
   await output(context, value, planTotals(value));
   await summarise(
     context,
@@ -84,11 +83,10 @@ const marker = ({ inputs }: Context, state: string): Marker => ({
 
 /** One annotation for each line of the policy, however many hosts it is about. */
 const findings = (value: Plan): readonly Problem[] =>
-  findingRows(value.hosts).map(({ finding: { source, ...rest }, hosts }) => ({
-    ...rest,
-    message: `${rest.message}${hosts.length === 1 ? ` (${hosts[0]})` : ` (${hosts.length} hosts)`}`,
-    ...(source === undefined ? {} : { place: source }),
-  }));
+  findingRows(value.hosts).map(({ finding, hosts }) => {
+    const whose = hosts.length === 1 ? hosts[0] : `${hosts.length} hosts`;
+    return problemOf({ ...finding, message: `${finding.message} (${whose})` });
+  });
 
 async function output({ runner, redact }: Context, value: Plan, totals: PlanTotals): Promise<void> {
   runner.output('outcome', totals.changed > 0 ? 'changed' : 'unchanged');

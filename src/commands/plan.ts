@@ -1,5 +1,6 @@
 /** `plan`: the live state of every host against the policy. */
 import type { Result } from '../problem.js';
+import { findingOf } from '../rollout/findings.js';
 import type { Plan } from '../rollout/model.js';
 import { inShard, type Shard } from '../rollout/part.js';
 import { type PlanOptions, planFleet } from '../rollout/plan.js';
@@ -14,11 +15,12 @@ export async function plan(
   { shard, ...options }: FleetOptions & SharedPlanOptions,
   open: OpenPort<Reader>,
 ): Promise<Result<Plan>> {
-  return withHosts(await chooseSound(options), open, async ({ fleet, hosts }, port) => {
+  const chosen = await chooseSound(options);
+  return withHosts(chosen, open, async ({ fleet, hosts }, port) => {
     const own = hosts.filter(({ name }) => inShard(name, shard));
     const made = await planFleet(fleet, own, port, options);
-    return shard === undefined
-      ? made
-      : { ...made, shard: { ...shard, fleet: hosts.map(({ name }) => name) } };
+    if (shard === undefined) return made;
+    const names = hosts.map(({ name }) => name);
+    return { ...made, shard: { ...shard, fleet: names, policy: chosen.problems.map(findingOf) } };
   });
 }

@@ -20,6 +20,11 @@ export const findingOf = ({ id, level, message, hint, place }: Problem): Finding
   ...(place === undefined ? {} : { source: place }),
 });
 
+export const problemOf = ({ source, ...rest }: Finding): Problem => ({
+  ...rest,
+  ...(source === undefined ? {} : { place: source }),
+});
+
 /**
  * What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner; and what the
  * rules of others do beside the policy's.

@@ -1,5 +1,6 @@
 /** What the shards of a fleet delivered, put together as if one job had done it all. What is missing is said. */
 import { error, type Problem, type Result } from '../problem.js';
+import { problemOf } from './findings.js';
 import type { HostPlan, Outcome, Outcomes, Plan } from './model.js';
 import { inShard, type Shard, shardText } from './part.js';
 import { planOf } from './plan.js';
@@ -39,7 +40,10 @@ export function mergePlans(plans: readonly Delivered<Plan>[]): Result<Plan> {
       states: Object.assign({}, ...plans.map(({ value }) => value.states ?? {})),
       ...(names === undefined ? {} : { names }),
     },
-    problems: missing.map((shard) => shardMissing(shard, part?.fleet ?? [])),
+    problems: [
+      ...missing.map((shard) => shardMissing(shard, part?.fleet ?? [])),
+      ...(part?.policy ?? []).map(problemOf),
+    ],
   };
 }
 

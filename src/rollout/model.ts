@@ -19,8 +19,11 @@ export interface Plan {
   readonly names?: PolicyNames;
   /** Who may talk to whom, with what changes; where it was asked for. */
   readonly map?: PlanMap;
-  /** Of a plan that holds one shard; `fleet` names the hosts of all of them, in the order of the whole plan. */
-  readonly shard?: Shard & { readonly fleet: readonly string[] };
+  /**
+   * Of a plan that holds one shard; `fleet` names the hosts of all of them, in the order of the whole plan. `policy` is
+   * what there is to say of the policy itself, which every shard finds the same.
+   */
+  readonly shard?: Shard & { readonly fleet: readonly string[]; readonly policy?: readonly Finding[] };
 }
 
 /** One-sided flows are `notes`. */

@@ -88,7 +88,7 @@ const PLAN = shape({
   states: maybe(mapOf(STATE)),
   map: maybe(MAP),
   names: maybe(shape({ networks: mapOf(TEXTS), hosts: mapOf(TEXTS), services: mapOf(TEXTS) })),
-  shard: maybe(shape({ ...SHARD, fleet: TEXTS })),
+  shard: maybe(shape({ ...SHARD, fleet: TEXTS, policy: maybe(listOf(FINDING)) })),
 });
 
 const OUTCOMES = shape({

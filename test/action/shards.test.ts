@@ -19,17 +19,6 @@ describe('a shard', () => {
     expect(scene.summaries.join('')).toContain('Opens 2, closes 1');
   });
 
-  test('of a plan annotates what is found in the policy, in one of the jobs alone', async () => {
-    const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.');
-    const annotated = async (index: number) => {
-      const value = { ...typicalPlan, shard: { index, of: 2, fleet: ['web-1'] } };
-      const inputs = { command: 'plan', shard: `${index}/2` };
-      const plan = { ...done(value), problems: [found] };
-      return (await play({ event: pullEvent(), inputs, answers: { plan } })).annotations;
-    };
-    expect([await annotated(1), await annotated(2)]).toEqual([[found], []]);
-  });
-
   test('of a plan that cannot be made fails', async () => {
     const scene = await play({
       event: pullEvent(),
@@ -78,6 +67,19 @@ describe('the report', () => {
     expect(called(scene, 'setLabels')?.[1]).toEqual(['firewall:opens-traffic', 'firewall:closes-traffic']);
     expect(scene.outputs).toMatchObject({ outcome: 'changed', digest: typicalPlan.digest });
     expect(scene.failures).toEqual([]);
+  });
+
+  test('of plans tells what there is to say of the policy, and `fail-on` counts it', async () => {
+    const place = { file: 'policies/hosts/db.yml', line: 3, column: 5 };
+    const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.', place);
+    const scene = await play({
+      event: pullEvent(),
+      inputs: { ...report, 'fail-on': 'warning' },
+      answers: { report: { ...done({ kind: 'plan', value: unchangedPlan }), problems: [found] } },
+    });
+    expect(scene.annotations).toContainEqual(found);
+    expect(called(scene, 'upsertComment')?.[2]).toContain('opens mysql to the internet');
+    expect(scene.failures[0]).toContain('1 warning');
   });
 
   test('fails for a shard that is missing, whatever `fail-on` says, and says so first', async () => {

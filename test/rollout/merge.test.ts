@@ -1,7 +1,9 @@
 /** Plans and outcomes of shards, put together. */
 import { describe, expect, test } from '@jest/globals';
 import { plan as planCommand } from '../../src/commands/plan.js';
+import { warning } from '../../src/problem.js';
 import { deployFleet } from '../../src/rollout/deploy.js';
+import { findingOf } from '../../src/rollout/findings.js';
 import { mergeOutcomes, mergePlans } from '../../src/rollout/merge.js';
 import type { Outcomes, Plan } from '../../src/rollout/model.js';
 import { inShard, type Part } from '../../src/rollout/part.js';
@@ -86,6 +88,18 @@ describe('plans', () => {
     const other = { ...first, hosts: first.hosts.map((host) => ({ ...host, live: 'sha256:other' })) };
     expect(new Set(refused(first, second, third, fourth, other))).toEqual(new Set(['host-twice']));
     expect(refused(first, first, second, third, fourth)).toEqual([]);
+  });
+
+  test('tell once what every shard says of the policy', async () => {
+    const place = { file: 'policies/fleet.yml', line: 2, column: 1 };
+    const found = warning('unused-name', 'Nothing uses the network "old".', place, 'Take it out.');
+    const plans = (await shardPlans()).map(({ shard, ...plan }) => ({
+      ...plan,
+      shard: { index: 1, of: 4, fleet: NAMES, ...shard, policy: [findingOf(found)] },
+    }));
+    const stored = plans.map((plan) => readPlan(JSON.stringify(plan), 'plan.json'));
+    const merged = mergePlans(delivered(stored.flatMap((one) => (one.ok ? [one.value] : []))));
+    expect(merged).toMatchObject({ ok: true, problems: [found] });
   });
 
   test('the command plans the hosts of its shard, and names those of all', async () => {

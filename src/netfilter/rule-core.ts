@@ -12,18 +12,26 @@ export interface Core {
   readonly letter: string;
   readonly long: readonly string[];
   readonly argument: boolean;
+  /** Its value is a word of its own: iptables before 1.8.10 reads `-ieth0` as an interface `-ieth0`. */
+  readonly apart?: true;
   readonly read: (state: State, value: Token, flag: Token) => void;
 }
 
 export const CORE: readonly Core[] = [
-  { letter: 'p', long: ['--protocol'], argument: true, read: readProtocol },
-  { letter: 's', long: ['--source', '--src'], argument: true, read: addresses('source') },
-  { letter: 'd', long: ['--destination', '--dst'], argument: true, read: addresses('destination') },
-  { letter: 'i', long: ['--in-interface'], argument: true, read: interfaceOf('inInterface') },
-  { letter: 'o', long: ['--out-interface'], argument: true, read: interfaceOf('outInterface') },
+  { letter: 'p', long: ['--protocol'], argument: true, apart: true, read: readProtocol },
+  { letter: 's', long: ['--source', '--src'], argument: true, apart: true, read: addresses('source') },
+  {
+    letter: 'd',
+    long: ['--destination', '--dst'],
+    argument: true,
+    apart: true,
+    read: addresses('destination'),
+  },
+  { letter: 'i', long: ['--in-interface'], argument: true, apart: true, read: interfaceOf('inInterface') },
+  { letter: 'o', long: ['--out-interface'], argument: true, apart: true, read: interfaceOf('outInterface') },
   { letter: 'f', long: ['--fragments'], argument: false, read: readFragment },
   { letter: 'm', long: ['--match'], argument: true, read: readMatch },
-  { letter: 'j', long: ['--jump'], argument: true, read: readTarget(false) },
+  { letter: 'j', long: ['--jump'], argument: true, apart: true, read: readTarget(false) },
   { letter: 'g', long: ['--goto'], argument: true, read: readTarget(true) },
   { letter: 'c', long: ['--set-counters'], argument: true, read: readCounters },
   { letter: '4', long: ['--ipv4'], argument: false, read: onlyFor('v4') },

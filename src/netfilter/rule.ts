@@ -135,10 +135,27 @@ function readShort(state: State, token: Token): void {
       continue;
     }
     const attached = text.slice(index + 1);
-    const value = attached === '' ? takeArgument(state, token) : { ...token, text: attached };
-    if (value !== undefined) core.read(state, value, token);
+    if (attached === '') readArgument(state, core, token);
+    else readAttached(state, core, { ...token, text: attached }, token);
     return;
   }
+}
+
+function readArgument(state: State, core: Core, flag: Token): void {
+  const value = takeArgument(state, flag);
+  if (value !== undefined) core.read(state, value, flag);
+}
+
+function readAttached(state: State, core: Core, value: Token, flag: Token): void {
+  if (core.apart)
+    fault(
+      state,
+      flag,
+      'joined-value',
+      `${flag.text} is read otherwise by iptables before 1.8.10.`,
+      `Write the value as a word of its own: ${core.long[0]} ${value.text}.`,
+    );
+  else core.read(state, value, flag);
 }
 
 function readLong(state: State, token: Token): void {
@@ -153,8 +170,9 @@ function readLong(state: State, token: Token): void {
     return;
   }
   if ('read' in found) {
-    const value = found.argument ? (attached ?? takeArgument(state, token)) : token;
-    if (value !== undefined) found.read(state, value, token);
+    if (!found.argument) found.read(state, token, token);
+    else if (attached === undefined) readArgument(state, found, token);
+    else readAttached(state, found, attached, token);
     return;
   }
   const values = takeValues(state, token, found.row, attached);

@@ -49,6 +49,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'no device can have a slash in its name; iptables takes it with a warning',
   },
   {
+    name: 'values joined to their option',
+    pattern: /-ptcp|--protocol=tcp|-jACCEPT/,
+    reason: 'iptables before 1.8.10 refuses them, and reads -ieth0 as an interface of that name',
+  },
+  {
     name: 'open quotes',
     pattern: /it"s'/,
     reason: 'a quote that is never closed swallows the rest of the line',
@@ -130,11 +135,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     name: 'unknown extensions',
     pattern: /nosuchmatch|-j ULOG|-j CLUSTERIP/,
     reason: 'an extension that the table does not know is kept as it stands',
-  },
-  {
-    name: 'values joined to their option',
-    pattern: /-ptcp|--protocol=tcp/,
-    reason: '1.8.9 refuses them by mistake; 1.8.10 and later take them',
   },
   {
     name: 'TCPMSS without SYN',

@@ -12,7 +12,7 @@ export function defineAdopt(program: Command, act: Act, io: Io): void {
         .command('adopt')
         .summary('take what was changed on the hosts by hand into the policy')
         .description(
-          'Reads the hosts and edits the files of the policy so that it says what they run: rules that were\nadded or removed, policies of built-in chains, members of sets. Each edit is proved before it is\nmade; what the policy cannot say is named and left. Nothing is changed on any host.\nThe exit status is 1 when a host could not be read.',
+          'Reads the hosts and edits the files of the policy so that it says what they run: rules that were added or removed, policies of built-in chains, members of sets. Each edit is proved before it is made; what the policy cannot say is named and left. Nothing is changed on any host. The exit status is 1 when a host could not be read.',
         )
         .option(
           '--state <dir>',

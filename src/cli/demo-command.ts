@@ -9,7 +9,7 @@ export function defineDemo(program: Command, act: Act, io: Io): void {
     .command('demo')
     .summary('see all of it on this machine, on real hosts')
     .description(
-      'Brings up three real hosts in network namespaces of this machine (Linux, root), shows a plan, deploys\nit, tries a policy that locks SSH out, watches the host take itself back, and finds what someone\nopened by hand. It takes about a minute and leaves nothing behind. Where real hosts cannot be had\nit shows the part that needs none.',
+      'Brings up three real hosts in network namespaces of this machine (Linux, root), shows a plan, deploys it, tries a policy that locks SSH out, watches the host take itself back, and finds what someone opened by hand. It takes about a minute and leaves nothing behind. Where real hosts cannot be had it shows the part that needs none.',
     )
     .option('-y, --yes', 'install missing packages without asking')
     .option('--offline', 'the part on recorded state alone');

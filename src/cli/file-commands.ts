@@ -29,7 +29,7 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
         .command('explain')
         .summary('what becomes of one packet, and which rule decides it')
         .description(
-          'Sends a packet through rules without sending it: the verdict, the rule that decides, and its line in\nthe policy. HOST takes its rules from the policy; --rules takes any iptables-save file.\nOn a terminal the answer is text, else JSON, one line a packet; --format says which.',
+          'Sends a packet through rules without sending it: the verdict, the rule that decides, and its line in the policy. HOST takes its rules from the policy; --rules takes any iptables-save file. On a terminal the answer is text, else JSON, one line a packet; --format says which.',
         )
         .argument('[host]', 'a host of the policy')
         .option('--rules <file>', 'an iptables-save file (or a folder with rules.v4, rules.v6, sets)')
@@ -53,7 +53,7 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
       .command('compare')
       .summary('which traffic do two rulesets treat differently?')
       .description(
-        'Compares any two iptables-save files (or folders with rules.v4, rules.v6, sets): which traffic NEW\nopens and closes, proved for every packet, and which rules differ.\nThe exit status is 2 when the traffic differs, or could not be proved equal.',
+        'Compares any two iptables-save files (or folders with rules.v4, rules.v6, sets): which traffic NEW opens and closes, proved for every packet, and which rules differ. The exit status is 2 when the traffic differs, or could not be proved equal.',
       )
       .argument('<old>', 'an iptables-save file or a folder')
       .argument('<new>', 'what it is to become')
@@ -71,7 +71,7 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
     .command('fmt')
     .summary('any iptables text in canonical iptables-save form')
     .description(
-      'Prints an iptables-restore text exactly as iptables-save would after loading it, without iptables\ninstalled. What would not load is reported with its line and column.',
+      'Prints an iptables-restore text exactly as iptables-save would after loading it, without iptables installed. What would not load is reported with its line and column.',
     )
     .argument('<file>', 'an iptables-restore file ("-": standard input)')
     .addOption(familyOption())

@@ -43,7 +43,7 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
             .command('drift')
             .summary('do the hosts still run, keep and boot the policy? (reads only)')
             .description(
-              'Compares the policy with what each host runs now, with its saved files, and with what would load at\nits next boot. Rules of others are left out and counted. The exit status is 2 when a host drifted,\n1 when one could not be read.',
+              'Compares the policy with what each host runs now, with its saved files, and with what would load at its next boot. Rules of others are left out and counted. The exit status is 2 when a host drifted, 1 when one could not be read.',
             ),
         ),
       ),
@@ -76,7 +76,7 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
             .command('rollback')
             .summary('take one host back to a known-good state')
             .description(
-              'Each host keeps the last ten states that it confirmed; 1 is the newest. The way back is the same\ntransaction as the way forward: rehearsed, confirmed over a new connection, saved.',
+              'Each host keeps the last ten states that it confirmed; 1 is the newest. The way back is the same transaction as the way forward: rehearsed, confirmed over a new connection, saved.',
             )
             .argument('<host>', 'one host of the policy')
             .option(
@@ -108,7 +108,7 @@ function definePlan(program: Command, act: Act, io: Io): void {
                   'what would change on the hosts, and which traffic that opens or closes (reads only)',
                 )
                 .description(
-                  'Reads every host and compares it with the policy: the rules that change, the traffic that opens and\ncloses, whether SSH stays reachable, and what a reviewer should know. Nothing is changed.\nThe exit status is 1 when a host could not be read or the plan must not be deployed.',
+                  'Reads every host and compares it with the policy: the rules that change, the traffic that opens and closes, whether SSH stays reachable, and what a reviewer should know. Nothing is changed. The exit status is 1 when a host could not be read or the plan must not be deployed.',
                 )
                 .option('--save <dir>', 'also record the state of every host in this folder')
                 .option('--exit-code', 'exit with 2 when something would change'),
@@ -141,7 +141,7 @@ function defineDeploy(program: Command, act: Act, io: Io): void {
               .command('deploy')
               .summary('change the hosts: the canary first, then in waves, each with a way back')
               .description(
-                'Reads every host first; if one must not be changed, none is. Then the canary, a wait, and wave after\nwave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only\nwhen a new SSH connection confirms them in time. Hosts that are done already are left alone.\nCtrl-C begins no further host.',
+                'Reads every host first; if one must not be changed, none is. Then the canary, a wait, and wave after wave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only when a new SSH connection confirms them in time. Hosts that are done already are left alone. Ctrl-C begins no further host.',
               )
               .option(
                 '--plan <file>',

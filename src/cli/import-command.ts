@@ -7,7 +7,7 @@ import { error, note, type Problem, ProblemError } from '../problem.js';
 import { count } from '../report/words.js';
 import type { Act } from './act.js';
 import { complain, DONE, FAILED, type Io, messageOf, readText, told, writeText } from './io.js';
-import { examples, type SshOptions, withSsh } from './options.js';
+import { examples, repeated, type SshOptions, withSsh } from './options.js';
 import { overSsh } from './way.js';
 
 interface ImportArguments extends SshOptions {
@@ -18,11 +18,7 @@ interface ImportArguments extends SshOptions {
   readonly format: 'text' | 'json';
 }
 
-const more = (value: string, list: readonly string[]): readonly string[] => [...list, value];
-const split = (value: string, list: readonly string[]): readonly string[] => [
-  ...list,
-  ...value.split(/[\s,]+/).filter((one) => one !== ''),
-];
+const split = (value: string): readonly string[] => value.split(/[\s,]+/).filter((one) => one !== '');
 
 export function defineImport(program: Command, act: Act, io: Io): void {
   const command = withSsh(
@@ -30,16 +26,20 @@ export function defineImport(program: Command, act: Act, io: Io): void {
       .command('import')
       .summary('write the policy of hosts from the rules that they run (reads only)')
       .description(
-        'Reads the rules of hosts over SSH, or from files, and writes a policy that does the same with every\npacket: that is proved for each host, and nothing is written unless it holds. What the policy has no\nwords for becomes literal rules; what Docker, fail2ban and others keep there stays theirs.',
+        'Reads the rules of hosts over SSH, or from files, and writes a policy that does the same with every packet: that is proved for each host, and nothing is written unless it holds. What the policy has no words for becomes literal rules; what Docker, fail2ban and others keep there stays theirs.',
       )
       .argument('[hosts...]', 'NAME=USER@ADDRESS or NAME=USER@ADDRESS:PORT')
-      .option('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeat it', more, [])
+      .addOption(
+        repeated('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeat it'),
+      )
       .option('--state <dir>', 'rules of hosts as `plan --save` writes them: HOST.v4, HOST.v6, HOST.sets')
-      .option(
-        '--admin <network>',
-        'who must always reach SSH (default: who reaches it on every host now); repeat it',
-        split,
-        [],
+      .addOption(
+        repeated(
+          '--admin <network>',
+          'who must always reach SSH; repeat it',
+          split,
+          'who reaches it on every host now',
+        ),
       )
       .option('--out <dir>', 'where the policy goes', 'policies')
       .addOption(

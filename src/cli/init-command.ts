@@ -18,7 +18,7 @@ export function defineInit(program: Command, act: Act, io: Io): void {
     .command('init')
     .summary('write a policy to start from, and the workflows')
     .description(
-      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift,\nadopt) into a repository. A file that is there already is left as it is, and where a\npolicy is there already nothing is added to it.',
+      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift, adopt) into a repository. A file that is there already is left as it is, and where a policy is there already nothing is added to it.',
     )
     .argument('[dir]', 'the repository', '.')
     .option('-p, --policies <dir>', 'the folder for the policy, in the repository', folder, 'policies')

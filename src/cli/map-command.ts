@@ -17,7 +17,7 @@ export function defineMap(program: Command, act: Act, io: Io): void {
         .command('map')
         .summary('who may talk to whom, by role and service (needs no host)')
         .description(
-          'Draws the fleet from the rules of all its hosts together: which roles, networks and others may begin\nconnections with which roles, and by which services. What one host lets through and the other\nrefuses is told. Markdown holds a Mermaid graph.',
+          'Draws the fleet from the rules of all its hosts together: which roles, networks and others may begin connections with which roles, and by which services. What one host lets through and the other refuses is told. Markdown holds a Mermaid graph.',
         ),
     ).option('--before <dir>', 'the folder with an earlier policy, to mark what changes'),
   );

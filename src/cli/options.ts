@@ -52,12 +52,24 @@ export interface RiskOptions {
 }
 
 export const withRisk = (command: Command): Command =>
-  command.option(
-    '--accept-lockout-risk <host>',
-    'go on although the lock-out proof of this host fails; repeat it for several',
-    (host: string, hosts: readonly string[]) => [...hosts, ...host.split(',').filter((one) => one !== '')],
-    [],
+  command.addOption(
+    repeated(
+      '--accept-lockout-risk <host>',
+      'go on although the lock-out proof of this host fails; repeat it for several',
+      (host) => host.split(',').filter((one) => one !== ''),
+    ),
   );
+
+/** An option that may stand several times, each with one value or more. */
+export const repeated = (
+  flags: string,
+  description: string,
+  read: (text: string) => readonly string[] = (text) => [text],
+  byDefault = 'none',
+): Option =>
+  new Option(flags, description)
+    .argParser((text: string, known: readonly string[]) => [...known, ...read(text)])
+    .default([], byDefault);
 
 export function positive(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);

@@ -27,7 +27,7 @@ export function definePolicyCommands(program: Command, act: Act, io: Io): void {
           .command('check')
           .summary('is the policy sound? (needs no host)')
           .description(
-            'Checks everything that needs no host: the YAML, its names, the lints, what it compiles to, the\nguards and tests of the policy, and whether the admin networks can reach SSH on every host.\nEvery problem is printed, with its file and line.',
+            'Checks everything that needs no host: the YAML, its names, the lints, what it compiles to, the guards and tests of the policy, and whether the admin networks can reach SSH on every host. Every problem is printed, with its file and line.',
           ),
       ),
     ),
@@ -40,7 +40,7 @@ export function definePolicyCommands(program: Command, act: Act, io: Io): void {
       .command('render')
       .summary('write the rules of each host as files')
       .description(
-        'Writes DIR/HOST/rules.v4, rules.v6 and sets: what iptables-save, ip6tables-save and ipset save\nprint once these rules are loaded.',
+        'Writes DIR/HOST/rules.v4, rules.v6 and sets: what iptables-save, ip6tables-save and ipset save print once these rules are loaded.',
       )
       .option('--out <dir>', 'where to write', 'build'),
   );

@@ -16,8 +16,7 @@ import { defineReport } from './report-command.js';
 
 const ABOUT = `Firewall changes as pull requests, with a way back in.
 
-Keeps the iptables policy of your Linux hosts as YAML in git, shows which traffic a change opens or
-closes, and deploys it host by host with a rollback that only a new SSH connection can disarm.`;
+Keeps the iptables policy of your Linux hosts as YAML in git, shows which traffic a change opens or closes, and deploys it host by host with a rollback that only a new SSH connection can disarm.`;
 
 const EXAMPLES = `
 First steps:
@@ -29,6 +28,9 @@ First steps:
   sallyport deploy --hosts web-1    change one host
 
 Exit status: 0 done; 1 failed, with every problem printed; 2 a comparison found a difference.`;
+
+/** Characters a line of help has: as many as the terminal, but none so long that the eye loses it. */
+const [NARROW, WIDE] = [80, 100];
 
 /** Never throws: whatever goes wrong is printed, and the status says so. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -48,6 +50,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => Math.min(io.stdout.columns ?? NARROW, WIDE),
     });
   for (const define of [
     defineInit,

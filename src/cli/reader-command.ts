@@ -9,7 +9,7 @@ export function defineReader(program: Command, act: Act, io: Io): void {
     .command('reader')
     .summary('print the script that makes an SSH key one that can only read')
     .description(
-      'Prints a shell script for /usr/local/sbin/sallyport-read on a host. An SSH key that authorized_keys ties to\nit can do what "plan", "drift" and "status" need, and nothing else: whatever is sent is not run. The lines\nfor sudoers and authorized_keys stand at its head. Without it, plans need no script on a host.',
+      'Prints a shell script for /usr/local/sbin/sallyport-read on a host. An SSH key that authorized_keys ties to it can do what "plan", "drift" and "status" need, and nothing else: whatever is sent is not run. The lines for sudoers and authorized_keys stand at its head. Without it, plans need no script on a host.',
     )
     .option('-o, --output <file>', 'write it to a file instead of standard output');
   examples(reader, 'sallyport reader | ssh root@web-1 "cat >/usr/local/sbin/sallyport-read"');

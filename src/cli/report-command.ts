@@ -10,7 +10,7 @@ export function defineReport(program: Command, act: Act, io: Io): void {
       .command('report')
       .summary('put the plans, or the deploy reports, of several jobs together')
       .description(
-        'Reads what "plan --shard" or "deploy --shard" and "--wave" wrote as JSON, and reports it as if one job had\ndone it all: exact numbers, equal diffs folded over all of them, one digest. A shard that delivered\nnothing is an error, and its hosts stand in the report without a plan. A plan as JSON is what\n"deploy --plan" takes.',
+        'Reads what "plan --shard" or "deploy --shard" and "--wave" wrote as JSON, and reports it as if one job had done it all: exact numbers, equal diffs folded over all of them, one digest. A shard that delivered nothing is an error, and its hosts stand in the report without a plan. A plan as JSON is what "deploy --plan" takes.',
       )
       .argument('<path...>', 'JSON files, and folders that hold them'),
     PLAN_FORMATS,

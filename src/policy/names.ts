@@ -20,7 +20,7 @@ export function undefinedName(
   place: Place,
   otherwise: string,
 ): Problem {
-  const near = nearest(name, [...known]);
+  const near = nearest(name, [...known]) ?? nearest(name.toLowerCase(), [...known]);
   return error(
     `undefined-${kind}`,
     `There is no ${kind} "${name}".`,

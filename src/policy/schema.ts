@@ -165,7 +165,7 @@ const description = z.string().optional();
 
 export const fleetFile = z.strictObject({
   version: z.literal(1),
-  ssh,
+  ssh: ssh.meta({ description: 'How to log in, such as {user: deploy}.' }),
   admin: terms.meta({ description: 'Networks that must always reach SSH on every host.' }),
   ownership: z
     .enum(['chains', 'tables'])

@@ -223,6 +223,10 @@ function show(value: unknown): string {
 
 function unknownValue(values: readonly unknown[], value: unknown, where: Place, name: string): Problem {
   const texts = values.map(String);
+  if (value === undefined) {
+    const only = texts.length === 1 ? `Write ${name.replaceAll('"', '')}: ${texts[0]}.` : undefined;
+    return error('missing-key', `${name} is missing.`, where, only);
+  }
   const near = nearest(String(value), texts);
   const hint =
     near === String(value)
@@ -256,7 +260,11 @@ function schemasAt(schema: z.core.$ZodType, path: Path): readonly z.core.$ZodTyp
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'optional')
     return [...(path.length === 0 ? [schema] : []), ...schemasAt(def.innerType, path)];
-  if (def.type === 'union') return def.options.flatMap((option) => schemasAt(option, path));
+  if (def.type === 'union')
+    return [
+      ...(path.length === 0 ? [schema] : []),
+      ...def.options.flatMap((option) => schemasAt(option, path)),
+    ];
   const [key, ...rest] = path;
   if (key === undefined) return [schema];
   const inner =

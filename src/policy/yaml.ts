@@ -83,6 +83,8 @@ const newWalk = (file: string, offsets: Map<object, Offsets>): Walk => ({
   size: 0,
 });
 
+const KEEP_ONE = 'Keep one: what stands behind the line "---" would be left out.';
+
 function parse(text: string, walk: Walk): Document.Parsed | undefined {
   const control = CONTROL.exec(text);
   if (control !== null) {
@@ -96,15 +98,15 @@ function parse(text: string, walk: Walk): Document.Parsed | undefined {
       prettyErrors: false,
       uniqueKeys: false,
       keepSourceTokens: false,
-      logLevel: 'silent',
+      // Any other level is silent about a second document, and leaves it out.
+      logLevel: 'error',
     });
-    for (const fault of [...document.errors, ...document.warnings])
-      refuse(
-        walk,
-        'yaml-syntax',
-        `This is not valid YAML: ${sentence(fault.message)}`,
-        place(walk, fault.pos[0]),
-      );
+    for (const fault of [...document.errors, ...document.warnings]) {
+      const where = place(walk, fault.pos[0]);
+      if (fault.code === 'MULTIPLE_DOCS')
+        refuse(walk, 'several-documents', 'The file holds more than one YAML document.', where, KEEP_ONE);
+      else refuse(walk, 'yaml-syntax', `This is not valid YAML: ${sentence(fault.message)}`, where);
+    }
     const { explicit, version } = document.directives.yaml;
     if (explicit === true && version !== '1.2')
       refuse(

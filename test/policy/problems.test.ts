@@ -304,6 +304,24 @@ tests:
       'services.yml:2:3: note: The service dns takes the place of the built-in one. Built in it is udp/53, tcp/53.',
     ],
   ],
+  'a second document in a file, which would be left out': [
+    rules('  - deny: ssh\n---\ninput: [{deny: http}]\n'),
+    [
+      'hosts/web-1.yml:4:1: The file holds more than one YAML document. Keep one: what stands behind the line "---" would be left out.',
+    ],
+  ],
+  'keys that must be there': [
+    { 'fleet.yml': 'baseline: {icmp: essential}\n' },
+    [
+      'fleet.yml:1:1: "admin" is missing. Networks that must always reach SSH on every host.',
+      'fleet.yml:1:1: "ssh" is missing. How to log in, such as {user: deploy}.',
+      'fleet.yml:1:1: "version" is missing. Write version: 1.',
+    ],
+  ],
+  'a name in capital letters': [
+    rules('  - deny: HTTPS\n'),
+    ['hosts/web-1.yml:3:11: There is no service "HTTPS". Did you mean https?'],
+  ],
 };
 
 describe('a faulty policy', () => {

@@ -98,7 +98,7 @@ function parse(text: string, walk: Walk): Document.Parsed | undefined {
       prettyErrors: false,
       uniqueKeys: false,
       keepSourceTokens: false,
-      // Any other level is silent about a second document, and leaves it out.
+      // With "silent" the package leaves a second document out without a word.
       logLevel: 'error',
     });
     for (const fault of [...document.errors, ...document.warnings]) {

@@ -1,6 +1,7 @@
 /** The reason of an imported rule: its own comment, else where it comes from. */
 import { COMMENT_BYTES } from '../compile/lines.js';
 import { isOwned } from '../compile/names.js';
+import { CONTROL } from '../policy/values.js';
 import type { Origin } from './flatten.js';
 import type { Draft } from './join.js';
 import type { Direction } from './said.js';
@@ -27,7 +28,7 @@ function commentOf(origin: Origin | undefined): string | undefined {
 function readable(comment: string, origin: Origin | undefined): string {
   const own = origin !== undefined && isOwned(origin.rule.target?.name ?? origin.chain) ? origin : undefined;
   const ours = own !== undefined || (origin !== undefined && isOwned(origin.chain));
-  const text = comment.replace(/\p{Cc}+/gu, ' ').trim();
+  const text = comment.replace(CONTROL, ' ').trim();
   return (ours ? text.replace(/^[A-Za-z0-9._-]+: /, '') : text).slice(0, COMMENT_BYTES);
 }
 

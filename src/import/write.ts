@@ -2,6 +2,7 @@
 import { Document, isMap, isScalar, isSeq, visit } from 'yaml';
 import type { IpSet, Rule } from '../netfilter/model.js';
 import { SCHEMAS } from '../policy/schema-url.js';
+import { CONTROL } from '../policy/values.js';
 import { linesOf, nameInterfaces, nameNetworks, nameServiceLists, roleName } from './called.js';
 import { type Entry, entryOf, type ListName, type Names, USUAL_LIMIT, type Value } from './entry.js';
 import type { BaselineDraft, HostDraft } from './host.js';
@@ -162,7 +163,7 @@ const MOST_REMARKS = 3;
 
 function remarked(entry: Entry, { origins }: Draft, { name, remarks }: FleetHost): Entry {
   const said = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
-  const lines = said.slice(0, MOST_REMARKS).map((text) => ` ${name}: ${text.replace(/\p{Cc}+/gu, ' ')}`);
+  const lines = said.slice(0, MOST_REMARKS).map((text) => ` ${name}: ${text.replace(CONTROL, ' ')}`);
   const more =
     said.length > MOST_REMARKS ? [` ${said.length - MOST_REMARKS} more of these rules are like that.`] : [];
   if (lines.length > 0) REMARKS.set(entry, [...lines, ...more].join('\n'));

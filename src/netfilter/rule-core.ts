@@ -86,7 +86,7 @@ function readProtocol(state: State, value: Token, flag: Token): void {
     );
   else if (number === 0 && negated)
     fault(state, value, 'bad-negation', 'A rule for no protocol would never match.', 'Remove "! -p all".');
-  else state.protocol = { number, negated };
+  else state.protocol = { number, negated, written: value.text.toLowerCase() };
 }
 
 const twice = (state: State, flag: Token): void =>

@@ -38,7 +38,8 @@ export interface State {
   at: number;
   negated: Token | undefined;
   target: (Loaded & { readonly goto: boolean }) | undefined;
-  protocol: { readonly number: number; readonly negated: boolean } | undefined;
+  /** `written` in lower case: `-p mh` brings the match mh, `-p 135` and `-p ipv6-mh` do not. */
+  protocol: { readonly number: number; readonly negated: boolean; readonly written: string } | undefined;
   /** `-p tcp` loads its match once, on the first option that nothing else knows. */
   implied: boolean;
   /** The match or target that was loaded last. */

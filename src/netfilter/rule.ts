@@ -251,7 +251,8 @@ function lookUp(state: State, name: string): Core | Found | undefined {
 const protocolMatch = (state: State): ExtensionRow | undefined =>
   state.implied || state.protocol === undefined
     ? undefined
-    : findExtension('match', state.family, protocolName(state.protocol.number));
+    : (findExtension('match', state.family, protocolName(state.protocol.number)) ??
+      findExtension('match', state.family, state.protocol.written));
 
 /** `-p tcp … --dport 22` means `-m tcp --dport 22`, the match standing where its first option does. */
 function implyProtocolMatch(state: State, token: Token, name: string): boolean {

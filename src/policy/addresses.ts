@@ -63,7 +63,11 @@ export function readAddress(text: string): { readonly family: Family; readonly t
     return {
       id: 'bad-address',
       message: `"${text}" is no IP address.`,
-      ...(/(^|\.)0\d/.test(text) ? { hint: 'Write its numbers without leading zeros.' } : {}),
+      ...(text !== text.trim()
+        ? { hint: 'Remove the spaces around it.' }
+        : /(^|\.)0\d/.test(text)
+          ? { hint: 'Write its numbers without leading zeros.' }
+          : {}),
     };
   const canonical = formatAddress(words, family);
   if (canonical.startsWith('::ffff:'))

@@ -57,6 +57,9 @@ export interface Identity {
   readonly addresses: readonly string[];
 }
 
+/** The unspecified address, multicast, and what RFC 1112 reserves, with broadcast. */
+const NO_HOST = /^(?:0\.|(?:22[4-9]|2[345]\d)\.|::$|ff[\da-f]{2}:)/;
+
 /** Where SSH connects, and every address; `undefined` when the host has none that is sound. */
 export function identify(
   name: string,
@@ -73,6 +76,11 @@ export function identify(
       problems.push(
         error(address.id, address.message, at, address.hint ?? 'Write an address without a prefix length.'),
       );
+      return text;
+    }
+    if (NO_HOST.test(address.text)) {
+      const message = `${address.text} is the address of no host.`;
+      problems.push(error('bad-address', message, at, 'Write an address that an interface of the host has.'));
       return text;
     }
     if (!found.includes(address.text)) found.push(address.text);

@@ -1,17 +1,16 @@
 /** The shape of rules, guards and tests; see `schema.ts`. */
 import * as z from 'zod';
-import { DATE, RATE } from './values.js';
+import { CONTROL, DATE, RATE } from './values.js';
 
 /** One name or a list of them: what a rule names, where from, where to. */
 export const terms = z.union([z.string(), z.array(z.string()).min(1)]);
 
-const CONTROL = /\p{Cc}/u;
 /** One line that may reach a host, a file or a comment. */
-export const line = z.string().refine((value) => value.trim() !== '' && !CONTROL.test(value));
+export const line = z.string().refine((value) => value.trim() !== '' && value.search(CONTROL) === -1);
 /** Several lines are made one. */
 const text = z
   .string()
-  .refine((value) => value.trim() !== '' && !CONTROL.test(value.replace(/[\n\t]/g, '')))
+  .refine((value) => value.trim() !== '' && value.replace(/[\n\t]/g, '').search(CONTROL) === -1)
   .meta({ description: 'A text without control characters.' });
 export const reason = text.meta({ description: 'Why; it becomes the comment of the rule.' });
 

@@ -221,6 +221,13 @@ function show(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'a mapping' : String(value);
 }
 
+/** Where a key takes false or a mapping. */
+const ALONE: Readonly<Record<string, string>> = {
+  off: 'Write false: YAML 1.2 reads off as a text.',
+  no: 'Write false: YAML 1.2 reads no as a text.',
+  true: 'Remove the key for the default, or write a mapping.',
+};
+
 function unknownValue(values: readonly unknown[], value: unknown, where: Place, name: string): Problem {
   const texts = values.map(String);
   if (value === undefined) {
@@ -234,11 +241,12 @@ function unknownValue(values: readonly unknown[], value: unknown, where: Place, 
       : near !== undefined
         ? `Did you mean ${near}?`
         : undefined;
+  const alone = values.includes(false) ? ALONE[String(value)] : undefined;
   return error(
     'unknown-value',
     `${name} must be ${texts.join(', ').replace(/, ([^,]*)$/, ' or $1')}, not ${show(value)}.`,
     where,
-    hint,
+    alone ?? hint,
   );
 }
 

@@ -46,3 +46,6 @@ export const oneLine = (text: string): string => text.trim().replace(/\s+/g, ' '
 /** `a`, `a and b`, `a, b and c`. */
 export const list = (names: readonly string[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+
+/** Control characters, and those that turn the direction of text: a review would show another order than a file has. */
+export const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;

@@ -53,7 +53,8 @@ const MAX_DEPTH = 32;
 /** What aliases may add up to; a file of that many lines would be no firewall policy. */
 const MAX_SIZE = 2_000_000;
 
-const CONTROL = /[^\t\n\r\u0020-\u{10FFFF}]/u;
+/** With those that turn the direction of text: a review would show another order than the file has. */
+const CONTROL = /[^\t\n\r\u0020-\u2029\u202f-\u2065\u206a-\u{10FFFF}]/u;
 
 /** Never throws: whatever the text is, the answer is a value with places, and all problems. */
 export function readYaml(text: string, file: string): SourceReading {
@@ -188,7 +189,9 @@ function scalarOf(walk: Walk, node: Scalar): unknown {
       'number-trap',
       `YAML reads ${node.source} as the number ${value}.`,
       place(walk, offsetOf(node)),
-      `Write ${value} if that is meant, or put it in quotes.`,
+      Number.isFinite(value)
+        ? `Write ${value} if that is meant, or put it in quotes.`
+        : 'Write a number, or put it in quotes.',
     );
     return value;
   }
@@ -211,7 +214,12 @@ function mappingOf(walk: Walk, node: YAMLMap, depth: number): object {
     const keyNode = pair.key as Node | null;
     const keyOffset = offsetOf(keyNode);
     const key = isScalar(keyNode) ? String(keyNode.source ?? keyNode.value) : undefined;
-    if (key === undefined || key === '' || key === '<<' || key === '__proto__') {
+    if (key === '<<') {
+      const instead = 'Write the keys out, or put what rules share into a role.';
+      refuse(walk, 'bad-key', 'YAML 1.2 has no merge keys.', place(walk, keyOffset), instead);
+      continue;
+    }
+    if (key === undefined || key === '' || key === '__proto__') {
       refuse(walk, 'bad-key', 'This cannot be a key here.', place(walk, keyOffset), 'Write a plain name.');
       continue;
     }

@@ -101,6 +101,7 @@ const V6: readonly (readonly [string, ...string[]])[] = [
   ['-s ::/0', ''],
   ['-s ::ffff:1.2.3.4', '-s ::ffff:1.2.3.4/128'],
   ['-p icmpv6 --icmpv6-type neighbor-solicitation', '-p ipv6-icmp -m icmp6 --icmpv6-type 135'],
+  ['-p mh --mh-type brr', '-p mobility-header -m mh --mh-type 0'],
   ['-p 58 -m icmpv6 --icmpv6-type 1/4', '-p ipv6-icmp -m icmp6 --icmpv6-type 1/4'],
   ['-j REJECT', '-j REJECT --reject-with icmp6-port-unreachable'],
   ['-p tcp -j DNAT --to-destination [2001:db8::5]:80', '-p tcp -j DNAT --to-destination [2001:db8::5]:80'],

@@ -322,6 +322,39 @@ tests:
     rules('  - deny: HTTPS\n'),
     ['hosts/web-1.yml:3:11: There is no service "HTTPS". Did you mean https?'],
   ],
+  'words and keys that other programs read in another way': [
+    {
+      ...fleet('baseline: {log: off}\nsets_from: .inf\n'),
+      ...rules('  - &ssh {allow: ssh, reason: x}\n  - <<: *ssh\n    allow: http\n    reason: y\n'),
+    },
+    [
+      'fleet.yml:4:17: "log" must be false, not "off". Write false: YAML 1.2 reads off as a text.',
+      'fleet.yml:5:12: "sets_from" must be a number, not Infinity. Networks of so many entries become ipsets. Default: 64.',
+      'fleet.yml:5:12: YAML reads .inf as the number Infinity. Write a number, or put it in quotes.',
+      'hosts/web-1.yml:4:5: YAML 1.2 has no merge keys. Write the keys out, or put what rules share into a role.',
+    ],
+  ],
+  'addresses that no host can have': [
+    {
+      'hosts/web-1.yml': 'addresses: [0.0.0.0, 224.0.0.1, 255.255.255.255, "::", "ff02::1", "192.0.2.1 "]\n',
+    },
+    [
+      'hosts/web-1.yml:1:13: 0.0.0.0 is the address of no host. Write an address that an interface of the host has.',
+      'hosts/web-1.yml:1:22: 224.0.0.1 is the address of no host. Write an address that an interface of the host has.',
+      'hosts/web-1.yml:1:33: 255.255.255.255 is the address of no host. Write an address that an interface of the host has.',
+      'hosts/web-1.yml:1:50: :: is the address of no host. Write an address that an interface of the host has.',
+      'hosts/web-1.yml:1:56: ff02::1 is the address of no host. Write an address that an interface of the host has.',
+      'hosts/web-1.yml:1:67: "192.0.2.1 " is no IP address. Remove the spaces around it.',
+    ],
+  ],
+  'a sign that turns the direction of text': [
+    rules('  - {allow: http, reason: "a\u202eb"}\n'),
+    ['hosts/web-1.yml:3:29: A control character stands here.'],
+  ],
+  'such a sign, written as an escape': [
+    rules('  - {allow: http, reason: "a\\u202eb"}\n'),
+    ['hosts/web-1.yml:3:27: "reason" cannot be "a\u202eb". Why; it becomes the comment of the rule.'],
+  ],
 };
 
 describe('a faulty policy', () => {

@@ -153,7 +153,7 @@ function readAttached(state: State, core: Core, value: Token, flag: Token): void
       flag,
       'joined-value',
       `${flag.text} is read otherwise by iptables before 1.8.10.`,
-      `Write the value as a word of its own: ${core.long[0]} ${value.text}.`,
+      `Write the value as a word of its own: ${core.long[0]} ${value.text.replace(/^=/, '')}.`,
     );
   else core.read(state, value, flag);
 }

@@ -50,7 +50,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'values joined to their option',
-    pattern: /-ptcp|--protocol=tcp|-jACCEPT/,
+    pattern: /-ptcp|--protocol=tcp|-jACCEPT|-i=eth0/,
     reason: 'iptables before 1.8.10 refuses them, and reads -ieth0 as an interface of that name',
   },
   {
@@ -67,6 +67,12 @@ export const EXCEPTIONS: readonly Exception[] = [
     name: 'rubbish after numbers',
     pattern: /5abc\/min|5\.5\/min|^\*filter x/m,
     reason: 'iptables reads as far as there are digits',
+  },
+  {
+    name: 'numbers and ports that are no such thing',
+    pattern: /--dst-opts 256|\[::1\]80/,
+    family: 'v6',
+    reason: 'iptables reads 256 as 0, and leaves out what follows the bracket without a colon',
   },
   {
     name: 'counters and policies with rubbish',

@@ -177,7 +177,9 @@ export function differences(host: ImportHost, diff: TrafficDiff | readonly Probl
     ['would be answered otherwise', diff.answeredDifferently],
   ];
   return kinds.flatMap(([what, flows]) => [
-    ...flows.slice(0, MOST_TOLD).map((flow) => difference(host.name, what, flow)),
+    ...flows
+      .slice(0, MOST_TOLD)
+      .map((flow) => difference(host.name, what, flow, what.startsWith('might') ? NOT_IN_PACKET : undefined)),
     ...(flows.length > MOST_TOLD
       ? [error('import-differs', `${flows.length - MOST_TOLD} more flows of ${host.name} ${what}.`)]
       : []),
@@ -192,13 +194,22 @@ function programFirst(after: Flow['after']): string | undefined {
   return `The rules of ${program} stay, and come before those of the policy: let their jump come first on the host as well${restart}, then import again.`;
 }
 
-function difference(name: string, what: string, { hook, before, after, example }: Flow): Problem {
+/** Of "might": a rule of the same words that stands elsewhere is not known to answer alike. */
+const NOT_IN_PACKET =
+  'It hangs on what no packet shows, such as a mark, a rate or a module that is not understood: take such rules out of the file and import again, then write them under "raw:" by hand.';
+
+function difference(
+  name: string,
+  what: string,
+  { hook, before, after, example }: Flow,
+  hint?: string,
+): Problem {
   const rule = (side: Flow['before']): string =>
     side === null ? 'nothing' : `${side.table} ${side.chain} rule ${side.number} (${side.text})`;
   return error(
     'import-differs',
     `On ${name} traffic of ${hook} ${what}: ${packetText(example)}; before by ${rule(before)}, after by ${rule(after)}.`,
     before?.source,
-    programFirst(after),
+    programFirst(after) ?? hint,
   );
 }

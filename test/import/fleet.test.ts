@@ -369,6 +369,17 @@ describe('nothing comes of', () => {
     );
   });
 
+  test('traffic that hangs on what no packet shows: it is said so', async () => {
+    const asked = '-A OUTPUT -p udp -m mark --mark 0x1 -j D';
+    const result = await importOf({
+      v4: filter([asked, '-A D -m mark --mark 0x1 -j DROP'], ':D - [0:0]\n'),
+    });
+    expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
+    expect(said(result)[0]).toMatch(
+      /On h traffic of OUTPUT might be \w+: udp .* It hangs on what no packet shows, such as a mark/,
+    );
+  });
+
   test('bans that come too late, until their jump comes first as the refusal says', async () => {
     const jump = '-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n';
     const late = filter(

@@ -99,11 +99,15 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
   for (const { name, hosts: some, lists } of roles)
     files.set(
       `roles/${name}.yml`,
-      text('role', {
-        description: `What ${listOf(some.map((host) => host.name))} had in common when they were imported`,
-        ...accepted(name),
-        ...lists,
-      }),
+      text(
+        'role',
+        {
+          description: `What ${listOf(some.map((host) => host.name))} had in common when they were imported`,
+          ...accepted(name),
+          ...lists,
+        },
+        some[0] && remarksOf(some[0]),
+      ),
     );
   for (const host of hosts) {
     const role = roles.find((each) => each.hosts.includes(host));
@@ -114,20 +118,24 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
     };
     files.set(
       `hosts/${host.name}.yml`,
-      text('hosts', {
-        address: host.address,
-        ...(host.addresses.length === 1 && host.addresses[0] === host.address
-          ? {}
-          : { addresses: host.addresses }),
-        ...(role === undefined ? {} : { roles: [role.name] }),
-        ...(own.size === 0
-          ? {}
-          : { interfaces: Object.fromEntries([...own].map(([kernel, name]) => [name, kernel])) }),
-        ...(Object.keys(sshOf).length === 0 ? {} : { ssh: sshOf }),
-        ...(common === undefined ? { baseline: baselineEntry(host.draft.baseline) } : {}),
-        ...accepted(host.name),
-        ...(role === undefined ? listsOf(host, names(host)) : {}),
-      }),
+      text(
+        'hosts',
+        {
+          address: host.address,
+          ...(host.addresses.length === 1 && host.addresses[0] === host.address
+            ? {}
+            : { addresses: host.addresses }),
+          ...(role === undefined ? {} : { roles: [role.name] }),
+          ...(own.size === 0
+            ? {}
+            : { interfaces: Object.fromEntries([...own].map(([kernel, name]) => [name, kernel])) }),
+          ...(Object.keys(sshOf).length === 0 ? {} : { ssh: sshOf }),
+          ...(common === undefined ? { baseline: baselineEntry(host.draft.baseline) } : {}),
+          ...accepted(host.name),
+          ...(role === undefined ? listsOf(host, names(host)) : {}),
+        },
+        remarksOf(host),
+      ),
     );
   }
   return files;
@@ -146,28 +154,27 @@ function listsOf(host: FleetHost, names: Names, also: readonly string[] = []): F
     LISTS.flatMap((list) => {
       const lines = host.draft.lists[list];
       if (lines.length === 0) return [];
-      return [
-        [
-          list,
-          lines.map((line) => remarked(entryOf(line, names, reasonOf(line, host.name, also)), line, host)),
-        ],
-      ];
+      return [[list, lines.map((line) => entryOf(line, names, reasonOf(line, host.name, also)))]];
     }),
   );
 }
 
-/** Entries with the comment above them. */
-const REMARKS = new WeakMap<object, string>();
+/** By list, in the order of its entries. */
+type Remarks = { readonly [list in ListName]?: readonly string[] };
+
+const remarksOf = (host: FleetHost): Remarks =>
+  Object.fromEntries(LISTS.map((list) => [list, host.draft.lists[list].map((line) => remarkOn(line, host))]));
+
 /** The most remarks above one entry. */
 const MOST_REMARKS = 3;
 
-function remarked(entry: Entry, { origins }: Draft, { name, remarks }: FleetHost): Entry {
+/** The comment above an entry; empty when there is nothing to say. */
+function remarkOn({ origins }: Draft, { name, remarks }: FleetHost): string {
   const said = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
   const lines = said.slice(0, MOST_REMARKS).map((text) => ` ${name}: ${text.replace(CONTROL, ' ')}`);
   const more =
     said.length > MOST_REMARKS ? [` ${said.length - MOST_REMARKS} more of these rules are like that.`] : [];
-  if (lines.length > 0) REMARKS.set(entry, [...lines, ...more].join('\n'));
-  return entry;
+  return [...lines, ...more].join('\n');
 }
 
 interface RoleDraft {
@@ -234,15 +241,12 @@ function baselineEntry({ input, forward, output, icmp, log, parts }: BaselineDra
 const MOST_IN_A_LINE = 8;
 const SMALL: ReadonlySet<string> = new Set(['ssh', 'rate', 'log', 'interfaces']);
 
-const entriesOf = (list: unknown): readonly Entry[] => (Array.isArray(list) ? list : []);
-
-function text(schema: string, value: File): string {
+function text(schema: string, value: File, remarks: Remarks = {}): string {
   const document = new Document(value);
   for (const list of LISTS)
-    for (const [index, entry] of entriesOf(value[list]).entries()) {
+    for (const [index, remark] of (remarks[list] ?? []).entries()) {
       const node = document.getIn([list, index], true);
-      const remark = REMARKS.get(entry);
-      if (isMap(node) && remark !== undefined) node.commentBefore = remark;
+      if (isMap(node) && remark !== '') node.commentBefore = remark;
     }
   visit(document, {
     Seq: (_, node) => {

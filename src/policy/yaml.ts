@@ -84,6 +84,7 @@ const newWalk = (file: string, offsets: Map<object, Offsets>): Walk => ({
   size: 0,
 });
 
+const TOO_DEEP = 'Lists and mappings are nested too deep here.';
 const KEEP_ONE = 'Keep one: what stands behind the line "---" would be left out.';
 
 function parse(text: string, walk: Walk): Document.Parsed | undefined {
@@ -104,6 +105,11 @@ function parse(text: string, walk: Walk): Document.Parsed | undefined {
     });
     for (const fault of [...document.errors, ...document.warnings]) {
       const where = place(walk, fault.pos[0]);
+      // The package meets its own limit as an error like any other.
+      if (fault.message.includes('call stack')) {
+        refuse(walk, 'too-deep', TOO_DEEP, where);
+        return undefined;
+      }
       if (fault.code === 'MULTIPLE_DOCS')
         refuse(walk, 'several-documents', 'The file holds more than one YAML document.', where, KEEP_ONE);
       else refuse(walk, 'yaml-syntax', `This is not valid YAML: ${sentence(fault.message)}`, where);
@@ -147,13 +153,7 @@ const offsetOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 
 
 function toValue(walk: Walk, node: Node, depth: number): unknown {
   if (isAlias(node)) return aliasOf(walk, node);
-  if (depth > MAX_DEPTH)
-    return refuse(
-      walk,
-      'too-deep',
-      'Lists and mappings are nested too deep here.',
-      place(walk, offsetOf(node)),
-    );
+  if (depth > MAX_DEPTH) return refuse(walk, 'too-deep', TOO_DEEP, place(walk, offsetOf(node)));
   const before = walk.size++;
   const value = isScalar(node)
     ? scalarOf(walk, node)

@@ -364,6 +364,12 @@ describe('a faulty policy', () => {
     expect(result.ok).toBe(false);
   });
 
+  test('lists nested beyond all measure are told without a word of stacks', () => {
+    const text = said(read({ 'roles/web.yml': '['.repeat(100_000) }).problems).join('\n');
+    expect(text).toMatch(/roles\/web\.yml:1:\d+: Lists and mappings are nested too deep here\./);
+    expect(text).not.toMatch(/stack/);
+  });
+
   test('names that stand in an unreadable file are not reported as undefined', () => {
     const result = read({ 'networks.yml': 'networks:\n  admin: [203.0.113.0/24\n' });
     expect(result.problems.map(({ id }) => id)).toEqual(['yaml-syntax']);

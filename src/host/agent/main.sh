@@ -1,26 +1,31 @@
 # The verbs: two that the host runs by itself, and those that the runner asks.
 
+# Under the lock, with the second net just looked at.
+apply() {
+  if ! phase apply; then
+    give_up "$STATE is full, so nothing was changed"
+  elif ! steps forward 2>"$ERRORS"; then
+    give_up "the new rules did not load$(detail)"
+  elif ! stands expected; then
+    give_up 'the rules that stood afterwards were not those of the rehearsal'
+  else
+    phase verify || give_up "$STATE is full"
+  fi
+}
+
 # Applies, then waits for the deadline. Its death is covered by `late`.
 supervise() {
   trap '' HUP INT PIPE
   ROLE=supervise
   DIR=$PENDING
   ERRORS=$DIR/error
-  if ! wait_for_late; then
-    give_up 'the second timer could not be armed, so nothing was changed' && conclude 30
-    exit
-  fi
   if ! take_lock 10; then
     give_up 'the lock was held, so nothing was changed' || :
   elif mine && state_is pending; then
-    if ! phase apply; then
-      give_up "$STATE is full, so nothing was changed"
-    elif ! steps forward 2>"$ERRORS"; then
-      give_up "the new rules did not load$(detail)"
-    elif ! stands expected; then
-      give_up 'the rules that stood afterwards were not those of the rehearsal'
-    else
-      phase verify || give_up "$STATE is full"
+    if ! wait_for_late; then
+      give_up 'the second timer could not be armed, so nothing was changed' || :
+    elif state_is pending; then
+      apply
     fi
     drop_lock
   fi

@@ -387,7 +387,7 @@ const FORWARD = String.raw`
 -j RATEEST --rateest-name a --rateest-interval 250ms --rateest-ewmalog 500ms
 -j HMARK --hmark-tuple src,dst --hmark-mod 5 --hmark-rnd 1`;
 
-const ELSEWHERE = String.raw`
+const ELSEWHERE = `
 nat PREROUTING -p tcp -j DNAT --to-destination [2001:db8::1]:80
 nat PREROUTING -p tcp -j DNAT --to-destination 2001:db8::1
 nat PREROUTING -p tcp -j DNAT --to [2001:db8::1]:80-90

@@ -12,7 +12,7 @@ export interface Core {
   readonly letter: string;
   readonly long: readonly string[];
   readonly argument: boolean;
-  /** Its value is a word of its own: iptables before 1.8.10 reads `-ieth0` as an interface `-ieth0`. */
+  /** Its value is a word of its own: iptables 1.8.9 reads `-ieth0` as an interface `-ieth0`. */
   readonly apart?: true;
   readonly read: (state: State, value: Token, flag: Token) => void;
 }

@@ -152,7 +152,7 @@ function readAttached(state: State, core: Core, value: Token, flag: Token): void
       state,
       flag,
       'joined-value',
-      `${flag.text} is read otherwise by iptables before 1.8.10.`,
+      `iptables 1.8.9 reads ${flag.text} otherwise than other versions.`,
       `Write the value as a word of its own: ${core.long[0]} ${value.text.replace(/^=/, '')}.`,
     );
   else core.read(state, value, flag);

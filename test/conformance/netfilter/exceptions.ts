@@ -50,8 +50,8 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'values joined to their option',
-    pattern: /-ptcp|--protocol=tcp|-jACCEPT|-i=eth0/,
-    reason: 'iptables before 1.8.10 refuses them, and reads -ieth0 as an interface of that name',
+    pattern: /-ptcp|--protocol=tcp|-jACCEPT|-i=eth0|-s::1|-ieth0/,
+    reason: '1.8.9 refuses them, and reads -ieth0 as an interface of that name; 1.8.7 and 1.8.11 take them',
   },
   {
     name: 'open quotes',
@@ -264,6 +264,39 @@ export const EXCEPTIONS: readonly Exception[] = [
     pattern: /^:(ACCEPT|[-!]x) /m,
     versions: OLD,
     reason: '1.8.7 takes names that no rule can jump to',
+  },
+
+  {
+    name: 'chains that are called like a target',
+    pattern: /^:(LOG|HL) - /m,
+    versions: OLD,
+    reason: '1.8.7 takes a jump to them for the target; later versions for the chain',
+  },
+  {
+    name: 'masks of IPv6 that are no prefix',
+    pattern: /\/(ffff:ffff::ffff|::ffff) /,
+    backend: 'nft',
+    family: 'v6',
+    versions: OLD,
+    reason: '1.8.7 makes another mask of them, or refuses them',
+  },
+  {
+    name: 'ports of DNAT by name, and port 0',
+    pattern: /-j DNAT --to \[::1\]:(http|0)/,
+    versions: OLD,
+    reason: '1.8.7 refuses them',
+  },
+  {
+    name: 'no protocol of a connection',
+    pattern: /--ctproto 0/,
+    versions: NEW,
+    reason: 'later versions refuse what would fit all or none',
+  },
+  {
+    name: 'names of multicast listener messages',
+    pattern: /mld-listener-query/,
+    versions: NEW,
+    reason: '1.8.9 does not know them; their numbers load everywhere',
   },
 
   // Decided by the host, not by the text.

@@ -94,8 +94,20 @@ export function readInputs(get: (name: string) => string): Result<Inputs> {
     acceptLockoutRisk: words(get('accept-lockout-risk')),
     ...optional('planFile', 'plan'),
   };
+  const { passphrase } = inputs.ssh;
+  if (passphrase !== undefined && passphrase.length < SHORTEST_PASSPHRASE) problems.push(shortPassphrase);
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: inputs, problems: [] };
 }
+
+/** ssh-keygen takes none that is shorter; and one of two letters, kept out of every report, would take it apart. */
+const SHORTEST_PASSPHRASE = 5;
+
+const shortPassphrase = error(
+  'bad-input',
+  `The input \`ssh-key-passphrase\` is shorter than ${SHORTEST_PASSPHRASE} characters.`,
+  undefined,
+  'Give the key a longer one with `ssh-keygen -p`, or leave the input out when it has none.',
+);
 
 const unknownValue = (name: string, value: string, allowed: readonly string[]): Problem =>
   error(

@@ -11,3 +11,9 @@ test('every wrong value is reported at once, with what it may be', () => {
     'The input `fail-on` cannot be `all`.',
   ]);
 });
+
+test('a passphrase that is too short to be kept out of reports is refused, and not shown', () => {
+  const read = readInputs((name) => (name === 'ssh-key-passphrase' ? 'q7z' : ''));
+  expect(read.problems).toMatchObject([{ id: 'bad-input', hint: expect.stringContaining('ssh-keygen -p') }]);
+  expect(JSON.stringify(read)).not.toContain('q7z');
+});

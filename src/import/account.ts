@@ -169,17 +169,15 @@ export function differences(host: ImportHost, diff: TrafficDiff | readonly Probl
         `It could not be proved that the policy of ${host.name} does the same. ${diff.why ?? ''}`.trim(),
       ),
     ];
-  const kinds: readonly (readonly [string, readonly Flow[]])[] = [
+  const kinds: readonly (readonly [string, readonly Flow[], string?])[] = [
     ['would be opened', diff.opened],
     ['would be closed', diff.closed],
-    ['might be opened', diff.possiblyOpened],
-    ['might be closed', diff.possiblyClosed],
+    ['might be opened', diff.possiblyOpened, NOT_IN_PACKET],
+    ['might be closed', diff.possiblyClosed, NOT_IN_PACKET],
     ['would be answered otherwise', diff.answeredDifferently],
   ];
-  return kinds.flatMap(([what, flows]) => [
-    ...flows
-      .slice(0, MOST_TOLD)
-      .map((flow) => difference(host.name, what, flow, what.startsWith('might') ? NOT_IN_PACKET : undefined)),
+  return kinds.flatMap(([what, flows, hint]) => [
+    ...flows.slice(0, MOST_TOLD).map((flow) => difference(host.name, what, flow, hint)),
     ...(flows.length > MOST_TOLD
       ? [error('import-differs', `${flows.length - MOST_TOLD} more flows of ${host.name} ${what}.`)]
       : []),

@@ -47,5 +47,8 @@ export const oneLine = (text: string): string => text.trim().replace(/\s+/g, ' '
 export const list = (names: readonly string[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 
-/** Control characters, and those that turn the direction of text: a review would show another order than a file has. */
-export const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
+/** As a part of a regular expression: what turns the direction of text. A review would show another order than a file has. */
+export const TURNING = String.raw`\u202a-\u202e\u2066-\u2069`;
+
+/** What no line may hold that reaches a host, a file or a comment. */
+export const CONTROL = new RegExp(`[\\p{Cc}${TURNING}]+`, 'gu');

@@ -17,6 +17,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { error, type Place, type Problem } from '../problem.js';
+import { TURNING } from './values.js';
 import { type Offsets, readPlain } from './yaml-plain.js';
 
 /** A file that was read; `value` is made of strings, numbers, booleans, null, arrays and plain objects. */
@@ -53,8 +54,8 @@ const MAX_DEPTH = 32;
 /** What aliases may add up to; a file of that many lines would be no firewall policy. */
 const MAX_SIZE = 2_000_000;
 
-/** With those that turn the direction of text: a review would show another order than the file has. */
-const CONTROL = /[^\t\n\r\u0020-\u2029\u202f-\u2065\u206a-\u{10FFFF}]/u;
+/** What YAML lets no file hold, and what turns the direction of text. */
+const CONTROL = new RegExp(String.raw`[\0-\x08\v\f\x0e-\x1f${TURNING}]`, 'u');
 
 /** Never throws: whatever the text is, the answer is a value with places, and all problems. */
 export function readYaml(text: string, file: string): SourceReading {
@@ -91,7 +92,8 @@ function parse(text: string, walk: Walk): Document.Parsed | undefined {
   const control = CONTROL.exec(text);
   if (control !== null) {
     const where = placeIn(text, control.index, walk.file);
-    refuse(walk, 'control-character', 'A control character stands here.', where);
+    const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+    refuse(walk, 'control-character', 'A control character stands here.', where, `Remove it: U+${code}.`);
     return undefined;
   }
   try {

@@ -207,19 +207,19 @@ const isCancelled = ({ options }: Rollout): boolean => options.signal?.aborted =
 const isOver = ({ waves, outcomes, more }: Rollout): boolean =>
   !more && waves.every(({ hosts }) => hosts.every((host) => outcomes.has(host)));
 
-/** Wave after wave. @returns why it ended early. */
+/** Wave after wave, behind canaries of another job that have soaked. @returns why it ended early. */
 async function go(rollout: Rollout): Promise<string | undefined> {
-  const { waves, gate, outcomes } = rollout;
-  const isToDo = (host: string): boolean => !outcomes.has(host);
-  for (const wave of [{ number: 0, hosts: gate }, ...waves]) {
-    const hosts = wave.hosts.filter((host) => isToDo(host) && !gate.includes(host));
+  const { waves, gate, outcomes, more } = rollout;
+  const toDo = ({ hosts }: Wave): readonly string[] => hosts.filter((host) => !outcomes.has(host));
+  const isMoreToCome = (): boolean => more || waves.some((wave) => toDo(wave).length > 0);
+  if (isMoreToCome()) await soak(rollout, { number: 0, hosts: gate });
+  for (const wave of waves) {
+    if (whyStop(rollout) !== undefined) break;
+    const hosts = toDo(wave);
     if (hosts.length > 0) await runWave(rollout, { ...wave, hosts });
-    const follow = rollout.more || waves.some((one) => one.hosts.some(isToDo));
-    if (follow && whyStop(rollout) === undefined) await soak(rollout, wave);
-    const stop = whyStop(rollout);
-    if (stop !== undefined) return stop;
+    if (isMoreToCome() && whyStop(rollout) === undefined) await soak(rollout, wave);
   }
-  return undefined;
+  return whyStop(rollout);
 }
 
 function whyStop(rollout: Rollout): string | undefined {

@@ -105,6 +105,7 @@ test.each([
   ['-ptcp -j ACCEPT', 'joined-value', 'Write the value as a word of its own: --protocol tcp.'],
   ['-ieth0 -j ACCEPT', 'joined-value', '--in-interface eth0'],
   ['--source=10.0.0.1 -j ACCEPT', 'joined-value', '--source 10.0.0.1'],
+  ['-i=eth0 -j ACCEPT', 'joined-value', 'own: --in-interface eth0.'],
 ])('%s: %s', (text, id, hint) => {
   const parsed = parse(text);
   expect(parsed.ok).toBe(false);

@@ -349,7 +349,11 @@ tests:
   ],
   'a sign that turns the direction of text': [
     rules('  - {allow: http, reason: "a\u202eb"}\n'),
-    ['hosts/web-1.yml:3:29: A control character stands here.'],
+    ['hosts/web-1.yml:3:29: A control character stands here. Remove it: U+202E.'],
+  ],
+  'a control character': [
+    rules('  - {allow: http, reason: "a\u0007b"}\n'),
+    ['hosts/web-1.yml:3:29: A control character stands here. Remove it: U+0007.'],
   ],
   'such a sign, written as an escape': [
     rules('  - {allow: http, reason: "a\\u202eb"}\n'),

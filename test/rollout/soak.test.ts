@@ -154,12 +154,11 @@ describe('a soak that an earlier run did not end', () => {
   });
 
   test('is none when nothing is left to do', async () => {
-    const { deploy, port, canary, events, tell } = await brokenOff(0.5);
+    const { deploy, canary, events, tell } = await brokenOff(0.5);
     const { state } = canary;
     await deploy();
     canary.state = state;
     expect(short(await deploy({ tell })).every((line) => line.endsWith('unchanged'))).toBe(true);
     expect(soaks(events)).toEqual([]);
-    expect(port.log).toContain('reverify web-1');
   });
 });

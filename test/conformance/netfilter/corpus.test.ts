@@ -1,7 +1,8 @@
 import { compare, tell } from './compare.js';
 import { RULES } from './corpus.js';
 import { TEXTS } from './corpus-texts.js';
-import { RULES_V6, TEXTS_V6 } from './corpus-v6.js';
+import { TEXTS_V6 } from './corpus-texts-v6.js';
+import { RULES_V6 } from './corpus-v6.js';
 import { judges } from './kernel.js';
 
 describe.each(judges)('fmt against iptables-$backend, $family', (judge) => {

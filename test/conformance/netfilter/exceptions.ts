@@ -265,7 +265,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     versions: OLD,
     reason: '1.8.7 takes names that no rule can jump to',
   },
-
   {
     name: 'chains that are called like a target',
     pattern: /^:(LOG|HL) - /m,

@@ -11,6 +11,7 @@ import type { AddressSet } from '../policy/fleet.js';
 import { type Entry, entryOf, type ListName, listOf } from './entry.js';
 import { keyOfSet, namesFrom } from './names.js';
 import { afterStates, inUsualStates } from './packets.js';
+import { plainComment } from './reason.js';
 import { recognise, recogniseNat } from './recognise.js';
 import type { Said, SaidNat } from './said.js';
 
@@ -45,7 +46,7 @@ export function ruleToPolicy(rule: Rule, context: RuleContext): PolicyEntry | un
   );
   const said = saidInAll(rule, context, kernelNames);
   const line = { said: said ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
-  const reason = said?.comment ?? context.reason;
+  const reason = plainComment(said?.comment ?? '') || context.reason;
   return { list: listOf(line), entry: entryOf(line, namesFrom(named, kernelNames), reason) };
 }
 

@@ -24,11 +24,14 @@ function commentOf(origin: Origin | undefined): string | undefined {
   return match?.options[0]?.values[0];
 }
 
+/** What of a comment a policy takes as a reason; it may be nothing. */
+export const plainComment = (comment: string): string => comment.replace(CONTROL, ' ').trim();
+
 /** A comment of ours begins with the role or host that it came from. */
 function readable(comment: string, origin: Origin | undefined): string {
   const own = origin !== undefined && isOwned(origin.rule.target?.name ?? origin.chain) ? origin : undefined;
   const ours = own !== undefined || (origin !== undefined && isOwned(origin.chain));
-  const text = comment.replace(CONTROL, ' ').trim();
+  const text = plainComment(comment);
   return (ours ? text.replace(/^[A-Za-z0-9._-]+: /, '') : text).slice(0, COMMENT_BYTES);
 }
 

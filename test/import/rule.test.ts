@@ -86,11 +86,16 @@ test('a comment is the reason', () => {
   ).toBe('Mail, since 2009');
 });
 
-test('a sign in it that turns the direction of text, which no policy takes, becomes a space', () => {
-  expect(
-    entry('-p tcp -m tcp --dport 25 -m comment --comment "Mail\u202eliaM" -j ACCEPT')?.entry.reason,
-  ).toBe('Mail liaM');
-});
+test.each([
+  ['Mail\u202eliaM', 'Mail liaM'],
+  ['\u202e', 'Imported'],
+])(
+  'signs in it that turn the direction of text, which no policy takes, are spaces: %j',
+  (comment, reason) => {
+    const rule = `-p tcp -m tcp --dport 25 -m comment --comment "${comment}" -j ACCEPT`;
+    expect(entry(rule)?.entry.reason).toBe(reason);
+  },
+);
 
 test.each<readonly [string, string, object]>([
   ['-o eth0 -j MASQUERADE', 'POSTROUTING', { masquerade: 'any', from: '0.0.0.0/0', out: 'public' }],

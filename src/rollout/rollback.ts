@@ -62,13 +62,14 @@ async function readWithKnownGood(host: Host, port: HostPort, to: number | undefi
 
 /**
  * The state before the one that the host runs. What it has left since by going back is not before it: a rollout that
- * failed and was taken back leaves the same rules twice, with the failed ones in between.
+ * failed and was taken back leaves the same rules twice, with the failed ones in between. Going back keeps the commit;
+ * the same rules of another commit have come by going on.
  */
 function stateBefore(history: readonly KnownGood[]): KnownGood | undefined {
   const [current] = history;
   if (current === undefined) return undefined;
-  const isCurrent = ({ number, digest }: KnownGood): boolean =>
-    number === 1 || (digest !== '' && digest === current.digest);
+  const isCurrent = ({ number, digest, commit }: KnownGood): boolean =>
+    number === 1 || (digest !== '' && digest === current.digest && commit === current.commit);
   return history[history.findLastIndex(isCurrent) + 1];
 }
 

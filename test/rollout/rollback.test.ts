@@ -47,6 +47,17 @@ test('without a number it is the state before, and not one that was left by goin
   expect(model.live).toEqual(newest);
 });
 
+test('rules that came a second time by a deploy have what was between before them', async () => {
+  const { model, port, old, host } = await deployedTwice();
+  const newest = model.live;
+  await deployFleet(first, first.hosts, port, { owner: 'test', commit: 'three' });
+  await deployFleet(second, second.hosts, port, { owner: 'test', commit: 'four' });
+  expect(model.live).toEqual(newest);
+  await rollbackHost(second, host, port, RUN, {});
+  expect(model.live).toEqual(old);
+  expect(port.changes.at(-1)?.change.commit).toBe('three');
+});
+
 test('rules of others that came since stay', async () => {
   const { model, port, host } = await deployedTwice();
   model.live = { ...model.live, v4: model.live.v4.replace(/^-A/m, ':f2b-sshd - [0:0]\n-A') };

@@ -26,9 +26,9 @@ export default {
   testTimeout: 120_000,
   projects: [
     tier('unit', ['**/*.test.ts'], {
-      testPathIgnorePatterns: ['<rootDir>/test/conformance/', '<rootDir>/test/lab/'],
+      testPathIgnorePatterns: ['\\.(conformance|lab)\\.test\\.ts$'],
     }),
-    tier('conformance', ['conformance/**/*.test.ts']),
-    tier('lab', ['lab/**/*.test.ts']),
+    tier('conformance', ['**/*.conformance.test.ts']),
+    tier('lab', ['**/*.lab.test.ts']),
   ],
 };

@@ -6,17 +6,17 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compileHost } from '../src/compile/compile.js';
 import { renderHost } from '../src/compile/render.js';
-import type { HostPort, Reading } from '../src/host/port.js';
+import { compileHost } from '../src/compile/rules/compile.js';
+import type { HostClient, Reading } from '../src/host/client.js';
 import type { Fleet } from '../src/policy/fleet.js';
 import { loadFleet } from '../src/policy/load.js';
 import { planPage } from '../src/report/html/plan.js';
 import { COMMENT_BUDGET, SUMMARY_BUDGET } from '../src/report/markdown/budget.js';
 import { planMarkdown } from '../src/report/markdown/plan.js';
-import type { Plan } from '../src/rollout/model.js';
-import { planFleet } from '../src/rollout/plan.js';
-import { saveSnapshot, snapshotPort } from '../src/rollout/snapshots.js';
+import { planFleet } from '../src/rollout/plan/plan.js';
+import type { Plan } from '../src/rollout/results/model.js';
+import { saveSnapshot, snapshotClient } from '../src/rollout/results/snapshots.js';
 import { writeFleet } from './fleet.js';
 import type { Row } from './report.js';
 
@@ -83,7 +83,7 @@ function change(policies: string): void {
 }
 
 async function readAll(fleet: Fleet, states: string): Promise<ReadonlyMap<string, Reading>> {
-  const port: Pick<HostPort, 'read'> = snapshotPort(states);
+  const port: Pick<HostClient, 'read'> = snapshotClient(states);
   const readings = new Map<string, Reading>();
   for (const host of fleet.hosts) readings.set(host.name, await port.read(host));
   return readings;

@@ -1,22 +1,41 @@
-/** Fails on an import that goes against the house's direction, or reaches for a package outside its one room. */
-import { readdirSync, readFileSync } from 'node:fs';
+/**
+ * The layout, enforced: imports run one way between folders, no files import one another in a circle, a package stays in
+ * the folders that need it, and no folder grows past what a reader can take in.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Room → the rooms it may import from (besides itself and the files at the top of src). */
+/** From the foundation up: a folder may import from those above it in this list that it names. */
 const MAY_IMPORT = {
-  netfilter: [],
-  policy: ['netfilter'],
-  compile: ['policy', 'netfilter'],
-  traffic: ['policy', 'netfilter'],
-  import: ['compile', 'traffic', 'policy', 'netfilter'],
-  host: ['policy', 'netfilter'],
-  map: ['traffic', 'policy', 'netfilter'],
-  rollout: ['map', 'host/port', 'compile', 'traffic', 'policy', 'netfilter'],
-  report: ['rollout', 'map', 'host/port', 'compile', 'traffic', 'policy', 'netfilter'],
-  github: ['report', 'rollout', 'host/port', 'traffic', 'policy', 'netfilter'],
-  commands: ['import', 'rollout', 'report', 'map', 'host/port', 'compile', 'traffic', 'policy', 'netfilter'],
-  lab: [],
+  lib: [],
+  netfilter: ['lib'],
+  policy: ['netfilter', 'lib'],
+  compile: ['policy', 'netfilter', 'lib'],
+  traffic: ['policy', 'netfilter', 'lib'],
+  host: ['policy', 'netfilter', 'lib'],
+  naming: ['traffic', 'policy', 'netfilter', 'lib'],
+  import: ['naming', 'compile', 'traffic', 'policy', 'netfilter', 'lib'],
+  map: ['naming', 'traffic', 'policy', 'netfilter', 'lib'],
+  rollout: ['map', 'naming', 'host/client', 'compile', 'traffic', 'policy', 'netfilter', 'lib'],
+  adopt: ['import', 'rollout', 'host/client', 'compile', 'traffic', 'policy', 'netfilter', 'lib'],
+  report: ['rollout', 'map', 'naming', 'host/client', 'compile', 'traffic', 'policy', 'netfilter', 'lib'],
+  github: ['report', 'rollout', 'host/client', 'traffic', 'policy', 'netfilter', 'lib'],
+  commands: [
+    'adopt',
+    'import',
+    'rollout',
+    'report',
+    'map',
+    'naming',
+    'host/client',
+    'compile',
+    'traffic',
+    'policy',
+    'netfilter',
+    'lib',
+  ],
+  lab: ['lib'],
   cli: [
     'commands',
     'host',
@@ -29,6 +48,7 @@ const MAY_IMPORT = {
     'compile',
     'policy',
     'netfilter',
+    'lib',
   ],
   action: [
     'commands',
@@ -41,71 +61,105 @@ const MAY_IMPORT = {
     'compile',
     'policy',
     'netfilter',
+    'lib',
   ],
 };
 
-/** Package → the only rooms that may import it. */
+/** Package → the only folders that may import it. */
 const ONLY_IN = {
   '@actions/core': ['action'],
   '@actions/github': ['github', 'action'],
   ssh2: ['host'],
   'node-ssh': ['host'],
-  yaml: ['policy', 'import', 'commands'],
-  zod: ['policy'],
+  yaml: ['policy', 'import', 'commands', 'adopt'],
+  zod: ['policy', 'rollout', 'traffic', 'github', 'action'],
   commander: ['cli'],
 };
+
+/** Files in one folder, sub-folders aside. */
+const MOST_FILES = 14;
 
 const root = resolve(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..'));
 const src = join(root, 'src');
 const wrong = [];
+/** File → the files that it imports, both relative to `src`. */
+const graph = new Map();
 
 for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile() || !/\.ts$/.test(entry.name)) continue;
+  if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
   const file = join(entry.parentPath, entry.name);
-  const room = relative(src, file).split('/')[0];
-  readFileSync(file, 'utf8')
-    .split('\n')
-    .forEach((line, index) => {
-      const target =
-        /^(?:import|export)\b.*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)|^\} from '([^']+)'/.exec(
-          line,
-        );
-      const path = target?.slice(1).find((part) => part !== undefined);
-      if (path === undefined) return;
-      const complaint = path.startsWith('.') ? wrongArrow(file, room, path) : wrongPackage(room, path);
-      if (complaint) wrong.push(`${relative(root, file)}:${index + 1}:1: ${complaint}`);
-    });
+  const name = relative(src, file);
+  const folder = name.split('/')[0];
+  const text = readFileSync(file, 'utf8');
+  const targets = [];
+  for (const match of text.matchAll(/^(?:import|export|\})[^'\n]*?'([^']+)'|\bimport\('([^']+)'\)/gm)) {
+    const path = match[1] ?? match[2];
+    const complaint = path.startsWith('.') ? wrongArrow(file, folder, path) : wrongPackage(folder, path);
+    const line = text.slice(0, match.index).split('\n').length;
+    if (complaint) wrong.push(`${relative(root, file)}:${line}:1: ${complaint}`);
+    const target = resolve(dirname(file), path).replace(/\.js$/, '.ts');
+    if (path.startsWith('.') && existsSync(target)) targets.push(relative(src, target));
+  }
+  graph.set(name, targets);
 }
+wrong.push(...circles(), ...crowdedFolders());
 
-function wrongArrow(file, room, path) {
+function wrongArrow(file, folder, path) {
   const to = relative(src, resolve(dirname(file), path)).replace(/\.js$/, '');
   // The example fleet is bundled as text.
-  if (room === 'commands' && /^\.\.\/policies\/.*\.yml$/.test(to)) return undefined;
+  if (folder === 'commands' && /^\.\.\/policies\/.*\.yml$/.test(to)) return undefined;
   if (to.startsWith('..')) return `src must not import ${path}, which is outside src.`;
   const target = to.split('/')[0];
-  if (target === room || !to.includes('/')) return undefined;
-  const allowed = MAY_IMPORT[room];
-  if (allowed === undefined)
-    return `The room "${room}" is not in the list of rooms in scripts/check-imports.mjs.`;
+  if (target === folder) return undefined;
+  const allowed = MAY_IMPORT[folder];
+  if (allowed === undefined) return `The folder "${folder}" is not listed in scripts/check-imports.mjs.`;
   return allowed.some((one) => one === target || one === to)
     ? undefined
-    : `${room}/ must not import from ${to}: imports run one way (see docs/architecture.md).`;
+    : `${folder}/ must not import from ${to}: imports run one way (see docs/architecture.md).`;
 }
 
-function wrongPackage(room, path) {
-  const rooms =
-    ONLY_IN[path] ??
-    ONLY_IN[
-      path
-        .split('/')
-        .slice(0, path.startsWith('@') ? 2 : 1)
-        .join('/')
-    ];
-  return rooms === undefined || rooms.includes(room)
+function wrongPackage(folder, path) {
+  const name = path
+    .split('/')
+    .slice(0, path.startsWith('@') ? 2 : 1)
+    .join('/');
+  const folders = ONLY_IN[name];
+  return folders === undefined || folders.includes(folder)
     ? undefined
-    : `${path} belongs to ${rooms.join(' and ')}/ only.`;
+    : `${name} may be imported in ${folders.join('/ and ')}/ only.`;
+}
+
+/** Each circle once, from its first file (depth-first search). */
+function circles() {
+  const found = [];
+  const done = new Set();
+  const path = [];
+  const visit = (file) => {
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      found.push(
+        `src/${file}:1:1: These files import one another: ${[...path.slice(start), file].join(' → ')}.`,
+      );
+      return;
+    }
+    if (done.has(file)) return;
+    path.push(file);
+    for (const next of graph.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return found;
+}
+
+function crowdedFolders() {
+  const counts = new Map();
+  for (const file of graph.keys()) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  return [...counts]
+    .filter(([, count]) => count > MOST_FILES)
+    .map(([folder, count]) => `src/${folder}: ${count} files; split a folder of more than ${MOST_FILES}.`);
 }
 
 for (const line of wrong) console.error(line);
 if (wrong.length > 0) process.exit(1);
-console.log('imports: one way');
+console.log('imports: one way, no circles');

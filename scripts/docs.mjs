@@ -42,11 +42,10 @@ const GROUPS = 'CPUAVFRSG';
 const place = (id) => GROUPS.indexOf(id[0]) * 1000 + Number.parseInt(id.slice(1), 10);
 
 function faults() {
-  const folder = 'test/lab/faults';
-  const found = readdirSync(join(root, folder))
-    .filter((name) => name.endsWith('.test.ts'))
+  const found = readdirSync(join(root, 'test'), { recursive: true })
+    .filter((name) => name.endsWith('.lab.test.ts'))
     .toSorted()
-    .flatMap((name) => [...read(join(folder, name)).matchAll(FAULT)])
+    .flatMap((name) => [...read(join('test', name)).matchAll(FAULT)])
     .map(([, ...words]) => words.map((word) => cell(word.slice(1, -1).replace(/\\(.)/g, '$1'))))
     .toSorted(([one], [other]) => place(one) - place(other) || one.localeCompare(other));
   return table(['id', 'fault', 'end'], found);
@@ -55,7 +54,7 @@ function faults() {
 /** Page → what stands below its mark. */
 const GENERATED = {
   'docs/github.md': { mark: 'generated from action.yml', lines: inputsAndOutputs },
-  'docs/safety.md': { mark: 'generated from test/lab/faults', lines: faults },
+  'docs/safety.md': { mark: 'generated from the fault tests', lines: faults },
 };
 
 /** What `init` writes, to be read and copied: each workflow below its name in a repository. */

@@ -17,7 +17,7 @@ const { values } = parseArgs({
   },
 });
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const folder = join(root, 'test/conformance/kernel');
+const folder = join(root, 'test/traffic/trace/kernel');
 const outfile = join(root, 'node_modules/.cache/sallyport/kernel-judge.mjs');
 await build({
   entryPoints: [join(folder, 'judge.ts')],

@@ -52,7 +52,7 @@ while (!stopped && total.races < times && Date.now() - began < minutes * 60_000)
 function round() {
   const jest = spawn(
     'npx',
-    ['jest', '--selectProjects=lab', '--verbose', '--', 'test/lab/faults/races.test.ts'],
+    ['jest', '--selectProjects=lab', '--verbose', '--', 'test/host/transaction/races.lab.test.ts'],
     {
       cwd: root,
       // A Ctrl-C is for this script: the lab is cleared up by the test itself.
@@ -60,7 +60,6 @@ function round() {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`,
         SALLYPORT_RACES: String(Math.max(LEAST_RACES, Math.min(1_000_000, Math.ceil(times - total.races)))),
         SALLYPORT_RACE_SECONDS: String(ROUND_SECONDS),
       },

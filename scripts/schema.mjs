@@ -13,7 +13,7 @@ try {
   const outfile = join(work, 'schemas.mjs');
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/policy/json-schema.ts'],
+    entryPoints: ['src/policy/files/json-schema.ts'],
     bundle: true,
     format: 'esm',
     platform: 'node',

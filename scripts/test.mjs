@@ -89,7 +89,7 @@ function runStatic() {
 /** The lab's own tests look for traces on the machine, where labs of other tests would be taken for theirs. */
 function runLab() {
   if (extra.length > 0) return runJest('lab', LAB_WORKERS);
-  const itself = 'test/lab/lab\\.test\\.ts$';
+  const itself = 'test/lab/lab\\.lab\\.test\\.ts$';
   const parts = [
     runJest('lab', LAB_WORKERS, `--testPathIgnorePatterns=${itself}`),
     runJest('lab', '--runInBand', `--testPathPatterns=${itself}`),
@@ -105,14 +105,7 @@ function runJest(project, ...options) {
     const { status } = spawnSync(
       'npx',
       ['jest', `--selectProjects=${project}`, '--json', `--outputFile=${report}`, ...options, ...extra],
-      {
-        cwd: root,
-        stdio: ['ignore', 'ignore', 'inherit'],
-        env: {
-          ...process.env,
-          NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`,
-        },
-      },
+      { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
     );
     const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),

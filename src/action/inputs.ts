@@ -1,6 +1,6 @@
 /** The inputs of `action.yml`, checked and typed. */
-import { error, type Problem, type Result } from '../problem.js';
-import { MOST_SHARDS, type Part, readShard, readWaves } from '../rollout/part.js';
+import { error, type Problem, type Result } from '../lib/problem.js';
+import { MOST_SHARDS, type Part, readShard, readWaves } from '../rollout/results/part.js';
 
 export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'adopt', 'report', 'reviewed'] as const;
 export type CommandName = (typeof COMMANDS)[number];

@@ -1,15 +1,15 @@
 /** From an event to its command. */
-import { adopt } from './adopt.js';
-import { check } from './check.js';
-import { deploy } from './deploy.js';
-import { drift } from './drift.js';
-import { type Command, commandOf } from './event.js';
-import { ofFork } from './fork.js';
-import { plan } from './plan.js';
-import type { Context, UseCases } from './ports.js';
-import { stop } from './publish.js';
-import { report } from './report.js';
-import { reviewed } from './reviewed.js';
+import { adopt } from './commands/adopt.js';
+import { check } from './commands/check.js';
+import { deploy } from './commands/deploy.js';
+import { drift } from './commands/drift.js';
+import { ofFork } from './commands/fork.js';
+import { plan } from './commands/plan.js';
+import { stop } from './commands/publish.js';
+import { report } from './commands/report.js';
+import type { Context, UseCases } from './context.js';
+import { type Command, commandOf } from './event/event.js';
+import { reviewed } from './event/reviewed.js';
 import { redactAll } from './secrets.js';
 
 const NO_SECRETS =

@@ -3,8 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as core from '@actions/core';
-import type { Level, Problem } from '../problem.js';
-import type { Runner } from './ports.js';
+import type { Level, Problem } from '../lib/problem.js';
+import type { Runner } from './context.js';
 
 const ANNOTATE: { readonly [level in Level]: typeof core.error } = {
   error: core.error,
@@ -53,7 +53,7 @@ export function openRunner(env: Readonly<Record<string, string | undefined>>): R
 const sentence = ({ message, hint }: Problem): string =>
   hint === undefined ? message : `${message} ${hint}`;
 
-const properties = ({ id, place }: Problem) => ({
+const properties = ({ id, location }: Problem) => ({
   title: id,
-  ...(place && { file: place.file, startLine: place.line, startColumn: place.column }),
+  ...(location && { file: location.file, startLine: location.line, startColumn: location.column }),
 });

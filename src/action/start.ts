@@ -1,16 +1,16 @@
 /** The action from its environment to its end, but for the commands themselves, which `main.ts` hands in. */
 import { readFile } from 'node:fs/promises';
 import { openGitHub } from '../github/github.js';
-import { error, formatProblem, type Problem, ProblemError, type Result } from '../problem.js';
-import { badEvent, type GitHubEvent, readEvent, unlikeEvent } from './event.js';
+import { error, formatProblem, type Problem, ProblemError, type Result } from '../lib/problem.js';
+import { stop } from './commands/publish.js';
+import type { Runner, UseCases } from './context.js';
+import { badEvent, type GitHubEvent, invalidEvent, readEvent } from './event/event.js';
 import { type Inputs, readInputs } from './inputs.js';
-import type { Runner, UseCases } from './ports.js';
-import { stop } from './publish.js';
 import { run } from './run.js';
 import { openRunner } from './runner.js';
 import { redactor, secretsOf } from './secrets.js';
 
-export interface Commission {
+export interface RunOptions {
   readonly inputs: Inputs;
   readonly event: GitHubEvent;
   /** One line for the log of the job, as soon as a host is done with. Secrets are taken out of it. */
@@ -23,7 +23,7 @@ export interface Commission {
 }
 
 /** The commands, with hosts to work on; `close` ends every connection. */
-export type OpenUseCases = (commission: Commission) => UseCases & { close(): Promise<void> };
+export type OpenUseCases = (commission: RunOptions) => UseCases & { close(): Promise<void> };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -82,7 +82,7 @@ async function eventOf(env: Environment): Promise<Result<GitHubEvent>> {
   } catch (thrown) {
     return { ok: false, problems: [badEvent(`cannot be read: ${messageOf(thrown)}`)] };
   }
-  const bad = unlikeEvent(env, payload);
+  const bad = invalidEvent(env, payload);
   return bad === undefined
     ? { ok: true, value: readEvent(env, payload), problems: [] }
     : { ok: false, problems: [bad] };

@@ -4,19 +4,19 @@ import { adopt } from '../commands/adopt.js';
 import { check } from '../commands/check.js';
 import { deploy } from '../commands/deploy.js';
 import { drift } from '../commands/drift.js';
-import type { OpenPort, Reader } from '../commands/fleet.js';
-import { knownHostsTexts } from '../commands/known-hosts.js';
+import type { OpenHosts, Reader } from '../commands/inputs/fleet.js';
+import { knownHostsTexts } from '../commands/inputs/known-hosts.js';
 import { plan } from '../commands/plan.js';
 import { report } from '../commands/report.js';
+import type { HostClient } from '../host/client.js';
 import { openHosts } from '../host/open.js';
-import type { HostPort } from '../host/port.js';
-import { error, type Result } from '../problem.js';
-import type { Tell } from '../rollout/events.js';
-import type { Outcomes, Plan } from '../rollout/model.js';
-import { recording, snapshotPort } from '../rollout/snapshots.js';
-import { readPlan } from '../rollout/stored.js';
-import type { GitHubEvent } from './event.js';
-import type { Commission, OpenUseCases } from './start.js';
+import { error, type Result } from '../lib/problem.js';
+import type { OnEvent } from '../rollout/results/events.js';
+import type { Outcomes, Plan } from '../rollout/results/model.js';
+import { recording, snapshotClient } from '../rollout/results/snapshots.js';
+import { readPlan } from '../rollout/results/stored.js';
+import type { GitHubEvent } from './event/event.js';
+import type { OpenUseCases, RunOptions } from './start.js';
 
 /** Every command opens and closes its own connections; `close` is there for what is cut short. */
 export const openUseCases: OpenUseCases = (commission) => {
@@ -60,7 +60,7 @@ export const openUseCases: OpenUseCases = (commission) => {
 };
 
 const overSsh =
-  ({ inputs: { ssh } }: Commission): OpenPort<HostPort> =>
+  ({ inputs: { ssh } }: RunOptions): OpenHosts<HostClient> =>
   async (chosen) => {
     const known =
       ssh.knownHosts === undefined
@@ -74,11 +74,11 @@ const overSsh =
   };
 
 const recorded =
-  (directory: string): OpenPort<Reader> =>
-  async () => ({ ok: true, value: snapshotPort(directory), problems: [] });
+  (directory: string): OpenHosts<Reader> =>
+  async () => ({ ok: true, value: snapshotClient(directory), problems: [] });
 
 /** Beside what is done with it, every state that was read goes into a folder. */
-function recordedInto(directory: string | undefined, open: OpenPort<Reader>): OpenPort<Reader> {
+function recordedInto(directory: string | undefined, open: OpenHosts<Reader>): OpenHosts<Reader> {
   if (directory === undefined) return open;
   return async (chosen) => {
     const port = await open(chosen);
@@ -86,7 +86,7 @@ function recordedInto(directory: string | undefined, open: OpenPort<Reader>): Op
   };
 }
 
-function remembering(open: OpenPort<HostPort>, opened: Reader[]): OpenPort<HostPort> {
+function remembering(open: OpenHosts<HostClient>, opened: Reader[]): OpenHosts<HostClient> {
   return async (chosen) => {
     const port = await open(chosen);
     if (port.ok) opened.push(port.value);
@@ -119,7 +119,7 @@ const ownerOf = ({ actor, repository, commit }: GitHubEvent): string =>
 
 /** One line a step that someone reading the log would want to see. */
 const telling =
-  (log: (line: string) => void): Tell =>
+  (log: (line: string) => void): OnEvent =>
   (event) => {
     switch (event.kind) {
       case 'read':

@@ -1,7 +1,7 @@
 /** The terminal as the commands see it. */
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { error, type Problem, ProblemError, type Result } from '../problem.js';
+import { error, type Problem, ProblemError, type Result } from '../lib/problem.js';
 import type { TextOptions } from '../report/terminal/paint.js';
 import { problemsText } from '../report/terminal/problems.js';
 import type { ProgressStream } from '../report/terminal/progress.js';
@@ -34,7 +34,7 @@ export function complain({ stderr, env }: Io, problems: readonly Problem[]): voi
 }
 
 /** The value; else its problems are printed and there is none. Warnings are printed either way. */
-export function told<T>(io: Io, result: Result<T>): { readonly value: T } | undefined {
+export function reportProblems<T>(io: Io, result: Result<T>): { readonly value: T } | undefined {
   complain(io, result.problems);
   return result.ok ? { value: result.value } : undefined;
 }

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 import { type Io, readText } from './io.js';
-import { askSecret } from './questions.js';
+import { askSecret } from './prompts.js';
 
 export interface KeyChoice {
   readonly key?: { readonly text: string; readonly passphrase?: string };

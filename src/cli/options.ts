@@ -1,7 +1,7 @@
 /** Options that several commands take, each described once. */
 import { posix } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { MOST_SHARDS, type Part, readShard, readWaves, type Shard } from '../rollout/part.js';
+import { MOST_SHARDS, type Part, readShard, readWaves, type Shard } from '../rollout/results/part.js';
 
 const FORMATS = ['text', 'markdown', 'json'] as const;
 /** A plan can be a page of its own as well. */

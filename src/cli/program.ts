@@ -1,18 +1,18 @@
 /** argv → a command → an exit status. */
 import { Command, CommanderError } from 'commander';
-import { error, type Problem, ProblemError } from '../problem.js';
+import { error, type Problem, ProblemError } from '../lib/problem.js';
 import type { Act } from './act.js';
-import { defineAdopt } from './adopt-command.js';
-import { defineDemo } from './demo-command.js';
-import { defineFileCommands } from './file-commands.js';
-import { defineHostCommands } from './host-commands.js';
-import { defineImport } from './import-command.js';
-import { defineInit } from './init-command.js';
+import { defineAdopt } from './commands/adopt.js';
+import { defineDemo } from './commands/demo.js';
+import { defineFileCommands } from './commands/files.js';
+import { defineHostCommands } from './commands/hosts.js';
+import { defineImport } from './commands/import.js';
+import { defineInit } from './commands/init.js';
+import { defineMap } from './commands/map.js';
+import { definePolicyCommands } from './commands/policy.js';
+import { defineReader } from './commands/reader.js';
+import { defineReport } from './commands/report.js';
 import { complain, DONE, FAILED, type Io } from './io.js';
-import { defineMap } from './map-command.js';
-import { definePolicyCommands } from './policy-commands.js';
-import { defineReader } from './reader-command.js';
-import { defineReport } from './report-command.js';
 
 const ABOUT = `Firewall changes as pull requests, with a way back in.
 

@@ -1,16 +1,16 @@
 /** `adopt`: what was changed on the hosts by hand becomes a change of the policy, to be reviewed as any other. */
 import { createTwoFilesPatch } from 'diff';
+import { adoptFleet } from '../adopt/adopt-fleet.js';
+import type { Result } from '../lib/problem.js';
 import { policyFiles } from '../policy/load.js';
-import type { Result } from '../problem.js';
-import type { Adoption } from '../rollout/adoption.js';
-import type { DriftOptions } from '../rollout/drift.js';
-import { adoptFleet } from './adopt/adopt-fleet.js';
-import { chooseHosts, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
+import type { DriftOptions } from '../rollout/drift/drift.js';
+import type { Adoption } from '../rollout/results/adoption.js';
+import { chooseHosts, type FleetOptions, type OpenHosts, type Reader, withHosts } from './inputs/fleet.js';
 
 /** Reads the hosts and says how the policy would change; writes nothing. */
 export async function adopt(
   options: FleetOptions & DriftOptions,
-  open: OpenPort<Reader>,
+  open: OpenHosts<Reader>,
 ): Promise<Result<Adoption>> {
   const files = await policyFiles(options.policies);
   if (!files.ok) return files;

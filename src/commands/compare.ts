@@ -1,10 +1,12 @@
 /** `compare OLD NEW`: the rules and the traffic of any two rulesets, without a host or a policy. */
+
+import type { Family } from '../lib/family.js';
+import type { Result } from '../lib/problem.js';
 import { diffSets, diffTables } from '../netfilter/diff.js';
-import type { Family, RuleDiff, SetDiff } from '../netfilter/model.js';
-import type { Result } from '../problem.js';
-import { compareTraffic } from '../traffic/compare.js';
+import type { RuleDiff, SetDiff } from '../netfilter/model.js';
 import type { TrafficDiff } from '../traffic/model.js';
-import { type RulesFile, readRulesFile } from './rules-file.js';
+import { compareTraffic } from '../traffic/questions/compare.js';
+import { type RulesFile, readRulesFile } from './inputs/rules-file.js';
 
 export interface Comparison extends TrafficDiff {
   readonly rules: { readonly v4: RuleDiff; readonly v6: RuleDiff };

@@ -1,13 +1,13 @@
 /** `deploy`: the canary, then wave after wave, each host by a transaction of its own. */
-import { error, type Result } from '../problem.js';
-import { type DeployOptions, deployFleet } from '../rollout/deploy.js';
-import type { Outcomes } from '../rollout/model.js';
-import { isWhole } from '../rollout/part.js';
-import { chooseSound, type FleetOptions, type OpenPort, withHosts } from './fleet.js';
+import { error, type Result } from '../lib/problem.js';
+import { type DeployOptions, deployFleet } from '../rollout/deploy/deploy.js';
+import type { Outcomes } from '../rollout/results/model.js';
+import { isWhole } from '../rollout/results/part.js';
+import { chooseSound, type FleetOptions, type OpenHosts, withHosts } from './inputs/fleet.js';
 
 export async function deploy(
   options: FleetOptions & DeployOptions,
-  open: OpenPort,
+  open: OpenHosts,
 ): Promise<Result<Outcomes>> {
   const { part = {} } = options;
   if (part.shard !== undefined && isWhole(part)) return { ok: false, problems: [NO_SHARD] };

@@ -1,11 +1,11 @@
 /** `explain`: what becomes of a packet, and which rule decides it. */
-import { compileHost } from '../compile/compile.js';
+import { compileHost } from '../compile/rules/compile.js';
+import { error, type Result } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
-import { error, type Result } from '../problem.js';
-import { explainPacket } from '../traffic/explain.js';
-import { explainWithHints } from '../traffic/hints.js';
 import type { Explanation, Packet } from '../traffic/model.js';
-import { chooseHosts, type FleetOptions } from './fleet.js';
+import { explainWithHints } from '../traffic/questions/hints.js';
+import { explainPacket } from '../traffic/trace/explain.js';
+import { chooseHosts, type FleetOptions } from './inputs/fleet.js';
 
 export interface Explainable {
   readonly ruleset: Ruleset;

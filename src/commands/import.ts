@@ -5,17 +5,17 @@ import pMap from 'p-map';
 import { readRuleset } from '../compile/read.js';
 import { importFleet } from '../import/fleet.js';
 import type { Imported, ImportedHost, ImportHost } from '../import/model.js';
-import { FAMILIES, type Family } from '../netfilter/model.js';
-import { parseSave } from '../netfilter/parse.js';
+import { FAMILIES, type Family } from '../lib/family.js';
+import { error, hasErrors, type Problem, type Result } from '../lib/problem.js';
+import { parseSave } from '../netfilter/text/parse.js';
 import { readNetwork } from '../policy/addresses.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { lintFleet } from '../policy/lint/lint.js';
 import { HOST_NAME, TARGET, USER } from '../policy/names.js';
-import { readFleet } from '../policy/read.js';
-import { error, hasErrors, type Problem, type Result } from '../problem.js';
-import { checkHost } from './check.js';
-import type { OpenPort, Reader } from './fleet.js';
-import { familyOfName } from './rules-file.js';
+import { readFleet } from '../policy/resolve/fleet.js';
+import { checkHost } from '../rollout/plan/check-host.js';
+import type { OpenHosts, Reader } from './inputs/fleet.js';
+import { familyOfName } from './inputs/rules-file.js';
 
 export type { Imported, ImportedHost };
 
@@ -50,7 +50,7 @@ export interface ImportQuestion {
 /** Reads hosts that have no files over SSH, and says what the policy of all would be; writes nothing. */
 export async function importHosts(
   question: ImportQuestion,
-  open: OpenPort<Reader>,
+  open: OpenHosts<Reader>,
 ): Promise<Result<Imported>> {
   const { targets, files, user, admin } = question;
   const named = [...new Set(files.map(({ name }) => name))];
@@ -103,10 +103,12 @@ function fileNames(files: readonly HostFile[]): (problem: Problem) => Problem {
   const paths = new Map(files.map((file) => [`${file.name} ${kindOf(file)}`, file.path]));
   const inText = (text: string): string =>
     [...paths].reduce((all, [name, path]) => all.replaceAll(` at ${name}:`, ` at ${path}:`), text);
-  return ({ place, message, ...problem }) => ({
+  return ({ location, message, ...problem }) => ({
     ...problem,
     message: inText(message),
-    ...(place === undefined ? {} : { place: { ...place, file: paths.get(place.file) ?? place.file } }),
+    ...(location === undefined
+      ? {}
+      : { location: { ...location, file: paths.get(location.file) ?? location.file } }),
   });
 }
 
@@ -233,7 +235,7 @@ function kindOf({ path, text }: HostFile): Family | 'sets' {
 async function readTargets(
   targets: readonly Target[],
   user: string,
-  open: OpenPort<Reader>,
+  open: OpenHosts<Reader>,
   parallel = 20,
 ): Promise<readonly Result<ImportHost>[]> {
   const fleet = fleetOf(targets, user);

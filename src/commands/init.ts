@@ -11,7 +11,7 @@ import dnsRole from '../../policies/roles/dns.yml';
 import egressRole from '../../policies/roles/locked-egress.yml';
 import webRole from '../../policies/roles/web.yml';
 import services from '../../policies/services.yml';
-import { SCHEMAS } from '../policy/schema-url.js';
+import { SCHEMAS } from '../policy/files/schema-url.js';
 
 /** Path below the policy folder → text. */
 export const EXAMPLE_POLICY: Readonly<Record<string, string>> = {

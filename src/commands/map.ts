@@ -1,10 +1,10 @@
 /** `map`: who may talk to whom, from the rules of every host together, without a host. */
-import { compileHost } from '../compile/compile.js';
+import { compileHost } from '../compile/rules/compile.js';
+import { hasErrors, type Problem, type Result } from '../lib/problem.js';
 import { type Mapped, mapFleet } from '../map/fleet-map.js';
-import type { MapHost } from '../map/map.js';
+import type { MapHost } from '../map/tools.js';
 import type { Fleet, Host } from '../policy/fleet.js';
-import { hasErrors, type Problem, type Result } from '../problem.js';
-import { chooseHosts } from './fleet.js';
+import { chooseHosts } from './inputs/fleet.js';
 
 export interface MapOptions {
   readonly policies: string;

@@ -1,10 +1,10 @@
 /** `plan`: the live state of every host against the policy. */
-import type { Result } from '../problem.js';
-import { findingOf } from '../rollout/findings.js';
-import type { Plan } from '../rollout/model.js';
-import { inShard, type Shard } from '../rollout/part.js';
-import { type PlanOptions, planFleet } from '../rollout/plan.js';
-import { chooseSound, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
+import type { Result } from '../lib/problem.js';
+import { findingOf } from '../rollout/plan/findings.js';
+import { type PlanOptions, planFleet } from '../rollout/plan/plan.js';
+import type { Plan } from '../rollout/results/model.js';
+import { inShard, type Shard } from '../rollout/results/part.js';
+import { chooseSound, type FleetOptions, type OpenHosts, type Reader, withHosts } from './inputs/fleet.js';
 
 interface SharedPlanOptions extends PlanOptions {
   /** Only the hosts of this shard; the plan names those of the others. */
@@ -13,7 +13,7 @@ interface SharedPlanOptions extends PlanOptions {
 
 export async function plan(
   { shard, ...options }: FleetOptions & SharedPlanOptions,
-  open: OpenPort<Reader>,
+  open: OpenHosts<Reader>,
 ): Promise<Result<Plan>> {
   const chosen = await chooseSound(options);
   return withHosts(chosen, open, async ({ fleet, hosts }, port) => {

@@ -1,9 +1,10 @@
 /** `render`: the files of every host, exactly as the tools on it would print them. */
-import { compileHost } from '../compile/compile.js';
+
 import { renderHost } from '../compile/render.js';
+import { compileHost } from '../compile/rules/compile.js';
+import type { Problem, Result } from '../lib/problem.js';
 import type { RulesText } from '../netfilter/model.js';
-import type { Problem, Result } from '../problem.js';
-import { chooseHosts, type FleetOptions } from './fleet.js';
+import { chooseHosts, type FleetOptions } from './inputs/fleet.js';
 
 export interface Rendered {
   readonly host: string;

@@ -1,10 +1,10 @@
 /** `report`: the plans, or the outcomes, of many jobs as one. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { error, type Problem, type Result } from '../problem.js';
-import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/merge.js';
-import type { Outcomes, Plan } from '../rollout/model.js';
-import { readOutcomes, readPlan } from '../rollout/stored.js';
+import { error, type Problem, type Result } from '../lib/problem.js';
+import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/results/merge.js';
+import type { Outcomes, Plan } from '../rollout/results/model.js';
+import { readOutcomes, readPlan } from '../rollout/results/stored.js';
 
 export type Report =
   | { readonly kind: 'plan'; readonly value: Plan }

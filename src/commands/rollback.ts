@@ -1,9 +1,9 @@
 /** `rollback HOST`: back to a state that was good. */
 import { randomUUID } from 'node:crypto';
-import { error, type Result } from '../problem.js';
-import type { Outcomes } from '../rollout/model.js';
-import { type RollbackOptions, rollbackHost } from '../rollout/rollback.js';
-import { type Chosen, chooseHosts, type FleetOptions, type OpenPort, withHosts } from './fleet.js';
+import { error, type Result } from '../lib/problem.js';
+import { type RollbackOptions, rollbackHost } from '../rollout/deploy/rollback.js';
+import type { Outcomes } from '../rollout/results/model.js';
+import { type Chosen, chooseHosts, type FleetOptions, type OpenHosts, withHosts } from './inputs/fleet.js';
 
 export interface RollbackCommand extends Omit<FleetOptions, 'hosts'>, RollbackOptions {
   /** The one host. */
@@ -11,7 +11,7 @@ export interface RollbackCommand extends Omit<FleetOptions, 'hosts'>, RollbackOp
   readonly owner: string;
 }
 
-export async function rollback(options: RollbackCommand, open: OpenPort): Promise<Result<Outcomes>> {
+export async function rollback(options: RollbackCommand, open: OpenHosts): Promise<Result<Outcomes>> {
   const chosen = oneHost(await chooseHosts({ ...options, hosts: options.host }));
   const run = { run: randomUUID(), commit: '', owner: options.owner };
   return withHosts(chosen, open, ({ fleet, hosts: [host] }, port) =>

@@ -1,18 +1,18 @@
 /** `status`: what each host runs, since when and from which commit, as the host itself says. */
 import pMap from 'p-map';
-import type { Result } from '../problem.js';
+import type { Result } from '../lib/problem.js';
 import type { HostStatus } from '../report/terminal/outcomes.js';
-import type { Tell } from '../rollout/events.js';
-import { chooseHosts, type FleetOptions, type OpenPort, type Reader, withHosts } from './fleet.js';
+import type { OnEvent } from '../rollout/results/events.js';
+import { chooseHosts, type FleetOptions, type OpenHosts, type Reader, withHosts } from './inputs/fleet.js';
 
 export interface StatusOptions extends FleetOptions {
   readonly parallel?: number;
-  readonly tell?: Tell;
+  readonly tell?: OnEvent;
 }
 
 export async function status(
   options: StatusOptions,
-  open: OpenPort<Reader>,
+  open: OpenHosts<Reader>,
 ): Promise<Result<readonly HostStatus[]>> {
   const { tell = () => {} } = options;
   return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) => {

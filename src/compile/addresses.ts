@@ -1,6 +1,6 @@
 /** Exact arithmetic on sets of addresses: what is left of some networks without others. */
-import { ADDRESS_BITS, formatAddress, parseAddress, type Words } from '../netfilter/address.js';
-import type { Family } from '../netfilter/model.js';
+import { ADDRESS_BITS, formatAddress, parseAddress, type Words } from '../lib/address.js';
+import type { Family } from '../lib/family.js';
 
 /** First and last address, as numbers. */
 interface Range {

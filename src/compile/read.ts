@@ -1,8 +1,9 @@
 /** A host's rules as it prints them, or as its files hold them, read in one go. */
+
+import type { Result } from '../lib/problem.js';
 import type { Ruleset, RulesText } from '../netfilter/model.js';
-import { parseSave } from '../netfilter/parse.js';
 import { parseSets } from '../netfilter/sets.js';
-import type { Result } from '../problem.js';
+import { parseSave } from '../netfilter/text/parse.js';
 
 /**
  * Parses both families and the sets; every problem of all three at once.

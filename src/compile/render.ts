@@ -1,7 +1,7 @@
 /** A ruleset as the three texts of `sallyport render`. */
 import type { Ruleset, RulesText } from '../netfilter/model.js';
-import { printTables } from '../netfilter/print.js';
 import { printSets } from '../netfilter/sets.js';
+import { printTables } from '../netfilter/text/print.js';
 
 /**
  * What iptables-save, ip6tables-save and `ipset save` print after these rules are loaded into an empty kernel: without

@@ -21,7 +21,7 @@ export const chainOf = (table: Table | undefined, name: string): Chain | undefin
   table?.chains.find((chain) => chain.name === name);
 
 /** A jump from a built-in chain into an owned one. */
-export const isHook = (rule: Rule): boolean => rule.target?.chain === true && isOwned(rule.target.name);
+export const isEntryJump = (rule: Rule): boolean => rule.target?.chain === true && isOwned(rule.target.name);
 
 /** Built-in chains in the kernel's order, then the others by their bytes: the order of iptables-save. */
 export function inSaveOrder(table: TableName, chains: readonly Chain[]): readonly Chain[] {
@@ -63,7 +63,7 @@ export function foreignOf({ v4, v6 }: Ruleset): {
     for (const { name, rules: some } of all) {
       if (isOwned(name)) continue;
       if (!isBuiltIn(table, name)) chains.add(table === 'filter' ? name : `${table} ${name}`);
-      rules += some.filter((rule) => !isHook(rule)).length;
+      rules += some.filter((rule) => !isEntryJump(rule)).length;
     }
   return { chains: [...chains].toSorted(), rules };
 }

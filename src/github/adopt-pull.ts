@@ -1,9 +1,9 @@
 /** The pull request that takes drift into the policy: one branch of our own, never over somebody's commits. */
 import { createHash } from 'node:crypto';
-import { ProblemError, warning } from '../problem.js';
-import { type Client, isOurs } from './client.js';
+import { ProblemError, warning } from '../lib/problem.js';
+import type { AdoptionPull, Marker, Posted } from './client.js';
 import { carries, sameText, withMarker } from './marker.js';
-import type { AdoptionPull, Marker, Posted } from './port.js';
+import { isOurs, type RepositoryApi } from './octokit.js';
 
 /** Of one fleet: another one in the same repository has another, also where only signs of its name differ. */
 function adoptBranch(environment: string): string {
@@ -18,7 +18,7 @@ function adoptBranch(environment: string): string {
  * Brings branch and pull request up to date: no call that changes anything when both are so. Without files a pull
  * request of ours that is open is closed: the hosts are as the policy says again.
  */
-export async function adoptPull(client: Client, marker: Marker, pull: AdoptionPull): Promise<Posted> {
+export async function adoptPull(client: RepositoryApi, marker: Marker, pull: AdoptionPull): Promise<Posted> {
   const branch = adoptBranch(marker.environment);
   const open = await openPullOf(client, branch, marker);
   if (pull.files.length === 0) return open === undefined ? { action: 'none' } : close(client, open, pull);
@@ -39,7 +39,11 @@ interface OpenPull {
   readonly url: string;
 }
 
-async function openPullOf(client: Client, branch: string, marker: Marker): Promise<OpenPull | undefined> {
+async function openPullOf(
+  client: RepositoryApi,
+  branch: string,
+  marker: Marker,
+): Promise<OpenPull | undefined> {
   const { rest, owner, repo } = client;
   const { data } = await rest.pulls.list({
     owner,
@@ -54,7 +58,12 @@ async function openPullOf(client: Client, branch: string, marker: Marker): Promi
   return undefined;
 }
 
-async function create(client: Client, branch: string, pull: AdoptionPull, body: string): Promise<Posted> {
+async function create(
+  client: RepositoryApi,
+  branch: string,
+  pull: AdoptionPull,
+  body: string,
+): Promise<Posted> {
   const { rest, owner, repo } = client;
   const { data } = await rest.pulls.create({
     owner,
@@ -67,7 +76,7 @@ async function create(client: Client, branch: string, pull: AdoptionPull, body: 
   return { action: 'created', url: data.html_url };
 }
 
-async function close(client: Client, open: OpenPull, { body }: AdoptionPull): Promise<Posted> {
+async function close(client: RepositoryApi, open: OpenPull, { body }: AdoptionPull): Promise<Posted> {
   const { rest, owner, repo } = client;
   await rest.issues.createComment({ owner, repo, issue_number: open.number, body });
   await rest.pulls.update({ owner, repo, pull_number: open.number, state: 'closed' });
@@ -79,7 +88,7 @@ async function close(client: Client, open: OpenPull, { body }: AdoptionPull): Pr
  * forward, and holds the base with the files of this adoption.
  * @returns whether the branch has moved.
  */
-async function bringBranch(client: Client, branch: string, pull: AdoptionPull): Promise<boolean> {
+async function bringBranch(client: RepositoryApi, branch: string, pull: AdoptionPull): Promise<boolean> {
   const { rest, owner, repo } = client;
   const base = await rest.git.getCommit({ owner, repo, commit_sha: pull.commit });
   const { data: tree } = await rest.git.createTree({
@@ -119,7 +128,7 @@ async function bringBranch(client: Client, branch: string, pull: AdoptionPull): 
 const TRAILER = 'Sallyport-Adopts: drift';
 
 async function headOf(
-  client: Client,
+  client: RepositoryApi,
   branch: string,
 ): Promise<{ readonly sha: string; readonly tree: string; readonly ours: boolean } | undefined> {
   const { rest, owner, repo } = client;

@@ -1,82 +1,74 @@
-/** One repository at GitHub's API, with the token of the job. */
-import { getOctokit } from '@actions/github';
-
-type Octokit = ReturnType<typeof getOctokit>;
-
-export interface Client {
-  readonly rest: Octokit['rest'];
-  readonly paginate: Octokit['paginate'];
-  readonly owner: string;
-  readonly repo: string;
-  /** The login that the token acts as; `undefined` where GitHub does not tell. Asked once. */
-  readonly viewer: () => Promise<string | undefined>;
-}
-
-export interface ClientOptions {
-  readonly token: string;
-  /** `https://api.github.com`, or a GitHub Enterprise's. */
-  readonly apiUrl: string;
-  /** `owner/name`. */
-  readonly repository: string;
-  /** Milliseconds until an answer is given up on. */
-  readonly timeout?: number;
-}
-
-/** GitHub gives up on a request after ten seconds; a proxy between may not. */
-const DEFAULT_TIMEOUT = 20_000;
-
-export function connect({ token, apiUrl, repository, timeout = DEFAULT_TIMEOUT }: ClientOptions): Client {
-  // Without a token the action asks nothing; the library still wants one to be made.
-  const octokit = getOctokit(token === '' ? 'none' : token, { baseUrl: apiUrl });
-  octokit.hook.before('request', (options) => {
-    options.request = { ...options.request, signal: AbortSignal.timeout(timeout) };
-  });
-  const [owner = '', repo = ''] = repository.split('/');
-  let viewer: Promise<string | undefined> | undefined;
-  return {
-    rest: octokit.rest,
-    paginate: octokit.paginate,
-    owner,
-    repo,
-    viewer: () => {
-      viewer ??= login(octokit);
-      return viewer;
-    },
-  };
-}
-
-/** GraphQL knows the login of an app's token (`github-actions[bot]`); REST only that of a person's. */
-async function login(octokit: Octokit): Promise<string | undefined> {
-  try {
-    const answer = await octokit.graphql<{ viewer: { login: string } }>('query { viewer { login } }');
-    return answer.viewer.login;
-  } catch {
-    try {
-      return (await octokit.rest.users.getAuthenticated()).data.login;
-    } catch {
-      return undefined;
-    }
-  }
-}
-
 /**
- * Whether this author is us. When GitHub does not say who we are, only a bot can be: a person who pastes our marker
- * into a comment is none.
+ * What the action asks of GitHub. Every answer is a value: a report that cannot be posted is a warning in the log and
+ * never the end of a deployment.
  */
-export async function isOurs(
-  client: Client,
-  user: { readonly login: string; readonly type?: string } | null,
-): Promise<boolean> {
-  const viewer = await client.viewer();
-  if (user === null) return false;
-  if (viewer === undefined) return user.type === 'Bot';
-  return viewer.endsWith(BOT) ? user.login === viewer : bare(user.login) === viewer;
+import type { Result } from '../lib/problem.js';
+
+/** Which of our comments or issues this is. Stands, hidden, in the first line of the text. */
+export interface Marker {
+  readonly kind: 'plan' | 'deploy' | 'drift' | 'adopt';
+  /** Keeps the reports of several fleets in one repository apart. */
+  readonly environment: string;
+  /** What the text is about, to tell a change from a re-run: a digest. */
+  readonly state: string;
 }
 
-const BOT = '[bot]';
+/** What was done, and where it can be seen. */
+export interface Posted {
+  readonly action: 'created' | 'updated' | 'unchanged' | 'closed' | 'none';
+  readonly url?: string;
+}
 
-/**
- * GraphQL may name an app without what REST gives it. The other way round there is nothing to allow for: a person may
- * have the bare name of an app.
- */
-const bare = (login: string): string => (login.endsWith(BOT) ? login.slice(0, -BOT.length) : login);
+export interface DriftReport {
+  readonly clean: boolean;
+  readonly title: string;
+  readonly body: string;
+  /** One line for the comment that marks a transition. */
+  readonly summary: string;
+  /** Those that drifted, and all that were looked at. */
+  readonly drifted: readonly string[];
+  readonly hosts: readonly string[];
+}
+
+/** A change of files, to be reviewed as a pull request. */
+export interface AdoptionPull {
+  /** The branch that it is for, and its commit that the files were made from. */
+  readonly base: string;
+  readonly commit: string;
+  readonly title: string;
+  readonly body: string;
+  /** Whole new texts, by path in the repository; none: there is nothing to adopt any more. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+}
+
+export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
+
+export interface GitHubClient {
+  /** One comment a marker on this pull request: created, updated when the text differs, otherwise left alone. */
+  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<Posted>>;
+  /** One issue a marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
+  driftIssue(marker: Marker, report: DriftReport): Promise<Result<Posted>>;
+  /** One pull request a marker, on a branch of our own: opened, kept up to date, closed when there is nothing left. */
+  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<Posted>>;
+  /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
+  mergedPull(commit: string): Promise<Result<number | undefined>>;
+  /**
+   * The open pull request whose newest commit this is, from this branch of this repository; `undefined` when there is
+   * none, or it has moved on.
+   */
+  openPull(repository: string, branch: string, commit: string): Promise<Result<number | undefined>>;
+  /** The run of this repository that planned what was merged with this commit; `undefined` when none has its plan any more. */
+  reviewedRun(commit: string): Promise<Result<number | undefined>>;
+  /** The commit that a branch is at now. */
+  branchHead(branch: string): Promise<Result<string>>;
+  /** Sets exactly these labels of ours on a pull request; others stay. */
+  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<Posted>>;
+  /** Records that this commit is being deployed; the number is what `finishDeployment` takes. */
+  startDeployment(environment: string, commit: string, logUrl: string): Promise<Result<number>>;
+  finishDeployment(
+    deployment: number,
+    state: DeploymentState,
+    description: string,
+    logUrl: string,
+  ): Promise<Result<Posted>>;
+}

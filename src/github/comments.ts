@@ -1,7 +1,8 @@
 /** The sticky comment. */
-import { type Client, isOurs } from './client.js';
+
+import type { Marker, Posted } from './client.js';
 import { carries, sameText, withMarker } from './marker.js';
-import type { Marker, Posted } from './port.js';
+import { isOurs, type RepositoryApi } from './octokit.js';
 
 interface Comment {
   readonly id: number;
@@ -15,7 +16,7 @@ interface Comment {
  * @param blind When the comments cannot be listed, post a new one: a second comment is better than none.
  */
 export async function upsertComment(
-  client: Client,
+  client: RepositoryApi,
   pull: number,
   marker: Marker,
   body: string,
@@ -32,7 +33,7 @@ export async function upsertComment(
   return update(client, pull, first.id, text);
 }
 
-async function ownComments(client: Client, pull: number, marker: Marker): Promise<readonly Comment[]> {
+async function ownComments(client: RepositoryApi, pull: number, marker: Marker): Promise<readonly Comment[]> {
   const { owner, repo } = client;
   const all = await client.paginate(client.rest.issues.listComments, {
     owner,
@@ -46,12 +47,12 @@ async function ownComments(client: Client, pull: number, marker: Marker): Promis
   return own.sort((a, b) => a.id - b.id);
 }
 
-async function create({ rest, owner, repo }: Client, pull: number, body: string): Promise<Posted> {
+async function create({ rest, owner, repo }: RepositoryApi, pull: number, body: string): Promise<Posted> {
   const { data } = await rest.issues.createComment({ owner, repo, issue_number: pull, body });
   return { action: 'created', url: data.html_url };
 }
 
-async function update(client: Client, pull: number, id: number, body: string): Promise<Posted> {
+async function update(client: RepositoryApi, pull: number, id: number, body: string): Promise<Posted> {
   const { rest, owner, repo } = client;
   try {
     const { data } = await rest.issues.updateComment({ owner, repo, comment_id: id, body });
@@ -62,7 +63,7 @@ async function update(client: Client, pull: number, id: number, body: string): P
   }
 }
 
-async function deleteComment({ rest, owner, repo }: Client, id: number): Promise<void> {
+async function deleteComment({ rest, owner, repo }: RepositoryApi, id: number): Promise<void> {
   try {
     await rest.issues.deleteComment({ owner, repo, comment_id: id });
   } catch (thrown) {

@@ -1,13 +1,14 @@
 /** GitHub deployments, and the commits and pull requests that a deployment is about. */
-import type { Client } from './client.js';
-import type { DeploymentState, Posted } from './port.js';
+
+import type { DeploymentState, Posted } from './client.js';
+import type { RepositoryApi } from './octokit.js';
 
 /** GitHub refuses a longer one. */
 const MAX_DESCRIPTION = 140;
 
 /** Without checks: the merge was the check. A run that is tried again finds the deployment that it began. */
 export async function startDeployment(
-  { rest, owner, repo }: Client,
+  { rest, owner, repo }: RepositoryApi,
   environment: string,
   commit: string,
   logUrl: string,
@@ -48,7 +49,7 @@ export async function startDeployment(
 }
 
 export async function finishDeployment(
-  { rest, owner, repo }: Client,
+  { rest, owner, repo }: RepositoryApi,
   id: number,
   state: DeploymentState,
   description: string,
@@ -66,7 +67,10 @@ export async function finishDeployment(
 }
 
 /** The pull request whose merge made this commit; for a rebase or a squash too. */
-export async function mergedPull({ rest, owner, repo }: Client, commit: string): Promise<number | undefined> {
+export async function mergedPull(
+  { rest, owner, repo }: RepositoryApi,
+  commit: string,
+): Promise<number | undefined> {
   const { data } = await rest.repos.listPullRequestsAssociatedWithCommit({ owner, repo, commit_sha: commit });
   const merged = data.filter((pull) => pull.merged_at !== null);
   return (merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0])?.number;
@@ -74,7 +78,7 @@ export async function mergedPull({ rest, owner, repo }: Client, commit: string):
 
 /** Asked by branch: GitHub does not know the commits of a fork as commits of this repository's pull requests. */
 export async function openPull(
-  { rest, owner, repo }: Client,
+  { rest, owner, repo }: RepositoryApi,
   repository: string,
   branch: string,
   commit: string,
@@ -90,13 +94,13 @@ export async function openPull(
   return data.find(({ head }) => head.sha === commit && head.repo?.full_name === repository)?.number;
 }
 
-export async function branchHead({ rest, owner, repo }: Client, branch: string): Promise<string> {
+export async function branchHead({ rest, owner, repo }: RepositoryApi, branch: string): Promise<string> {
   return (await rest.repos.getBranch({ owner, repo, branch })).data.commit.sha;
 }
 
 /** Adds and removes only what differs. */
 export async function setLabels(
-  { rest, owner, repo }: Client,
+  { rest, owner, repo }: RepositoryApi,
   pull: number,
   wanted: readonly string[],
   ours: readonly string[],

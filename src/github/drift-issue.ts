@@ -1,7 +1,8 @@
 /** The life of the drift issue: opened, updated when the drift changes, closed when clean, opened again. */
-import { type Client, isOurs } from './client.js';
+
+import type { DriftReport, Marker, Posted } from './client.js';
 import { carries, sameText, stateOf, withMarker } from './marker.js';
-import type { DriftReport, Marker, Posted } from './port.js';
+import { isOurs, type RepositoryApi } from './octokit.js';
 
 /** Found by: GitHub filters issues by label, not by their text. */
 export const DRIFT_LABEL = 'sallyport-drift';
@@ -18,7 +19,11 @@ interface Issue {
  * transition. A clean report without an open issue does nothing. Of two that are open, as two runs at once leave them,
  * the older one is closed.
  */
-export async function driftIssue(client: Client, digest: Marker, report: DriftReport): Promise<Posted> {
+export async function driftIssue(
+  client: RepositoryApi,
+  digest: Marker,
+  report: DriftReport,
+): Promise<Posted> {
   const marker = { ...digest, state: withHosts(digest.state, report.drifted) };
   const [issue, ...others] = await ownIssues(client, marker);
   for (const other of others.filter(({ state }) => state === 'open'))
@@ -58,7 +63,7 @@ function gone(state: string | undefined, { hosts }: DriftReport): readonly strin
       ];
 }
 
-async function closeDouble(client: Client, double: Issue, other: number): Promise<void> {
+async function closeDouble(client: RepositoryApi, double: Issue, other: number): Promise<void> {
   await say(client, double.number, `Two runs opened an issue at once; #${other} goes on.`);
   const { rest, owner, repo } = client;
   await rest.issues.update({
@@ -71,7 +76,7 @@ async function closeDouble(client: Client, double: Issue, other: number): Promis
 }
 
 /** The newest first, open before closed. */
-async function ownIssues(client: Client, marker: Marker): Promise<readonly Issue[]> {
+async function ownIssues(client: RepositoryApi, marker: Marker): Promise<readonly Issue[]> {
   const { owner, repo } = client;
   const labelled = await client.paginate(client.rest.issues.listForRepo, {
     owner,
@@ -86,12 +91,21 @@ async function ownIssues(client: Client, marker: Marker): Promise<readonly Issue
   return own.sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number);
 }
 
-async function open({ rest, owner, repo }: Client, { title }: DriftReport, body: string): Promise<Posted> {
+async function open(
+  { rest, owner, repo }: RepositoryApi,
+  { title }: DriftReport,
+  body: string,
+): Promise<Posted> {
   const { data } = await rest.issues.create({ owner, repo, title, body, labels: [DRIFT_LABEL] });
   return { action: 'created', url: data.html_url };
 }
 
-async function close(client: Client, issue: Issue, report: DriftReport, body: string): Promise<Posted> {
+async function close(
+  client: RepositoryApi,
+  issue: Issue,
+  report: DriftReport,
+  body: string,
+): Promise<Posted> {
   await say(client, issue.number, report.summary);
   await write(client, issue.number, { title: report.title, body, state: 'closed' });
   return { action: 'closed', url: issue.html_url };
@@ -99,7 +113,7 @@ async function close(client: Client, issue: Issue, report: DriftReport, body: st
 
 /** An over-long body is answered with 200 and dropped, so the answer is read. */
 async function write(
-  { rest, owner, repo }: Client,
+  { rest, owner, repo }: RepositoryApi,
   number: number,
   change: { title: string; body: string; state: 'open' | 'closed' },
 ): Promise<void> {
@@ -107,6 +121,6 @@ async function write(
   if (!sameText(data.body, change.body)) throw new Error('GitHub kept the old text of the drift issue');
 }
 
-async function say({ rest, owner, repo }: Client, number: number, body: string): Promise<void> {
+async function say({ rest, owner, repo }: RepositoryApi, number: number, body: string): Promise<void> {
   await rest.issues.createComment({ owner, repo, issue_number: number, body });
 }

@@ -1,5 +1,5 @@
 /** GitHub's faults as problems: what went wrong, what to do about it, and whether trying again can help. */
-import { type Problem, ProblemError, type Result, warning } from '../problem.js';
+import { type Problem, ProblemError, type Result, warning } from '../lib/problem.js';
 
 /** What an operation is called in a message, and what the job must be allowed to do for it. */
 export interface Operation {

@@ -1,6 +1,6 @@
 /** The port, over GitHub's API. */
 import { adoptPull } from './adopt-pull.js';
-import { type ClientOptions, connect } from './client.js';
+import type { GitHubClient } from './client.js';
 import { upsertComment } from './comments.js';
 import {
   branchHead,
@@ -12,7 +12,7 @@ import {
 } from './deployments.js';
 import { driftIssue } from './drift-issue.js';
 import { attempt, type Clock, type Operation } from './faults.js';
-import type { GitHubPort } from './port.js';
+import { type ClientOptions, connect } from './octokit.js';
 import { reviewedRun } from './reviewed.js';
 
 const OPERATIONS = {
@@ -33,7 +33,7 @@ export const SYSTEM_CLOCK: Clock = {
 };
 
 /** GitHub with the token of the job. Nothing is asked before the first call. */
-export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK): GitHubPort {
+export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK): GitHubClient {
   const client = connect(options);
   const run = <T>(name: keyof typeof OPERATIONS, operation: () => Promise<T>) =>
     attempt(OPERATIONS[name], clock, operation);

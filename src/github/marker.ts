@@ -1,5 +1,5 @@
 /** The hidden first line by which a text of ours is found again. Version 1; a later one must look for it as well. */
-import type { Marker } from './port.js';
+import type { Marker } from './client.js';
 
 /** Everything but the state: what makes two texts the same comment. */
 const identity = ({ kind, environment }: Marker): string =>

@@ -1,5 +1,5 @@
 /** The run that planned what was merged, found by commit: its plan is the one that was reviewed. */
-import type { Client } from './client.js';
+import type { RepositoryApi } from './octokit.js';
 
 /** What the plan's workflow calls its artifact. */
 const ARTIFACT = 'firewall-plan';
@@ -10,14 +10,14 @@ const MOST_RUNS = 10;
  * The newest run of this repository's own for that commit, or for the newest commit of the pull request that it was
  * merged by, which still has a plan; `undefined` when there is none. A fork's run is none: it holds what the fork says.
  */
-export async function reviewedRun(client: Client, commit: string): Promise<number | undefined> {
+export async function reviewedRun(client: RepositoryApi, commit: string): Promise<number | undefined> {
   const heads = [commit, ...(await mergedHeads(client, commit))];
   for (const head of heads)
     for (const run of await ownRuns(client, head)) if (await holdsPlan(client, run)) return run;
   return undefined;
 }
 
-async function mergedHeads({ rest, owner, repo }: Client, commit: string): Promise<readonly string[]> {
+async function mergedHeads({ rest, owner, repo }: RepositoryApi, commit: string): Promise<readonly string[]> {
   const { data } = await rest.repos.listPullRequestsAssociatedWithCommit({ owner, repo, commit_sha: commit });
   const merged = data.filter((pull) => pull.merged_at !== null);
   const own = merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0];
@@ -27,7 +27,7 @@ async function mergedHeads({ rest, owner, repo }: Client, commit: string): Promi
 const PLANNED: ReadonlySet<string> = new Set(['pull_request', 'merge_group']);
 
 /** Newest first, as GitHub lists them. */
-async function ownRuns({ rest, owner, repo }: Client, head: string): Promise<readonly number[]> {
+async function ownRuns({ rest, owner, repo }: RepositoryApi, head: string): Promise<readonly number[]> {
   const { data } = await rest.actions.listWorkflowRunsForRepo({
     owner,
     repo,
@@ -43,7 +43,7 @@ async function ownRuns({ rest, owner, repo }: Client, head: string): Promise<rea
     .slice(0, MOST_RUNS);
 }
 
-async function holdsPlan({ rest, owner, repo }: Client, run: number): Promise<boolean> {
+async function holdsPlan({ rest, owner, repo }: RepositoryApi, run: number): Promise<boolean> {
   const { data } = await rest.actions.listWorkflowRunArtifacts({
     owner,
     repo,

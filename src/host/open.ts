@@ -1,17 +1,17 @@
-/** Real hosts behind {@link HostPort}: one connection per host, kept from reading until its transaction. */
+/** Real hosts behind {@link HostClient}: one connection per host, kept from reading until its transaction. */
 import type { ChildProcess } from 'node:child_process';
+import { error, type Problem, type Result } from '../lib/problem.js';
 import type { Host } from '../policy/fleet.js';
-import { error, type Problem, type Result } from '../problem.js';
-import { ask, lostProblem, readerOf, type Variables } from './agent.js';
-import { type KeyOptions, type Login, readLogin } from './keys.js';
-import { parseKnownHosts } from './known-hosts.js';
-import { opensshTransport } from './openssh.js';
-import type { HostPort, Reading, ReadOptions } from './port.js';
+import { ask, lostProblem, readerOf, type Variables } from './agent/agent.js';
+import type { HostClient, Reading, ReadOptions } from './client.js';
 import { otherReader } from './reader.js';
-import { type Dial, sshTransport } from './ssh.js';
-import { readState } from './state.js';
-import { transact as carryOut, reverify } from './transaction.js';
-import type { Connected, Connection, Transport } from './transport.js';
+import { type KeyOptions, type Login, readLogin } from './ssh/keys.js';
+import { parseKnownHosts } from './ssh/known-hosts.js';
+import { opensshTransport } from './ssh/openssh.js';
+import { type Dial, sshTransport } from './ssh/ssh.js';
+import type { Connected, Connection, Transport } from './ssh/transport.js';
+import { readState } from './state/state.js';
+import { transact as carryOut, reverify } from './transaction/transaction.js';
 
 export interface HostOptions extends KeyOptions {
   /** The texts of known_hosts files. Without any, no host is trusted. */
@@ -29,7 +29,7 @@ const CONNECT_SECONDS = 20;
 const READ_SECONDS = 60;
 
 /** Opens no connection yet. Bad keys are reported with the first host that needs them. */
-export function openHosts(options: HostOptions): HostPort {
+export function openHosts(options: HostOptions): HostClient {
   const { log = () => {} } = options;
   const transport = transportWith(options);
   const kept = new Map<string, Connection>();

@@ -3,9 +3,9 @@
  * more. An SSH key is tied to it in authorized_keys; what the client sends is then not run (sshd(8), `command=`).
  */
 import { createHash } from 'node:crypto';
-import { note, type Problem } from '../problem.js';
+import { note, type Problem } from '../lib/problem.js';
+import { AGENT } from './agent/agent.js';
 import frame from './agent/reader.sh';
-import { AGENT } from './agent.js';
 
 /** `name() { … }` at the start of a line, to the `}` that ends it. */
 const FUNCTION = /^(\w+)\(\) \{(?:.*\}|\n[\s\S]*?\n\})$/gm;

@@ -1,5 +1,5 @@
 /** Who reaches SSH on every host already: the administrators of the policy, unless they are named. */
-import type { Family } from '../netfilter/model.js';
+import type { Family } from '../lib/family.js';
 import {
   EVERYTHING,
   type Ranges,
@@ -9,9 +9,9 @@ import {
   toSet,
   uniteRanges,
 } from '../policy/addresses.js';
-import { proveLockout } from '../traffic/lockout.js';
 import type { LockoutProof } from '../traffic/model.js';
-import type { ChainItems } from './host.js';
+import { proveLockout } from '../traffic/questions/lockout.js';
+import type { ChainItems } from './draft/host.js';
 import type { ImportHost } from './model.js';
 
 const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };

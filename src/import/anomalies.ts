@@ -1,8 +1,8 @@
 /** What is to be said of the rules of a host as it runs them: what can never match, changes nothing, or is very wide. */
 import { programOfRule } from '../compile/programs.js';
+import type { Problem } from '../lib/problem.js';
 import type { Rule } from '../netfilter/model.js';
-import type { Problem } from '../problem.js';
-import { type Anomaly, liveAnomalies, liveProblem } from '../traffic/anomalies.js';
+import { type Anomaly, liveAnomalies, liveProblem } from '../traffic/questions/anomalies.js';
 import type { ImportHost } from './model.js';
 
 export interface LiveAnomalies {

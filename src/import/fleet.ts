@@ -1,14 +1,16 @@
 /** Several hosts' rules as one policy, proved host by host. */
-import { compileHost } from '../compile/compile.js';
-import { placeOwned } from '../compile/ownership.js';
+
+import { replaceManaged } from '../compile/merge/replace-managed.js';
 import { renderHost } from '../compile/render.js';
-import type { Family, Ruleset } from '../netfilter/model.js';
+import { compileHost } from '../compile/rules/compile.js';
+import type { Family } from '../lib/family.js';
+import { error, hasErrors, type Problem, type Result, warning } from '../lib/problem.js';
+import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
-import { error, hasErrors, type Problem, type Result, warning } from '../problem.js';
-import { proveLockout } from '../traffic/lockout.js';
-import { differences, notesOf, summaryOf } from './account.js';
+import { proveLockout } from '../traffic/questions/lockout.js';
 import { adminSet, deriveAdmin, whyNobody } from './admin.js';
 import { anomaliesOf } from './anomalies.js';
+import { chainsOf, filterAlone, hasForeign, openedTo, unmanagedRules } from './draft/unmanaged.js';
 import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
 import {
   adminRules,
@@ -20,8 +22,8 @@ import {
   trafficDiff,
   withAdmin,
 } from './prove.js';
-import { chainsOf, filterAlone, hasForeign, openedTo, remainderOf } from './remainder.js';
-import { type Acceptance, type FleetDraft, writeFleet } from './write.js';
+import { differences, notesOf, summaryOf } from './summary.js';
+import { type FleetDraft, type Suppression, writeFleet } from './write/write.js';
 
 /**
  * The policy that does with every packet what the hosts' rules do. Nothing comes of it unless that is proved for every
@@ -57,7 +59,7 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
     return {
       host,
       chains: reached ? chains : openedTo(opening, chains),
-      remainder: remainderOf(host.live, chains),
+      remainder: unmanagedRules(host.live, chains),
       before: reached ? host.live : withAdmin(host, admin),
       admin,
       ownership,
@@ -151,7 +153,7 @@ function writeAccepted(
     ownership,
     ...(knownHosts === undefined ? {} : { knownHosts }),
   };
-  let accepts: ReadonlyMap<string, readonly Acceptance[]> = new Map();
+  let accepts: ReadonlyMap<string, readonly Suppression[]> = new Map();
   // Acceptances move no rule to another file, so the second writing has them all.
   for (let round = 0; ; round++) {
     const files = writeFleet({ ...draft, accepts });
@@ -177,10 +179,13 @@ function unwritten({ id, level, message, hint }: Problem): Problem {
 const LET_IN =
   'Let SSH of the administrators in and its answers out on the host, before the rule that is named, or name other networks with --admin.';
 
-function acceptancesOf(found: readonly Problem[], today: string): ReadonlyMap<string, readonly Acceptance[]> {
-  const accepts = new Map<string, Acceptance[]>();
-  for (const { id, place } of found) {
-    const [, origin = ''] = /\/(?:hosts|roles)\/(.+)\.yml$/.exec(place?.file ?? '') ?? [];
+function acceptancesOf(
+  found: readonly Problem[],
+  today: string,
+): ReadonlyMap<string, readonly Suppression[]> {
+  const accepts = new Map<string, Suppression[]>();
+  for (const { id, location } of found) {
+    const [, origin = ''] = /\/(?:hosts|roles)\/(.+)\.yml$/.exec(location?.file ?? '') ?? [];
     const list = accepts.get(origin) ?? [];
     accepts.set(origin, list);
     if (!list.some(({ finding }) => finding === id))
@@ -204,7 +209,7 @@ function prove(one: Case, fleet: Fleet): readonly Problem[] {
   if (compiled === undefined || !compiled.ok) return compiled?.problems ?? [];
   const alone = trafficDiff(one, compiled.value);
   const beside = trafficDiff({ ...one, remainder: host.live }, compiled.value);
-  const proof = lockoutOf(host, placeOwned(host.live, compiled.value, one.ownership).next, one.admin);
+  const proof = lockoutOf(host, replaceManaged(host.live, compiled.value, one.ownership).next, one.admin);
   return [
     ...(alone.equal ? [] : differences(host, alone)),
     ...(beside.equal ? [] : differences(host, beside)),

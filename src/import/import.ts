@@ -6,14 +6,16 @@
  * it: an `allow` written without `state` counts on a baseline that takes standing connections and drops invalid packets,
  * so whoever uses it compares the traffic afterwards.
  */
-import { BUILT_IN_CHAINS, type Family, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
+
+import type { Family } from '../lib/family.js';
+import { BUILT_IN_CHAINS, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
 import type { AddressSet } from '../policy/fleet.js';
-import { type Entry, entryOf, type ListName, listOf } from './entry.js';
-import { keyOfSet, namesFrom } from './names.js';
-import { afterStates, inUsualStates } from './packets.js';
-import { plainComment } from './reason.js';
-import { recognise, recogniseNat } from './recognise.js';
-import type { Said, SaidNat } from './said.js';
+import { afterStates, inUsualStates } from './draft/packets.js';
+import { type Entry, entryOf, type ListName, listOf } from './read/entry.js';
+import type { NatStatement, Statement } from './read/statement.js';
+import { translate, translateNat } from './read/translate.js';
+import { keyOfSet, namesFrom } from './write/names.js';
+import { plainComment } from './write/reason.js';
 
 export interface RuleContext {
   readonly table: TableName;
@@ -54,15 +56,15 @@ function saidInAll(
   rule: Rule,
   { table, chain, families, sets = [] }: RuleContext,
   interfaces: ReadonlyMap<string, string>,
-): Said | SaidNat | undefined {
+): Statement | NatStatement | undefined {
   const byName = new Map(sets.map((set) => [set.name, set]));
   const [first, ...more] = families.map((family) => {
     const context = { family, sets: byName };
     const said =
       table === 'filter'
-        ? recognise(rule, chain, context)
+        ? translate(rule, chain, context)
         : table === 'nat'
-          ? recogniseNat(rule, chain, context)
+          ? translateNat(rule, chain, context)
           : undefined;
     return said === undefined || said.kind === 'nat' ? said : inStates(said);
   });
@@ -75,5 +77,5 @@ function saidInAll(
 }
 
 /** Behind a baseline that takes standing connections and drops invalid packets, only first packets are left. */
-const inStates = (said: Said): Said =>
+const inStates = (said: Statement): Statement =>
   inUsualStates(afterStates(said, ['established', 'related', 'invalid']) ?? said);

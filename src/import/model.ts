@@ -1,7 +1,9 @@
 /** What import takes and gives. */
-import type { Family, Ruleset } from '../netfilter/model.js';
+
+import type { Family } from '../lib/family.js';
+import type { Problem } from '../lib/problem.js';
+import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
-import type { Problem } from '../problem.js';
 
 /** A host and the rules that it runs. */
 export interface ImportHost {

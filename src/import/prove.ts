@@ -1,15 +1,17 @@
 /** Looks for the words that say a host's rules and are proved to: the fewest literal rules for which traffic is equal. */
-import { compileHost } from '../compile/compile.js';
+
+import { type Ownership, replaceManaged } from '../compile/merge/replace-managed.js';
 import { ownedChain } from '../compile/names.js';
-import { type Ownership, placeOwned } from '../compile/ownership.js';
+import { compileHost } from '../compile/rules/compile.js';
 import { chainOf, tableOf } from '../compile/tables.js';
-import { FAMILIES, type Family, type Rule, type Ruleset } from '../netfilter/model.js';
-import { parseRules } from '../netfilter/parse.js';
-import { validate } from '../netfilter/validate.js';
-import { readFleet } from '../policy/read.js';
-import type { Problem, Result } from '../problem.js';
-import { compareTraffic, differingHooks } from '../traffic/compare.js';
+import { FAMILIES, type Family } from '../lib/family.js';
+import type { Problem, Result } from '../lib/problem.js';
+import type { Rule, Ruleset } from '../netfilter/model.js';
+import { validate } from '../netfilter/rule/validate.js';
+import { parseRules } from '../netfilter/text/parse.js';
+import { readFleet } from '../policy/resolve/fleet.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
+import { compareTraffic, differingHooks } from '../traffic/questions/compare.js';
 import {
   type Attempt,
   type ChainItems,
@@ -20,13 +22,13 @@ import {
   type Level,
   NOTHING_GIVEN,
   withoutComment,
-} from './host.js';
+} from './draft/host.js';
+import type { Parts } from './draft/packets.js';
+import { NEVER_MATCHES } from './draft/unmanaged.js';
 import type { ImportHost } from './model.js';
-import type { Parts } from './packets.js';
-import { recognise } from './recognise.js';
-import { NEVER_MATCHES } from './remainder.js';
-import type { Direction, Said } from './said.js';
-import { type FleetDraft, writeFleet } from './write.js';
+import type { Direction, Statement } from './read/statement.js';
+import { translate } from './read/translate.js';
+import { type FleetDraft, writeFleet } from './write/write.js';
 
 /** One host and all that its proof depends on. */
 export interface Case {
@@ -136,7 +138,7 @@ function tryOut(one: Case, attempt: Attempt): Tried | undefined {
  * known is left out.
  */
 function sides({ host, before, remainder, ownership }: Case, desired: Ruleset) {
-  const { next } = placeOwned(remainder, desired, ownership);
+  const { next } = replaceManaged(remainder, desired, ownership);
   const known = (ruleset: Ruleset): Ruleset => ({
     ...ruleset,
     v4: host.families.includes('v4') ? ruleset.v4 : [],
@@ -236,7 +238,7 @@ function askGiven(one: Case, attempt: Attempt): Given {
   const rulesOf = (family: Family, direction: Direction): readonly Rule[] =>
     chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(DIRECTIONS[direction]))?.rules ?? [];
   const sets = new Map(compiled.value.sets.map((set) => [set.name, set]));
-  const baseline = new Map<string, readonly Said[]>();
+  const baseline = new Map<string, readonly Statement[]>();
   const brought = new Set<string>();
   for (const family of FAMILIES)
     for (const direction of ['input', 'output', 'forward'] as const) {
@@ -245,7 +247,7 @@ function askGiven(one: Case, attempt: Attempt): Given {
       const chain = DIRECTIONS[direction];
       baseline.set(
         `${family} ${direction}`,
-        rules.slice(0, Math.max(until, 0)).flatMap((rule) => recognise(rule, chain, { family, sets }) ?? []),
+        rules.slice(0, Math.max(until, 0)).flatMap((rule) => translate(rule, chain, { family, sets }) ?? []),
       );
       for (const { text } of rules) if (/--ctstate \S*DNAT/.test(text)) brought.add(withoutComment(text));
     }
@@ -304,7 +306,7 @@ export const adminRules = ({ port }: ImportHost, admin: readonly string[], famil
     .filter((network) => network.includes(':') === (family === 'v6'))
     .flatMap((network) => {
       const text = `-s ${network} -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -m comment --comment "SSH from the administrators" -j ACCEPT`;
-      const place = { file: '--admin', line: 1, column: 1 };
-      const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', place });
+      const location = { file: '--admin', line: 1, column: 1 };
+      const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', location });
       return parsed.ok ? parsed.value : [];
     });

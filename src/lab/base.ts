@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 import { must, run } from './shell.js';
 
 export interface BaseOptions {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 import type { Seat } from './seat.js';
 import { failed, run, saysLine, systemEnv, until } from './shell.js';
 

@@ -1,7 +1,7 @@
 /** One real host, as tests and the demo hold it: through the machine's kernel, never through SSH. */
 
 import { dirname } from 'node:path';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 import { entering, type Ground, type Kind, type Running } from './boot.js';
 import { type Faults, faultsOf } from './faults.js';
 import { type Addresses, type Rules, SAVED, type Seat, type User } from './seat.js';

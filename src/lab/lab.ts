@@ -8,7 +8,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 import { type BaseOptions, prepareBase } from './base.js';
 import { endOf, entering, firstProcess, type Ground, KINDS, LAB_DEPTH } from './boot.js';
 import { type Dial, openDial } from './dial.js';

@@ -1,6 +1,6 @@
 /** The lab's only way to start programs: arguments as a list, input on stdin, everything it said as text. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { error, ProblemError } from '../problem.js';
+import { error, ProblemError } from '../lib/problem.js';
 
 export interface Ran {
   /** The exit status; 128 plus the signal's number when a signal ended it, as a shell would say. */

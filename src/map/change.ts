@@ -1,5 +1,7 @@
 /** Two maps as one: the later one, and what is no more. */
-import type { FleetMap, MapEdge, MapNode } from './model.js';
+
+import type { MapNode } from '../naming/address-names.js';
+import type { FleetMap, MapEdge } from './model.js';
 
 /**
  * What has one name in both and is more or less than it was is `changed`.

@@ -1,13 +1,15 @@
 /** The map of a whole fleet, against an earlier one where there is one, and what is one-sided in it. */
+
+import type { Problem } from '../lib/problem.js';
+import { createAddressNames } from '../naming/address-names.js';
+import { naming } from '../naming/service-names.js';
 import type { Fleet } from '../policy/fleet.js';
-import type { Problem } from '../problem.js';
-import { createAtlas } from './atlas.js';
 import { joinMaps } from './change.js';
-import { buildMap, type MapHost, type MapTools, survey } from './map.js';
+import { buildMap, survey } from './map.js';
 import type { FleetMap } from './model.js';
 import { findOneSided, oneSidedNotes } from './one-sided.js';
 import { reacher } from './reaches.js';
-import { naming } from './wires.js';
+import type { MapHost, MapTools } from './tools.js';
 
 export interface Mapped {
   readonly map: FleetMap;
@@ -46,7 +48,7 @@ export function oneSidedFlows(fleet: Fleet, hosts: readonly MapHost[]): readonly
 }
 
 const toolsFor = (fleet: Fleet, earlier?: Fleet): MapTools => ({
-  atlas: createAtlas(fleet, earlier),
+  atlas: createAddressNames(fleet, earlier),
   naming: naming(new Map([...(earlier?.services ?? []), ...fleet.services])),
   reach: reacher(),
 });

@@ -1,26 +1,15 @@
 /** The map of a fleet: read off what the rules of every host let through, not off what the policy says. */
-import { FAMILIES, type Family, type Ruleset } from '../netfilter/model.js';
-import type { Host } from '../policy/fleet.js';
-import type { Place } from '../problem.js';
+import { FAMILIES, type Family } from '../lib/family.js';
+import type { SourceLocation } from '../lib/problem.js';
+import { intersect, isEmpty, type Ranges, subtract, union } from '../lib/ranges.js';
+import type { AddressNames, MapNode, ResolvedName } from '../naming/address-names.js';
+import { isVast, type NamedService, serviceBridge } from '../naming/service-names.js';
 import type { DecidingRule } from '../traffic/model.js';
-import { intersect, isEmpty, type Ranges, subtract, union } from '../traffic/ranges.js';
-import { ICMP_WIRES, isOpen, type Reach, type ReachHook } from '../traffic/reach.js';
-import type { Atlas, Named } from './atlas.js';
-import type { FleetMap, MapEdge, MapNode } from './model.js';
+import { ICMP_SERVICES, isOpen, type Reach, type ReachHook } from '../traffic/questions/reach.js';
+import type { FleetMap, MapEdge } from './model.js';
 import type { OneSided } from './one-sided.js';
-import { placeOf, type Reacher, type Shared } from './reaches.js';
-import { bridge, isVast, type Naming, type Wired } from './wires.js';
-
-export interface MapHost {
-  readonly host: Pick<Host, 'name' | 'addresses'>;
-  readonly ruleset: Ruleset;
-}
-
-export interface MapTools {
-  readonly atlas: Atlas;
-  readonly naming: Naming;
-  readonly reach: Reacher;
-}
+import { placeOf, type Shared } from './reaches.js';
+import type { MapHost, MapTools } from './tools.js';
 
 /** What every host lets through, before it is told in words. */
 export interface Survey {
@@ -47,7 +36,7 @@ interface Found {
   readonly id: string;
   readonly reach: Reach;
   readonly family: Family;
-  readonly named: Named;
+  readonly named: ResolvedName;
   readonly wires: Ranges;
   /** An output that filters nothing: no news, unless it did or will. */
   readonly open: boolean;
@@ -143,7 +132,7 @@ function findPeers(shared: Shared, hook: ReachHook, tools: MapTools): readonly F
 }
 
 interface Listed {
-  named: Named;
+  named: ResolvedName;
   wires: Ranges;
 }
 
@@ -160,7 +149,7 @@ function peersIn(reach: Reach, family: Family, { atlas }: MapTools): readonly Li
     }
   return [...listed.values()].map(({ named, wires }) => ({
     named,
-    wires: bridge(wires, wiresFor(reach, named.ranges)),
+    wires: serviceBridge(wires, wiresFor(reach, named.ranges)),
   }));
 }
 
@@ -169,7 +158,7 @@ const wiresFor = (reach: Reach, peers: Ranges): Ranges =>
   union(...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ wire }) => [wire]));
 
 /** A node of which more comes in by one port than by another is drawn once. */
-const wider = (one: Named, other: Named): Named => {
+const wider = (one: ResolvedName, other: ResolvedName): ResolvedName => {
   const hosts = [...new Set([...(one.hosts ?? []), ...(other.hosts ?? [])])].sort();
   return {
     node: one.node,
@@ -200,7 +189,7 @@ function flowsOf(
   if (change === undefined) return open ? [] : naming(wires).map((service) => describe(found, service));
   const known = otherWires(found, other);
   const [still, own] = [intersect(wires, known), subtract(wires, known)];
-  const named = isEmpty(subtract(own, ICMP_WIRES))
+  const named = isEmpty(subtract(own, ICMP_SERVICES))
     ? []
     : isVast(own) && !isEmpty(still)
       ? [{ name: 'everything else', wires: own }]
@@ -226,10 +215,10 @@ function otherWires({ reach, family, named, wires }: Found, other: Shared | unde
       .filter((atom) => isEmpty(subtract(peers, atom.perhaps)))
       .flatMap((atom) => intersect([wire], [atom.wire]));
   });
-  return isEmpty(known) ? [] : bridge(union(known), union(known));
+  return isEmpty(known) ? [] : serviceBridge(union(known), union(known));
 }
 
-function describe({ reach, family, named }: Found, service: Wired): Flow {
+function describe({ reach, family, named }: Found, service: NamedService): Flow {
   const atoms = reach.filter(
     ({ wire, perhaps }) =>
       !isEmpty(intersect([wire], service.wires)) && !isEmpty(intersect(perhaps, named.ranges)),
@@ -257,7 +246,7 @@ interface Draft {
   readonly all: number;
   readonly families: Set<Family>;
   readonly hosts: Set<string>;
-  readonly rules: Map<string, Place>;
+  readonly rules: Map<string, SourceLocation>;
   part: boolean;
   conditional: boolean;
 }
@@ -282,8 +271,9 @@ function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow:
   draft.part ||= flow.part;
   draft.conditional ||= flow.conditional;
   for (const rule of flow.rules) {
-    const place = placeOf(one.ruleset, flow.family, rule);
-    if (place !== undefined) draft.rules.set(`${place.file}:${place.line}:${place.column}`, place);
+    const location = placeOf(one.ruleset, flow.family, rule);
+    if (location !== undefined)
+      draft.rules.set(`${location.file}:${location.line}:${location.column}`, location);
   }
 }
 
@@ -300,7 +290,11 @@ const edgeOf = (draft: Draft): MapEdge => ({
 });
 
 /** What no host of the sender lets out, or none of the receiver lets in. */
-function withBlocked(edges: readonly MapEdge[], oneSided: readonly OneSided[], atlas: Atlas): MapEdge[] {
+function withBlocked(
+  edges: readonly MapEdge[],
+  oneSided: readonly OneSided[],
+  atlas: AddressNames,
+): MapEdge[] {
   const unsent = oneSided.filter(
     ({ allowedBy, from, senders }) =>
       allowedBy === 'receiver' && senders.length === (from.hosts?.length ?? 1),
@@ -338,7 +332,7 @@ function withBlocked(edges: readonly MapEdge[], oneSided: readonly OneSided[], a
 
 const keyOf = ({ from, to, service }: MapEdge): string => JSON.stringify([from, to, service]);
 
-const byPosition = (a: Place, b: Place): number =>
+const byPosition = (a: SourceLocation, b: SourceLocation): number =>
   a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1;
 
 const byEnds = (a: MapEdge, b: MapEdge): number => {

@@ -2,14 +2,8 @@
  * Flows that one host of the fleet lets through and the other does not: sent to a host that does not let them in, or
  * let in from a host whose locked output does not let them out.
  */
-import { FAMILIES, type Family } from '../netfilter/model.js';
-import { protocolName } from '../netfilter/protocols.js';
-import type { Fleet } from '../policy/fleet.js';
-import { isAccepted } from '../policy/lint/lint.js';
-import { note, type Place, type Problem } from '../problem.js';
-import { explainer } from '../traffic/explain.js';
-import { addressText, parseAddressNumber } from '../traffic/fields.js';
-import type { DecidingRule } from '../traffic/model.js';
+import { FAMILIES, type Family } from '../lib/family.js';
+import { note, type Problem, type SourceLocation } from '../lib/problem.js';
 import {
   intersect,
   isEmpty,
@@ -19,12 +13,17 @@ import {
   type Ranges,
   subtract,
   union,
-} from '../traffic/ranges.js';
-import { isOpen, PORTS, type Reach, type ReachHook } from '../traffic/reach.js';
-import type { Atlas } from './atlas.js';
-import type { MapHost, MapTools } from './map.js';
-import type { MapNode } from './model.js';
+} from '../lib/ranges.js';
+import type { AddressNames, MapNode } from '../naming/address-names.js';
+import { protocolName } from '../netfilter/extensions/protocols.js';
+import type { Fleet } from '../policy/fleet.js';
+import { isAccepted } from '../policy/lint/lint.js';
+import type { DecidingRule } from '../traffic/model.js';
+import { addressText, parseAddressNumber } from '../traffic/program/fields.js';
+import { isOpen, PORTS, type Reach, type ReachHook } from '../traffic/questions/reach.js';
+import { explainer } from '../traffic/trace/explain.js';
 import { placeOf } from './reaches.js';
+import type { MapHost, MapTools } from './tools.js';
 
 export interface OneSided {
   /** Whose rules let it through: the sender's or the receiver's. */
@@ -37,8 +36,8 @@ export interface OneSided {
   readonly senders: readonly string[];
   readonly receivers: readonly string[];
   /** The line that lets it through, and the one that refuses it, where the policy has one. */
-  readonly allowing?: Place;
-  readonly refusing?: Place;
+  readonly allowing?: SourceLocation;
+  readonly refusing?: SourceLocation;
 }
 
 /** One row of ports in one family, before it is joined with its like. */
@@ -159,7 +158,7 @@ interface Allowance {
   readonly peers: Ranges;
 }
 
-function allowances(reach: Reach, atlas: Atlas, family: Family): readonly Allowance[] {
+function allowances(reach: Reach, atlas: AddressNames, family: Family): readonly Allowance[] {
   const rules = new Map<DecidingRule, { readonly wire: Range; readonly peers: Ranges }[]>();
   for (const { wire, by } of reach)
     for (const { rule, peers } of by) {
@@ -222,7 +221,7 @@ interface Pair {
 }
 
 /** Hosts by the node that they belong to, each near node with each far one. */
-function pairs(near: readonly string[], far: readonly string[], atlas: Atlas): readonly Pair[] {
+function pairs(near: readonly string[], far: readonly string[], atlas: AddressNames): readonly Pair[] {
   const split = (names: readonly string[]): readonly (readonly string[])[] => {
     const groups = new Map<string, string[]>();
     for (const name of names) {
@@ -268,7 +267,7 @@ function refusingPlace(
   allows: MapHost,
   refuses: MapHost,
   { allowance, allowedBy, family }: Sides,
-): Place | undefined {
+): SourceLocation | undefined {
   const [own, peer] = [refuses, allows].map(({ host }) => numbersOf(host.addresses, family)[0]?.[0]);
   if (own === undefined || peer === undefined) return undefined;
   const [sender, receiver] = allowedBy === 'sender' ? [peer, own] : [own, peer];
@@ -285,7 +284,11 @@ function refusingPlace(
 const MOST_NAMED = 3;
 
 /** A note at the line that lets the flow through, unless the policy accepts it; families and hosts about which the same is to be said are one note. */
-export function oneSidedNotes(found: readonly OneSided[], fleet: Fleet, atlas: Atlas): readonly Problem[] {
+export function oneSidedNotes(
+  found: readonly OneSided[],
+  fleet: Fleet,
+  atlas: AddressNames,
+): readonly Problem[] {
   const notes = new Map<string, Problem>();
   for (const one of found) {
     const [from, to] = [nameOf(one.from, one.senders, atlas), nameOf(one.to, one.receivers, atlas)];
@@ -307,12 +310,12 @@ export function oneSidedNotes(found: readonly OneSided[], fleet: Fleet, atlas: A
     const allowing = one.allowedBy === 'sender' ? one.senders : one.receivers;
     const hosts = fleet.hosts.filter(({ name }) => allowing.includes(name));
     if (hosts.some((host) => !isAccepted(fleet, host, made)))
-      notes.set(JSON.stringify([made.message, made.place]), made);
+      notes.set(JSON.stringify([made.message, made.location]), made);
   }
   return [...notes.values()];
 }
 
-function nameOf(node: MapNode, hosts: readonly string[], atlas: Atlas): string {
+function nameOf(node: MapNode, hosts: readonly string[], atlas: AddressNames): string {
   const all = atlas.groups.find(({ id }) => id === node.id)?.hosts ?? [];
   if (hosts.length >= all.length) return node.name;
   const named = hosts.slice(0, MOST_NAMED).join(', ');

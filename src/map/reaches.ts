@@ -1,17 +1,12 @@
 /** The reach of many hosts: those whose rules are the same, as far as it matters, share the work. */
-import {
-  type Chain,
-  FAMILIES,
-  type Family,
-  type IpSet,
-  type Ruleset,
-  type Table,
-} from '../netfilter/model.js';
-import type { Place } from '../problem.js';
+
+import { FAMILIES, type Family } from '../lib/family.js';
+import type { SourceLocation } from '../lib/problem.js';
+import type { Chain, IpSet, Ruleset, Table } from '../netfilter/model.js';
 import type { DecidingRule } from '../traffic/model.js';
-import { PIPELINES } from '../traffic/pipeline.js';
-import { changingSets } from '../traffic/program.js';
-import { type Reached, type ReachHook, reachOf } from '../traffic/reach.js';
+import { changingSets } from '../traffic/program/compiled-ruleset.js';
+import { PIPELINES } from '../traffic/program/pipeline.js';
+import { type Reached, type ReachHook, reachOf } from '../traffic/questions/reach.js';
 
 export interface Subject {
   readonly ruleset: Ruleset;
@@ -94,9 +89,9 @@ export function placeOf(
   ruleset: Ruleset,
   family: Family,
   rule: Pick<DecidingRule, 'table' | 'chain' | 'number'> | null,
-): Place | undefined {
+): SourceLocation | undefined {
   if (rule === null) return undefined;
   return ruleset[family]
     .find(({ name }) => name === rule.table)
-    ?.chains.find(({ name }) => name === rule.chain)?.rules[rule.number - 1]?.place;
+    ?.chains.find(({ name }) => name === rule.chain)?.rules[rule.number - 1]?.location;
 }

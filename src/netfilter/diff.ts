@@ -12,8 +12,8 @@ import {
   type TableName,
   type Tables,
 } from './model.js';
-import { printRule } from './print.js';
 import { setMeaning } from './sets.js';
+import { printRule } from './text/print.js';
 
 const TABLE_NAMES = Object.keys(BUILT_IN_CHAINS) as TableName[];
 
@@ -64,7 +64,7 @@ function diffChain(pair: ChainPair): RuleDiff {
     table: pair.table,
     chain: pair.name,
     text: rule.text,
-    ...(rule.place && { source: rule.place }),
+    ...(rule.location && { source: rule.location }),
   });
   return {
     added: [...heads.added, ...rules.added.map(change)],

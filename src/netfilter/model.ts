@@ -2,11 +2,7 @@
  * iptables rules as data. Everything here is canonical: what two spellings mean is spelled one way, the way
  * `iptables-save` prints it, so that equality of text is equality of rules.
  */
-import type { Place } from '../problem.js';
-
-export type Family = 'v4' | 'v6';
-export const FAMILIES: readonly Family[] = ['v4', 'v6'];
-
+import type { SourceLocation } from '../lib/problem.js';
 export type TableName = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
 
 /** One host's rules: both families, and the ipsets that they name. */
@@ -63,7 +59,7 @@ export interface Rule {
   readonly target?: Target;
   readonly counters?: Counters;
   /** The line that this rule comes from: of a YAML file (desired) or of a save file (live). */
-  readonly place?: Place;
+  readonly location?: SourceLocation;
 }
 
 /** Addresses are `a.b.c.d/len`, `a.b.c.d/m.m.m.m` (non-contiguous) or `v6/len`; interfaces may end in `+`. */
@@ -103,7 +99,7 @@ export interface IpSet {
   readonly options: string;
   /** The rest of each `add` line, canonical and sorted. */
   readonly members: readonly string[];
-  readonly place?: Place;
+  readonly location?: SourceLocation;
 }
 
 export const BUILT_IN_CHAINS: { readonly [table in TableName]: readonly string[] } = {
@@ -128,7 +124,7 @@ export interface RuleChange {
   readonly chain: string;
   /** Without `-A CHAIN`; a changed policy is `-P INPUT DROP`, a new or gone chain `-N NAME`. */
   readonly text: string;
-  readonly source?: Place;
+  readonly source?: SourceLocation;
 }
 
 export interface SetDiff {

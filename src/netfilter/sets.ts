@@ -1,11 +1,13 @@
 /** ipsets as `ipset save` prints them and `ipset restore` reads them. */
-import { byPlace, error, type Problem, type Result } from '../problem.js';
-import { parseAddress } from './address.js';
-import { FAMILIES, type IpSet } from './model.js';
-import { nearest } from './nearest.js';
-import { isRefusal } from './row.js';
-import { type Token, tokenise } from './tokens.js';
-import { canonicalNetwork } from './values.js';
+
+import { parseAddress } from '../lib/address.js';
+import { FAMILIES } from '../lib/family.js';
+import { nearest } from '../lib/nearest.js';
+import { byLocation, error, type Problem, type Result } from '../lib/problem.js';
+import { isRefusal } from './extensions/row.js';
+import { canonicalNetwork } from './extensions/values.js';
+import type { IpSet } from './model.js';
+import { type Token, tokenise } from './text/tokens.js';
 
 /** IPSET_MAXNAMELEN with its final zero byte is 32. */
 const NAME_BYTES = 31;
@@ -40,7 +42,7 @@ export function parseSets(text: string, file: string): Result<readonly IpSet[]> 
       );
     else if (line.trim() !== '' && !line.startsWith('#')) readLine(reader, line);
   }
-  const problems = reader.problems.toSorted(byPlace);
+  const problems = reader.problems.toSorted(byLocation);
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: inOrder(reader), problems };
 }
 
@@ -131,8 +133,8 @@ function readCreate(reader: Reader, verb: Token, words: readonly Token[]): void 
     );
     return;
   }
-  const place = { file: reader.file, line: reader.line, column: verb.column };
-  const set = { name: name.text, type: type.text, options: join(options), place };
+  const location = { file: reader.file, line: reader.line, column: verb.column };
+  const set = { name: name.text, type: type.text, options: join(options), location };
   reader.sets.set(name.text, { set, members: new Set() });
 }
 

@@ -1,7 +1,7 @@
 /** Sets of addresses of both families: what a text means, union, difference, and the one way in which a set is written. */
 import { isIP } from 'node:net';
-import { ADDRESS_BITS, formatAddress, parseAddress, parseMask, prefixLength } from '../netfilter/address.js';
-import type { Family } from '../netfilter/model.js';
+import { ADDRESS_BITS, formatAddress, parseAddress, parseMask, prefixLength } from '../lib/address.js';
+import type { Family } from '../lib/family.js';
 import type { AddressSet } from './fleet.js';
 
 /** First and last address, both included. */

@@ -2,7 +2,7 @@
  * The policy after loading: every name resolved, every default filled in, every rule in its final order, and each
  * thing knowing the YAML line it came from. Pure data; nothing below this room reads YAML again.
  */
-import type { Place } from '../problem.js';
+import type { SourceLocation } from '../lib/problem.js';
 import type { ProgramName } from './programs.js';
 
 export interface Fleet {
@@ -13,10 +13,10 @@ export interface Fleet {
   /** Networks that must always reach SSH, on every host. Never empty. */
   readonly admin: AddressSet;
   /** Where the policy names them. */
-  readonly adminPlace?: Place;
+  readonly adminPlace?: SourceLocation;
   readonly ownership: 'chains' | 'tables';
   /** With `tables`: programs whose rules a deploy may take away although they may be running. */
-  readonly mayRemove?: { readonly programs: readonly ProgramName[]; readonly place: Place };
+  readonly mayRemove?: { readonly programs: readonly ProgramName[]; readonly location: SourceLocation };
   readonly rollout: RolloutSettings;
   readonly guards: readonly Guard[];
   readonly tests: readonly PolicyTest[];
@@ -27,7 +27,7 @@ export interface Fleet {
   readonly hosts: readonly Host[];
   /** Address sets of this many entries and more, in one family, become ipsets. */
   readonly setsFrom: number;
-  readonly acceptances: readonly Acceptance[];
+  readonly acceptances: readonly Suppression[];
   /** Plans leave flows and listening ports of hosts alone. */
   readonly quiet?: true;
   /** The day for which expiry was decided, `YYYY-MM-DD`; absent: this day, UTC. */
@@ -40,22 +40,22 @@ export interface Definition {
   readonly kind: 'network' | 'service' | 'role';
   readonly name: string;
   readonly used: boolean;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 /** A lint that the policy accepts, with the reason: for the whole fleet, or for what one role or host says. */
-export interface Acceptance {
+export interface Suppression {
   readonly finding: string;
   readonly reason: string;
   /** The role's or host's name; absent when it stands in fleet.yml. */
   readonly origin?: string;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 export interface Role {
   readonly name: string;
   readonly description?: string;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 export interface Host {
@@ -79,7 +79,7 @@ export interface Host {
   readonly checks: readonly Check[];
   readonly expired: readonly PolicyRule[];
   readonly boot: BootSettings;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 /** How the rules come back after a reboot. */
@@ -200,7 +200,7 @@ export interface PolicyRule {
   /** `YYYY-MM-DD`, valid until the end of that day, UTC. */
   readonly expires?: string;
   /** The line of the verb. */
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 export interface NatRule {
@@ -214,7 +214,7 @@ export interface NatRule {
   /** snat, dnat: the new address, perhaps with a port (`10.0.0.5`, `10.0.0.5:8080`, `[2001:db8::5]:80`); redirect: the port. */
   readonly target?: string;
   readonly reason: string;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 /** A literal rule, in iptables syntax without `-A CHAIN`. */
@@ -226,13 +226,13 @@ export interface RawRule {
   readonly families: readonly ('v4' | 'v6')[];
   readonly rule: string;
   readonly reason: string;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 /** What must hold after a deploy, asked from the runner (`tcp`) or run on the host (`command`). */
 export type Check =
-  | { readonly kind: 'tcp'; readonly port: number; readonly open: boolean; readonly place: Place }
-  | { readonly kind: 'command'; readonly command: string; readonly place: Place };
+  | { readonly kind: 'tcp'; readonly port: number; readonly open: boolean; readonly location: SourceLocation }
+  | { readonly kind: 'command'; readonly command: string; readonly location: SourceLocation };
 
 export interface Guard {
   readonly name: string;
@@ -242,7 +242,7 @@ export interface Guard {
   readonly services: readonly Service[];
   readonly from: AddressSet;
   readonly except?: AddressSet;
-  readonly place: Place;
+  readonly location: SourceLocation;
 }
 
 export interface PolicyTest {
@@ -254,5 +254,5 @@ export interface PolicyTest {
    */
   readonly packet: { readonly [field: string]: string | number };
   readonly verdict: 'accept' | 'drop' | 'reject';
-  readonly place: Place;
+  readonly location: SourceLocation;
 }

@@ -1,11 +1,11 @@
 /** Reads a policy folder; the one file of this room that touches the disk. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { byPlace, error, type Problem, type Result } from '../problem.js';
+import { byLocation, error, type Problem, type Result } from '../lib/problem.js';
 import type { Fleet } from './fleet.js';
-import { type ReadOptions, readFleet } from './read.js';
+import { type ReadOptions, readFleet } from './resolve/fleet.js';
 
-export { type ReadOptions, readFleet } from './read.js';
+export { type ReadOptions, readFleet } from './resolve/fleet.js';
 
 /**
  * Loads the policy in a folder: every problem of every file at once. Paths in problems are relative to the working
@@ -22,7 +22,7 @@ export async function loadFleet(directory: string, options: ReadOptions = {}): P
     problems: [
       ...problems,
       ...read.problems.filter(({ id }) => !id.startsWith('undefined-') && id !== 'missing-file'),
-    ].toSorted(byPlace),
+    ].toSorted(byLocation),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What names look like, and what is said of a name that nothing has. Names reach shells, paths and iptables. */
-import { nearest } from '../netfilter/nearest.js';
-import { error, type Place, type Problem } from '../problem.js';
+import { nearest } from '../lib/nearest.js';
+import { error, type Problem, type SourceLocation } from '../lib/problem.js';
 
 /** Of roles, networks, services and interfaces as the policy names them. */
 export const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
@@ -17,14 +17,14 @@ export function undefinedName(
   kind: string,
   name: string,
   known: Iterable<string>,
-  place: Place,
+  location: SourceLocation,
   otherwise: string,
 ): Problem {
   const near = nearest(name, [...known]) ?? nearest(name.toLowerCase(), [...known]);
   return error(
     `undefined-${kind}`,
     `There is no ${kind} "${name}".`,
-    place,
+    location,
     near === undefined ? otherwise : `Did you mean ${near}?`,
   );
 }

@@ -1,6 +1,6 @@
 /** Which hosts a selector means: `web-1`, `role:web`, `all`, or several joined by commas. */
-import { nearest } from '../netfilter/nearest.js';
-import { error, type Problem, type Result } from '../problem.js';
+import { nearest } from '../lib/nearest.js';
+import { error, type Problem, type Result } from '../lib/problem.js';
 import type { Fleet, Host } from './fleet.js';
 
 /**

@@ -1,6 +1,6 @@
 /** Whether an address is in a set of networks. */
-import { applyMask, parseAddress, prefixMask } from '../netfilter/address.js';
-import { FAMILIES } from '../netfilter/model.js';
+import { applyMask, parseAddress, prefixMask } from '../lib/address.js';
+import { FAMILIES } from '../lib/family.js';
 import type { AddressSet } from '../policy/fleet.js';
 
 /** @param address One address of either family, as SSH_CONNECTION gives it (an IPv4-mapped one counts as IPv4). */

@@ -1,6 +1,6 @@
 /** What a ruleset means, as data: packets, verdicts, and the difference of two rulesets as sets of packets. */
-import type { Family } from '../netfilter/model.js';
-import type { Place, Problem } from '../problem.js';
+import type { Family } from '../lib/family.js';
+import type { Problem, SourceLocation } from '../lib/problem.js';
 
 export type Hook = 'INPUT' | 'OUTPUT' | 'FORWARD';
 export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'UNTRACKED';
@@ -37,7 +37,7 @@ export interface DecidingRule {
   readonly chain: string;
   readonly number: number;
   readonly text: string;
-  readonly source?: Place;
+  readonly source?: SourceLocation;
 }
 
 export interface Explanation {

@@ -1,9 +1,9 @@
 /** No secret of the job leaves by any way out. */
 import { describe, expect, test } from '@jest/globals';
 import { redactor, secretsOf } from '../../src/action/secrets.js';
-import { error, warning } from '../../src/problem.js';
+import { error, warning } from '../../src/lib/problem.js';
 import { databaseHost, drift, outcomes, typicalPlan } from '../report/example.js';
-import { done, failed, play, pullEvent, pushEvent } from './scene.js';
+import { done, failed, play, pullEvent, pushEvent } from './context.js';
 
 describe('secrets', () => {
   const key = [
@@ -28,8 +28,8 @@ describe('secrets', () => {
       'ssh-key-passphrase': 'open sesame-42',
       'github-token': 'ghs_0123456789abcdef',
     };
-    const place = { file: 'policies/a.yml', line: 1, column: 1 };
-    const finding = { id: 'x', level: 'error', message: leak, hint: leak, source: place } as const;
+    const location = { file: 'policies/a.yml', line: 1, column: 1 };
+    const finding = { id: 'x', level: 'error', message: leak, hint: leak, source: location } as const;
     const plan = {
       ...typicalPlan,
       hosts: [
@@ -39,7 +39,7 @@ describe('secrets', () => {
     } as const;
     const scenes = await Promise.all([
       play({ inputs, event: pullEvent(), answers: { plan: done(plan) } }),
-      play({ inputs, event: pullEvent(), answers: { plan: failed(error('x', leak, place, leak)) } }),
+      play({ inputs, event: pullEvent(), answers: { plan: failed(error('x', leak, location, leak)) } }),
       play({
         inputs,
         event: pushEvent,

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { scan, secretsIn } from '../secrets.js';
+import { scan, secretsIn } from './leaks.js';
 import { node24 } from './node24.js';
 
 export interface Step {

@@ -1,13 +1,13 @@
 /** What `check` finds in the rules that a policy compiles to, and what the policy says is meant. */
 import { expect, test } from '@jest/globals';
-import { checkHost } from '../../src/commands/check.js';
+import { checkHost } from '../../src/rollout/plan/check-host.js';
 import { fleetOf, host } from '../policy/policy.js';
 
 function found(rules: string, accept = '') {
   const fleet = fleetOf({ 'hosts/web-1.yml': host(`${accept}${rules}`) });
   const [web1] = fleet.hosts;
   if (web1 === undefined) throw new Error('no host');
-  return checkHost(fleet, web1, []).problems.map(({ id, place }) => [id, place?.line]);
+  return checkHost(fleet, web1, []).problems.map(({ id, location }) => [id, location?.line]);
 }
 
 const LOOPBACK = 'raw:\n  - {rule: -i lo -j DROP, table: mangle, chain: PREROUTING, reason: x}\n';

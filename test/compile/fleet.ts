@@ -1,9 +1,9 @@
 /** Policies for the tests of this room: written as users write them, read by the policy room. */
-import { compileHost } from '../../src/compile/compile.js';
+import { compileHost } from '../../src/compile/rules/compile.js';
+import { formatProblem, type Result } from '../../src/lib/problem.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
 import type { Fleet, Host } from '../../src/policy/fleet.js';
 import { readFleet } from '../../src/policy/load.js';
-import { formatProblem, type Result } from '../../src/problem.js';
 
 const FLEET = `
 version: 1

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { programOfRule } from '../../src/compile/programs.js';
-import { parseSave } from '../../src/netfilter/parse.js';
+import { parseSave } from '../../src/netfilter/text/parse.js';
 
 const programOf = (line: string): string | undefined => {
   const parsed = parseSave(

@@ -1,8 +1,8 @@
 /** The pull request that takes drift into the policy, against GitHub's API on this machine. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { AdoptionPull, GitHubClient, Marker } from '../../src/github/client.js';
 import { openGitHub } from '../../src/github/github.js';
-import type { AdoptionPull, GitHubPort, Marker } from '../../src/github/port.js';
-import type { Result } from '../../src/problem.js';
+import type { Result } from '../../src/lib/problem.js';
 import { EVE, type Hub, REPOSITORY, startHub, TOKEN } from './hub.js';
 
 const BRANCH = 'sallyport/adopt-drift-production';
@@ -10,7 +10,7 @@ const repo = `/repos/${REPOSITORY}`;
 const marker: Marker = { kind: 'adopt', environment: 'production', state: 'x' };
 
 let hub: Hub;
-let github: GitHubPort;
+let github: GitHubClient;
 beforeAll(async () => {
   hub = await startHub();
 });

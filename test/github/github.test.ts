@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { GitHubClient, Marker } from '../../src/github/client.js';
 import type { Clock } from '../../src/github/faults.js';
 import { openGitHub } from '../../src/github/github.js';
-import type { GitHubPort, Marker } from '../../src/github/port.js';
-import type { Problem, Result } from '../../src/problem.js';
+import type { Problem, Result } from '../../src/lib/problem.js';
 import { EVE, type Hub, type HubRequest, REPOSITORY, startHub, TOKEN } from './hub.js';
 
 let hub: Hub;
 let waits: number[];
-let github: GitHubPort;
+let github: GitHubClient;
 
 /** Time passes only where somebody waits. */
 const clock = (): Clock => {
@@ -21,7 +21,7 @@ const clock = (): Clock => {
   };
 };
 
-const open = (token = TOKEN, timeout = 5_000): GitHubPort =>
+const open = (token = TOKEN, timeout = 5_000): GitHubClient =>
   openGitHub({ token, apiUrl: hub.url, repository: REPOSITORY, timeout }, clock());
 
 beforeAll(async () => {

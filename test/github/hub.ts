@@ -12,7 +12,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createEmulator, type Emulator } from 'emulate';
-import { leaksIn, PASSPHRASE, PRIVATE_KEY } from '../secrets.js';
+import { leaksIn, PASSPHRASE, PRIVATE_KEY } from '../action/leaks.js';
 import { githubDescription } from './openapi.js';
 
 export const REPOSITORY = 'firewall-bot/fleet';

@@ -1,7 +1,7 @@
 /** The script for keys that may only read: what is in it, and what is not. The lab runs it behind a real sshd. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
-import { AGENT } from '../../src/host/agent.js';
+import { AGENT } from '../../src/host/agent/agent.js';
 import { READER } from '../../src/host/reader.js';
 
 const code = READER.split('\n')

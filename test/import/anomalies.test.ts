@@ -1,7 +1,7 @@
 /** What import says of the rules as the host runs them, and where. */
 import { describe, expect, test } from '@jest/globals';
 import type { Imported } from '../../src/import/model.js';
-import { formatProblem, type Result } from '../../src/problem.js';
+import { formatProblem, type Result } from '../../src/lib/problem.js';
 import { DOCKER } from '../compile/foreign.js';
 import { importOf, said, type Texts } from './import.js';
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import type { Imported } from '../../src/import/model.js';
-import { formatProblem, type Result } from '../../src/problem.js';
+import { formatProblem, type Result } from '../../src/lib/problem.js';
 import { DOCKER, FAIL2BAN } from '../compile/foreign.js';
 import { ids, importOf, said } from './import.js';
 
@@ -331,7 +331,7 @@ describe('nothing comes of', () => {
     const v4 = filter(['-A FORWARD -m owner --uid-owner 0 -j ACCEPT', '-p tcp -m tcp --dport 80 -j ACCEPT']);
     const result = await importOf({ v4 });
     expect(ids(result)[0]).toBe('import-unsayable');
-    expect(result.problems[1]?.place).toMatchObject({ file: 'h.v4', line: 9 });
+    expect(result.problems[1]?.location).toMatchObject({ file: 'h.v4', line: 9 });
   });
 
   test('a policy that check would refuse: what is said is about the host, not about a file that is not there', async () => {
@@ -394,6 +394,6 @@ describe('nothing comes of', () => {
   test('a file that is no ruleset', async () => {
     const result = await importOf({ v4: '*filter\n-A INPUT -p tcp --dport\nCOMMIT\n' });
     expect(result.ok).toBe(false);
-    expect(result.problems[0]?.place).toMatchObject({ file: 'h.v4', line: 2 });
+    expect(result.problems[0]?.location).toMatchObject({ file: 'h.v4', line: 2 });
   });
 });

@@ -1,7 +1,7 @@
 /** Import of texts, for tests. */
 import { importHosts } from '../../src/commands/import.js';
 import type { Imported } from '../../src/import/model.js';
-import { formatProblem, type Result } from '../../src/problem.js';
+import { formatProblem, type Result } from '../../src/lib/problem.js';
 
 export const TODAY = '2026-07-01';
 

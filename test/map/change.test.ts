@@ -3,8 +3,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { mapFleet } from '../../src/map/fleet-map.js';
-import { compareTraffic } from '../../src/traffic/compare.js';
 import type { Flow } from '../../src/traffic/model.js';
+import { compareTraffic } from '../../src/traffic/questions/compare.js';
 import { fleetOf, hostsOf, linesOf, TIERS } from './fleet.js';
 
 const NETWORKS = `networks:

@@ -1,11 +1,11 @@
 /** Small policies, compiled, as the map takes them. */
-import { compileHost } from '../../src/compile/compile.js';
+import { compileHost } from '../../src/compile/rules/compile.js';
+import { formatProblem } from '../../src/lib/problem.js';
 import { type Mapped, mapFleet } from '../../src/map/fleet-map.js';
-import type { MapHost } from '../../src/map/map.js';
 import type { MapEdge } from '../../src/map/model.js';
+import type { MapHost } from '../../src/map/tools.js';
 import type { Fleet } from '../../src/policy/fleet.js';
-import { readFleet } from '../../src/policy/read.js';
-import { formatProblem } from '../../src/problem.js';
+import { readFleet } from '../../src/policy/resolve/fleet.js';
 
 /** Three web servers of which one is locked, a database, and a host without a role. */
 export const TIERS: Readonly<Record<string, string>> = {

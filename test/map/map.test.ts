@@ -1,8 +1,8 @@
-import { createAtlas } from '../../src/map/atlas.js';
+import { formatProblem } from '../../src/lib/problem.js';
+import { union } from '../../src/lib/ranges.js';
 import { mapFleet } from '../../src/map/fleet-map.js';
-import { formatProblem } from '../../src/problem.js';
-import { networkRanges } from '../../src/traffic/fields.js';
-import { union } from '../../src/traffic/ranges.js';
+import { createAddressNames } from '../../src/naming/address-names.js';
+import { networkRanges } from '../../src/traffic/program/fields.js';
 import { ruleset, table } from '../traffic/rules.js';
 import { fleetOf, hostsOf, linesOf, mapOf, TIERS } from './fleet.js';
 
@@ -140,7 +140,7 @@ test('a host whose rules lead in a circle is missing, and said to be', () => {
 });
 
 test('names for addresses: whole networks and roles first, then parts, then the addresses themselves', () => {
-  const atlas = createAtlas(fleetOf());
+  const atlas = createAddressNames(fleetOf());
   const named = (...networks: readonly string[]): readonly string[] =>
     atlas
       .name(union(...networks.map((network) => networkRanges(network, 'v4') ?? [])), 'v4')

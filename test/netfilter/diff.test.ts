@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { diffSets, diffTables } from '../../src/netfilter/diff.js';
 import type { IpSet, Tables } from '../../src/netfilter/model.js';
-import { parseSave } from '../../src/netfilter/parse.js';
+import { parseSave } from '../../src/netfilter/text/parse.js';
 
 const tables = (text: string): Tables => {
   const parsed = parseSave(text, 'v4', 'rules');

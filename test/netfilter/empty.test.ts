@@ -1,7 +1,7 @@
 import { equalTables, withBuiltIns } from '../../src/netfilter/empty.js';
 import type { Tables } from '../../src/netfilter/model.js';
-import { parseSave } from '../../src/netfilter/parse.js';
-import { printTables } from '../../src/netfilter/print.js';
+import { parseSave } from '../../src/netfilter/text/parse.js';
+import { printTables } from '../../src/netfilter/text/print.js';
 
 const tables = (text: string): Tables => {
   const parsed = parseSave(text, 'v4', 'x');

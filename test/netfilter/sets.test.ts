@@ -18,7 +18,7 @@ add web 9.0.0.0/8
 add admin 2001:DB8:0:0::2
 add admin 2001:db8::1/128
 `);
-  expect(sets.map(({ place: _, ...set }) => set)).toEqual([
+  expect(sets.map(({ location: _, ...set }) => set)).toEqual([
     { name: 'admin', type: 'hash:ip', options: 'family inet6', members: ['2001:db8::1', '2001:db8::2'] },
     {
       name: 'web',
@@ -69,5 +69,5 @@ test.each([
 ])('%j: %s', (text, id, line, column) => {
   const parsed = parseSets(text, 'sets');
   expect(parsed.ok).toBe(false);
-  expect(parsed.problems[0]).toMatchObject({ id, place: { file: 'sets', line, column } });
+  expect(parsed.problems[0]).toMatchObject({ id, location: { file: 'sets', line, column } });
 });

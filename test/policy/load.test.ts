@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { formatProblem } from '../../src/lib/problem.js';
 import { lintFleet } from '../../src/policy/lint/lint.js';
 import { loadFleet } from '../../src/policy/load.js';
 import { selectHosts } from '../../src/policy/select.js';
-import { formatProblem } from '../../src/problem.js';
 import { BASE, fleetOf } from './policy.js';
 
 let folder = '';
@@ -30,7 +30,7 @@ test('the example fleet has no errors, no warnings, and lints in silence', async
   if (!loaded.ok) return;
   expect(lintFleet(loaded.value)).toEqual([]);
   expect(loaded.value.hosts.map(({ name }) => name)).toEqual(['db-1', 'dns-1', 'pay-1', 'web-1', 'web-2']);
-  expect(loaded.value.hosts[0]?.place).toEqual({ file: 'policies/hosts/db-1.yml', line: 1, column: 1 });
+  expect(loaded.value.hosts[0]?.location).toEqual({ file: 'policies/hosts/db-1.yml', line: 1, column: 1 });
 });
 
 test('other files beside the policy are left alone', async () => {

@@ -1,7 +1,8 @@
 /** A small policy to change in one place: what tests of this room read. */
+
+import { formatProblem, type Problem } from '../../src/lib/problem.js';
 import type { Fleet } from '../../src/policy/fleet.js';
 import { readFleet } from '../../src/policy/load.js';
-import { formatProblem, type Problem } from '../../src/problem.js';
 
 export const TODAY = '2026-06-15';
 

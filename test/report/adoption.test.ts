@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { adoptionMarkdown } from '../../src/report/markdown/adoption.js';
 import { adoptionText } from '../../src/report/terminal/adoption.js';
-import type { Adoption } from '../../src/rollout/adoption.js';
+import type { Adoption } from '../../src/rollout/results/adoption.js';
 import { expectGolden } from './golden.js';
 
 const FILE = 'policies/hosts/web-1.yml';

@@ -1,12 +1,12 @@
 /** The comments of typical pull requests, whole: each must be understood in ten seconds. */
 import { expect, test } from '@jest/globals';
-import type { Place } from '../../src/problem.js';
+import type { SourceLocation } from '../../src/lib/problem.js';
 import { planMarkdown } from '../../src/report/markdown/plan.js';
-import { planTotals } from '../../src/report/totals.js';
+import { planTotals } from '../../src/report/view/totals.js';
 import { CHANGES, planOf } from './changes.js';
 import { expectGolden } from './golden.js';
 
-const linkTo = ({ file, line }: Place): string =>
+const linkTo = ({ file, line }: SourceLocation): string =>
   `https://github.com/example/fleet/blob/main/${file}#L${line}`;
 
 for (const [name, change] of Object.entries(CHANGES))

@@ -5,14 +5,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderHost } from '../../src/compile/render.js';
-import type { HostPort, HostState } from '../../src/host/port.js';
+import type { HostClient, HostState } from '../../src/host/client.js';
+import { formatProblem } from '../../src/lib/problem.js';
 import type { RulesText } from '../../src/netfilter/model.js';
 import type { Fleet } from '../../src/policy/fleet.js';
-import { readFleet } from '../../src/policy/read.js';
-import { formatProblem } from '../../src/problem.js';
-import { assess } from '../../src/rollout/assess.js';
-import type { Plan } from '../../src/rollout/model.js';
-import { planFleet } from '../../src/rollout/plan.js';
+import { readFleet } from '../../src/policy/resolve/fleet.js';
+import { assess } from '../../src/rollout/plan/assess.js';
+import { planFleet } from '../../src/rollout/plan/plan.js';
+import type { Plan } from '../../src/rollout/results/model.js';
 
 type Files = ReadonlyMap<string, string>;
 
@@ -276,7 +276,7 @@ export async function planOf(change: Change): Promise<Plan> {
   const old = fleetOf(before, TODAY);
   const next = fleetOf(edited(before, change), change.today ?? TODAY);
   const running = deployed(old);
-  const port: Pick<HostPort, 'read'> = {
+  const port: Pick<HostClient, 'read'> = {
     read: async ({ name }) => {
       const own = change.live?.[name];
       const live = own === undefined ? (running.get(name) ?? NOTHING) : { ...NOTHING, v4: own };

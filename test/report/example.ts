@@ -1,9 +1,10 @@
 /** Plans, outcomes and drift as they look in life, for goldens and screenshots. */
 import { createHash } from 'node:crypto';
+import type { PolicyNames } from '../../src/naming/policy-names.js';
 import { diffTables } from '../../src/netfilter/diff.js';
 import type { RuleDiff } from '../../src/netfilter/model.js';
-import { parseSave } from '../../src/netfilter/parse.js';
-import type { Drift, HostPlan, Outcomes, Plan, PolicyNames } from '../../src/rollout/model.js';
+import { parseSave } from '../../src/netfilter/text/parse.js';
+import type { Drift, HostPlan, Outcomes, Plan } from '../../src/rollout/results/model.js';
 import type { DecidingRule, Flow } from '../../src/traffic/model.js';
 
 /** The filter table of a host with these rules in its owned chain. */

@@ -10,7 +10,7 @@ import { outcomesMarkdown } from '../../src/report/markdown/outcomes.js';
 import { planMarkdown } from '../../src/report/markdown/plan.js';
 import { comparisonText } from '../../src/report/terminal/comparison.js';
 import { planText } from '../../src/report/terminal/plan.js';
-import type { HostPlan, Plan } from '../../src/rollout/model.js';
+import type { HostPlan, Plan } from '../../src/rollout/results/model.js';
 import { decided, flow, NO_DIFF, NO_TRAFFIC, unchanged } from './example.js';
 
 const PIECES = [

@@ -1,11 +1,12 @@
 /** The map as people see it: a graph that Mermaid reads whatever names stand in it, and totals that are exact. */
 import fc from 'fast-check';
-import type { FleetMap, MapEdge, MapNode } from '../../src/map/model.js';
-import { drawingOf } from '../../src/report/arrows.js';
+import type { FleetMap, MapEdge } from '../../src/map/model.js';
+import type { MapNode } from '../../src/naming/address-names.js';
 import { mapMarkdown } from '../../src/report/markdown/map.js';
 import { MOST_ARROWS, mermaidText } from '../../src/report/markdown/mermaid.js';
 import { mapText } from '../../src/report/terminal/map.js';
-import { findingOf } from '../../src/rollout/findings.js';
+import { drawingOf } from '../../src/report/view/arrows.js';
+import { findingOf } from '../../src/rollout/plan/findings.js';
 import { mapOf } from '../map/fleet.js';
 
 const MONITORED = {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Place } from '../../src/problem.js';
+import type { SourceLocation } from '../../src/lib/problem.js';
 import { driftMarkdown } from '../../src/report/markdown/drift.js';
 import { outcomesMarkdown } from '../../src/report/markdown/outcomes.js';
 import { planMarkdown } from '../../src/report/markdown/plan.js';
@@ -7,7 +7,7 @@ import { problemsMarkdown } from '../../src/report/markdown/problems.js';
 import { deployed, drift, noDrift, outcomes, troubledPlan, typicalPlan, unchangedPlan } from './example.js';
 import { expectGolden } from './golden.js';
 
-const linkTo = ({ file, line }: Place): string =>
+const linkTo = ({ file, line }: SourceLocation): string =>
   `https://github.com/example/fleet/blob/main/${file}#L${line}`;
 
 test('a typical change: what opens comes first, equal hosts are folded, every row has its policy line', () => {
@@ -36,18 +36,24 @@ test('drift, host by host; unreachable hosts are never called clean', () => {
 });
 
 test('problems, errors first', () => {
-  const place = { file: 'policies/roles/web.yml', line: 3, column: 7 };
+  const location = { file: 'policies/roles/web.yml', line: 3, column: 7 };
   expectGolden(
     'problems.md',
     problemsMarkdown('The firewall policy has problems', [
-      { id: 'b', level: 'warning', message: 'This rule expires in 3 days.', place },
-      { id: 'a', level: 'error', message: 'Unknown key `form`.', hint: 'Did you mean `from`?', place },
+      { id: 'b', level: 'warning', message: 'This rule expires in 3 days.', location },
+      {
+        id: 'a',
+        level: 'error',
+        message: 'Unknown key `form`.',
+        hint: 'Did you mean `from`?',
+        location,
+      },
     ]),
   );
 });
 
 test('a place whose file has odd characters cannot end its link', () => {
   const odd = { file: 'policies/a](https://evil.example) `b`.yml', line: 1, column: 1 };
-  const text = problemsMarkdown('Problems', [{ id: 'a', level: 'error', message: 'No.', place: odd }]);
+  const text = problemsMarkdown('Problems', [{ id: 'a', level: 'error', message: 'No.', location: odd }]);
   expect(text).not.toContain('](');
 });

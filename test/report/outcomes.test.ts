@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { RuleChange, RuleDiff } from '../../src/netfilter/model.js';
 import { outcomesMarkdown } from '../../src/report/markdown/outcomes.js';
 import { outcomesText } from '../../src/report/terminal/outcomes.js';
-import type { Outcome, Outcomes, StateDiff } from '../../src/rollout/model.js';
+import type { Outcome, Outcomes, StateDiff } from '../../src/rollout/results/model.js';
 import { expectGolden } from './golden.js';
 
 const NONE: RuleDiff = { added: [], removed: [], moved: [], text: '' };

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { HostRecord, HostState } from '../../src/host/port.js';
+import type { HostRecord, HostState } from '../../src/host/client.js';
 import { driftText } from '../../src/report/terminal/drift.js';
 import { outcomesText, statusText } from '../../src/report/terminal/outcomes.js';
 import { planText } from '../../src/report/terminal/plan.js';
@@ -40,10 +40,10 @@ test('what a host says cannot drive the terminal', () => {
 });
 
 test('problems are lines that editors link', () => {
-  const place = { file: 'policies/fleet.yml', line: 3, column: 7 };
+  const location = { file: 'policies/fleet.yml', line: 3, column: 7 };
   const found = [
-    { id: 'b', level: 'warning', message: 'Second.', place: { ...place, line: 9 } },
-    { id: 'a', level: 'error', message: 'First.', hint: 'Mend it.', place },
+    { id: 'b', level: 'warning', message: 'Second.', location: { ...location, line: 9 } },
+    { id: 'a', level: 'error', message: 'First.', hint: 'Mend it.', location },
   ] as const;
   expect(problemsText(found, PLAIN)).toBe(
     'policies/fleet.yml:3:7: First. Mend it.\npolicies/fleet.yml:9:7: warning: Second.\n',

@@ -1,8 +1,8 @@
 /** A small policy, read by the real reader. */
 
+import { formatProblem } from '../../src/lib/problem.js';
 import type { Fleet } from '../../src/policy/fleet.js';
-import { readFleet } from '../../src/policy/read.js';
-import { formatProblem } from '../../src/problem.js';
+import { readFleet } from '../../src/policy/resolve/fleet.js';
 
 export interface Words {
   /** Lines of `rollout:` besides the canary, which is web-1. */

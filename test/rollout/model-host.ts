@@ -4,16 +4,16 @@
  */
 import type {
   Change,
-  HostPort,
+  HostClient,
   HostState,
   KnownGood,
   Reading,
   Reverified,
   TransactionResult,
-} from '../../src/host/port.js';
+} from '../../src/host/client.js';
+import { error } from '../../src/lib/problem.js';
 import type { RulesText } from '../../src/netfilter/model.js';
 import type { Host } from '../../src/policy/fleet.js';
-import { error } from '../../src/problem.js';
 
 export type Behaviour =
   | 'good'
@@ -43,7 +43,7 @@ export interface ModelHost {
   meanwhile?: (model: ModelHost) => void;
 }
 
-export interface ModelFleet extends HostPort {
+export interface ModelFleet extends HostClient {
   readonly hosts: ReadonlyMap<string, ModelHost>;
   /** `read web-1`, `transact web-1`, in the order in which they began. */
   readonly log: readonly string[];

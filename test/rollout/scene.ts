@@ -1,6 +1,6 @@
 /** Rollouts over hosts in memory. */
-import { type DeployOptions, deployFleet } from '../../src/rollout/deploy.js';
-import type { Outcomes } from '../../src/rollout/model.js';
+import { type DeployOptions, deployFleet } from '../../src/rollout/deploy/deploy.js';
+import type { Outcomes } from '../../src/rollout/results/model.js';
 import { fleetOf, type Words } from './fleet.js';
 import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-host.js';
 

@@ -1,7 +1,7 @@
 /** Small rulesets, written as the rules that matter. */
 import type { Ruleset } from '../../src/netfilter/model.js';
-import { parseSave } from '../../src/netfilter/parse.js';
 import { parseSets } from '../../src/netfilter/sets.js';
+import { parseSave } from '../../src/netfilter/text/parse.js';
 import type { Flow, TrafficDiff } from '../../src/traffic/model.js';
 
 export function ruleset({

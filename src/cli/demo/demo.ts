@@ -1,7 +1,7 @@
 /** `demo`: what this machine can show, after asking for what it lacks. */
 import { installCommand, installPackages, missingFor } from '../../lab/machine.js';
 import { FAILED, type Io } from '../io.js';
-import { confirm } from '../questions.js';
+import { confirm } from '../prompts.js';
 import { liveDemo } from './live.js';
 import { offlineDemo } from './offline.js';
 import { openStage, type Stage } from './stage.js';

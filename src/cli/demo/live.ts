@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deploy } from '../../commands/deploy.js';
 import { drift } from '../../commands/drift.js';
-import type { OpenPort } from '../../commands/fleet.js';
+import type { OpenHosts } from '../../commands/inputs/fleet.js';
 import { plan } from '../../commands/plan.js';
 import { openHosts } from '../../host/open.js';
 import { type Host, type Lab, openLab } from '../../lab/lab.js';
 import { driftText } from '../../report/terminal/drift.js';
 import { outcomesText } from '../../report/terminal/outcomes.js';
 import { planText } from '../../report/terminal/plan.js';
+import { eventReporter } from '../events.js';
 import { DONE, FAILED, type Io, textOptions } from '../io.js';
-import { telling } from '../telling.js';
 import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
 import type { Stage } from './stage.js';
 
@@ -37,7 +37,7 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
   const text = textOptions(io.stdout, io.env);
   const folder = 'policies';
   const open = await overLab(lab);
-  const { tell, end } = telling(io, 'working');
+  const { tell, end } = eventReporter(io, 'working');
   const options = { policies: folder, tell, owner: 'demo', commit: 'demo' };
 
   stage.scene(
@@ -103,7 +103,7 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
 
 interface Scene {
   readonly io: Io;
-  readonly open: OpenPort;
+  readonly open: OpenHosts;
   readonly options: { readonly policies: string; readonly owner: string };
   readonly web1: Host;
   readonly others: readonly Host[];
@@ -113,7 +113,7 @@ interface Scene {
 async function lockOut(stage: Stage, lab: Lab, scene: Scene): Promise<boolean> {
   const { io, open, options, web1, others } = scene;
   const text = textOptions(io.stdout, io.env);
-  const { tell, end } = telling(io, 'working');
+  const { tell, end } = eventReporter(io, 'working');
   stage.scene(
     'A policy that locks everyone out of web-1',
     'Someone means well and adds to that change, for web-1:',
@@ -154,7 +154,7 @@ async function stateOf(host: Host): Promise<string> {
 }
 
 /** Real SSH, dialled from inside the lab. */
-async function overLab(lab: Lab): Promise<OpenPort> {
+async function overLab(lab: Lab): Promise<OpenHosts> {
   const key = { text: await readFile(lab.identity, 'utf8') };
   return async () => ({
     ok: true,

@@ -7,7 +7,7 @@ import { plan } from '../../commands/plan.js';
 import { render } from '../../commands/render.js';
 import { driftText } from '../../report/terminal/drift.js';
 import { planText } from '../../report/terminal/plan.js';
-import { saveSnapshot, snapshotPort } from '../../rollout/snapshots.js';
+import { saveSnapshot, snapshotClient } from '../../rollout/results/snapshots.js';
 import { DONE, type Io, textOptions } from '../io.js';
 import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
 import type { Stage } from './stage.js';
@@ -34,7 +34,7 @@ export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
 async function play(io: Io, stage: Stage): Promise<void> {
   const text = textOptions(io.stdout, io.env);
   const policies = 'policies';
-  const open = async () => ({ ok: true, value: snapshotPort('states'), problems: [] }) as const;
+  const open = async () => ({ ok: true, value: snapshotClient('states'), problems: [] }) as const;
   await writePolicy(policies);
   for (const { name } of DEMO_HOSTS)
     await saveSnapshot('states', name, name === 'web-2' ? { ...NOTHING, v4: FOREIGN_V4 } : NOTHING);

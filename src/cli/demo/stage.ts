@@ -1,6 +1,6 @@
 /** How the demo speaks: numbered scenes, calm words, and the real reports in between. */
-import type { Result } from '../../problem.js';
-import { ProblemError } from '../../problem.js';
+import type { Result } from '../../lib/problem.js';
+import { ProblemError } from '../../lib/problem.js';
 import { paint } from '../../report/terminal/paint.js';
 import { complain, type Io, textOptions } from '../io.js';
 

@@ -41,4 +41,5 @@ const FICKLE: ReadonlySet<string> = new Set([
   'statistic',
 ]);
 
-export const isFickle = ({ matches }: Rule): boolean => matches.some(({ name }) => FICKLE.has(name));
+export const isNondeterministic = ({ matches }: Rule): boolean =>
+  matches.some(({ name }) => FICKLE.has(name));

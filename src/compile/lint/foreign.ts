@@ -1,15 +1,10 @@
 /** What is worth a look in the rules that others keep on a host, as they will stand beside the policy's. */
-import {
-  BUILT_IN_CHAINS,
-  type Chain,
-  FAMILIES,
-  type Family,
-  type Ruleset,
-  type Table,
-} from '../../netfilter/model.js';
-import { nearest } from '../../netfilter/nearest.js';
-import type { Level, Place, Problem } from '../../problem.js';
-import { conditionsOf, isFickle } from './conditions.js';
+
+import { FAMILIES, type Family } from '../../lib/family.js';
+import { nearest } from '../../lib/nearest.js';
+import type { Level, Problem, SourceLocation } from '../../lib/problem.js';
+import { BUILT_IN_CHAINS, type Chain, type Ruleset, type Table } from '../../netfilter/model.js';
+import { conditionsOf, isNondeterministic } from './conditions.js';
 import { type ForeignChain, foreignChains, type Numbered } from './reach.js';
 
 interface ForeignLint {
@@ -51,7 +46,7 @@ function deniedTooLate({ reached }: ForeignChain): readonly Numbered[] {
   const allowed = new Set<string>();
   return reached.filter((one) => {
     const conditions = conditionsOf(one.rule).toSorted();
-    if (accepts(one) && !isFickle(one.rule)) allowed.add(keyOf(conditions));
+    if (accepts(one) && !isNondeterministic(one.rule)) allowed.add(keyOf(conditions));
     return (
       denies(one) &&
       conditions.length <= MOST_CONDITIONS &&
@@ -63,7 +58,8 @@ function deniedTooLate({ reached }: ForeignChain): readonly Numbered[] {
 function statedTwice({ reached }: ForeignChain): readonly Numbered[] {
   const seen = new Set<string>();
   return reached.filter(({ rule }) => {
-    if (isFickle(rule) || rule.target === undefined || LOGS.includes(rule.target.name)) return false;
+    if (isNondeterministic(rule) || rule.target === undefined || LOGS.includes(rule.target.name))
+      return false;
     const again = seen.has(rule.text);
     seen.add(rule.text);
     return again;
@@ -146,7 +142,7 @@ function findingOf(lint: ForeignLint, chain: ForeignChain): readonly Problem[] {
   if (first === undefined) return [];
   const where = `Rule ${first.number} of ${chainWords(chain.family, chain.table, chain.chain)}`;
   const more = found.length > 1 ? ` So it is with ${found.length - 1} more of its rules.` : '';
-  return [problem(lint, `${lint.says(where)}${more}`, lint.hint, first.rule.place)];
+  return [problem(lint, `${lint.says(where)}${more}`, lint.hint, first.rule.location)];
 }
 
 const CHAIN_NAME = { id: 'foreign-chain-name', level: 'warning' } as const;
@@ -159,7 +155,7 @@ function misnamed(family: Family, table: Table): readonly Problem[] {
     const meant = nearest(name.toUpperCase(), BUILT_IN_CHAINS[table.name]);
     if (meant === undefined || meant === name || entered.has(name) || rules.length === 0) return [];
     const what = `The chain ${chainWords(family, table, chain)} is not ${meant}: no packet ever comes into it.`;
-    return [problem(CHAIN_NAME, what, `Put its rules into ${meant}, or take it out.`, rules[0]?.place)];
+    return [problem(CHAIN_NAME, what, `Put its rules into ${meant}, or take it out.`, rules[0]?.location)];
   });
 }
 
@@ -167,13 +163,13 @@ const problem = (
   { id, level }: Pick<ForeignLint, 'id' | 'level'>,
   message: string,
   hint: string,
-  place: Place | undefined,
+  location: SourceLocation | undefined,
 ): Problem => ({
   id,
   level,
   message,
   hint: `${hint} If it is meant: accept: [{finding: ${id}, reason: …}].`,
-  ...(place === undefined ? {} : { place }),
+  ...(location === undefined ? {} : { location }),
 });
 
 export const FOREIGN_IDS: readonly string[] = [...FOREIGN_LINTS, CHAIN_NAME].map(({ id }) => id);

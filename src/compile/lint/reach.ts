@@ -1,16 +1,11 @@
 /** Which rules of others packets can come to, once the policy's own stand in their place. */
-import {
-  type Chain,
-  FAMILIES,
-  type Family,
-  type Rule,
-  type Ruleset,
-  type Table,
-} from '../../netfilter/model.js';
-import { endsInDrop } from '../hooks.js';
+
+import { FAMILIES, type Family } from '../../lib/family.js';
+import type { Chain, Rule, Ruleset, Table } from '../../netfilter/model.js';
+import { endsInDrop } from '../merge/entry-jump.js';
 import { isOwned, ownedChain } from '../names.js';
 import { programOfRule } from '../programs.js';
-import { chainOf, isBuiltIn, isHook } from '../tables.js';
+import { chainOf, isBuiltIn, isEntryJump } from '../tables.js';
 import { conditionsOf } from './conditions.js';
 
 /** A chain that holds rules of others, and what can be said of them. */
@@ -59,7 +54,7 @@ function chainsOf(table: Table, family: Family): readonly ForeignChain[] {
     const last = lastReached(table, chain);
     const all = chain.rules
       .map((rule, index): Numbered => ({ rule, number: index + 1 }))
-      .filter(({ rule }) => !isHook(rule));
+      .filter(({ rule }) => !isEntryJump(rule));
     const reached = all.filter(
       ({ rule, number }) => number - 1 <= last && programOfRule(chain.name, rule) === undefined,
     );

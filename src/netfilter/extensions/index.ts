@@ -1,24 +1,24 @@
 /** The whole table of extensions, by kind, family and name. */
-import type { Family } from '../model.js';
-import { type ExtensionRow, findOption } from '../row.js';
-import { ALTERING } from './altering.js';
-import { CONNECTION } from './connection.js';
-import { CONTENT } from './content.js';
-import { COUNTING } from './counting.js';
-import { HEADER } from './header.js';
-import { ICMP_MATCHES } from './icmp.js';
-import { IPSEC } from './ipsec.js';
-import { IPV6 } from './ipv6.js';
-import { LOCAL } from './local.js';
-import { MARKING } from './marking.js';
-import { NAT } from './nat.js';
-import { PACKET } from './packet.js';
-import { RATE } from './rate.js';
-import { RATEEST } from './rateest.js';
-import { STEERING } from './steering.js';
-import { TIME } from './time.js';
-import { TRANSPORT } from './transport.js';
-import { VERDICTS } from './verdicts.js';
+import type { Family } from '../../lib/family.js';
+import { CONNECTION } from './matches/connection.js';
+import { CONTENT } from './matches/content.js';
+import { COUNTING } from './matches/counting.js';
+import { HEADER } from './matches/header.js';
+import { ICMP_MATCHES } from './matches/icmp.js';
+import { IPSEC } from './matches/ipsec.js';
+import { IPV6 } from './matches/ipv6.js';
+import { LOCAL } from './matches/local.js';
+import { PACKET } from './matches/packet.js';
+import { RATE } from './matches/rate.js';
+import { RATEEST } from './matches/rateest.js';
+import { TIME } from './matches/time.js';
+import { TRANSPORT } from './matches/transport.js';
+import { type ExtensionRow, findOption } from './row.js';
+import { ALTERING } from './targets/altering.js';
+import { MARKING } from './targets/marking.js';
+import { NAT } from './targets/nat.js';
+import { STEERING } from './targets/steering.js';
+import { VERDICTS } from './targets/verdicts.js';
 
 export const EXTENSIONS: readonly ExtensionRow[] = [
   ...TRANSPORT,

@@ -1,7 +1,7 @@
 /** What is open wider than most people want. */
 import { SERVICES } from '../builtin.js';
 import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
-import { builtInService } from '../services.js';
+import { builtInService } from '../resolve/services.js';
 import { list } from '../values.js';
 import { covers, isWorld, port, reached, takesNew } from './cover.js';
 import { eachHost, eachRule, type Found, type Lint } from './row.js';
@@ -88,7 +88,7 @@ const adminIsWorld = ({ admin, adminPlace }: Fleet): readonly Found[] =>
         {
           message: 'The baseline opens SSH to the internet, on every host: "admin" is as large.',
           hint: 'Name the networks of the administrators.',
-          place: adminPlace,
+          location: adminPlace,
         },
       ]
     : [];

@@ -1,7 +1,7 @@
 /** The lints of a policy: what can be told without any host, and is no error but worth a reviewer's eye. */
-import { nearest } from '../../netfilter/nearest.js';
-import { byPlace, type Problem } from '../../problem.js';
-import type { Acceptance, Fleet, Host } from '../fleet.js';
+import { nearest } from '../../lib/nearest.js';
+import { byLocation, type Problem } from '../../lib/problem.js';
+import type { Fleet, Host, Suppression } from '../fleet.js';
 import { EXPOSURE } from './exposure.js';
 import { NAMES } from './names.js';
 import { RAW } from './raw.js';
@@ -15,23 +15,23 @@ export const LINTS: readonly Lint[] = [...EXPOSURE, ...RULES, ...RAW, ...NAMES];
  * holds everywhere; one of a role or a host holds for what that role or host says.
  */
 export function lintFleet(fleet: Fleet): readonly Problem[] {
-  const accepting = new Set<Acceptance>();
+  const accepting = new Set<Suppression>();
   const seen = new Map<string, Problem>();
   for (const lint of LINTS)
     for (const found of lint.check(fleet)) {
       const acceptance = fleet.acceptances.find((one) => accepts(one, lint, found));
       if (acceptance !== undefined) accepting.add(acceptance);
       else {
-        const { file, line, column } = found.place;
+        const { file, line, column } = found.location;
         seen.set(`${lint.id}:${file}:${line}:${column}:${found.message}`, problemOf(lint, found));
       }
     }
   const idle = fleet.acceptances.filter((one) => isOurs(one) && !accepting.has(one)).map(idleProblem);
   const misspelt = fleet.acceptances.flatMap(misspeltProblem);
-  return [...seen.values(), ...idle, ...misspelt].toSorted(byPlace);
+  return [...seen.values(), ...idle, ...misspelt].toSorted(byLocation);
 }
 
-const accepts = (acceptance: Acceptance, { id }: Lint, { origin }: Found): boolean =>
+const accepts = (acceptance: Suppression, { id }: Lint, { origin }: Found): boolean =>
   acceptance.finding === id && (acceptance.origin === undefined || acceptance.origin === origin);
 
 /** Whether the policy accepts a finding about one host that is no error: in fleet.yml, in its own file or a role's. */
@@ -42,27 +42,27 @@ export const isAccepted = (fleet: Fleet, host: Host, { id, level }: Problem): bo
       finding === id && (origin === undefined || origin === host.name || host.roles.includes(origin)),
   );
 
-const isOurs = ({ finding }: Acceptance): boolean => LINTS.some(({ id }) => id === finding);
+const isOurs = ({ finding }: Suppression): boolean => LINTS.some(({ id }) => id === finding);
 
-const problemOf = ({ id, level }: Lint, { message, hint, place }: Found): Problem => ({
+const problemOf = ({ id, level }: Lint, { message, hint, location }: Found): Problem => ({
   id,
   level,
   message,
   hint: `${hint} If it is meant: accept: [{finding: ${id}, reason: …}].`,
-  place,
+  location,
 });
 
 /** An acceptance that outlives its finding would hide the next one. */
-const idleProblem = ({ finding, place }: Acceptance): Problem => ({
+const idleProblem = ({ finding, location }: Suppression): Problem => ({
   id: 'idle-acceptance',
   level: 'warning',
   message: `There is no finding ${finding} here to accept.`,
   hint: 'Remove it, so that it does not hide a later one.',
-  place,
+  location,
 });
 
 /** Findings of a plan are known to other rooms; what is one slip away from a lint is meant to be one. */
-function misspeltProblem(acceptance: Acceptance): readonly Problem[] {
+function misspeltProblem(acceptance: Suppression): readonly Problem[] {
   const near = nearest(
     acceptance.finding,
     LINTS.map(({ id }) => id),
@@ -74,7 +74,7 @@ function misspeltProblem(acceptance: Acceptance): readonly Problem[] {
       level: 'warning',
       message: `There is no finding ${acceptance.finding} to accept.`,
       hint: `Did you mean ${near}?`,
-      place: acceptance.place,
+      location: acceptance.location,
     },
   ];
 }

@@ -8,10 +8,10 @@ const todayOf = (fleet: Fleet): string => fleet.today ?? new Date().toISOString(
 
 const expired = (fleet: Fleet): readonly Found[] =>
   fleet.hosts.flatMap(({ expired: rules }) =>
-    rules.map(({ expires, place, origin }) => ({
+    rules.map(({ expires, location, origin }) => ({
       message: `The rule expired on ${expires} and is left out.`,
       hint: 'Remove it, or give it a new day.',
-      place,
+      location,
       origin,
     })),
   );
@@ -32,10 +32,10 @@ function soon(fleet: Fleet): readonly Found[] {
 const unused = ({ definitions = [] }: Fleet): readonly Found[] =>
   definitions
     .filter(({ used }) => !used)
-    .map(({ kind, name, place }) => ({
+    .map(({ kind, name, location }) => ({
       message: kind === 'role' ? `No host has the role ${name}.` : `Nothing uses the ${kind} ${name}.`,
       hint: kind === 'role' ? 'Give it to a host, or delete the file.' : 'Remove it, or use it.',
-      place,
+      location,
     }));
 
 const idleMayRemove = ({ ownership, mayRemove }: Fleet): readonly Found[] =>
@@ -45,7 +45,7 @@ const idleMayRemove = ({ ownership, mayRemove }: Fleet): readonly Found[] =>
         {
           message: '"may_remove" says nothing while "ownership" is chains: rules of others stay.',
           hint: 'Remove it, or write "ownership: tables".',
-          place: mayRemove.place,
+          location: mayRemove.location,
         },
       ];
 

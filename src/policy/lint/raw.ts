@@ -1,15 +1,15 @@
 /** Literal rules that do something else than their reader thinks. */
 import type { Rule } from '../../netfilter/model.js';
-import { parseRules } from '../../netfilter/parse.js';
+import { parseRules } from '../../netfilter/text/parse.js';
 import type { Fleet, RawRule } from '../fleet.js';
 import type { Found, Lint } from './row.js';
 
-type RawCheck = (rule: Rule) => Omit<Found, 'place' | 'origin'> | undefined;
+type RawCheck = (rule: Rule) => Omit<Found, 'location' | 'origin'> | undefined;
 
 function parsed(raw: RawRule): readonly Rule[] {
   return raw.families.flatMap((family) => {
-    const { table, chain, place } = raw;
-    const result = parseRules(raw.rule, { family, table, chain, place });
+    const { table, chain, location } = raw;
+    const result = parseRules(raw.rule, { family, table, chain, location });
     return result.ok ? result.value : [];
   });
 }
@@ -21,7 +21,7 @@ const eachRaw =
       host.raw.flatMap((raw) =>
         parsed(raw).flatMap((rule) => {
           const found = check(rule);
-          return found === undefined ? [] : [{ ...found, place: raw.place, origin: raw.origin }];
+          return found === undefined ? [] : [{ ...found, location: raw.location, origin: raw.origin }];
         }),
       ),
     );

@@ -18,9 +18,9 @@ const eachLate =
             .slice(0, index)
             .find((other) => isLate(rule, other) && takesAll(other, rule));
           if (earlier === undefined) return [];
-          const { file, line } = earlier.place;
+          const { file, line } = earlier.location;
           const where = `the ${earlier.verb} in ${file}:${line}`;
-          return { message: message(rule, where), hint, place: rule.place, origin: rule.origin };
+          return { message: message(rule, where), hint, location: rule.location, origin: rule.origin };
         }),
       ),
     );

@@ -1,26 +1,31 @@
 /** A plan as one HTML file that needs nothing else: the whole of it, with a search, for fleets that no comment holds. */
-import type { HostPlan, Plan } from '../../rollout/model.js';
+
+import { count, grouped, shortCommit } from '../../lib/text.js';
+import { visible, visibleLines } from '../../lib/visible.js';
+import { type Naming, namingOf } from '../../naming/phrases.js';
+import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../fold.js';
-import { type Naming, namingOf } from '../naming.js';
-import { diffText } from '../rules.js';
-import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
-import { cause, TRAFFIC_KINDS, type TrafficKind, type TrafficRow, trafficRows } from '../traffic-rows.js';
-import { visible, visibleLines } from '../visible.js';
 import {
   closes,
   conditions,
-  count,
   endpoints,
   exampleText,
-  grouped,
-  placeText,
+  locationText,
   protocolText,
   ruleReason,
   ruleText,
   serviceName,
-  shortCommit,
-} from '../words.js';
+} from '../view/format.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../view/group.js';
+import { diffText } from '../view/rules.js';
+import { type PlanTotals, planTotals, planVerdict } from '../view/totals.js';
+import {
+  cause,
+  TRAFFIC_KINDS,
+  type TrafficKind,
+  type TrafficRow,
+  trafficRows,
+} from '../view/traffic-rows.js';
 import style from './page.css';
 
 export function planPage(plan: Plan): string {
@@ -152,19 +157,19 @@ function why(row: TrafficRow, kind: TrafficKind): string {
 
 function decider(rule: DecidingRule): string {
   const reason = ruleReason(rule);
-  const place =
-    rule.source === undefined ? '' : `<span class="soft">${text(placeText(rule.source))}</span><br>`;
-  return `${place}${reason === undefined ? '' : `${text(reason)}<br>`}<code>${text(ruleText(rule))}</code>`;
+  const location =
+    rule.source === undefined ? '' : `<span class="soft">${text(locationText(rule.source))}</span><br>`;
+  return `${location}${reason === undefined ? '' : `${text(reason)}<br>`}<code>${text(ruleText(rule))}</code>`;
 }
 
 function findings(rows: readonly FindingRow[]): string {
   if (rows.length === 0) return '';
   const line = ({ finding, hosts }: FindingRow): string => {
-    const place =
-      finding.source === undefined ? '' : `<span class="soft">${text(placeText(finding.source))}</span> `;
+    const location =
+      finding.source === undefined ? '' : `<span class="soft">${text(locationText(finding.source))}</span> `;
     const hint = finding.hint === undefined ? '' : ` ${rich(finding.hint)}`;
     const level = finding.level === 'error' ? '<b class="bad">error</b>' : `<b>${finding.level}</b>`;
-    return `<p data-item>${level} ${place}${rich(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
+    return `<p data-item>${level} ${location}${rich(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
   };
   return section('Findings', rows.map(line));
 }

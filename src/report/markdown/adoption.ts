@@ -1,7 +1,8 @@
 /** What was taken into the policy as Markdown: the body of the pull request, and the job summary. */
-import type { Adoption, Difference, HostAdoption } from '../../rollout/adoption.js';
-import { adoptionVerdict } from '../adoption.js';
-import { count, FAMILY } from '../words.js';
+
+import { count, FAMILY } from '../../lib/text.js';
+import type { Adoption, Difference, HostAdoption } from '../../rollout/results/adoption.js';
+import { adoptionVerdict } from '../view/adoption.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
 import { code, prose } from './escape.js';
 

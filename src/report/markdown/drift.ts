@@ -1,10 +1,11 @@
 /** Drift as Markdown: the body of the drift issue, and the job summary. */
-import type { Drift, DriftItem, Finding, HostDrift } from '../../rollout/model.js';
-import { DRIFT_PLACES } from '../drift.js';
-import { driftTotals, driftVerdict } from '../totals.js';
-import { count, FAMILY } from '../words.js';
+
+import { count, FAMILY } from '../../lib/text.js';
+import type { Drift, DriftItem, Finding, HostDrift } from '../../rollout/results/model.js';
+import { DRIFT_PLACES } from '../view/drift.js';
+import { driftTotals, driftVerdict } from '../view/totals.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
-import { code, type LinkTo, placeLink, prose } from './escape.js';
+import { code, type LinkTo, locationLink, prose } from './escape.js';
 
 export interface DriftMarkdownOptions {
   /** Default: a comment's. */
@@ -81,7 +82,7 @@ const UNREAD: { readonly [status in HostDrift['status']]?: string } = {
 };
 
 const dueLine = ({ message, source }: Finding, linkTo: LinkTo | undefined): string =>
-  `- ${prose(message)}${source === undefined ? '' : ` (${placeLink(source, linkTo)})`}\n`;
+  `- ${prose(message)}${source === undefined ? '' : ` (${locationLink(source, linkTo)})`}\n`;
 
 function hostBlock(host: HostDrift, linkTo: LinkTo | undefined): string {
   const places = DRIFT_PLACES.filter(({ key }) => host[key].length > 0).map(({ key, title }) => {
@@ -95,6 +96,6 @@ function hostBlock(host: HostDrift, linkTo: LinkTo | undefined): string {
 function itemLine(item: DriftItem, linkTo: LinkTo | undefined): string {
   const family = item.family === undefined ? '' : `${FAMILY[item.family]}: `;
   const rule = item.rule === undefined ? '' : `<br>${code(item.rule)}`;
-  const place = item.source === undefined ? '' : ` (${placeLink(item.source, linkTo)})`;
-  return `- ${family}${prose(item.message)}${place}${rule}\n`;
+  const location = item.source === undefined ? '' : ` (${locationLink(item.source, linkTo)})`;
+  return `- ${family}${prose(item.message)}${location}${rule}\n`;
 }

@@ -2,9 +2,9 @@
  * Text that hosts and YAML hold, as GitHub-flavoured Markdown that means nothing but itself: no mention, no link, no
  * HTML, no table cell, no fence and no marker can come out of it.
  */
-import type { Place } from '../../problem.js';
-import { visible, visibleLines } from '../visible.js';
-import { placeText } from '../words.js';
+import type { SourceLocation } from '../../lib/problem.js';
+import { visible, visibleLines } from '../../lib/visible.js';
+import { locationText } from '../view/format.js';
 
 /** U+200B: seen by nobody, and GitHub links nothing across it. Its own in hostile text was made visible before. */
 const BREAK = '\u200b';
@@ -65,12 +65,12 @@ export function fence(text: string, language: string): string {
 export const html = (text: string): string => entities(visible(text));
 
 /** Where a place can be looked at; `undefined` where it cannot. */
-export type LinkTo = (place: Place) => string | undefined;
+export type LinkTo = (location: SourceLocation) => string | undefined;
 
 /** `[policies/roles/web.yml:12](…)`. The address comes from us, with every part of the path percent-encoded. */
-export function placeLink(place: Place, linkTo: LinkTo | undefined): string {
-  const url = linkTo?.(place);
-  return url === undefined ? code(placeText(place)) : `[${code(placeText(place))}](${url})`;
+export function locationLink(location: SourceLocation, linkTo: LinkTo | undefined): string {
+  const url = linkTo?.(location);
+  return url === undefined ? code(locationText(location)) : `[${code(locationText(location))}](${url})`;
 }
 
 /** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */

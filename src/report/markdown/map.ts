@@ -1,11 +1,12 @@
 /** The map of a fleet as Markdown: a picture, what is one-sided, and every flow with its lines in a table. */
+
+import { FAMILY, grouped, list } from '../../lib/text.js';
 import type { FleetMap, MapEdge } from '../../map/model.js';
-import type { Finding } from '../../rollout/model.js';
-import { drawingOf, serviceText } from '../arrows.js';
-import { mapVerdict } from '../map-words.js';
-import { FAMILY, grouped, list } from '../words.js';
+import type { Finding } from '../../rollout/results/model.js';
+import { drawingOf, serviceText } from '../view/arrows.js';
+import { mapVerdict } from '../view/map-words.js';
 import { assemble, type Budget, type Section, SUMMARY_BUDGET } from './budget.js';
-import { code, fence, html, type LinkTo, placeLink, prose } from './escape.js';
+import { code, fence, html, type LinkTo, locationLink, prose } from './escape.js';
 import { MOST_ARROWS, mermaidText } from './mermaid.js';
 
 export interface MapMarkdownOptions {
@@ -75,7 +76,7 @@ function missingSection({ missing }: FleetMap): readonly Section[] {
 function notesSection(notes: readonly Finding[], linkTo: LinkTo | undefined): readonly Section[] {
   if (notes.length === 0) return [];
   const items = notes.map(({ message, source }) => {
-    const where = source === undefined ? '' : `${placeLink(source, linkTo)} `;
+    const where = source === undefined ? '' : `${locationLink(source, linkTo)} `;
     return `- ${where}${prose(message)}\n`;
   });
   return [{ head: '**One-sided flows:**\n\n', items, tail: '\n', rank: 3, left: left('one-sided flows') }];
@@ -94,7 +95,7 @@ function tableSection({ nodes, edges }: FleetMap, linkTo: LinkTo | undefined): S
   const row = (edge: MapEdge): string => {
     const { from, to, change = '', families, rules, blocked } = edge;
     const family = families.length === 1 ? families.map((one) => ` ${FAMILY[one]} only`).join('') : '';
-    const lines = rules.slice(0, MOST_LINES).map((place) => placeLink(place, linkTo));
+    const lines = rules.slice(0, MOST_LINES).map((location) => locationLink(location, linkTo));
     const more = rules.length > MOST_LINES ? [`${rules.length - MOST_LINES} more`] : [];
     const ends = [from, to].map((id) => code(names.get(id) ?? id)).join(' | ');
     const what = `${code(serviceText(edge, sizes))}${family}${blocked ? ' (refused at the other end)' : ''}`;

@@ -1,8 +1,9 @@
 /** A map as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html), as GitHub draws it. */
-import type { MapNode } from '../../map/model.js';
-import type { Arrow, Drawing } from '../arrows.js';
-import { visible } from '../visible.js';
-import { count } from '../words.js';
+
+import { count } from '../../lib/text.js';
+import { visible } from '../../lib/visible.js';
+import type { MapNode } from '../../naming/address-names.js';
+import type { Arrow, Drawing } from '../view/arrows.js';
 
 /** GitHub draws no graph of more than 500 edges or 50,000 characters (Mermaid's maxEdges and maxTextSize). */
 export const MOST_ARROWS = 60;

@@ -1,5 +1,7 @@
 /** What became of every host of a rollout, as Markdown: job summary, and the note on the merged pull request. */
-import type { Outcome, Outcomes } from '../../rollout/model.js';
+
+import { count, grouped, list, shortCommit } from '../../lib/text.js';
+import type { Outcome, Outcomes } from '../../rollout/results/model.js';
 import {
   NEXT,
   NOT_KEPT,
@@ -10,9 +12,14 @@ import {
   type Unreviewed,
   unreviewed,
   waveText,
-} from '../outcomes.js';
-import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
-import { count, grouped, list, shortCommit } from '../words.js';
+} from '../view/outcomes.js';
+import {
+  allDeployed,
+  OUTCOME_ORDER,
+  type OutcomeName,
+  outcomeCount,
+  outcomesVerdict,
+} from '../view/totals.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
 import { code, fence, html, prose } from './escape.js';
 

@@ -1,14 +1,16 @@
 /** A plan as Markdown: the pull request's comment, and the longer job summary. */
-import type { Place, Problem } from '../../problem.js';
-import type { HostPlan, Plan } from '../../rollout/model.js';
-import { type DiffGroup, diffGroups, type FindingRow, findingRows, groupBy, SEVERITY } from '../fold.js';
-import { namingOf } from '../naming.js';
-import { diffText } from '../rules.js';
-import { type PlanTotals, planTotals, planVerdict } from '../totals.js';
-import { isOfHost, TRAFFIC_KINDS } from '../traffic-rows.js';
-import { count, grouped, list, shortCommit, shortDigest } from '../words.js';
+
+import { groupBy } from '../../lib/group.js';
+import type { Problem, SourceLocation } from '../../lib/problem.js';
+import { count, grouped, list, shortCommit, shortDigest } from '../../lib/text.js';
+import { namingOf } from '../../naming/phrases.js';
+import type { HostPlan, Plan } from '../../rollout/results/model.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows, SEVERITY } from '../view/group.js';
+import { diffText } from '../view/rules.js';
+import { type PlanTotals, planTotals, planVerdict } from '../view/totals.js';
+import { isOfHost, TRAFFIC_KINDS } from '../view/traffic-rows.js';
 import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
-import { clip, code, fence, html, type LinkTo, placeLink, prose } from './escape.js';
+import { clip, code, fence, html, type LinkTo, locationLink, prose } from './escape.js';
 import { answeredSection, type Rest, trafficSection } from './traffic.js';
 
 export interface PlanMarkdownOptions {
@@ -144,14 +146,14 @@ function cutSection(plan: Plan, totals: PlanTotals, rest: Rest): readonly Sectio
 }
 
 /** What a host printed stands in no file of the repository. */
-const where = (place: Place, linkTo: LinkTo | undefined): string =>
-  placeLink(place, isOfHost(place) ? undefined : linkTo);
+const where = (location: SourceLocation, linkTo: LinkTo | undefined): string =>
+  locationLink(location, isOfHost(location) ? undefined : linkTo);
 
 /** Those of the policy are of no host, and stand before those of hosts that are as severe. */
 function allFindings({ hosts }: Plan, policy: readonly Problem[] = []): readonly FindingRow[] {
   const own = policy
     .filter(({ level }) => level !== 'note')
-    .map(({ place, ...rest }) => ({ ...rest, ...(place === undefined ? {} : { source: place }) }));
+    .map(({ location, ...rest }) => ({ ...rest, ...(location === undefined ? {} : { source: location }) }));
   return [...own.map((finding) => ({ finding, hosts: [] })), ...findingRows(hosts)].toSorted(
     (a, b) => SEVERITY[a.finding.level] - SEVERITY[b.finding.level],
   );
@@ -166,11 +168,11 @@ function findingsSection(
 ): readonly Section[] {
   if (rows.length === 0) return [];
   const line = ({ finding, hosts }: FindingRow): string => {
-    const place = finding.source === undefined ? '' : ` ${where(finding.source, linkTo)}`;
+    const location = finding.source === undefined ? '' : ` ${where(finding.source, linkTo)}`;
     const hint = finding.hint === undefined ? '' : ` ${prose(finding.hint)}`;
     const names = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
     const on = hosts.length === 0 ? '' : ` (${names})`;
-    return `- ${LEVEL_MARK[finding.level]}${place} ${prose(finding.message)}${hint}${on}\n`;
+    return `- ${LEVEL_MARK[finding.level]}${location} ${prose(finding.message)}${hint}${on}\n`;
   };
   const [first] = rows;
   const rank = first?.finding.level === 'error' ? 1 : 6;

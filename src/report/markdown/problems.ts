@@ -1,8 +1,8 @@
 /** Problems as Markdown, for the job summary and for the comment of a plan that could not be made. */
-import { byPlace, type Problem } from '../../problem.js';
-import { count } from '../words.js';
+import { byLocation, type Problem } from '../../lib/problem.js';
+import { count } from '../../lib/text.js';
 import { assemble, type Budget, COMMENT_BUDGET } from './budget.js';
-import { type LinkTo, placeLink, prose } from './escape.js';
+import { type LinkTo, locationLink, prose } from './escape.js';
 
 export interface ProblemsMarkdownOptions {
   /** Default: a comment's. */
@@ -31,12 +31,13 @@ export function problemsMarkdown(
   options: ProblemsMarkdownOptions = {},
 ): string {
   const sorted = problems.toSorted(
-    (a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || byPlace(a, b),
+    (a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || byLocation(a, b),
   );
   const line = (problem: Problem): string => {
-    const place = problem.place === undefined ? '' : ` ${placeLink(problem.place, options.linkTo)}`;
+    const location =
+      problem.location === undefined ? '' : ` ${locationLink(problem.location, options.linkTo)}`;
     const hint = problem.hint === undefined ? '' : ` ${prose(problem.hint)}`;
-    return `- ${MARKS[problem.level]}${place} ${prose(problem.message)}${hint}\n`;
+    return `- ${MARKS[problem.level]}${location} ${prose(problem.message)}${hint}\n`;
   };
   const alert = problems.some(({ level }) => level === 'error')
     ? 'CAUTION'

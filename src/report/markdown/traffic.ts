@@ -1,7 +1,19 @@
 /** What opens and closes, as tables of Markdown. */
-import type { Plan } from '../../rollout/model.js';
+
+import { count, grouped } from '../../lib/text.js';
+import type { Naming } from '../../naming/phrases.js';
+import type { Plan } from '../../rollout/results/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import type { Naming } from '../naming.js';
+import {
+  closes,
+  conditions,
+  endpoints,
+  exampleText,
+  protocolText,
+  ruleReason,
+  ruleText,
+  serviceName,
+} from '../view/format.js';
 import {
   cause,
   isOfHost,
@@ -11,21 +23,9 @@ import {
   trafficGroups,
   trafficRows,
   untilNow,
-} from '../traffic-rows.js';
-import {
-  closes,
-  conditions,
-  count,
-  endpoints,
-  exampleText,
-  grouped,
-  protocolText,
-  ruleReason,
-  ruleText,
-  serviceName,
-} from '../words.js';
+} from '../view/traffic-rows.js';
 import type { Section } from './budget.js';
-import { clip, code, type LinkTo, placeLink, prose } from './escape.js';
+import { clip, code, type LinkTo, locationLink, prose } from './escape.js';
 
 /** Says of a kind of thing how many did not fit. */
 export type Rest = (what: string, block: 'row' | 'item') => (left: number) => string;
@@ -63,7 +63,7 @@ const HINTS: { readonly [kind in TrafficKind]: string } = {
 };
 
 /** What every row is written with. */
-export interface TrafficScene {
+export interface RenderContext {
   readonly plan: Plan;
   readonly naming: Naming;
   readonly linkTo: LinkTo | undefined;
@@ -71,7 +71,7 @@ export interface TrafficScene {
 }
 
 /** The table, and behind it, folded, the rows of what the table says in one. */
-export function trafficSection(scene: TrafficScene, kind: TrafficKind, rank: number): readonly Section[] {
+export function trafficSection(scene: RenderContext, kind: TrafficKind, rank: number): readonly Section[] {
   const rows = trafficRows(scene.plan, kind);
   if (rows.length === 0) return [];
   const columns = `| Traffic | Hosts | ${COLUMN[kind]} |\n| :-- | :-- | :-- |\n`;
@@ -101,7 +101,7 @@ export function trafficSection(scene: TrafficScene, kind: TrafficKind, rank: num
 }
 
 /** Nothing opens or closes: who wants to know looks inside. */
-export function answeredSection(scene: TrafficScene): readonly Section[] {
+export function answeredSection(scene: RenderContext): readonly Section[] {
   const kind = 'answeredDifferently';
   const rows = trafficRows(scene.plan, kind);
   if (rows.length === 0) return [];
@@ -117,10 +117,10 @@ export function answeredSection(scene: TrafficScene): readonly Section[] {
   ];
 }
 
-const tableRow = (group: TrafficGroup, kind: TrafficKind, scene: TrafficScene): string =>
+const tableRow = (group: TrafficGroup, kind: TrafficKind, scene: RenderContext): string =>
   `| ${trafficCell(group, kind, scene)} | ${hostsCell(group.whole.hosts)} | ${ruleCell(group.whole, kind, scene)} |\n`;
 
-function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming }: TrafficScene): string {
+function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming }: RenderContext): string {
   const name = serviceName(whole, naming);
   const what = prose(protocolText(whole));
   const service = name === undefined ? `**${what}**` : `**${prose(name)}** (${what})`;
@@ -144,7 +144,7 @@ function hostsCell(hosts: readonly string[]): string {
   return `**${count(hosts.length, 'host')}**<br><sub>${code(first)} … ${code(last)}</sub>`;
 }
 
-function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: TrafficScene): string {
+function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: RenderContext): string {
   const { rules, gone } = cause(row, kind);
   const verb = closes(kind) ? [`<sub>${gone ? 'no longer allowed by' : 'refused by'}</sub>`] : [];
   const deciders = rules.slice(0, 2).map((rule) => decider(rule, linkTo));
@@ -157,8 +157,8 @@ function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: TrafficScene):
 /** A rule that a host alone has stands in no file that could be opened. */
 function decider(rule: DecidingRule, linkTo: LinkTo | undefined): string {
   const { source } = rule;
-  const place = source === undefined || isOfHost(source) ? '' : `${placeLink(source, linkTo)}<br>`;
-  return place + words(rule);
+  const location = source === undefined || isOfHost(source) ? '' : `${locationLink(source, linkTo)}<br>`;
+  return location + words(rule);
 }
 
 /** The rule in the words of the policy, or as it stands where the policy has none for it. */

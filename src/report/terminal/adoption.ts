@@ -1,8 +1,9 @@
 /** What was taken into the policy as terminal text. */
-import type { Adoption, Difference, HostAdoption } from '../../rollout/adoption.js';
-import { adoptionVerdict } from '../adoption.js';
-import { visible } from '../visible.js';
-import { FAMILY } from '../words.js';
+
+import { FAMILY } from '../../lib/text.js';
+import { visible } from '../../lib/visible.js';
+import type { Adoption, Difference, HostAdoption } from '../../rollout/results/adoption.js';
+import { adoptionVerdict } from '../view/adoption.js';
 import { type Paint, paint, type TextOptions } from './paint.js';
 
 /** Host by host what is written into the policy and what is left, then the verdict. */

@@ -1,8 +1,9 @@
 /** Two rulesets side by side as terminal text: which traffic opens and closes, then the rules. */
-import type { Plan } from '../../rollout/model.js';
-import { diffGroups } from '../fold.js';
-import { planTotals } from '../totals.js';
-import { count, grouped } from '../words.js';
+
+import { count, grouped } from '../../lib/text.js';
+import type { Plan } from '../../rollout/results/model.js';
+import { diffGroups } from '../view/group.js';
+import { planTotals } from '../view/totals.js';
 import { paint, type TextOptions } from './paint.js';
 import { rulesBlock, trafficBlocks } from './plan.js';
 

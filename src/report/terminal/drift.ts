@@ -1,9 +1,11 @@
 /** Drift as terminal text. */
-import type { Drift, DriftItem, HostDrift } from '../../rollout/model.js';
-import { DRIFT_PLACES } from '../drift.js';
-import { driftTotals, driftVerdict } from '../totals.js';
-import { visible } from '../visible.js';
-import { count, FAMILY, placeText } from '../words.js';
+
+import { count, FAMILY } from '../../lib/text.js';
+import { visible } from '../../lib/visible.js';
+import type { Drift, DriftItem, HostDrift } from '../../rollout/results/model.js';
+import { DRIFT_PLACES } from '../view/drift.js';
+import { locationText } from '../view/format.js';
+import { driftTotals, driftVerdict } from '../view/totals.js';
 import { type Paint, paint, type TextOptions } from './paint.js';
 
 /** The hosts that differ, the hosts that could not be read, and the verdict. */
@@ -24,7 +26,7 @@ export function driftText(drift: Drift, options: TextOptions): string {
   const verdict = colours.bold(colours[clean ? 'green' : 'yellow'](`${driftVerdict(totals)}.`));
   const due = (drift.due ?? []).map(
     ({ message, source }) =>
-      `${colours.yellow(visible(message))}${source === undefined ? '' : ` ${colours.cyan(`(${visible(placeText(source))})`)}`}\n`,
+      `${colours.yellow(visible(message))}${source === undefined ? '' : ` ${colours.cyan(`(${visible(locationText(source))})`)}`}\n`,
   );
   return [...blocks, ...(due.length === 0 ? [] : [due.join('')]), `${verdict}\n${ignored}`].join('\n');
 }
@@ -43,10 +45,11 @@ const SIGNS: { readonly [kind in DriftItem['kind']]?: '+' | '-' } = { extra: '+'
 
 function itemText(item: DriftItem, colours: Paint): string {
   const family = item.family === undefined ? '' : `${FAMILY[item.family]}: `;
-  const place = item.source === undefined ? '' : ` ${colours.cyan(`(${visible(placeText(item.source))})`)}`;
+  const location =
+    item.source === undefined ? '' : ` ${colours.cyan(`(${visible(locationText(item.source))})`)}`;
   const sign = SIGNS[item.kind] ?? ' ';
   const rule = item.rule === undefined ? '' : `      ${sign} ${visible(item.rule)}\n`;
-  return `    ${family}${visible(item.message)}${place}\n${rule === '' ? '' : signColour(sign, colours)(rule)}`;
+  return `    ${family}${visible(item.message)}${location}\n${rule === '' ? '' : signColour(sign, colours)(rule)}`;
 }
 
 const signColour = (sign: string, colours: Paint): ((text: string) => string) =>

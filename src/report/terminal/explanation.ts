@@ -1,8 +1,10 @@
 /** What becomes of one packet as terminal text: the verdict, the rule, its way, and what people ask next. */
+
+import { count } from '../../lib/text.js';
+import { visible } from '../../lib/visible.js';
 import type { Explanation, Packet } from '../../traffic/model.js';
-import { packetText } from '../../traffic/sentences.js';
-import { visible } from '../visible.js';
-import { count, placeText, ruleReason, ruleText } from '../words.js';
+import { packetText } from '../../traffic/trace/sentences.js';
+import { locationText, ruleReason, ruleText } from '../view/format.js';
 import { columns, type Paint, paint, type TextOptions } from './paint.js';
 
 const VERDICTS = { accept: 'Accepted', drop: 'Dropped', reject: 'Rejected', unknown: 'Unknown' } as const;
@@ -26,9 +28,9 @@ const packetLine = (packet: Packet): string =>
 
 function by({ rule, verdict }: Explanation): string {
   if (rule === null) return '.';
-  const place = rule.source === undefined ? '' : ` (${placeText(rule.source)})`;
+  const location = rule.source === undefined ? '' : ` (${locationText(rule.source)})`;
   const word = verdict === 'unknown' ? ': it hangs on' : ' by';
-  return visible(`${word} ${ruleReason(rule) ?? ruleText(rule)}${place}.`);
+  return visible(`${word} ${ruleReason(rule) ?? ruleText(rule)}${location}.`);
 }
 
 /** A line for every rule that matched: where it stands, what it did, what it says. Tables that let it pass say nothing. */
@@ -50,8 +52,8 @@ function way({ path = [] }: Explanation, colours: Paint): string {
 const MOST_ANOMALIES = 5;
 
 function anomalyLines({ anomalies = [] }: Explanation): readonly string[] {
-  const told = anomalies.slice(0, MOST_ANOMALIES).map(({ place, message, hint }) => {
-    const where = place === undefined ? '' : `${placeText(place)}: `;
+  const told = anomalies.slice(0, MOST_ANOMALIES).map(({ location, message, hint }) => {
+    const where = location === undefined ? '' : `${locationText(location)}: `;
     return `${where}${message}${hint === undefined ? '' : ` ${hint}`}`;
   });
   const more = anomalies.length - told.length;

@@ -1,10 +1,12 @@
 /** The map of a fleet as terminal text: one line a flow, under the node that is reached. */
+
+import { groupBy } from '../../lib/group.js';
+import { count, FAMILY } from '../../lib/text.js';
+import { visible } from '../../lib/visible.js';
 import type { FleetMap, MapEdge } from '../../map/model.js';
-import { serviceText } from '../arrows.js';
-import { groupBy } from '../fold.js';
-import { mapVerdict } from '../map-words.js';
-import { visible } from '../visible.js';
-import { count, FAMILY, placeText } from '../words.js';
+import { serviceText } from '../view/arrows.js';
+import { locationText } from '../view/format.js';
+import { mapVerdict } from '../view/map-words.js';
 import { columns, paint, type TextOptions } from './paint.js';
 
 const SIGN = { added: '+', removed: '-', changed: '~' } as const;
@@ -48,7 +50,7 @@ export function mapText(map: FleetMap, options: TextOptions): string {
 const MOST_LINES = 2;
 
 function placesText({ rules }: MapEdge): string {
-  const shown = rules.slice(0, MOST_LINES).map(placeText);
+  const shown = rules.slice(0, MOST_LINES).map(locationText);
   const more = rules.length > MOST_LINES ? [`${rules.length - MOST_LINES} more`] : [];
   return visible([...shown, ...more].join(', '));
 }

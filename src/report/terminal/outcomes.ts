@@ -1,6 +1,8 @@
 /** What became of every host of a rollout, and what each host says of itself, as terminal text. */
-import type { Reading } from '../../host/port.js';
-import type { Outcome, Outcomes } from '../../rollout/model.js';
+import type { Reading } from '../../host/client.js';
+import { list, shortCommit, shortDigest } from '../../lib/text.js';
+import { visible, visibleLines } from '../../lib/visible.js';
+import type { Outcome, Outcomes } from '../../rollout/results/model.js';
 import {
   NEXT,
   NOT_KEPT,
@@ -11,10 +13,14 @@ import {
   type Unreviewed,
   unreviewed,
   waveText,
-} from '../outcomes.js';
-import { allDeployed, OUTCOME_ORDER, type OutcomeName, outcomeCount, outcomesVerdict } from '../totals.js';
-import { visible, visibleLines } from '../visible.js';
-import { list, shortCommit, shortDigest } from '../words.js';
+} from '../view/outcomes.js';
+import {
+  allDeployed,
+  OUTCOME_ORDER,
+  type OutcomeName,
+  outcomeCount,
+  outcomesVerdict,
+} from '../view/totals.js';
 import { columns, type Paint, paint, type TextOptions } from './paint.js';
 import { diffColour } from './plan.js';
 

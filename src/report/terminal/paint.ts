@@ -1,6 +1,6 @@
 /** Colour and layout of terminal text. What others wrote passes through `visible`, so that it cannot drive the terminal. */
 import pc from 'picocolors';
-import { visible } from '../visible.js';
+import { visible } from '../../lib/visible.js';
 
 export interface TextOptions {
   /** The doors decide, from `NO_COLOR`, `FORCE_COLOR` and whether the output is a terminal. */

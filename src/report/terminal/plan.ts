@@ -1,10 +1,23 @@
 /** A plan as terminal text: verdict, what cannot be seen, traffic, findings, rules. */
-import type { Plan } from '../../rollout/model.js';
+
+import { count, grouped, shortDigest } from '../../lib/text.js';
+import { visible, visibleLines } from '../../lib/visible.js';
+import { type Naming, namingOf } from '../../naming/phrases.js';
+import type { Plan } from '../../rollout/results/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../fold.js';
-import { type Naming, namingOf } from '../naming.js';
-import { diffText } from '../rules.js';
-import { planTotals, planVerdict } from '../totals.js';
+import {
+  conditions,
+  endpoints,
+  exampleText,
+  locationText,
+  protocolText,
+  ruleReason,
+  ruleText,
+  serviceName,
+} from '../view/format.js';
+import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../view/group.js';
+import { diffText } from '../view/rules.js';
+import { planTotals, planVerdict } from '../view/totals.js';
 import {
   cause,
   TRAFFIC_KINDS,
@@ -13,21 +26,7 @@ import {
   trafficGroups,
   trafficRows,
   untilNow,
-} from '../traffic-rows.js';
-import { visible, visibleLines } from '../visible.js';
-import {
-  conditions,
-  count,
-  endpoints,
-  exampleText,
-  grouped,
-  placeText,
-  protocolText,
-  ruleReason,
-  ruleText,
-  serviceName,
-  shortDigest,
-} from '../words.js';
+} from '../view/traffic-rows.js';
 import { hostLines, type Paint, paint, type TextOptions } from './paint.js';
 
 export function planText(plan: Plan, options: TextOptions): string {
@@ -149,8 +148,8 @@ function trafficLines(
 }
 
 function decider(rule: DecidingRule, colours: Paint): string {
-  const place = rule.source === undefined ? '' : `${colours.cyan(visible(placeText(rule.source)))} `;
-  return place + visible(ruleReason(rule) ?? ruleText(rule));
+  const location = rule.source === undefined ? '' : `${colours.cyan(visible(locationText(rule.source)))} `;
+  return location + visible(ruleReason(rule) ?? ruleText(rule));
 }
 
 function unproved(plan: Plan, colours: Paint): string {
@@ -175,10 +174,10 @@ export const LEVEL_COLOUR = { error: 'red', warning: 'yellow', note: 'cyan' } as
 function findings(rows: readonly FindingRow[], colours: Paint): string {
   if (rows.length === 0) return '';
   const line = ({ finding, hosts }: FindingRow): string => {
-    const place = finding.source === undefined ? '' : `${visible(placeText(finding.source))}: `;
+    const location = finding.source === undefined ? '' : `${visible(locationText(finding.source))}: `;
     const hint = finding.hint === undefined ? '' : `    ${colours.dim(visible(finding.hint))}\n`;
     const where = hosts.length === 1 ? visible(hosts[0] ?? '') : count(hosts.length, 'host');
-    return `  ${place}${colours[LEVEL_COLOUR[finding.level]](finding.level)}: ${visible(finding.message)} (${where})\n${hint}`;
+    return `  ${location}${colours[LEVEL_COLOUR[finding.level]](finding.level)}: ${visible(finding.message)} (${where})\n${hint}`;
   };
   return `${colours.bold('Findings')}\n${rows.map(line).join('')}`;
 }

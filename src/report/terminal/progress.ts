@@ -1,5 +1,5 @@
 /** What is happening now: one line that rewrites itself on a terminal, one line a host in a log. */
-import { visible } from '../visible.js';
+import { visible } from '../../lib/visible.js';
 
 /** A `tty.WriteStream` or any other stream; standard error, so that a pipe gets the report alone. */
 export interface ProgressStream {

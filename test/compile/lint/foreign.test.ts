@@ -1,14 +1,14 @@
 /** Each finding about others' rules once firing and once silent, on live rules with the policy's in their place. */
 import { describe, expect, test } from '@jest/globals';
 import { FOREIGN_IDS, lintForeign } from '../../../src/compile/lint/foreign.js';
-import { placeOwned } from '../../../src/compile/ownership.js';
+import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';
 import { compiled } from '../fleet.js';
 import { DOCKER, KUBE, read } from '../foreign.js';
 
 const HOST = compiled('input:\n  - {allow: https, reason: The site}');
 /** Their findings on a host that gets a policy: `id number-or-chain line`. */
 const findings = (rules: string, chains = '', table = 'filter') =>
-  lintForeign(placeOwned(read(`*${table}\n${chains}${rules}COMMIT\n`), HOST, 'chains').next);
+  lintForeign(replaceManaged(read(`*${table}\n${chains}${rules}COMMIT\n`), HOST, 'chains').next);
 
 interface Case {
   readonly fires: readonly [rules: string, chains?: string, table?: string];
@@ -91,7 +91,7 @@ describe("findings about others' rules", () => {
       {
         message: expect.stringContaining(where),
         hint: expect.stringContaining(`accept: [{finding: ${id}, `),
-        place: { file: 'h live v4', line },
+        location: { file: 'h live v4', line },
       },
     ]);
     expect(findings(...silent).filter((found) => found.id === id)).toEqual([]);
@@ -101,7 +101,7 @@ describe("findings about others' rules", () => {
     ['Docker', DOCKER],
     ['kube-proxy', KUBE],
   ])('what %s writes is its own affair', (_, live) => {
-    expect(lintForeign(placeOwned(read(live), HOST, 'chains').next)).toEqual([]);
+    expect(lintForeign(replaceManaged(read(live), HOST, 'chains').next)).toEqual([]);
   });
 
   test('a chain of thousands of rules takes no time to speak of', () => {
@@ -109,7 +109,11 @@ describe("findings about others' rules", () => {
       const source = `10.${index >> 8}.${index & 255}.1/32`;
       return `-A MINE -s ${source} -i eth0 -p tcp -m tcp --dport ${index} -j ${index % 2 ? 'DROP' : 'ACCEPT'}\n`;
     });
-    const next = placeOwned(read(`*filter\n${MINE}${FORWARD(rules.join(''))}COMMIT\n`), HOST, 'chains').next;
+    const next = replaceManaged(
+      read(`*filter\n${MINE}${FORWARD(rules.join(''))}COMMIT\n`),
+      HOST,
+      'chains',
+    ).next;
     const start = performance.now();
     expect(lintForeign(next)).toEqual([]);
     expect(performance.now() - start).toBeLessThan(1000);

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{openHosts}from"./chunk-AAT3QBOH.js";import"./chunk-3KGIRAEQ.js";import"./chunk-OWTDGK7W.js";import"./chunk-5FABMA3E.js";import"./chunk-WVRTJTYG.js";import"./chunk-D4KOYS5V.js";import"./chunk-KMRMLVPY.js";import"./chunk-JRH7RKUG.js";export{openHosts};

@@ -1,0 +1,99 @@
+/** `adopt`: what was changed by hand on the hosts, as a pull request that takes it into the policy. */
+import { adoptionPatch } from '../../commands/adopt.js';
+import { error, type Problem } from '../../lib/problem.js';
+import { adoptionMarkdown } from '../../report/markdown/adoption.js';
+import { SUMMARY_BUDGET } from '../../report/markdown/budget.js';
+import { adoptionText } from '../../report/terminal/adoption.js';
+import { adoptionTotals, adoptionVerdict } from '../../report/view/adoption.js';
+import { jsonText } from '../../report/view/json.js';
+import type { AdoptedFile, Adoption } from '../../rollout/results/adoption.js';
+import type { Context } from '../context.js';
+import { redactAll } from '../secrets.js';
+import { annotate, reportProblems, stop, summarise } from './publish.js';
+
+export async function adopt(context: Context): Promise<void> {
+  const { inputs, event, runner, redact } = context;
+  const adopted = await context.useCases.adopt();
+  if (!adopted.ok) {
+    await stop(context, 'Drift could not be taken into the policy', adopted.problems);
+    return;
+  }
+  annotate(context, redactAll(adopted.problems, redact));
+  const { files } = adopted.value;
+  const leak = files.find((file) => holdsMore(file, redact));
+  if (leak !== undefined) {
+    await stop(context, 'Drift could not be taken into the policy', [secretInRules(leak)]);
+    return;
+  }
+  const value: Adoption = { ...redactAll({ ...adopted.value, files: [] }, redact), files };
+  const totals = adoptionTotals(value);
+  runner.log(adoptionText(value, { colour: true }));
+  runner.output('outcome', files.length > 0 ? 'adopted' : 'unchanged');
+  runner.output('changed', String(value.hosts.filter(({ taken }) => taken.length > 0).length));
+  runner.output(
+    'unreachable-hosts',
+    value.hosts
+      .filter(({ status }) => status !== 'read')
+      .map(({ host }) => host)
+      .join(','),
+  );
+  runner.output('json', await runner.file('adopt.json', jsonText(value)));
+  if (files.length > 0) runner.output('patch', await runner.file('adopt.patch', adoptionPatch(value)));
+  const options = inputs.environment === '' ? {} : { environment: inputs.environment };
+  await summarise(
+    context,
+    adoptionMarkdown(value, { ...options, budget: SUMMARY_BUDGET, elsewhere: 'the JSON report' }),
+  );
+  // Of hosts that were not read nothing is known: what is open for them stays open.
+  if (files.length > 0 || totals.unread === 0)
+    await open(
+      context,
+      value,
+      adoptionMarkdown(value, { ...options, elsewhere: `the [job summary](${event.runUrl})` }),
+    );
+  if (totals.unread > 0 && inputs.failOn !== 'never') runner.fail(`${adoptionVerdict(value)}.`);
+}
+
+/** The policy is in the repository already; what comes to it from a host must bring no secret of this run. */
+const holdsMore = ({ before, after }: AdoptedFile, redact: (text: string) => string): boolean =>
+  redact(after).split('***').length > redact(before).split('***').length;
+
+const secretInRules = ({ path }: AdoptedFile): Problem =>
+  error(
+    'secret-in-rules',
+    `A rule of a host holds a secret of this job, which would come into ${path}.`,
+    undefined,
+    'Take it out on the host, and give the job another secret.',
+  );
+
+async function open(context: Context, value: Adoption, body: string): Promise<void> {
+  const { inputs, event, github, runner } = context;
+  if (!inputs.comment) return;
+  if (inputs.token === '') {
+    runner.log('No github-token was given: the change is in the patch alone.');
+    return;
+  }
+  const outside = value.files.find(({ path }) => path.startsWith('/') || path.startsWith('..'));
+  if (outside !== undefined) {
+    runner.log(`${outside.path} is not in this repository: the change is in the patch alone.`);
+    return;
+  }
+  const where = inputs.environment === '' ? '' : ` (${inputs.environment})`;
+  const posted = await reportProblems(
+    context,
+    await github.adoptPull(
+      { kind: 'adopt', environment: inputs.environment, state: event.commit },
+      {
+        base: event.defaultBranch,
+        commit: event.commit,
+        title: context.redact(`Take firewall drift into the policy${where}`),
+        body,
+        files: value.files.map(({ path, after }) => ({ path, text: after })),
+      },
+    ),
+  );
+  if (posted === undefined) runner.log('The change is in the file that the output `patch` names.');
+  if (posted?.url !== undefined) runner.output('comment-url', posted.url);
+  if (posted !== undefined)
+    runner.log(`Pull request ${posted.action}${posted.url === undefined ? '' : `: ${posted.url}`}`);
+}

@@ -1,0 +1,178 @@
+/** What happened on GitHub, and which command follows from it. */
+import { error, type Problem, type Result } from '../../lib/problem.js';
+import { maybe, number, orNull, shape, text } from '../../rollout/results/shape.js';
+import type { CommandName } from '../inputs.js';
+
+export interface GitHubEvent {
+  readonly name: string;
+  /** `owner/name`. */
+  readonly repository: string;
+  readonly commit: string;
+  /** `refs/heads/main`. */
+  readonly ref: string;
+  readonly defaultBranch: string;
+  readonly pull?: {
+    readonly number: number;
+    readonly headCommit: string;
+    /** From another repository: a read-only token, and no secrets. */
+    readonly fork: boolean;
+    readonly closed: boolean;
+  };
+  /** Of `workflow_run`: the run that this one follows. */
+  readonly origin?: Origin;
+  readonly serverUrl: string;
+  readonly apiUrl: string;
+  /** The page of this workflow run. */
+  readonly runUrl: string;
+  readonly actor: string;
+}
+
+/** What GitHub itself says of a run that has ended; of a pull request from a fork it names neither number nor author. */
+export interface Origin {
+  /** The event that it ran for. */
+  readonly event: string;
+  readonly commit: string;
+  readonly branch: string;
+  /** `owner/name`, empty when it is gone. */
+  readonly repository: string;
+}
+
+interface Payload {
+  readonly action?: string;
+  readonly repository?: { readonly default_branch?: string };
+  readonly workflow_run?: {
+    readonly event: string;
+    readonly head_sha: string;
+    readonly head_branch: string | null;
+    readonly head_repository: { readonly full_name: string } | null;
+  };
+  readonly pull_request?: {
+    readonly number: number;
+    readonly head: { readonly sha: string; readonly repo?: { readonly full_name: string } | null };
+  };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const REPOSITORY = shape({ full_name: text });
+const PULL = shape({ number, head: shape({ sha: text, repo: maybe(orNull(REPOSITORY)) }) });
+const RUN = shape({
+  ...{ event: text, head_sha: text, head_branch: orNull(text), head_repository: orNull(REPOSITORY) },
+});
+
+/** What an event must say for itself: of a pull request that does not say it is one, nothing would be refused. */
+export function invalidEvent(env: Environment, payload: unknown): Problem | undefined {
+  const name = env.GITHUB_EVENT_NAME ?? '';
+  const why = shape({
+    pull_request: name.startsWith('pull_request') ? PULL : maybe(PULL),
+    workflow_run: name === 'workflow_run' ? RUN : maybe(RUN),
+  })(payload, '');
+  return why === undefined ? undefined : badEvent(`is no event \`${name}\` of GitHub: ${why}`);
+}
+
+/** @param what `cannot be read: …`, without a full stop. */
+export const badEvent = (what: string): Problem =>
+  error(
+    'bad-event',
+    `The event of this run ${what}.`,
+    undefined,
+    'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH come from the runner; leave both as it sets them.',
+  );
+
+/** @param payload The parsed file at `GITHUB_EVENT_PATH`, of which {@link invalidEvent} has nothing to say. */
+export function readEvent(env: Environment, payload: unknown): GitHubEvent {
+  const { action, repository, pull_request: pull, workflow_run: run } = (payload ?? {}) as Payload;
+  const name = env.GITHUB_REPOSITORY ?? '';
+  const serverUrl = env.GITHUB_SERVER_URL ?? 'https://github.com';
+  return {
+    name: env.GITHUB_EVENT_NAME ?? '',
+    repository: name,
+    commit: env.GITHUB_SHA ?? '',
+    ref: env.GITHUB_REF ?? '',
+    defaultBranch: repository?.default_branch ?? 'main',
+    ...(pull && {
+      pull: {
+        number: pull.number,
+        headCommit: pull.head.sha,
+        // The repository of a deleted fork is null.
+        fork: pull.head.repo?.full_name !== name,
+        closed: action === 'closed',
+      },
+    }),
+    ...(run && {
+      origin: {
+        event: run.event,
+        commit: run.head_sha,
+        branch: run.head_branch ?? '',
+        repository: run.head_repository?.full_name ?? '',
+      },
+    }),
+    serverUrl,
+    apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
+    runUrl: `${serverUrl}/${name}/actions/runs/${env.GITHUB_RUN_ID ?? ''}`,
+    actor: env.GITHUB_ACTOR ?? '',
+  };
+}
+
+export type Command = Exclude<CommandName, 'auto'>;
+
+const FOLLOWS: { readonly [event: string]: Command } = {
+  pull_request: 'plan',
+  merge_group: 'plan',
+  workflow_run: 'plan',
+  schedule: 'drift',
+  workflow_dispatch: 'drift',
+};
+
+/**
+ * The command for an event; `undefined` when there is nothing to do. A pull request never deploys, whatever the
+ * inputs say: its author has written what would be deployed.
+ */
+export function commandOf(event: GitHubEvent, asked: CommandName): Result<Command | undefined> {
+  if (event.name === 'pull_request_target') return refused(PULL_REQUEST_TARGET);
+  if (asked === 'deploy' && isOfPull(event)) return refused(PULL_DEPLOYS);
+  if (asked === 'adopt' && isOfPull(event)) return refused(PULL_ADOPTS);
+  if (asked !== 'auto') return found(asked);
+  if (event.pull?.closed) return found(undefined);
+  if (event.name === 'push')
+    return found(event.ref === `refs/heads/${event.defaultBranch}` ? 'deploy' : 'check');
+  const command = FOLLOWS[event.name];
+  return command === undefined ? refused(unknownEvent(event.name)) : found(command);
+}
+
+/** Of a pull request, or of a run that followed one. */
+const isOfPull = ({ pull, origin }: GitHubEvent): boolean =>
+  pull !== undefined || origin?.event.startsWith('pull_request') === true;
+
+const found = (value: Command | undefined): Result<Command | undefined> => ({
+  ok: true,
+  value,
+  problems: [],
+});
+const refused = (problem: Problem): Result<Command | undefined> => ({ ok: false, problems: [problem] });
+
+const PULL_DEPLOYS = error(
+  'pull-request-deploys',
+  'A pull request does not deploy.',
+  undefined,
+  'Run `command: deploy` on a push to the default branch.',
+);
+const PULL_ADOPTS = error(
+  'pull-request-adopts',
+  'A pull request does not adopt.',
+  undefined,
+  'Run `command: adopt` on a schedule or by hand: it compares the hosts with the default branch.',
+);
+const PULL_REQUEST_TARGET = error(
+  'pull-request-target',
+  'The event `pull_request_target` gives secrets to code that nobody has reviewed.',
+  undefined,
+  'Use `pull_request`; for forks, plan from recorded states as the documentation shows.',
+);
+const unknownEvent = (name: string): Problem =>
+  error(
+    'unknown-event',
+    `\`command: auto\` does not know what to do on the event \`${name}\`.`,
+    undefined,
+    'Name the command: check, plan, deploy, drift, adopt or report.',
+  );

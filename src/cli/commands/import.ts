@@ -1,0 +1,220 @@
+/** `import`: the policy of hosts that have none yet, from the rules that they run. */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { HostFile, Imported, ImportedHost, Target } from '../../commands/import.js';
+import { error, note, type Problem, ProblemError } from '../../lib/problem.js';
+import { count } from '../../lib/text.js';
+import type { Act } from '../act.js';
+import { overSsh } from '../hosts.js';
+import { complain, DONE, FAILED, type Io, messageOf, readText, reportProblems, writeText } from '../io.js';
+import { examples, repeated, type SshOptions, withSsh } from '../options.js';
+
+interface ImportArguments extends SshOptions {
+  readonly file: readonly string[];
+  readonly state?: string;
+  readonly admin: readonly string[];
+  readonly out: string;
+  readonly format: 'text' | 'json';
+}
+
+const split = (value: string): readonly string[] => value.split(/[\s,]+/).filter((one) => one !== '');
+
+export function defineImport(program: Command, act: Act, io: Io): void {
+  const command = withSsh(
+    program
+      .command('import')
+      .summary('write the policy of hosts from the rules that they run (reads only)')
+      .description(
+        'Reads the rules of hosts over SSH, or from files, and writes a policy that does the same with every packet: that is proved for each host, and nothing is written unless it holds. What the policy has no words for becomes literal rules; what Docker, fail2ban and others keep there stays theirs.',
+      )
+      .argument('[hosts...]', 'NAME=USER@ADDRESS or NAME=USER@ADDRESS:PORT')
+      .addOption(
+        repeated('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeat it'),
+      )
+      .option('--state <dir>', 'rules of hosts as `plan --save` writes them: HOST.v4, HOST.v6, HOST.sets')
+      .addOption(
+        repeated(
+          '--admin <network>',
+          'who must always reach SSH; repeat it',
+          split,
+          'who reaches it on every host now',
+        ),
+      )
+      .option('--out <dir>', 'where the policy goes', 'policies')
+      .addOption(
+        new Option('-f, --format <format>', 'how to report').choices(['text', 'json']).default('text'),
+      ),
+  );
+  examples(
+    command,
+    'sallyport import web-1=deploy@203.0.113.10 db-1=deploy@203.0.113.20',
+    'sallyport import --file web-1=rules.v4 --file web-1=rules.v6',
+    'sallyport import --state states --admin 203.0.113.0/24 --out policies',
+  );
+  act(command, (hosts: readonly string[], options: ImportArguments) => runImport(hosts, options, io));
+}
+
+async function runImport(hosts: readonly string[], options: ImportArguments, io: Io): Promise<number> {
+  const { importHosts, readTarget, standingFiles } = await import('../../commands/import.js');
+  const read = hosts.map(readTarget);
+  complain(
+    io,
+    read.flatMap(({ problems }) => problems),
+  );
+  if (read.some(({ ok }) => !ok)) return FAILED;
+  const targets = read.flatMap((one): readonly Target[] => (one.ok ? [one.value] : []));
+  const files = [
+    ...(await Promise.all(options.file.map((file) => hostFile(file, io)))),
+    ...(options.state === undefined ? [] : await stateFiles(options.state, targets, io)),
+  ];
+  const overNetwork = targets.filter((target) => !files.some(({ name }) => name === target.name));
+  const knownHosts = options.knownHosts ?? join(io.env.HOME ?? '', '.ssh/known_hosts');
+  const pinned =
+    overNetwork.length === 0 ? '' : await pinnedKeys(overNetwork, await readText(io, knownHosts));
+  const imported = reportProblems(
+    io,
+    await importHosts(
+      {
+        ...(pinned === '' ? {} : { knownHosts: KNOWN_HOSTS }),
+        targets,
+        files,
+        user: targets.find(({ user }) => user !== undefined)?.user ?? (io.env.USER || 'root'),
+        ...(options.admin.length === 0 ? {} : { admin: options.admin }),
+        ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+      },
+      overSsh(io, { ...options, knownHosts }),
+    ),
+  );
+  if (imported === undefined) return FAILED;
+  const written = new Map([
+    ...imported.value.files,
+    ...(pinned === '' ? [] : [[KNOWN_HOSTS, pinned] as const]),
+  ]);
+  const standing = await standingFiles(options.out, written);
+  complain(io, standing);
+  if (standing.length > 0) return FAILED;
+  for (const [path, text] of written) {
+    const file = join(options.out, path);
+    await writeText(file, text);
+    if (options.format === 'text') io.stdout.write(`${file}\n`);
+  }
+  if (options.format === 'json')
+    io.stdout.write(jsonReport(imported.value, [...written.keys()], options.out));
+  else report(io, imported.value, written.size, options.out);
+  return DONE;
+}
+
+/** One object: what was written, and of each host what `text` tells on standard error. */
+const jsonReport = ({ ownership, admin, hosts }: Imported, files: readonly string[], out: string): string =>
+  `${JSON.stringify({ version: 1, out, files, ownership, admin, hosts })}\n`;
+
+const KNOWN_HOSTS = 'known_hosts';
+
+/** The keys that these hosts are known by, for a file of the policy's own. */
+async function pinnedKeys(targets: readonly Target[], text: string): Promise<string> {
+  const { parseKnownHosts, pinsFor } = await import('../../host/ssh/known-hosts.js');
+  const known = parseKnownHosts([text]);
+  return targets
+    .flatMap(({ address, port }) => {
+      const name = port === 22 ? address : `[${address}]:${port}`;
+      return pinsFor(known, [address], port).keys.map(({ type, key }) => `${name} ${type} ${key}\n`);
+    })
+    .join('');
+}
+
+async function hostFile(text: string, io: Io): Promise<HostFile> {
+  const [, name = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (path === '')
+    throw new ProblemError([
+      error(
+        'import-bad-file',
+        `"${text}" names no host.`,
+        undefined,
+        'Write --file NAME=FILE, as in --file web-1=rules.v4.',
+      ),
+    ]);
+  return { name, path, text: await readText(io, path) };
+}
+
+const KIND = /\.(v4|v6|sets)$/;
+
+/** The files of the hosts that are named, else of all. */
+async function stateFiles(
+  directory: string,
+  targets: readonly Target[],
+  io: Io,
+): Promise<readonly HostFile[]> {
+  let entries: readonly string[];
+  try {
+    entries = await readdir(directory);
+  } catch (thrown) {
+    throw new ProblemError([error('cannot-read', `${directory} cannot be read: ${messageOf(thrown)}.`)]);
+  }
+  const wanted = entries
+    .filter((name) => KIND.test(name))
+    .filter(
+      (name) => targets.length === 0 || targets.some((target) => target.name === name.replace(KIND, '')),
+    )
+    .toSorted();
+  return Promise.all(
+    wanted.map(async (entry): Promise<HostFile> => {
+      const path = join(directory, entry);
+      return { name: basename(entry).replace(KIND, ''), path, text: await readText(io, path) };
+    }),
+  );
+}
+
+function report(io: Io, { hosts, ownership, admin }: Imported, files: number, out: string): void {
+  complain(
+    io,
+    hosts.flatMap((host): readonly Problem[] => [...host.notes, ...foremost(host)]),
+  );
+  const lines = hosts.map(hostLine);
+  io.stderr.write(
+    `\n${lines.join('\n')}\n\nWrote ${count(files, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
+  );
+}
+
+/** Of each host; JSON has them all. */
+const MOST_ANOMALIES = 10;
+
+/** Warnings first, each kind in the order of the chains. */
+function foremost({ name, anomalies }: ImportedHost): readonly Problem[] {
+  const sorted = anomalies.toSorted((a, b) => Number(b.level === 'warning') - Number(a.level === 'warning'));
+  const more = sorted.length - MOST_ANOMALIES;
+  return more <= 0
+    ? sorted
+    : [
+        ...sorted.slice(0, MOST_ANOMALIES),
+        note(
+          'import-more-anomalies',
+          `${count(more, 'more rule')} of ${name} can never match, change nothing or accept very much.`,
+          undefined,
+          'With --format json all are told.',
+        ),
+      ];
+}
+
+function hostLine({ name, rules, statements, literal, programs, foreign }: ImportedHost): string {
+  const parts = [
+    `${count(rules, 'rule')} became ${count(statements, 'statement')} and ${count(literal, 'literal rule')}`,
+    ...(programs.length === 0 ? [] : [`those of ${programs.join(', ')} stay theirs`]),
+    ...(foreign === 0 ? [] : [`${count(foreign, 'other rule')} stay as they are`]),
+  ];
+  return `${name}: ${parts.join('; ')}. Proved: the same verdict for every packet.`;
+}
+
+const OWNERSHIP: { readonly [kind in Imported['ownership']]: string } = {
+  tables:
+    'The policy owns the tables whole: the first deploy puts its rules in the place of the old ones, which the plan names.\n',
+  chains:
+    'The policy owns chains of its own, because others keep rules on these hosts: the old ones stay beside it until you take them out.\n',
+};
+
+const NEXT = `
+Next:
+  1. Read the policy: what was so on the hosts is accepted with a reason that says so, not approved.
+  2. sallyport check, then sallyport plan: its traffic is equal.
+  3. sallyport deploy --hosts ONE
+`;

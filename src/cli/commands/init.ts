@@ -1,0 +1,60 @@
+/** `init`: a policy to start from and the workflows, never over what is there. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { count } from '../../lib/text.js';
+import type { Act } from '../act.js';
+import { DONE, type Io, writeText } from '../io.js';
+import { examples, folder, shards } from '../options.js';
+
+interface InitOptions {
+  readonly policies: string;
+  readonly workflows: boolean;
+  readonly shards?: number;
+}
+
+export function defineInit(program: Command, act: Act, io: Io): void {
+  const init = program
+    .command('init')
+    .summary('write a policy to start from, and the workflows')
+    .description(
+      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift, adopt) into a repository. A file that is there already is left as it is, and where a policy is there already nothing is added to it.',
+    )
+    .argument('[dir]', 'the repository', '.')
+    .option('-p, --policies <dir>', 'the folder for the policy, in the repository', folder, 'policies')
+    .option('--shards <n>', 'workflows that share the hosts out among n jobs, for hundreds of hosts', shards)
+    .option('--no-workflows', 'the policy alone');
+  examples(init, 'sallyport init', 'sallyport init ../firewall --no-workflows', 'sallyport init --shards 4');
+  act(init, (directory: string, options: InitOptions) => runInit(directory, options, io));
+}
+
+async function runInit(directory: string, options: InitOptions, io: Io): Promise<number> {
+  const { scaffold } = await import('../../commands/init.js');
+  const { shardedWorkflows, WORKFLOWS } = await import('../../github/workflows.js');
+  const all = options.shards === undefined ? WORKFLOWS : shardedWorkflows(options.shards);
+  const { policies } = options;
+  const { policy, workflows } = scaffold({ policies, workflows: options.workflows ? all : {} });
+  // Hosts of an example have no place beside those of somebody's own policy, such as `import` writes.
+  const own = existsSync(join(directory, policies, 'fleet.yml'));
+  let written = 0;
+  for (const [path, text] of [...policy, ...workflows]) {
+    const file = join(directory, path);
+    if (existsSync(file)) {
+      io.stderr.write(`${file} is there already and was left as it is.\n`);
+      continue;
+    }
+    if (own && policy.has(path)) continue;
+    await writeText(file, text);
+    written += 1;
+    io.stdout.write(`${file}\n`);
+  }
+  io.stderr.write(`Wrote ${count(written, 'file')}.\n${NEXT}`);
+  return DONE;
+}
+
+const NEXT = `
+Next:
+  1. Put your hosts and your admin networks into the policy.
+  2. Collect the host keys (ssh-keyscan HOST >> policies/known_hosts) and compare them with the hosts' own.
+  3. sallyport check, then sallyport plan: both change nothing.
+`;

@@ -1,0 +1,31 @@
+/** What `adopt` does at a terminal. */
+import { adopt, adoptionPatch } from '../../commands/adopt.js';
+import { adoptionText } from '../../report/terminal/adoption.js';
+import { adoptionTotals } from '../../report/view/adoption.js';
+import { eventReporter } from '../events.js';
+import { type StateOptions, toRead } from '../hosts.js';
+import { DONE, FAILED, type Io, mustBeWritable, reportProblems, textOptions, writeText } from '../io.js';
+import type { PolicyOptions, SshOptions } from '../options.js';
+
+export type AdoptArguments = PolicyOptions &
+  SshOptions &
+  Pick<StateOptions, 'state'> & { readonly patch?: boolean };
+
+export async function runAdopt(options: AdoptArguments, io: Io): Promise<number> {
+  const { tell, end } = eventReporter(io, 'reading');
+  const made = await adopt({ ...options, tell }, toRead(io, options));
+  end();
+  const adoption = reportProblems(io, made)?.value;
+  if (adoption === undefined) return FAILED;
+  if (options.patch) {
+    // The patch alone goes to the pipe; what it leaves out must be seen all the same.
+    io.stderr.write(adoptionText(adoption, textOptions(io.stderr, io.env)));
+    io.stdout.write(adoptionPatch(adoption));
+  } else {
+    // Half of it would be a policy that nobody has proved.
+    await mustBeWritable(...adoption.files.map(({ path }) => path));
+    for (const { path, after } of adoption.files) await writeText(path, after);
+    io.stdout.write(adoptionText(adoption, textOptions(io.stdout, io.env)));
+  }
+  return adoptionTotals(adoption).unread > 0 ? FAILED : DONE;
+}

@@ -1,0 +1,205 @@
+/** What the commands that reach hosts do. */
+import { deploy } from '../../commands/deploy.js';
+import { drift } from '../../commands/drift.js';
+import { plan } from '../../commands/plan.js';
+import { rollback } from '../../commands/rollback.js';
+import { status, statusJson } from '../../commands/status.js';
+import { planPage } from '../../report/html/plan.js';
+import { driftMarkdown } from '../../report/markdown/drift.js';
+import { outcomesMarkdown } from '../../report/markdown/outcomes.js';
+import { planMarkdown } from '../../report/markdown/plan.js';
+import { driftText } from '../../report/terminal/drift.js';
+import { outcomesText, statusText } from '../../report/terminal/outcomes.js';
+import type { TextOptions } from '../../report/terminal/paint.js';
+import { planText } from '../../report/terminal/plan.js';
+import { jsonText } from '../../report/view/json.js';
+import { allDeployed, driftTotals, planTotals } from '../../report/view/totals.js';
+import type { Outcomes, Plan } from '../../rollout/results/model.js';
+import type { Part, Shard } from '../../rollout/results/part.js';
+import { readPlan } from '../../rollout/results/stored.js';
+import { eventReporter, journal } from '../events.js';
+import { overSsh, type StateOptions, toRead } from '../hosts.js';
+import {
+  DIFFERENT,
+  DONE,
+  emit,
+  FAILED,
+  type Io,
+  mustBeWritable,
+  readText,
+  reportProblems,
+  textOptions,
+} from '../io.js';
+import type { OutputOptions, PolicyOptions, RiskOptions, SshOptions } from '../options.js';
+import { commitOf, ownerOf } from '../origin.js';
+import { confirm } from '../prompts.js';
+
+type Common = PolicyOptions & SshOptions & OutputOptions;
+export type PlanArguments = Common &
+  RiskOptions &
+  StateOptions & { readonly exitCode?: boolean; readonly shard?: Shard };
+export type DriftArguments = Common & StateOptions;
+export type StatusArguments = Common;
+export type DeployArguments = Common &
+  RiskOptions & {
+    readonly plan?: string;
+    readonly journal?: string;
+    readonly yes?: boolean;
+    readonly shard?: Shard;
+    readonly wave?: Part['waves'];
+  };
+export type RollbackArguments = Common & RiskOptions & { readonly to?: number; readonly yes?: boolean };
+
+export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
+  const { tell, end } = eventReporter(io, 'reading');
+  const commit = await commitOf(options.policies, io.env);
+  const planned = await plan(
+    { ...options, tell, ...(commit === undefined ? {} : { commit }) },
+    toRead(io, options),
+  );
+  end();
+  const made = reportProblems(io, planned);
+  if (made === undefined) return FAILED;
+  await report(io, options, made.value, PLAN_REPORTS);
+  if (mustNotGo(made.value)) return FAILED;
+  return options.exitCode && planTotals(made.value).changed > 0 ? DIFFERENT : DONE;
+}
+
+export const PLAN_REPORTS: Reports<Plan> = {
+  text: planText,
+  markdown: planMarkdown,
+  json: jsonText,
+  html: planPage,
+};
+
+/** Hosts without a plan, and plans that a deploy would refuse. */
+export function mustNotGo(made: Plan): boolean {
+  const { unreachable, error, findings, lockout } = planTotals(made);
+  return unreachable + error + findings.error + lockout.violated.length + lockout.notProven.length > 0;
+}
+
+export async function runDrift(options: DriftArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
+  const { tell, end } = eventReporter(io, 'reading');
+  const looked = await drift({ ...options, tell }, toRead(io, options));
+  end();
+  const found = reportProblems(io, looked);
+  if (found === undefined) return FAILED;
+  await report(io, options, found.value, { text: driftText, markdown: driftMarkdown, json: jsonText });
+  const { drifted, busy, unreachable, error } = driftTotals(found.value);
+  return drifted > 0 ? DIFFERENT : busy + unreachable + error > 0 ? FAILED : DONE;
+}
+
+export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
+  const { tell, end } = eventReporter(io, 'reading');
+  const asked = await status({ ...options, tell }, overSsh(io, options));
+  end();
+  const said = reportProblems(io, asked);
+  if (said === undefined) return FAILED;
+  await report(io, options, said.value, {
+    text: statusText,
+    markdown: () => '',
+    json: (hosts) => jsonText(statusJson(hosts)),
+  });
+  return said.value.every(({ reading }) => reading.status === 'read') ? DONE : FAILED;
+}
+
+export async function runDeploy(options: DeployArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output, options.journal);
+  const reviewed =
+    options.plan === undefined
+      ? undefined
+      : reportProblems(io, readPlan(await readText(io, options.plan), options.plan));
+  if (options.plan !== undefined && reviewed === undefined) return FAILED;
+  const which = options.hosts ?? 'every host of the policy';
+  if (!(await mayGo(io, options, `This changes the firewall of ${which}. Go on?`))) return FAILED;
+  const { tell, end } = eventReporter(io, 'deploying');
+  // What connects is loaded while git answers.
+  const [commit] = await Promise.all([commitOf(options.policies, io.env), import('../../host/open.js')]);
+  const { signal, release } = interrupted(io);
+  const part = partOf(options);
+  const deployed = await deploy(
+    {
+      ...options,
+      ...(part === undefined ? {} : { part }),
+      owner: ownerOf(io.env),
+      tell: options.journal === undefined ? tell : journal(options.journal, tell),
+      signal,
+      ...(commit === undefined ? {} : { commit }),
+      ...(reviewed === undefined ? {} : { reviewed: reviewed.value }),
+    },
+    overSsh(io, options),
+  ).finally(release);
+  end();
+  const done = reportProblems(io, deployed);
+  return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
+}
+
+const partOf = ({ shard, wave }: DeployArguments): Part | undefined =>
+  shard === undefined && wave === undefined
+    ? undefined
+    : { ...(shard === undefined ? {} : { shard }), ...(wave === undefined ? {} : { waves: wave }) };
+
+export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
+  await mustBeWritable(options.output);
+  const state =
+    options.to === undefined ? 'the known-good state before this one' : `its known-good state ${options.to}`;
+  const question = `This takes ${host} back to ${state}. Go on?`;
+  if (!(await mayGo(io, options, question))) return FAILED;
+  const { tell, end } = eventReporter(io, 'rolling back');
+  const taken = await rollback({ ...options, host, owner: ownerOf(io.env), tell }, overSsh(io, options));
+  end();
+  const done = reportProblems(io, taken);
+  return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
+}
+
+export async function reportOutcomes(io: Io, options: OutputOptions, outcomes: Outcomes): Promise<number> {
+  await report(io, options, outcomes, { text: outcomesText, markdown: outcomesMarkdown, json: jsonText });
+  return allDeployed(outcomes) ? DONE : FAILED;
+}
+
+/** A person at a terminal is asked; a program is taken at its word. */
+async function mayGo(io: Io, { yes }: { readonly yes?: boolean }, question: string): Promise<boolean> {
+  return yes === true || (await confirm(io, question)) !== false;
+}
+
+/** The first Ctrl-C begins no further host; the second one ends this program at once. */
+function interrupted(io: Io): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    release();
+    io.stderr.write(
+      '\nNo further host is begun. Once more ends this program; the hosts look after themselves.\n',
+    );
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const release = (): void => {
+    for (const name of signals) process.off(name, onSignal);
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return { signal: controller.signal, release };
+}
+
+interface Reports<T> {
+  readonly text: (value: T, options: TextOptions) => string;
+  readonly markdown: (value: T) => string;
+  readonly json: (value: T) => string;
+  readonly html?: (value: T) => string;
+}
+
+export async function report<T>(
+  io: Io,
+  { format, output }: OutputOptions,
+  value: T,
+  reports: Reports<T>,
+): Promise<void> {
+  const paint = output === undefined ? textOptions(io.stdout, io.env) : { colour: false };
+  await emit(
+    io,
+    format === 'text' ? reports.text(value, paint) : (reports[format] ?? reports.markdown)(value),
+    output,
+  );
+}

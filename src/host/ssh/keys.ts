@@ -1,0 +1,82 @@
+/** The ways to log in that a run was given, read once: keys as texts and files, and an agent. */
+import { readFileSync } from 'node:fs';
+import ssh2, { type AgentAuthMethod, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
+import { error, type Problem, type Result } from '../../lib/problem.js';
+
+export interface KeyOptions {
+  readonly key?: { readonly text: string; readonly passphrase?: string };
+  /** For identity files that are protected; default: the one of `key`. */
+  readonly passphrase?: string;
+  /** Private key files, tried in order. */
+  readonly identityFiles?: readonly string[];
+  /** The socket of an ssh-agent. */
+  readonly agent?: string;
+}
+
+export interface Login {
+  readonly keys: readonly ParsedKey[];
+  readonly agent?: string;
+}
+
+/** Reads the keys. A key that cannot be read is a problem, never a silent other way in. */
+export function readLogin({ key, identityFiles = [], passphrase, agent }: KeyOptions): Result<Login> {
+  const problems: Problem[] = [];
+  const keys: ParsedKey[] = [];
+  const take = (text: string, name: string, passphrase: string | undefined): void => {
+    const parsed = ssh2.utils.parseKey(text, passphrase);
+    const found = Array.isArray(parsed) ? parsed[0] : parsed;
+    if (found instanceof Error || found === undefined || !found.isPrivateKey())
+      problems.push(unreadable(name, found instanceof Error ? found.message : 'it is not a private key'));
+    else keys.push(found);
+  };
+  if (key !== undefined) take(key.text, 'The private key', key.passphrase);
+  for (const file of identityFiles) {
+    try {
+      take(readFileSync(file, 'utf8'), file, passphrase ?? key?.passphrase);
+    } catch {
+      problems.push(
+        error('key-unreadable', `${file} cannot be read.`, undefined, 'Name a private key file.'),
+      );
+    }
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, value: { keys, ...(agent === undefined ? {} : { agent }) }, problems: [] };
+}
+
+/** ssh2's words for a passphrase that is missing or wrong, for a kind of key it cannot use, and for anything else. */
+const CAUSES: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /no passphrase given/i,
+    'it is protected by a passphrase, and none was given',
+    'Give the passphrase, or use an ssh-agent.',
+  ],
+  [
+    /integrity check failed|bad decrypt|malformed/i,
+    'its passphrase is wrong, or it is damaged',
+    'Check the passphrase.',
+  ],
+  [
+    /unsupported/i,
+    'the built-in SSH client does not support this kind of key',
+    'Use an ed25519, ECDSA or RSA key, or set "ssh: {transport: openssh}".',
+  ],
+];
+
+function unreadable(name: string, words: string): Problem {
+  const [
+    ,
+    why = 'it is not a private key',
+    hint = 'Give the whole text of a private key, from BEGIN to END.',
+  ] = CAUSES.find(([pattern]) => pattern.test(words)) ?? [];
+  return error('key-unreadable', `${name} cannot be used: ${why}.`, undefined, hint);
+}
+
+/** Each key, then the agent, as ssh2 tries them one after the other. */
+export function attempts(login: Login, username: string): readonly (PublicKeyAuthMethod | AgentAuthMethod)[] {
+  return [
+    ...login.keys.map((key): PublicKeyAuthMethod => ({ type: 'publickey', username, key })),
+    ...(login.agent === undefined
+      ? []
+      : [{ type: 'agent', username, agent: login.agent } satisfies AgentAuthMethod]),
+  ];
+}

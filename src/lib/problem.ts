@@ -1,0 +1,91 @@
+/**
+ * The one family of errors. A problem is a value: it has a stable id, a place a person can open, a sentence that
+ * says what is wrong, and a hint that says how to mend it. Functions that can find many problems return them all.
+ */
+
+/** A place in a text file. Lines and columns count from 1; columns are UTF-16 code units, as editors count. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export type Level = 'error' | 'warning' | 'note';
+
+export interface Problem {
+  /** Stable, kebab-case, documented: `unknown-key`, `bad-cidr`, `host-unreachable`. */
+  readonly id: string;
+  readonly level: Level;
+  /** One sentence: what is wrong. */
+  readonly message: string;
+  /** One sentence: how to mend it. */
+  readonly hint?: string;
+  readonly location?: SourceLocation;
+}
+
+/** Thrown only across room borders where a result type would say nothing more; carries every problem found. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** `file:line:column: message Hint.`, the form that editors and GitHub's log turn into links. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.location
+    ? `${problem.location.file}:${problem.location.line}:${problem.location.column}: `
+    : '';
+  const level = problem.level === 'error' ? '' : `${problem.level}: `;
+  const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
+  return `${where}${level}${problem.message}${hint}`;
+}
+
+export const error = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
+  problem('error', id, message, location, hint);
+export const warning = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
+  problem('warning', id, message, location, hint);
+export const note = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
+  problem('note', id, message, location, hint);
+
+function problem(
+  level: Level,
+  id: string,
+  message: string,
+  location?: SourceLocation,
+  hint?: string,
+): Problem {
+  return {
+    id,
+    level,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(location === undefined ? {} : { location }),
+  };
+}
+
+export const hasErrors = (problems: readonly Problem[]): boolean =>
+  problems.some((found) => found.level === 'error');
+
+/** By file, line, column, then text: the same order on every run. */
+export function byLocation(a: Problem, b: Problem): number {
+  const left = a.location;
+  const right = b.location;
+  if (left === undefined || right === undefined)
+    return Number(left === undefined) - Number(right === undefined) || compare(a.message, b.message);
+  return (
+    compare(left.file, right.file) ||
+    left.line - right.line ||
+    left.column - right.column ||
+    compare(a.message, b.message)
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Either a value (perhaps with warnings) or the problems that stand in its way. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };

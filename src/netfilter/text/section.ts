@@ -1,0 +1,110 @@
+/** Tables under construction: what parsing declares, and how it reports problems. */
+
+import type { Family } from '../../lib/family.js';
+import { error, type Problem } from '../../lib/problem.js';
+import { BUILT_IN_CHAINS, type Counters, type Rule, type TableName } from '../model.js';
+import { CHAIN_NAME_BYTES } from '../rule/core.js';
+
+export interface Reader {
+  readonly family: Family;
+  readonly file: string;
+  readonly problems: Problem[];
+  readonly tables: Map<TableName, Section>;
+  table: Section | undefined;
+  line: number;
+}
+
+export interface Section {
+  readonly name: TableName;
+  readonly chains: Map<string, OpenChain>;
+  /** The chains that rules read so far lead to. */
+  readonly jumpedTo: Set<string>;
+}
+
+export interface OpenChain {
+  policy: 'ACCEPT' | 'DROP' | undefined;
+  counters: Counters | undefined;
+  rules: Rule[];
+}
+
+export function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
+  reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
+}
+
+export const OPEN_QUOTE = 'A double quote is never closed.';
+export const CLOSE_IT = 'Close it, or write a backslash before it inside other quotes.';
+
+export const firstWord = (line: string): string => line.trim().split(/\s/)[0] ?? '';
+
+export const parseCounters = (text: string): Counters | undefined => {
+  const found = /^\[(\d+):(\d+)\]$/.exec(text);
+  return found === null ? undefined : { packets: BigInt(found[1] ?? 0), bytes: BigInt(found[2] ?? 0) };
+};
+
+/** Declares a chain of one's own. */
+export function addChain(
+  reader: Reader,
+  table: Section,
+  name: string,
+  column: number,
+): OpenChain | undefined {
+  const known = table.chains.has(name);
+  const flaw = known ? 'it is there already' : nameFlaw(name);
+  if (flaw !== undefined) {
+    report(
+      reader,
+      known ? 'chain-twice' : 'bad-chain-name',
+      `"${name}" cannot be the name of a chain: ${flaw}.`,
+      column,
+      known
+        ? 'Declare it once.'
+        : `Write 1 to ${CHAIN_NAME_BYTES} bytes without spaces, not starting with "-" or "!".`,
+    );
+    return undefined;
+  }
+  if (table.jumpedTo.has(name))
+    report(
+      reader,
+      'late-chain',
+      `The chain ${name} is declared after a rule that jumps to it.`,
+      column,
+      'Move this line above the rules: iptables-restore looks for the chain when it reads the rule.',
+    );
+  const chain: OpenChain = { policy: undefined, counters: undefined, rules: [] };
+  table.chains.set(name, chain);
+  return chain;
+}
+
+const VERDICTS = ['ACCEPT', 'DROP', 'QUEUE', 'RETURN'];
+
+function nameFlaw(name: string): string | undefined {
+  if (name === '') return 'it is empty';
+  if (Buffer.byteLength(name) > CHAIN_NAME_BYTES) return `it is longer than ${CHAIN_NAME_BYTES} bytes`;
+  if (name.startsWith('-') || name.startsWith('!')) return `it starts with "${name.charAt(0)}"`;
+  if (VERDICTS.includes(name)) return 'it is the name of a verdict';
+  return /[\s"]/.test(name) ? 'it has spaces or quotes' : undefined;
+}
+
+interface PolicyChange {
+  readonly name: string;
+  readonly chain: OpenChain;
+  readonly policy: string;
+  readonly column: number;
+}
+
+export function setPolicy(reader: Reader, table: Section, change: PolicyChange): void {
+  const { name, chain, policy, column } = change;
+  const builtIn = BUILT_IN_CHAINS[table.name].includes(name);
+  if (policy === '-') return;
+  if (!builtIn)
+    report(
+      reader,
+      'bad-policy',
+      `The chain ${name} is your own and cannot have a policy.`,
+      column,
+      'Write "-", and end the chain with a rule that decides.',
+    );
+  else if (policy !== 'ACCEPT' && policy !== 'DROP')
+    report(reader, 'bad-policy', `"${policy}" is not a policy.`, column, 'Write ACCEPT or DROP.');
+  else chain.policy = policy;
+}

@@ -1,0 +1,240 @@
+/** What a rule names: services, ports, ICMP types, protocols. */
+
+import type { Family } from '../../lib/family.js';
+import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
+import { findExtension } from '../../netfilter/extensions/index.js';
+import { protocolName, protocolNumber } from '../../netfilter/extensions/protocols.js';
+import { isRefusal } from '../../netfilter/extensions/row.js';
+import { SERVICES } from '../builtin.js';
+import type { PortRange, Service } from '../fleet.js';
+import { undefinedName } from '../names.js';
+import type { NameRefs } from './networks.js';
+
+type PortProtocol = Extract<Service, { kind: 'ports' }>['protocol'];
+const PORT_PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] satisfies PortProtocol[];
+
+export interface ServiceNames {
+  readonly services: ReadonlyMap<string, NameRefs>;
+  readonly complete: boolean;
+  readonly broken: ReadonlySet<string>;
+}
+
+/** What one term stands for. */
+export interface ResolvedName {
+  readonly text: string;
+  readonly services: readonly Service[];
+}
+
+export interface ServiceResolver {
+  /** One entry a term; `undefined` when a term is at fault, which is then reported. */
+  readonly resolve: (terms: NameRefs) => readonly ResolvedName[] | undefined;
+  readonly service: (name: string) => readonly Service[] | undefined;
+  readonly used: ReadonlySet<string>;
+}
+
+interface Fault {
+  readonly id: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Whether the name has a meaning of its own that no service may take. */
+export const isReserved = (name: string): boolean =>
+  name === 'any' ||
+  name === 'icmp' ||
+  name === 'icmpv6' ||
+  name === 'protocol' ||
+  PORT_PROTOCOLS.includes(name);
+
+export function serviceResolver(names: ServiceNames, problems: Problem[]): ServiceResolver {
+  const used = new Set<string>();
+  const done = new Map<string, readonly Service[] | undefined>();
+  const open: string[] = [];
+
+  const named = (name: string, terms: NameRefs, location: SourceLocation): readonly Service[] | undefined => {
+    if (done.has(name)) return done.get(name);
+    if (open.includes(name)) {
+      const cycle = [...open.slice(open.indexOf(name)), name].join(' → ');
+      problems.push(
+        error(
+          'service-cycle',
+          `The services name each other in a circle: ${cycle}.`,
+          location,
+          'Take one out.',
+        ),
+      );
+      return undefined;
+    }
+    open.push(name);
+    const parts = resolve(terms);
+    open.pop();
+    const services = parts?.flatMap((part) => part.services.map((service) => ({ ...service, name })));
+    done.set(name, services);
+    return services;
+  };
+
+  const term = (text: string, location: SourceLocation): readonly Service[] | undefined => {
+    const own = names.services.get(text);
+    if (own !== undefined) {
+      used.add(text);
+      return named(text, own, location);
+    }
+    if (names.broken.has(text)) return undefined;
+    if (Object.hasOwn(SERVICES, text)) {
+      const builtIn = done.get(text) ?? builtInService(text);
+      done.set(text, builtIn);
+      return builtIn;
+    }
+    const read = readTerm(text);
+    if (read === undefined) {
+      const known = [...names.services.keys(), ...Object.keys(SERVICES)];
+      if (names.complete) problems.push(undefinedName('service', text, known, location, otherwise(text)));
+      return undefined;
+    }
+    if (!('id' in read)) return read;
+    problems.push(error(read.id, read.message, location, read.hint));
+    return undefined;
+  };
+
+  const resolve = (terms: NameRefs): readonly ResolvedName[] | undefined => {
+    const parts = terms.texts.map((text, index) => ({ text, services: term(text, terms.at(index)) }));
+    const sound = parts.filter((part): part is ResolvedName => part.services !== undefined);
+    return sound.length === parts.length ? sound : undefined;
+  };
+
+  return {
+    resolve,
+    service: (name) => {
+      const terms = names.services.get(name);
+      return terms && named(name, terms, terms.at(0));
+    },
+    used,
+  };
+}
+
+/** The meaning of a built-in service. */
+export const builtInService = (name: string): readonly Service[] =>
+  (SERVICES[name] ?? []).flatMap((text) => {
+    const read = readTerm(text);
+    return read === undefined || 'id' in read ? [] : read.map((service) => ({ ...service, name }));
+  });
+
+const otherwise = (text: string): string =>
+  /^\d/.test(text) ? 'Write a port as tcp/443.' : 'Define it in services.yml, or write it as tcp/443.';
+
+/** `undefined` for a name that is neither a protocol nor anything with a slash. */
+function readTerm(text: string): readonly Service[] | Fault | undefined {
+  if (text === 'any') return [{ kind: 'any' }];
+  if (/^\d+(-\d+)?$/.test(text))
+    return {
+      id: 'port-without-protocol',
+      message: `The port ${text} has no protocol.`,
+      hint: `Write tcp/${text} or udp/${text}.`,
+    };
+  const swapped = /^([\d,:-]+)[/ ]([a-z]+)$/.exec(text) ?? /^()([a-z]+)[: ]([\d-]+)$/.exec(text);
+  if (swapped !== null)
+    return {
+      id: 'bad-service',
+      message: `"${text}" is not how a port is written.`,
+      hint: `Write ${swapped[2]}/${swapped[1] || swapped[3]}.`,
+    };
+  const cut = text.indexOf('/');
+  if (cut === -1) return wholeProtocol(text);
+  const kind = text.slice(0, cut);
+  const rest = text.slice(cut + 1);
+  if (PORT_PROTOCOLS.includes(kind)) return ports(kind as PortProtocol, rest);
+  if (kind === 'icmp') return icmp(rest, /^\d/.test(rest) ? ['v4'] : ['v4', 'v6']);
+  if (kind === 'icmpv6') return icmp(rest, ['v6']);
+  if (kind === 'protocol') return numbered(rest);
+  return {
+    id: 'bad-service',
+    message: `"${kind}" has no ports.`,
+    hint: `Write one of ${[...PORT_PROTOCOLS, 'icmp', 'icmpv6', 'protocol'].join(', ')} before the slash.`,
+  };
+}
+
+function ports(protocol: PortProtocol, text: string): readonly Service[] | Fault {
+  const ranges: PortRange[] = [];
+  for (const part of text.split(',')) {
+    const [, from, to] = /^(0|[1-9]\d*)(?:-(0|[1-9]\d*))?$/.exec(part) ?? [];
+    if (from === undefined)
+      return {
+        id: 'bad-port',
+        message: `"${part}" is no port.`,
+        hint: /^\d+:\d+$/.test(part)
+          ? `Write the range as ${part.replace(':', '-')}.`
+          : 'Write a number from 1 to 65535, or a range such as 1000-2000.',
+      };
+    const range = { from: Number(from), to: Number(to ?? from) };
+    if (range.from < 1 || range.to > 65535)
+      return { id: 'port-out-of-range', message: `The port ${part} is outside 1 to 65535.` };
+    if (range.from > range.to)
+      return {
+        id: 'bad-port',
+        message: `The range ${part} ends before it starts.`,
+        hint: `Write ${range.to}-${range.from}.`,
+      };
+    ranges.push(range);
+  }
+  return [{ kind: 'ports', protocol, ports: ranges }];
+}
+
+const ICMP: { readonly [family in Family]: { readonly match: string; readonly flag: string } } = {
+  v4: { match: 'icmp', flag: '--icmp-type' },
+  v6: { match: 'icmp6', flag: '--icmpv6-type' },
+};
+
+/** The number of a type, by the names that iptables has; no abbreviations, which iptables takes. */
+function icmpType(text: string, family: Family): string | undefined {
+  const { match, flag } = ICMP[family];
+  const value = findExtension('match', family, match)?.options.find((option) => option.flag === flag)
+    ?.values[0];
+  if (value === undefined || text === 'any') return undefined;
+  if (!/^\d+(\/\d+)?$/.test(text) && !value.examples[family].includes(text)) return undefined;
+  const parsed = value.parse(text, { family });
+  return isRefusal(parsed) || parsed === 'any' ? undefined : parsed;
+}
+
+function icmp(text: string, families: readonly Family[]): readonly Service[] | Fault {
+  const found = families.flatMap((family) => {
+    const type = icmpType(text, family);
+    return type === undefined ? [] : [{ kind: 'icmp', family, type } as const];
+  });
+  if (found.length > 0) return found;
+  return {
+    id: 'unknown-icmp-type',
+    message: `There is no ICMP type "${text}".`,
+    hint: 'Write a name such as echo-request, a number, or number/code; "icmp" alone is every type.',
+  };
+}
+
+function wholeProtocol(text: string): readonly Service[] | undefined {
+  if (text === 'icmp')
+    return [
+      { kind: 'protocol', protocol: 'icmp' },
+      { kind: 'protocol', protocol: 'ipv6-icmp' },
+    ];
+  const number = /^[a-z]/.test(text) ? protocolNumber(text) : undefined;
+  return number === undefined || number === 0
+    ? undefined
+    : [{ kind: 'protocol', protocol: protocolName(number) }];
+}
+
+function numbered(text: string): readonly Service[] | Fault {
+  const number = /^(0|[1-9]\d{0,2})$/.test(text) ? Number(text) : -1;
+  if (number < 1 || number > 255)
+    return {
+      id: 'bad-protocol',
+      message: `"${text}" is no protocol number.`,
+      hint: 'Write a number from 1 to 255.',
+    };
+  return [{ kind: 'protocol', protocol: protocolName(number) }];
+}
+
+/** The families in which the service exists at all. */
+export function serviceFamilies(service: Service): readonly Family[] {
+  if (service.kind === 'icmp') return [service.family];
+  if (service.kind === 'protocol' && service.protocol === 'icmp') return ['v4'];
+  if (service.kind === 'protocol' && service.protocol === 'ipv6-icmp') return ['v6'];
+  return ['v4', 'v6'];
+}

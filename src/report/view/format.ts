@@ -1,0 +1,171 @@
+/** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
+import type { SourceLocation } from '../../lib/problem.js';
+import { FAMILY, list } from '../../lib/text.js';
+import type { Naming, Piece } from '../../naming/phrases.js';
+import type { RowService } from '../../naming/service-sets.js';
+import type { DecidingRule } from '../../traffic/model.js';
+import type { TrafficKind, TrafficRow } from './traffic-rows.js';
+export const locationText = (location: SourceLocation): string => `${location.file}:${location.line}`;
+
+/** `https`, or `undefined` where no name is exactly what the row is about. */
+export const serviceName = ({ services }: TrafficRow, naming: Naming): string | undefined =>
+  naming.service(services);
+
+/** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `any protocol`, `any but icmp, tcp/22`. */
+export function protocolText({ services }: TrafficRow): string {
+  const all = foldExceptions(services);
+  const texts = all.map(oneProtocol);
+  return texts.join(texts.some((text) => text.includes(' ')) ? '; ' : ', ');
+}
+
+/** `any but icmp, tcp` and `tcp` on all ports but 22 are together `any but icmp, tcp/22`. */
+function foldExceptions(services: readonly RowService[]): readonly RowService[] {
+  const but = services.find(({ protocol }) => protocol.startsWith(ANY_BUT));
+  if (but === undefined) return services;
+  const excepted = but.protocol.slice(ANY_BUT.length).split(', ');
+  const rest = new Map(
+    services.flatMap((service) => {
+      const others = complement(service.dport, LAST_PORT);
+      return excepted.includes(service.protocol) && others !== undefined && others.length <= MOST_NUMBERS
+        ? [[service, `${service.protocol}/${others.join(', ')}`] as const]
+        : [];
+    }),
+  );
+  const named = excepted.map((name) => [...rest].find(([{ protocol }]) => protocol === name)?.[1] ?? name);
+  return services.flatMap((service) =>
+    service === but ? [{ ...but, protocol: ANY_BUT + named.join(', ') }] : rest.has(service) ? [] : [service],
+  );
+}
+
+const ANY_BUT = 'any but ';
+const LAST_PORT = 65535;
+
+function oneProtocol({ protocol, dport, type }: RowService): string {
+  const name = protocol === 'any' ? 'any protocol' : protocol;
+  const ports = dport.length === 0 ? '' : `/${numberList(dport, LAST_PORT)}`;
+  const types = type.length === 0 ? '' : ` type ${numberList(type, 255)}`;
+  return `${name}${ports}${types}`;
+}
+
+/** Long lists of numbers are read by nobody. */
+const MOST_NUMBERS = 8;
+
+/** The numbers, or all but the others where those are fewer. */
+function numberList(texts: readonly string[], last: number): string {
+  const others = complement(texts, last);
+  const [words, numbers] =
+    others !== undefined && others.length < texts.length ? ['all but ', others] : ['', texts];
+  return numbers.length > MOST_NUMBERS
+    ? `${words}${numbers.slice(0, MOST_NUMBERS - 1).join(', ')} and ${numbers.length - MOST_NUMBERS + 1} more`
+    : words + numbers.join(', ');
+}
+
+/** Of `0-21`, `23-65535`: `22`. Nothing of texts that are no numbers, such as an ICMP type with a code. */
+function complement(texts: readonly string[], last: number): readonly string[] | undefined {
+  if (texts.length === 0) return undefined;
+  const rest: string[] = [];
+  let next = 0;
+  for (const text of [...texts, String(last + 1)]) {
+    const [, first, end = first] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+    if (first === undefined || Number(first) < next) return undefined;
+    if (Number(first) > next)
+      rest.push(Number(first) - 1 === next ? String(next) : `${next}-${Number(first) - 1}`);
+    next = Number(end) + 1;
+  }
+  return rest;
+}
+
+/**
+ * What the row says beyond protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`.
+ * @param rows those that it stands for
+ */
+export function conditions(
+  row: TrafficRow,
+  naming: Naming,
+  kind: TrafficKind,
+  rows: readonly TrafficRow[] = [row],
+): readonly string[] {
+  const [family] = row.families;
+  return [
+    ...(row.in.length === 0 ? [] : [`in on ${row.in.join(', ')}`]),
+    ...(row.out.length === 0 ? [] : [`out on ${row.out.join(', ')}`]),
+    ...(row.sport.length === 0 ? [] : [`source port ${row.sport.join(', ')}`]),
+    ...row.also,
+    ...stateText(row, closes(kind) ? rows : []),
+    ...(family === undefined || row.families.length > 1 || tellsFamily(row, naming)
+      ? []
+      : [`${FAMILY[family]} only`]),
+  ];
+}
+
+/** Whether the kind is one of those that refuse now what was accepted. */
+export const closes = (kind: TrafficKind): boolean => kind === 'closed' || kind === 'possiblyClosed';
+
+/**
+ * Traffic begins with a packet that is NEW, which goes without saying; that running connections break does not.
+ * @param closed the rows that close
+ */
+function stateText({ state }: TrafficRow, closed: readonly TrafficRow[]): readonly string[] {
+  if (state.length > 0 && !state.includes('NEW')) return [`state ${state.join(', ')}`];
+  const breaking = closed.filter(breaksConnections);
+  if (breaking.length === 0) return [];
+  return [`running connections as well${breaking.length < closed.length ? ', in part' : ''}`];
+}
+
+/** ICMP has none that would be missed, and of neighbour discovery the kernel knows none. */
+const breaksConnections = ({ state, services }: TrafficRow): boolean =>
+  (state.length === 0 || state.includes('ESTABLISHED')) && !services.every(isIcmp);
+
+const isIcmp = ({ protocol }: RowService): boolean => protocol === 'icmp' || protocol === 'ipv6-icmp';
+/** Whether an address, a name of one family, or a protocol of one family stands in the row anyway. */
+const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
+  row.services.every(isIcmp) ||
+  [row.src, row.dst].some((list) => {
+    const { of, but } = naming.side(list, row.families);
+    return [...of, ...but].some(({ families }) => families.length === 1);
+  });
+
+type Say = (piece: Piece) => string;
+
+/** The most pieces of one side that are named one by one. */
+const MOST_PIECES = 6;
+
+/**
+ * `from app and 192.0.2.7`, `from anywhere but admin to db-1`, `out to mirrors`.
+ * @param say how one piece is written; anywhere is a piece as well
+ */
+export function endpoints(row: TrafficRow, naming: Naming, say: Say): string {
+  const side = (networks: readonly string[]): string => {
+    const { of, but } = naming.side(networks, row.families);
+    const some = of.length === 0 ? say(ANYWHERE) : list(of.map(say), MOST_PIECES);
+    return but.length === 0 ? some : `${some} but ${list(but.map(say), MOST_PIECES)}`;
+  };
+  const [from, to] = [`from ${side(row.src)}`, `to ${side(row.dst)}`];
+  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : `${from} ${to}`;
+  if (row.hook === 'OUTPUT') return row.src.length === 0 ? `out ${to}` : `out ${from} ${to}`;
+  return `forwarded ${from} ${to}`;
+}
+
+const ANYWHERE: Piece = { text: 'anywhere', named: true, families: ['v4', 'v6'] };
+
+/** `198.51.100.7 → 203.0.113.10:443`; the source port where the row is about one. */
+export function exampleText({ example, sport }: TrafficRow): string {
+  const from = endpoint(example.src, sport.length === 0 ? undefined : example.sport);
+  return `${from} → ${endpoint(example.dst, example.dport)}`;
+}
+
+const endpoint = (address: string, port: number | undefined): string =>
+  port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** The reason that a rule carries as its comment, if it carries one. */
+export function ruleReason(rule: DecidingRule): string | undefined {
+  const found = /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rule.text);
+  return found?.[1]?.replace(/\\(.)/g, '$1') ?? found?.[2];
+}
+
+/** The rule as iptables-save prints it, without the comment that stands beside it anyway. */
+export function ruleText(rule: DecidingRule): string {
+  if (rule.number === 0) return `${rule.chain} policy ${rule.text.split(' ').at(-1) ?? ''}`.trim();
+  const bare = rule.text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();
+  return bare.startsWith('-A ') ? bare : `-A ${rule.chain} ${bare}`;
+}

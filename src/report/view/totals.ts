@@ -1,0 +1,186 @@
+/** Exact numbers over a whole plan, rollout or drift report, and the one sentence that says what they mean. */
+
+import { count, grouped, list } from '../../lib/text.js';
+import type { Drift, HostPlan, Outcome, Outcomes, Plan } from '../../rollout/results/model.js';
+import { findingRows } from './group.js';
+import { TRAFFIC_KINDS, type TrafficKind, trafficRows } from './traffic-rows.js';
+
+export interface PlanTotals {
+  readonly hosts: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly unreachable: number;
+  readonly error: number;
+  /** Kinds of traffic, equal ones of many hosts and of both families counted once. */
+  readonly traffic: { readonly [kind in TrafficKind]: number };
+  readonly rules: { readonly added: number; readonly removed: number; readonly moved: number };
+  readonly findings: { readonly error: number; readonly warning: number; readonly note: number };
+  readonly lockout: {
+    readonly proved: number;
+    readonly violated: readonly string[];
+    readonly notProven: readonly string[];
+    readonly accepted: readonly string[];
+  };
+  /** Hosts whose traffic diff ran out of its budget: nothing is known to be equal there. */
+  readonly unproved: readonly string[];
+  /** Hosts with more rows of traffic than a plan lists: what is counted there is not all. */
+  readonly cut: readonly string[];
+}
+
+export function planTotals(plan: Plan): PlanTotals {
+  const withStatus = (status: HostPlan['status']): number =>
+    plan.hosts.filter((host) => host.status === status).length;
+  const lockedOut = (verdict: 'violated' | 'not-proven', accepted: boolean): readonly string[] =>
+    plan.hosts
+      .filter(({ lockout }) => lockout?.verdict === verdict && lockout.accepted === accepted)
+      .map(({ host }) => host);
+  const rules = plan.hosts.flatMap((host) =>
+    host.rules === undefined ? [] : [host.rules.v4, host.rules.v6],
+  );
+  const findings = findingRows(plan.hosts);
+  const withLevel = (level: 'error' | 'warning' | 'note'): number =>
+    findings.filter(({ finding }) => finding.level === level).length;
+  return {
+    hosts: plan.hosts.length,
+    changed: withStatus('changed'),
+    unchanged: withStatus('unchanged'),
+    unreachable: withStatus('unreachable'),
+    error: withStatus('error'),
+    traffic: fromKeys(TRAFFIC_KINDS, (kind) => trafficRows(plan, kind).length),
+    rules: fromKeys(['added', 'removed', 'moved'] as const, (kind) =>
+      rules.reduce((sum, diff) => sum + diff[kind].length, 0),
+    ),
+    findings: fromKeys(['error', 'warning', 'note'] as const, withLevel),
+    lockout: {
+      proved: plan.hosts.filter(({ lockout }) => lockout?.verdict === 'proved').length,
+      violated: lockedOut('violated', false),
+      notProven: lockedOut('not-proven', false),
+      accepted: [...lockedOut('violated', true), ...lockedOut('not-proven', true)],
+    },
+    unproved: plan.hosts.filter(({ traffic }) => traffic?.proved === false).map(({ host }) => host),
+    cut: plan.hosts.filter(({ traffic }) => (traffic?.omitted ?? 0) > 0).map(({ host }) => host),
+  };
+}
+
+function fromKeys<K extends string, V>(keys: readonly K[], value: (key: K) => V): { readonly [key in K]: V } {
+  return Object.fromEntries(keys.map((key) => [key, value(key)])) as { [key in K]: V };
+}
+
+/** `Opens 2, closes 1; 38 of 40 hosts change; lock-out proof holds`, without a full stop. Names at most a few hosts. */
+export function planVerdict(totals: PlanTotals): string {
+  return [trafficVerdict(totals), hostVerdict(totals), unreadVerdict(totals), lockoutVerdict(totals)]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+function trafficVerdict({ traffic, changed, unproved, cut }: PlanTotals): string {
+  const parts = [
+    ...(traffic.opened > 0 ? [`opens ${grouped(traffic.opened)}`] : []),
+    ...(traffic.closed > 0 ? [`closes ${grouped(traffic.closed)}`] : []),
+    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${grouped(traffic.possiblyOpened)}`] : []),
+    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${grouped(traffic.possiblyClosed)}`] : []),
+    ...(cut.length > 0 ? [`and more than can be listed on ${count(cut.length, 'host')}`] : []),
+    ...(unproved.length > 0 ? [`traffic not fully proved on ${count(unproved.length, 'host')}`] : []),
+  ];
+  if (parts.length > 0) return capital(parts.join(', '));
+  return changed > 0 ? 'Opens and closes no traffic, proved for every packet' : '';
+}
+
+function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {
+  if (hosts === 0) return 'No host';
+  if (changed === 0) return unchanged > 0 ? `${count(unchanged, 'host')} unchanged` : '';
+  const verb = changed === 1 ? 'changes' : 'change';
+  return changed === hosts
+    ? `${count(changed, 'host')} ${verb}`
+    : `${grouped(changed)} of ${count(hosts, 'host')} ${verb}`;
+}
+
+function unreadVerdict({ unreachable, error }: PlanTotals): string {
+  return [
+    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
+    ...(error > 0 ? [`${grouped(error)} could not be planned`] : []),
+  ].join(', ');
+}
+
+/** The worst that is true comes alone: a proof that holds elsewhere is no comfort. */
+function lockoutVerdict({ lockout }: PlanTotals): string {
+  if (lockout.violated.length > 0) return `LOCK-OUT on ${list(lockout.violated, 3)}`;
+  if (lockout.notProven.length > 0) return `lock-out proof incomplete for ${list(lockout.notProven, 3)}`;
+  if (lockout.accepted.length > 0) return `lock-out risk accepted for ${list(lockout.accepted, 3)}`;
+  return lockout.proved > 0 ? 'lock-out proof holds' : '';
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+export type OutcomeName = Outcome['outcome'];
+
+/** Worst first: the order of every table and sentence about outcomes. */
+export const OUTCOME_ORDER: readonly OutcomeName[] = [
+  'unknown',
+  'rolled-back',
+  'refused',
+  'unreachable',
+  'not-reached',
+  'confirmed',
+  'unchanged',
+];
+
+const GOOD: ReadonlySet<OutcomeName> = new Set(['confirmed', 'unchanged']);
+
+export const outcomeCount = (outcomes: Outcomes, name: OutcomeName): number =>
+  outcomes.hosts.filter((host) => host.outcome === name).length;
+
+/** Every host runs the policy now. */
+export const allDeployed = (outcomes: Outcomes): boolean =>
+  outcomes.hosts.every((host) => GOOD.has(host.outcome));
+
+/** `Deployed: 38 confirmed, 2 unchanged` or `Deploy failed: 1 rolled back, 37 not reached, …`. */
+export function outcomesVerdict(outcomes: Outcomes): string {
+  const parts = OUTCOME_ORDER.map((name) => ({ name, number: outcomeCount(outcomes, name) }))
+    .filter(({ number }) => number > 0)
+    .map(({ name, number }) => `${grouped(number)} ${name.replace('-', ' ')}`);
+  const title = allDeployed(outcomes) ? 'Deployed' : 'Deploy failed';
+  return parts.length === 0 ? 'Deployed: no host' : `${title}: ${parts.join(', ')}`;
+}
+
+export interface DriftTotals {
+  readonly hosts: number;
+  readonly clean: number;
+  readonly drifted: number;
+  readonly busy: number;
+  readonly unreachable: number;
+  readonly error: number;
+  readonly ignored: { readonly chains: number; readonly rules: number };
+}
+
+export function driftTotals(drift: Drift): DriftTotals {
+  const sum = (of: 'chains' | 'rules'): number =>
+    drift.hosts.reduce((total, host) => total + (host.ignored?.[of] ?? 0), 0);
+  return {
+    hosts: drift.hosts.length,
+    ...fromKeys(
+      ['clean', 'drifted', 'busy', 'unreachable', 'error'] as const,
+      (status) => drift.hosts.filter((host) => host.status === status).length,
+    ),
+    ignored: { chains: sum('chains'), rules: sum('rules') },
+  };
+}
+
+/** `2 of 40 hosts drifted; 1 unreachable`, or `No drift: 40 hosts run the policy`. */
+export function driftVerdict(totals: DriftTotals): string {
+  const unread = unreadDrift(totals);
+  if (totals.drifted === 0 && unread === '')
+    return `No drift: ${count(totals.clean, 'host')} ${totals.clean === 1 ? 'runs' : 'run'} the policy`;
+  const drifted =
+    totals.drifted === 0
+      ? `No drift on the ${count(totals.clean, 'host')} that could be read`
+      : `${grouped(totals.drifted)} of ${count(totals.hosts, 'host')} drifted`;
+  return [drifted, unread].filter((part) => part !== '').join('; ');
+}
+
+const unreadDrift = ({ busy, unreachable, error }: DriftTotals): string =>
+  [
+    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
+    ...(error > 0 ? [`${grouped(error)} could not be read`] : []),
+    ...(busy > 0 ? [`${grouped(busy)} ${busy === 1 ? 'is' : 'are'} being changed`] : []),
+  ].join(', ');

@@ -1,0 +1,365 @@
+/** Many hosts: everything is read and judged first, then the canary, a soak, and wave after wave while all goes well. */
+import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
+import type { HostClient, TransactionResult } from '../../host/client.js';
+import { pause, whileUncancelled } from '../../lib/time.js';
+import type { Fleet, Host } from '../../policy/fleet.js';
+import type { Assessed, Ready } from '../plan/assess.js';
+import { assessFleet } from '../plan/plan.js';
+import type { Transition } from '../plan/transition.js';
+import type { OnEvent } from '../results/events.js';
+import type { Outcome, Outcomes, Plan } from '../results/model.js';
+import { failuresAllowedIn, type Part, type PartOfRollout, partOfRollout } from '../results/part.js';
+import { type Wave, wavesOf } from '../results/waves.js';
+import { bastionsOf } from './bastions.js';
+import { changeOf, type Run } from './change.js';
+import { preflight, type Verdict } from './preflight.js';
+import { rollBack } from './rollback.js';
+import { judgeSoak, type Soaked, type Soaking, soakLeft } from './soak.js';
+
+export interface DeployOptions {
+  readonly commit?: string;
+  /** Who deploys, for the lock on each host: `ci@runner pull/12`, `anna@laptop`. */
+  readonly owner: string;
+  readonly acceptLockoutRisk?: readonly string[];
+  /** The plan that was reviewed: a host that is no longer as it found it is refused. */
+  readonly reviewed?: Plan;
+  /** Of a rollout that several jobs share; the waves are those of all the hosts. */
+  readonly part?: Part;
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  /** Aborted: no further host is begun; what is pending is left to its own timer. */
+  readonly signal?: AbortSignal;
+  readonly tell?: OnEvent;
+}
+
+/** One {@link Outcome} a host, in the order of the rollout. Never throws for a host's fault. */
+export async function deployFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: HostClient,
+  options: DeployOptions,
+): Promise<Outcomes> {
+  const { part = {} } = options;
+  const halts: string[] = [];
+  const tell = steadfast(options.tell ?? (() => {}), halts);
+  const passages = bastionsOf(fleet);
+  const whole = wavesOf(
+    hosts.map(({ name }) => name),
+    fleet.rollout,
+    passages,
+  );
+  const own = partOfRollout(whole, part, passages);
+  const { waves } = own;
+  const names = new Set(waves.flatMap((wave) => wave.hosts));
+  const asked = new Set([...names, ...own.gate]);
+  const reading = assessFleet(
+    fleet,
+    hosts.filter(({ name }) => asked.has(name)),
+    port,
+    { ...options, tell, traffic: false },
+  );
+  // Of a run that is cancelled now nothing is left to do.
+  const assessed = (await whileUncancelled(reading, options.signal, 0)) ?? [];
+  const rollout: Rollout = {
+    ...own,
+    fleet,
+    port,
+    options,
+    tell,
+    verdicts: new Map(assessed.map((one) => [one.host.name, preflight(one, options.reviewed)])),
+    outcomes: new Map(),
+    changes: new Map(),
+    allowed: failuresAllowedIn(fleet.rollout, names.size, part),
+    halts,
+  };
+  recordVerdicts(
+    rollout,
+    assessed.filter(({ host }) => names.has(host.name)),
+  );
+  const stopped = stopBefore(rollout) ?? (await go(rollout));
+  if (stopped !== undefined) tell({ kind: 'stopped', reason: stopped });
+  if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await undo(rollout);
+  return {
+    version: 1,
+    commit: options.commit ?? null,
+    ...(stopped === undefined ? {} : { stopped }),
+    ...(options.part === undefined ? {} : { part: { ...part, fleet: whole } }),
+    hosts: waves.flatMap(({ number, hosts: names }) =>
+      names.map((host) => rollout.outcomes.get(host) ?? notReached(host, number, stopped ?? '')),
+    ),
+  };
+}
+
+interface Rollout extends PartOfRollout {
+  readonly fleet: Fleet;
+  readonly port: HostClient;
+  readonly options: DeployOptions;
+  readonly tell: OnEvent;
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly outcomes: Map<string, Outcome>;
+  /** Of the hosts that this run has changed. */
+  readonly changes: Map<string, Omit<Soaking, 'seconds'>>;
+  readonly allowed: number;
+  /** Why no further host may follow although none of them failed. */
+  readonly halts: string[];
+}
+
+const FAILED: ReadonlySet<Outcome['outcome']> = new Set(['rolled-back', 'refused', 'unreachable', 'unknown']);
+
+const failuresOf = ({ outcomes }: Rollout): readonly Outcome[] =>
+  [...outcomes.values()].filter(({ outcome }) => FAILED.has(outcome));
+
+function record(rollout: Rollout, outcome: Outcome): void {
+  rollout.outcomes.set(outcome.host, outcome);
+  rollout.tell({ kind: 'outcome', outcome });
+}
+
+const waveOf = ({ waves }: Rollout, host: string): number =>
+  waves.find(({ hosts }) => hosts.includes(host))?.number ?? 0;
+
+const notReached = (host: string, wave: number, reason: string): Outcome => ({
+  host,
+  outcome: 'not-reached',
+  wave,
+  phase: 'preflight',
+  reason,
+  seconds: 0,
+});
+
+/** What is certain before anything begins: hosts that are done already, and hosts that cannot be. */
+function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
+  for (const { host } of assessed) {
+    const verdict = rollout.verdicts.get(host.name);
+    if (verdict === undefined || verdict.kind === 'go') continue;
+    const known = { host: host.name, wave: waveOf(rollout, host.name), seconds: 0 };
+    record(
+      rollout,
+      verdict.kind === 'unchanged'
+        ? { ...known, outcome: 'unchanged', phase: 'done', reason: '' }
+        : {
+            ...known,
+            outcome: verdict.kind,
+            phase: verdict.phase,
+            reason: verdict.reason,
+            ...(verdict.changed === undefined ? {} : { changed: verdict.changed }),
+          },
+    );
+  }
+}
+
+/**
+ * Where what happens cannot be told (the disk that the journal is on is full), no further host may follow; but those
+ * under way must not be broken off for that.
+ */
+function steadfast(tell: OnEvent, halts: string[]): OnEvent {
+  return (event) => {
+    try {
+      tell(event);
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      halts.push(`what happens cannot be recorded: ${why.replace(/\.$/, '')}.`);
+    }
+  };
+}
+
+/** Why not even the first host is begun. */
+function stopBefore(rollout: Rollout): string | undefined {
+  const { gate, verdicts, halts } = rollout;
+  if (isCancelled(rollout)) return CANCELLED;
+  const [halt] = halts;
+  if (halt !== undefined) return `Nothing was changed: ${halt}`;
+  const canary = gate.find((host) => verdicts.get(host)?.kind !== 'unchanged');
+  if (canary !== undefined) return `Nothing was changed: ${whyNotPast(canary, verdicts.get(canary))}`;
+  const faults = [...verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
+  const [first] = faults;
+  if (first !== undefined)
+    return `Nothing was changed: the policy is refused for ${first[0]}${faults.length > 1 ? ` and ${faults.length - 1} more` : ''}.`;
+  const reason = tooMany(rollout);
+  return reason === undefined ? undefined : `Nothing was changed: ${reason}`;
+}
+
+/** What keeps a job from the hosts after the canary. */
+function whyNotPast(canary: string, verdict: Verdict | undefined): string {
+  switch (verdict?.kind) {
+    case 'unreachable':
+    case 'refused':
+      return `the canary ${canary} is ${verdict.kind}. ${verdict.reason}`.trim();
+    default:
+      return `the canary ${canary} does not run the new rules yet. Deploy it first: \`deploy --wave canary\`.`;
+  }
+}
+
+/** A failed canary is one too many; of the others the policy says how many are. */
+function tooMany(rollout: Rollout): string | undefined {
+  const failures = failuresOf(rollout);
+  const canary = failures.find(({ wave }) => wave === 0);
+  if (canary !== undefined) return `the canary ${canary.host} is ${canary.outcome}.`;
+  const [first] = failures;
+  return first === undefined || failures.length <= rollout.allowed
+    ? undefined
+    : `${first.host} is ${first.outcome}${failures.length > 1 ? `, and ${failures.length - 1} more failed` : ''}; ${rollout.allowed} may fail.`;
+}
+
+const CANCELLED = 'The run was cancelled.';
+const isCancelled = ({ options }: Rollout): boolean => options.signal?.aborted === true;
+/** Whoever cancels then comes too late to stop anything. */
+const isOver = ({ waves, outcomes, more }: Rollout): boolean =>
+  !more && waves.every(({ hosts }) => hosts.every((host) => outcomes.has(host)));
+
+/** Wave after wave, behind canaries of another job that have soaked. @returns why it ended early. */
+async function go(rollout: Rollout): Promise<string | undefined> {
+  const { waves, gate, outcomes, more } = rollout;
+  const toDo = ({ hosts }: Wave): readonly string[] => hosts.filter((host) => !outcomes.has(host));
+  const isMoreToCome = (): boolean => more || waves.some((wave) => toDo(wave).length > 0);
+  if (isMoreToCome()) await soak(rollout, { number: 0, hosts: gate });
+  for (const wave of waves) {
+    if (whyStop(rollout) !== undefined) break;
+    const hosts = toDo(wave);
+    if (hosts.length > 0) await runWave(rollout, { ...wave, hosts });
+    if (isMoreToCome() && whyStop(rollout) === undefined) await soak(rollout, wave);
+  }
+  return whyStop(rollout);
+}
+
+function whyStop(rollout: Rollout): string | undefined {
+  const reason = tooMany(rollout);
+  if (reason !== undefined) return `The rollout stopped: ${reason}`;
+  const [halt] = rollout.halts;
+  if (halt !== undefined) return `The rollout stopped: ${halt}`;
+  return isCancelled(rollout) && !isOver(rollout) ? CANCELLED : undefined;
+}
+
+async function runWave(rollout: Rollout, wave: Wave): Promise<void> {
+  const { tell, options, fleet } = rollout;
+  tell({ kind: 'wave', wave: wave.number, hosts: wave.hosts });
+  await pMap(
+    wave.hosts,
+    async (host) => {
+      const verdict = rollout.verdicts.get(host);
+      if (verdict?.kind !== 'go' || whyStop(rollout) !== undefined) return;
+      record(rollout, await changeHost(rollout, wave.number, verdict));
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+}
+
+async function changeHost(
+  rollout: Rollout,
+  wave: number,
+  { ready, saved }: { readonly ready: Ready; readonly saved: Transition },
+): Promise<Outcome> {
+  const { port, tell, options, fleet } = rollout;
+  const { host } = ready;
+  const change = changeOf(fleet, ready, saved, newRun(options));
+  let phase: TransactionResult['phase'] = 'connect';
+  const ended = await whileUncancelled(
+    port.transact(host, change, (reached) => {
+      phase = reached;
+      tell({ kind: 'phase', host: host.name, phase: reached });
+    }),
+    options.signal,
+  );
+  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { ready, run: change.run });
+  return { host: host.name, wave, ...(ended ?? leftAlone(phase)) };
+}
+
+const newRun = ({ commit, owner }: DeployOptions): Run => ({
+  run: randomUUID(),
+  commit: commit ?? '',
+  owner,
+});
+
+const leftAlone = (phase: TransactionResult['phase']): TransactionResult => ({
+  outcome: 'unknown',
+  phase,
+  reason: `${CANCELLED} The host puts its old rules back by itself unless it had confirmed.`,
+  seconds: 0,
+});
+
+/**
+ * Waits, then asks every host of the wave again, over a new connection. So are those that an earlier run changed, if it
+ * cannot have soaked them to the end.
+ */
+async function soak(rollout: Rollout, wave: Wave): Promise<void> {
+  const { tell, port, options, fleet } = rollout;
+  const soaking = wave.hosts.flatMap((host) => soakingOf(rollout, host) ?? []);
+  if (soaking.length === 0) return;
+  const seconds = Math.max(...soaking.map((one) => one.seconds));
+  tell({ kind: 'soak', wave: wave.number, seconds });
+  await pause(seconds, options.signal);
+  await pMap(
+    soaking,
+    async ({ ready, run }) => {
+      const { host } = ready;
+      if (isCancelled(rollout)) return;
+      const said = await whileUncancelled(port.reverify(host, { run }), options.signal);
+      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, ready, said));
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+}
+
+function soakingOf({ changes, verdicts, fleet }: Rollout, host: string): Soaking | undefined {
+  const { soakSeconds } = fleet.rollout;
+  const changed = changes.get(host);
+  if (changed !== undefined) return { ...changed, seconds: soakSeconds };
+  const verdict = verdicts.get(host);
+  return verdict?.kind === 'unchanged' ? soakLeft(verdict.ready, soakSeconds) : undefined;
+}
+
+/** The host's outcome as it is now known; one that drops too much keeps the new rules, and stops the others. */
+function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
+  const known = rollout.outcomes.get(host);
+  if (known === undefined) {
+    if (soaked.kind !== 'good') rollout.halts.push(`the canary ${host} is not as it was: ${soaked.reason}`);
+    return;
+  }
+  switch (soaked.kind) {
+    case 'good':
+      if (soaked.drops !== undefined && rollout.changes.has(host))
+        rollout.outcomes.set(host, { ...known, drops: soaked.drops });
+      return;
+    case 'changed':
+      record(rollout, { ...known, phase: 'soak', outcome: soaked.outcome, reason: soaked.reason });
+      return;
+    case 'drops':
+      rollout.halts.push(`${host} drops more than before.`);
+      record(rollout, { ...known, phase: 'soak', drops: soaked.drops, reason: soaked.reason });
+  }
+}
+
+/** Of the hosts that this run has changed, those that keep its rules, as they say or as far as anybody knows. */
+const KEPT: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unreachable']);
+
+const LEFT_GOING_BACK: TransactionResult = {
+  outcome: 'unknown',
+  phase: 'rollback',
+  reason: `${CANCELLED} It was being taken back; \`sallyport status\` tells which rules it keeps.`,
+  seconds: 0,
+};
+
+const leftWithNew = ({ reason }: Outcome): string =>
+  `${reason} ${CANCELLED} It was not taken back: it keeps the new rules.`.trim();
+
+/** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
+async function undo(rollout: Rollout): Promise<void> {
+  const { fleet, port, options } = rollout;
+  for (const { number: wave, hosts } of rollout.waves.toReversed())
+    await pMap(
+      hosts,
+      async (host) => {
+        const changed = rollout.changes.get(host);
+        const known = rollout.outcomes.get(host);
+        if (changed === undefined || known === undefined || !KEPT.has(known.outcome)) return;
+        if (isCancelled(rollout)) return record(rollout, { ...known, reason: leftWithNew(known) });
+        const taking = rollBack(fleet, changed.ready, port, newRun(options));
+        record(rollout, {
+          host,
+          wave,
+          ...((await whileUncancelled(taking, options.signal)) ?? LEFT_GOING_BACK),
+        });
+      },
+      { concurrency: options.parallel ?? fleet.rollout.parallel },
+    );
+}

@@ -1,0 +1,109 @@
+/** What is decided about every host before the first one is touched. */
+import type { Phase } from '../../host/client.js';
+import type { Assessed, Ready } from '../plan/assess.js';
+import { OTHER_MANAGER } from '../plan/findings.js';
+import { changeSince } from '../plan/states.js';
+import type { Transition } from '../plan/transition.js';
+import { differences } from '../results/differences.js';
+import type { HostPlan, Plan, PlanChange, StateDiff } from '../results/model.js';
+import { list } from '../words.js';
+import { isUpToDate } from './change.js';
+
+export type Verdict =
+  | { readonly kind: 'go'; readonly ready: Ready; readonly saved: Transition }
+  | { readonly kind: 'unchanged'; readonly ready: Ready }
+  | {
+      readonly kind: 'unreachable' | 'refused';
+      readonly phase: Phase;
+      readonly reason: string;
+      /** The policy itself is at fault: no host may be changed by it. */
+      readonly policy: boolean;
+      readonly changed?: PlanChange;
+    };
+
+/** @param reviewed The plan that the deploy is bound to. */
+export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
+  const { plan, ready } = assessed;
+  if (plan.status === 'unreachable')
+    return { kind: 'unreachable', phase: 'connect', reason: plan.reason ?? '', policy: false };
+  if (ready === undefined) return refused(plan.reason ?? '');
+  const fault = policyFault(plan);
+  if (fault !== undefined) return { ...refused(fault), policy: true };
+  if (reviewed !== undefined && !isAsReviewed(plan, reviewed)) {
+    const changed = changeSince(reviewed, ready);
+    return { ...refused(unlikeReviewed(plan, reviewed, changed)), changed };
+  }
+  const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
+  if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
+  if (isUpToDate(ready)) return { kind: 'unchanged', ready };
+  const { saved } = ready.placed;
+  // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
+  if (!saved.ok) return refused(saved.problems.map(({ message }) => message).join(' '));
+  return { kind: 'go', ready, saved: saved.value };
+}
+
+const refused = (reason: string) => ({ kind: 'refused', phase: 'preflight', reason, policy: false }) as const;
+
+function policyFault({ lockout, findings }: HostPlan): string | undefined {
+  if (lockout !== undefined && lockout.verdict !== 'proved' && !lockout.accepted) {
+    const what =
+      lockout.verdict === 'violated'
+        ? 'The new rules would lock SSH out'
+        : 'It could not be proved that the new rules let SSH in';
+    const [first = '', ...more] = lockout.reasons;
+    return `${what}. ${first}${more.length === 0 ? '' : ` And ${more.length} more of the kind.`}`.trim();
+  }
+  const errors = findings.filter(({ id, level }) => level === 'error' && id !== OTHER_MANAGER);
+  return errors.length === 0 ? undefined : errors.map(({ message }) => message).join(' ');
+}
+
+const reviewOf = (now: HostPlan, reviewed: Plan): HostPlan | undefined =>
+  reviewed.hosts.find(({ host }) => host === now.host);
+
+const isOtherMachine = (then: HostPlan, now: HostPlan): boolean =>
+  then.machine !== undefined && now.machine !== undefined && then.machine !== now.machine;
+
+/**
+ * Bound to what was reviewed: the live state that the plan saw, and the state that it led to. A host that stands
+ * there already, from an earlier run of the same plan, is as reviewed.
+ */
+function isAsReviewed(now: HostPlan, reviewed: Plan): boolean {
+  const then = reviewOf(now, reviewed);
+  if (then?.live === undefined || then.next === undefined || isOtherMachine(then, now)) return false;
+  return now.next === then.next && (now.live === then.live || now.live === then.next);
+}
+
+/** Why a host is not as reviewed. */
+function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string {
+  const then = reviewOf(now, reviewed);
+  if (then === undefined) return 'plan-changed: the reviewed plan does not have this host.';
+  if (then.live === undefined || then.next === undefined)
+    return `plan-changed: the reviewed plan could not see this host (${then.status}).`;
+  if (isOtherMachine(then, now))
+    return 'plan-changed: another machine answers for this host than the one that the reviewed plan saw. Plan again.';
+  const what =
+    now.live === then.live
+      ? 'the policy leads to other rules than the reviewed plan'
+      : `the live rules are not those that the reviewed plan saw${found(since)}`;
+  return `plan-changed: ${what}.${unforeseen(then, now)} Plan again.`;
+}
+
+function found(since: StateDiff | undefined): string {
+  const news = since === undefined ? [] : differences(since);
+  return news.length === 0 ? '' : `: ${list(news, 3)}`;
+}
+
+/** What a deploy would do now that nobody has reviewed. */
+function unforeseen(then: HostPlan, now: HostPlan): string {
+  const known = new Set(changesOf(then));
+  const news = changesOf(now).filter((change) => !known.has(change));
+  return news.length === 0 ? '' : ` A deploy would now also ${list(news, 3)}.`;
+}
+
+const changesOf = ({ rules }: HostPlan): readonly string[] =>
+  rules === undefined
+    ? []
+    : [rules.v4, rules.v6].flatMap(({ added, removed }) => [
+        ...added.map(({ chain, text }) => `add "${chain} ${text}"`),
+        ...removed.map(({ chain, text }) => `remove "${chain} ${text}"`),
+      ]);

@@ -1,0 +1,130 @@
+/** The differences of one host as sentences: in the kernel, in the saved files, at the next boot. */
+import type { HostState } from '../../host/client.js';
+import { FAMILIES, type Family } from '../../lib/family.js';
+import { diffSets, diffTables } from '../../netfilter/diff.js';
+import type { RuleChange, Ruleset, SetDiff } from '../../netfilter/model.js';
+import type { Fleet, Host } from '../../policy/fleet.js';
+import { type Expired, expiredRules, expiryKey } from '../plan/expiry.js';
+import type { HostTransitions, Transition } from '../plan/transition.js';
+import type { DriftItem } from '../results/model.js';
+
+/** What the kernel runs against what it should, and rules of others that decide before the policy's do. */
+export function liveDrift(fleet: Fleet, host: Host, { before, owned }: Transition): readonly DriftItem[] {
+  const bypasses = owned.problems
+    // What else was found of others' rules is a difference, and stands among those.
+    .filter(({ id }) => id === 'bypass')
+    .map(({ message }): DriftItem => ({ kind: 'bypass', message }));
+  return [...differences(before, owned.next, expiredRules(fleet, host)), ...bypasses];
+}
+
+export function savedDrift(
+  fleet: Fleet,
+  host: Host,
+  state: HostState,
+  { desired, saved }: HostTransitions,
+): readonly DriftItem[] {
+  if (!saved.ok)
+    return saved.problems.map(
+      ({ message, location }): DriftItem => ({
+        kind: 'file',
+        message: `The saved file does not load: ${message}`,
+        ...(location === undefined ? {} : { source: location }),
+      }),
+    );
+  const missing = FAMILIES.filter(
+    (family) => state.saved[family] === undefined && desired[family].length > 0,
+  ).map(
+    (family): DriftItem => ({
+      kind: 'file',
+      family,
+      message: `${state.boot.paths[family] || 'The saved file'} is missing: a reboot would load none of these rules.`,
+    }),
+  );
+  const there = (ruleset: Ruleset): Ruleset => ({
+    v4: state.saved.v4 === undefined ? [] : ruleset.v4,
+    v6: state.saved.v6 === undefined ? [] : ruleset.v6,
+    sets: ruleset.sets,
+  });
+  const { before, owned } = saved.value;
+  return [...missing, ...differences(there(before), there(owned.next), expiredRules(fleet, host))];
+}
+
+export function bootDrift(host: Host, { boot: { loader, enabled } }: HostState): readonly DriftItem[] {
+  if (loader === 'none' && host.boot.paths === undefined)
+    return [{ kind: 'boot', message: 'Nothing on this host loads firewall rules at boot.' }];
+  return enabled || loader === 'none'
+    ? []
+    : [{ kind: 'boot', message: `${loader} is not enabled: a reboot would load no rules.` }];
+}
+
+function differences(before: Ruleset, after: Ruleset, expired: Expired): readonly DriftItem[] {
+  const rules = FAMILIES.flatMap((family) => {
+    const { added, removed, moved } = diffTables(before[family], after[family]);
+    return [
+      ...added.map((change) => missing(change, family)),
+      ...removed
+        .filter(({ text }) => !text.startsWith('-P '))
+        .map((change) => extra(change, family, expired)),
+      ...moved.map(
+        (change): DriftItem => ({
+          ...item('moved', family, change),
+          message: /^-j SALLYPORT-/.test(change.text)
+            ? `The jump to the policy's rules is not where it was put in ${chainOf(change)}.`
+            : `A rule stands at another place in ${chainOf(change)}.`,
+        }),
+      ),
+    ];
+  });
+  return [...rules, ...diffSets(before.sets, after.sets).map(setItem)];
+}
+
+const chainOf = ({ table, chain }: RuleChange): string => (table === 'filter' ? chain : `${table} ${chain}`);
+
+const item = (kind: DriftItem['kind'], family: Family, change: RuleChange) => ({
+  kind,
+  family,
+  rule: change.text.startsWith('-N ') ? change.text : `-A ${change.chain} ${change.text}`,
+});
+
+/** `-P` and `-N` are how a diff of rules spells policies and chains. */
+function missing(change: RuleChange, family: Family): DriftItem {
+  const [, policy] = /^-P \S+ (\S+)$/.exec(change.text) ?? [];
+  if (policy !== undefined)
+    return { kind: 'policy', family, message: `The policy of ${chainOf(change)} is not ${policy}.` };
+  const what = change.text.startsWith('-N ')
+    ? `The chain ${chainOf(change)} is missing.`
+    : `A rule is missing from ${chainOf(change)}.`;
+  return {
+    ...item('missing', family, change),
+    message: what,
+    ...(change.source === undefined ? {} : { source: change.source }),
+  };
+}
+
+function extra(change: RuleChange, family: Family, expired: Expired): DriftItem {
+  const due = expired.get(expiryKey(family, change));
+  if (due !== undefined)
+    return {
+      ...item('expired', family, change),
+      message: `A rule that was valid until ${due.expires} still stands in ${chainOf(change)}: a deploy takes it out.`,
+      source: due.location,
+    };
+  const what = change.text.startsWith('-N ')
+    ? `The chain ${chainOf(change)} is not of the policy.`
+    : `A rule in ${chainOf(change)} is not of the policy.`;
+  return { ...item('extra', family, change), message: what };
+}
+
+function setItem({ name, added, removed, options }: SetDiff): DriftItem {
+  const parts = [
+    ...(options === undefined ? [] : [`was made as "${options.before}", not as "${options.after}"`]),
+    ...(added.length > 0 ? [`lacks ${added.length} (${added[0]}${added.length > 1 ? ', …' : ''})`] : []),
+    ...(removed.length > 0
+      ? [`has ${removed.length} that the policy does not (${removed[0]}${removed.length > 1 ? ', …' : ''})`]
+      : []),
+  ];
+  return {
+    kind: 'set',
+    message: parts.length === 0 ? `The set ${name} is missing.` : `The set ${name} ${parts.join(' and ')}.`,
+  };
+}

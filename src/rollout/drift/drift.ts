@@ -1,0 +1,105 @@
+/** Whether the hosts still run, keep and boot what the policy says. */
+import pMap from 'p-map';
+import { compileHost } from '../../compile/rules/compile.js';
+import type { HostClient, HostState, Reading } from '../../host/client.js';
+import { formatProblem, type Problem } from '../../lib/problem.js';
+import type { Fleet, Host } from '../../policy/fleet.js';
+import { lintFleet } from '../../policy/lint/lint.js';
+import { locationKey } from '../plan/expiry.js';
+import { findingOf } from '../plan/findings.js';
+import { transitionsOf } from '../plan/transition.js';
+import type { OnEvent } from '../results/events.js';
+import type { Drift, Finding, HostDrift } from '../results/model.js';
+import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
+
+export interface DriftOptions {
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  readonly tell?: OnEvent;
+}
+
+/** One {@link HostDrift} a host, in the order given; a host that cannot be read is never called clean. */
+export async function driftFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostClient, 'read'>,
+  options: DriftOptions = {},
+): Promise<Drift> {
+  const { tell = () => {} } = options;
+  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+  const found = await pMap(
+    hosts,
+    async (host) => {
+      tell({ kind: 'reading', host: host.name });
+      const drift = driftOf(fleet, host, await port.read(host));
+      tell({ kind: 'read', host: host.name, status: drift.status, words: drift.reason ?? '' });
+      return drift;
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+  const due = dueRules(fleet, hosts);
+  return { version: 1, hosts: found, ...(due.length === 0 ? {} : { due }) };
+}
+
+/** Rules whose day has come or is near, unless the policy accepts it; told by the day, which stays the same every day. */
+function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
+  const dated = new Map(
+    hosts
+      .flatMap(({ input, output, forward, expired }) => [...input, ...output, ...forward, ...expired])
+      .flatMap(({ expires, location }) =>
+        expires === undefined ? [] : [[locationKey(location), expires] as const],
+      ),
+  );
+  if (dated.size === 0) return [];
+  return lintFleet(fleet).flatMap(({ id, location, ...problem }) => {
+    const day = location === undefined ? undefined : dated.get(locationKey(location));
+    if (day === undefined || (id !== 'expired' && id !== 'expires-soon')) return [];
+    const message = `The rule is valid until ${day}${id === 'expired' ? ', which is over' : ''}.`;
+    return [findingOf({ ...problem, id, message, ...(location === undefined ? {} : { location }) })];
+  });
+}
+
+/** Pure: the same reading gives the same drift. */
+export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
+  if (reading.status !== 'read') return unread(host, reading.status, [reading.problem]);
+  const { state } = reading;
+  const busy = pendingWords(state);
+  if (busy !== undefined) return { ...unread(host, 'busy', []), reason: busy };
+  const compiled = compileHost(fleet, host);
+  if (!compiled.ok) return unread(host, 'error', compiled.problems);
+  const placed = transitionsOf(fleet, host, state, compiled.value);
+  if (!placed.ok) return unread(host, 'error', placed.problems);
+  const items = {
+    live: liveDrift(fleet, host, placed.value.live),
+    saved: state.recorded ? [] : savedDrift(fleet, host, state, placed.value),
+    boot: state.recorded ? [] : bootDrift(host, state),
+  };
+  const { foreign } = placed.value.live.owned;
+  const ignored = { chains: foreign.chains.length, rules: foreign.rules };
+  return {
+    host: host.name,
+    status: Object.values(items).some((list) => list.length > 0) ? 'drifted' : 'clean',
+    ...items,
+    ...(fleet.ownership === 'chains' ? { ignored } : {}),
+  };
+}
+
+/** While a host is being changed its rules are in between, which is no drift. */
+function pendingWords({ record: { pending } }: HostState): string | undefined {
+  return pending === undefined
+    ? undefined
+    : `${pending.owner} is changing this host (${pending.phase}); look again in ${pending.secondsLeft} s.`;
+}
+
+const unread = (
+  { name }: Host,
+  status: 'busy' | 'unreachable' | 'error',
+  problems: readonly Problem[],
+): HostDrift => ({
+  host: name,
+  status,
+  reason: problems.map(formatProblem).join(' '),
+  live: [],
+  saved: [],
+  boot: [],
+});

@@ -1,0 +1,26 @@
+/** The map of the fleet as it will be once a plan is carried out, against what the hosts run now. */
+import { mapFleet } from '../../map/fleet-map.js';
+import type { MapHost } from '../../map/tools.js';
+import type { Fleet } from '../../policy/fleet.js';
+import type { PlanMap } from '../results/model.js';
+import type { Assessed } from './assess.js';
+import { findingOf } from './findings.js';
+import { isOfPolicy } from './transition.js';
+
+/** Hosts without a plan are named in it as missing. */
+export function planMap(fleet: Fleet, assessed: readonly Assessed[]): PlanMap {
+  const ready = assessed.flatMap((one) => (one.ready === undefined ? [] : [one.ready]));
+  const hosts = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.owned.next }));
+  const before = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.before }));
+  const { map, notes } = mapFleet(fleet, hosts, { hosts: before });
+  const unread = assessed
+    .filter((one) => one.ready === undefined)
+    .map(({ plan: { host, reason } }) => ({ host, why: reason ?? 'It has no plan.' }));
+  return {
+    ...map,
+    // Lines of a host's own rules are nothing that a reviewer can open.
+    edges: map.edges.map((edge) => ({ ...edge, rules: edge.rules.filter(isOfPolicy) })),
+    missing: [...map.missing, ...unread],
+    notes: notes.map(findingOf),
+  };
+}

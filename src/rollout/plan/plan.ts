@@ -1,0 +1,96 @@
+/** The plan of a fleet: every host read in parallel, assessed, and put together under one digest. */
+import { createHash } from 'node:crypto';
+import pMap from 'p-map';
+import type { HostClient } from '../../host/client.js';
+import { policyNames } from '../../naming/policy-names.js';
+import type { Fleet, Host } from '../../policy/fleet.js';
+import type { OnEvent } from '../results/events.js';
+import type { HostPlan, Plan } from '../results/model.js';
+import { type Assessed, readAndAssess } from './assess.js';
+import { findingOf } from './findings.js';
+import { sharedMachines } from './machine.js';
+import { planMap } from './plan-map.js';
+import { statesOf } from './states.js';
+
+export interface PlanOptions {
+  readonly commit?: string;
+  /** Hosts whose lock-out proof may fail. */
+  readonly acceptLockoutRisk?: readonly string[];
+  /** Default: the policy's. */
+  readonly parallel?: number;
+  readonly tell?: OnEvent;
+  /** Also draw the map of the hosts. */
+  readonly map?: boolean;
+  /** What the hosts are doing now is read for a plan, and not for a deploy. */
+  readonly activity?: boolean;
+  /** Which traffic changes is worked out for a plan, and not for a deploy, which shows it to nobody. */
+  readonly traffic?: boolean;
+}
+
+/** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
+export async function planFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostClient, 'read'>,
+  options: PlanOptions = {},
+): Promise<Plan> {
+  const assessed = await assessFleet(fleet, hosts, port, { activity: fleet.quiet === undefined, ...options });
+  return {
+    ...planOf(
+      assessed.map(({ plan }) => plan),
+      options.commit,
+    ),
+    states: statesOf(assessed, fleet.ownership),
+    names: policyNames(fleet),
+    ...(options.map ? { map: planMap(fleet, assessed) } : {}),
+  };
+}
+
+/** @param hosts As they stand in the report. */
+export const planOf = (hosts: readonly HostPlan[], commit?: string): Plan => ({
+  version: 1,
+  commit: commit ?? null,
+  digest: planDigest(hosts),
+  hosts,
+});
+
+/** Reads and assesses every host, `parallel` at a time. */
+export async function assessFleet(
+  fleet: Fleet,
+  hosts: readonly Host[],
+  port: Pick<HostClient, 'read'>,
+  options: Omit<PlanOptions, 'commit'> = {},
+): Promise<readonly Assessed[]> {
+  const { tell = () => {}, acceptLockoutRisk = [], activity = false, traffic = true } = options;
+  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+  const all = await pMap(
+    hosts,
+    async (host) => {
+      tell({ kind: 'reading', host: host.name });
+      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk, activity, traffic });
+      const { status, reason = '' } = assessed.plan;
+      tell({ kind: 'read', host: host.name, status, words: reason });
+      return assessed;
+    },
+    { concurrency: options.parallel ?? fleet.rollout.parallel },
+  );
+  return toldApart(all);
+}
+
+/** What is wrong with hosts only beside each other. */
+function toldApart(all: readonly Assessed[]): readonly Assessed[] {
+  const shared = sharedMachines(all.flatMap(({ ready }) => ready ?? []));
+  return all.map((one) => {
+    const problem = shared.get(one.host.name);
+    if (problem === undefined) return one;
+    return { ...one, plan: { ...one.plan, findings: [findingOf(problem), ...one.plan.findings] } };
+  });
+}
+
+/** Over every host's live and next digests, whatever order the hosts came in. */
+function planDigest(hosts: readonly HostPlan[]): string {
+  const lines = hosts
+    .map(({ host, status, live, next }) => `${host} ${live ?? status} ${next ?? status}\n`)
+    .toSorted();
+  return `sha256:${createHash('sha256').update(lines.join('')).digest('hex')}`;
+}

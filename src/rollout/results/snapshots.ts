@@ -1,0 +1,102 @@
+/**
+ * Recorded states in a folder: `<host>.v4`, `<host>.v6`, `<host>.sets`, as the tools on the host print them, and
+ * `<host>.activity`, what it was doing then.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Activity, HostClient, HostState, Reading } from '../../host/client.js';
+import { error } from '../../lib/problem.js';
+import type { RulesText } from '../../netfilter/model.js';
+import { stripVolatile } from '../../netfilter/text/normalise.js';
+import { activityText, readActivityText } from './recorded-activity.js';
+
+const KINDS = ['v4', 'v6', 'sets'] as const;
+
+/** Reads hosts from a folder instead of over SSH. A host without a file is unreachable: nothing is known of it. */
+export function snapshotClient(directory: string): Pick<HostClient, 'read' | 'close'> {
+  return {
+    read: async ({ name }): Promise<Reading> => {
+      const [v4, v6, sets, activity] = await Promise.all(
+        [...KINDS, 'activity'].map((kind) => readIfThere(join(directory, `${name}.${kind}`))),
+      );
+      if (v4 === undefined && v6 === undefined)
+        return {
+          status: 'unreachable',
+          problem: error(
+            'no-recorded-state',
+            `There is no recorded state of ${name} in ${directory}.`,
+            undefined,
+            'Record one with `sallyport plan --save`.',
+          ),
+        };
+      const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '' };
+      const was = activity === undefined ? undefined : readActivityText(activity);
+      const state = recorded(name, live);
+      return { status: 'read', state: was === undefined ? state : { ...state, activity: was } };
+    },
+    close: async () => {},
+  };
+}
+
+/** Writes what a host runs into a folder, without counters and dates, so that equal rules are equal files. */
+export async function saveSnapshot(
+  directory: string,
+  host: string,
+  live: RulesText,
+  activity?: Activity,
+): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const texts = { v4: stripVolatile(live.v4), v6: stripVolatile(live.v6), sets: live.sets };
+  const write = (kind: string, text: string): Promise<void> =>
+    writeFile(join(directory, `${host}.${kind}`), text);
+  await Promise.all([
+    ...KINDS.map((kind) => write(kind, texts[kind])),
+    ...(activity === undefined ? [] : [write('activity', activityText(activity))]),
+  ]);
+}
+
+/** The same reader, which also records every host that it could read. */
+export function recording<P extends Pick<HostClient, 'read'>>(port: P, directory: string): P {
+  return {
+    ...port,
+    read: async (host, options) => {
+      const reading = await port.read(host, options);
+      if (reading.status === 'read') {
+        const { live, activity } = reading.state;
+        await saveSnapshot(directory, host.name, live, activity);
+      }
+      return reading;
+    },
+  };
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+const UNKNOWN: RulesText = { v4: '', v6: '', sets: '' };
+
+function recorded(hostname: string, live: RulesText): HostState {
+  return {
+    live,
+    saved: {},
+    boot: { loader: 'none', enabled: false, paths: UNKNOWN },
+    backend: 'nft',
+    versions: { iptables: '', kernel: '' },
+    facts: {
+      hostname,
+      machineId: '',
+      addresses: [],
+      interfaces: [],
+      systemd: false,
+      ipv6: true,
+    },
+    record: { history: [] },
+    recorded: true,
+  };
+}

@@ -1,0 +1,47 @@
+/** `-m addrtype`: what kind of address the routing table says it is, as far as it follows from the address alone. */
+
+import type { Family } from '../../lib/family.js';
+import { type Ranges, subtract, union } from '../../lib/ranges.js';
+import type { Option } from '../../netfilter/model.js';
+import { domain, LOOPBACK_NETWORK, networkRanges } from './fields.js';
+import type { MatchContext } from './match-context.js';
+import { all, any, field, type Predicate, pure, unless } from './predicate.js';
+
+const networks = (family: Family, ...texts: readonly string[]): Ranges =>
+  union(...texts.map((text) => networkRanges(text, family) ?? []));
+
+/** RFC 5771 and RFC 4291. */
+const MULTICAST: { readonly [family in Family]: Ranges } = {
+  v4: networks('v4', '224.0.0.0/4'),
+  v6: networks('v6', 'ff00::/8'),
+};
+const EVERYONE: { readonly [family in Family]: Ranges } = { v4: networks('v4', '255.255.255.255'), v6: [] };
+
+/**
+ * A host has more addresses than the known ones (those of bridges, broadcasts of its networks), so an address that is
+ * on no list may be of any kind.
+ */
+function certain(family: Family, addresses: Ranges): Readonly<Record<string, Ranges>> {
+  return {
+    LOCAL: union(addresses, LOOPBACK_NETWORK[family]),
+    MULTICAST: MULTICAST[family],
+    BROADCAST: EVERYONE[family],
+  };
+}
+
+export function addressTypes(options: readonly Option[], context: MatchContext): Predicate | undefined {
+  if (options.some((each) => each.flag.startsWith('--limit-iface'))) return undefined;
+  return all(...options.map((option) => addressType(option, context)));
+}
+
+function addressType({ flag, values: [text = ''], negated }: Option, context: MatchContext): Predicate {
+  const { family } = context;
+  const name = flag === '--src-type' ? 'src' : 'dst';
+  const kinds = certain(family, context.addresses);
+  const wanted = text.split(',');
+  const yes = union(...wanted.map((kind) => kinds[kind] ?? []));
+  const known = union(...Object.values(kinds));
+  const open = subtract([domain(name, family)], known);
+  const unknown = pure(`addrtype ${flag} ${text}`);
+  return unless(negated, any(field(name, yes), all(field(name, open), unknown)), family);
+}

@@ -1,0 +1,200 @@
+/**
+ * The fields of a packet and of what the kernel knows about it. Every field is a number in a range, so that one
+ * representation serves addresses, ports, names of interfaces and states alike.
+ */
+import { ADDRESS_BITS, formatAddress, parseAddress, prefixLength, type Words } from '../../lib/address.js';
+import type { Family } from '../../lib/family.js';
+import { blocks, normalise, type Range, type Ranges } from '../../lib/ranges.js';
+import { protocolName } from '../../netfilter/extensions/protocols.js';
+import { isRefusal } from '../../netfilter/extensions/row.js';
+import { parseNetwork } from '../../netfilter/extensions/values.js';
+import type { ConnectionState } from '../model.js';
+
+/** In the order of the decision diagram: small and shared ones first, ports after addresses. */
+export const FIELDS = [
+  'state',
+  'in',
+  'out',
+  'protocol',
+  'mark',
+  'packetType',
+  'src',
+  'mac',
+  'dst',
+  'dport',
+  'sport',
+  'flags',
+  'type',
+  'code',
+  'uid',
+  'gid',
+] as const;
+export type Field = (typeof FIELDS)[number];
+
+/** UNTRACKED comes last: it is what a rule or the kernel makes of a packet, no packet arrives with it. */
+export const STATES: readonly ConnectionState[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'];
+export const PACKET_TYPES: readonly string[] = ['unicast', 'broadcast', 'multicast', 'otherhost'];
+/** In the order of their bits in the header. */
+export const TCP_FLAGS: readonly string[] = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
+
+/** IFNAMSIZ is 16 with the final zero. */
+const NAME_BYTES = 16;
+const NAME_BITS = NAME_BYTES * 8;
+/** One more than any id: the packet belongs to no socket. */
+export const NO_OWNER = 1n << 32n;
+/** One more than any address: the packet came over a device without one, such as lo or a tunnel. */
+export const NO_MAC = 1n << 48n;
+/** Marks are indices into the list of marks that the rules can make; see marks.ts. */
+export const MARKS = 128n;
+
+const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
+  state: BigInt(STATES.length - 1),
+  in: (1n << BigInt(NAME_BITS)) - 1n,
+  out: (1n << BigInt(NAME_BITS)) - 1n,
+  protocol: 255n,
+  mark: MARKS - 1n,
+  packetType: BigInt(PACKET_TYPES.length - 1),
+  mac: NO_MAC,
+  dport: 65535n,
+  sport: 65535n,
+  flags: 63n,
+  type: 255n,
+  code: 255n,
+  uid: NO_OWNER,
+  gid: NO_OWNER,
+};
+
+/** Every value that the field can have. */
+export const domain = (field: Field, family: Family): Range =>
+  field === 'src' || field === 'dst' ? [0n, (1n << BigInt(ADDRESS_BITS[family])) - 1n] : [0n, LAST[field]];
+
+const WORD_BITS: { readonly [family in Family]: bigint } = { v4: 8n, v6: 16n };
+
+const addressNumber = (words: Words, family: Family): bigint =>
+  words.reduce((sum, word) => (sum << WORD_BITS[family]) | BigInt(word), 0n);
+
+export function addressText(value: bigint, family: Family): string {
+  const count = family === 'v4' ? 4 : 8;
+  const width = WORD_BITS[family];
+  const words = Array.from({ length: count }, (_, index) =>
+    Number((value >> (BigInt(count - 1 - index) * width)) & ((1n << width) - 1n)),
+  );
+  return formatAddress(words, family);
+}
+
+export function parseAddressNumber(text: string, family: Family): bigint | undefined {
+  const words = parseAddress(text, family);
+  return words === undefined ? undefined : addressNumber(words, family);
+}
+
+/** More pieces than this are too many for a mask with holes. */
+const MOST_PIECES = 4096;
+
+/**
+ * `10.0.0.0/8`, `2001:db8::/32`, `10.0.2.0/255.0.255.0`, or one address. A mask with holes becomes all the ranges it
+ * stands for; `undefined` when those are too many, or when the text is no network of the family.
+ */
+export function networkRanges(text: string, family: Family): Ranges | undefined {
+  const parsed = parseNetwork(text, family);
+  if (isRefusal(parsed)) return undefined;
+  const mask = addressNumber(parsed.mask, family);
+  const base = addressNumber(parsed.address, family) & mask;
+  const [, last] = domain('src', family);
+  if (prefixLength(parsed.mask, family) !== undefined) return [[base, base | (last & ~mask)]];
+  const free = last & ~mask;
+  let low = 0n;
+  while ((free & (1n << low)) !== 0n) low++;
+  let starts: readonly bigint[] = [base];
+  for (let bit = low; bit < BigInt(ADDRESS_BITS[family]); bit++) {
+    if ((free & (1n << bit)) === 0n) continue;
+    starts = starts.concat(starts.map((start) => start | (1n << bit)));
+    if (starts.length > MOST_PIECES) return undefined;
+  }
+  return starts
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((start) => [start, start + (1n << low) - 1n] as const);
+}
+
+/** The fewest networks, each with its prefix length. */
+export const networksText = (ranges: Ranges, family: Family): readonly string[] =>
+  blocks(ranges).map(([start, bits]) => `${addressText(start, family)}/${ADDRESS_BITS[family] - bits}`);
+
+const nameNumber = (bytes: Uint8Array, fill: number): bigint =>
+  Array.from({ length: NAME_BYTES }, (_, index) => bytes[index] ?? fill).reduce(
+    (sum, byte) => (sum << 8n) | BigInt(byte),
+    0n,
+  );
+
+/** `eth0` is one value, `eth+` every name that starts so, `+` every name. */
+export function interfaceRange(pattern: string): Range {
+  const bytes = Buffer.from(pattern.replace(/\+$/, ''));
+  return pattern.endsWith('+')
+    ? [nameNumber(bytes, 0), nameNumber(bytes, 255)]
+    : [nameNumber(bytes, 0), nameNumber(bytes, 0)];
+}
+
+export const interfaceNumber = (name: string): bigint => nameNumber(Buffer.from(name), 0);
+export const LOOPBACK = interfaceNumber('lo');
+
+/** `eth0`, `eth+`; `undefined` for a range that is neither. */
+export function interfaceText([from, to]: Range): string | undefined {
+  const low = nameBytes(from);
+  const name = Buffer.from(low).toString();
+  if (from === to) return name;
+  return interfaceRange(`${name}+`)[1] === to && interfaceRange(`${name}+`)[0] === from
+    ? `${name}+`
+    : undefined;
+}
+
+function nameBytes(value: bigint): Uint8Array {
+  const bytes = Uint8Array.from({ length: NAME_BYTES }, (_, index) =>
+    Number((value >> BigInt((NAME_BYTES - 1 - index) * 8)) & 255n),
+  );
+  const end = bytes.indexOf(0);
+  return end === -1 ? bytes : bytes.subarray(0, end);
+}
+
+export const stateNumber = (state: string): bigint | undefined => {
+  const index = STATES.indexOf(state as ConnectionState);
+  return index === -1 ? undefined : BigInt(index);
+};
+
+/** `SYN,ACK` → its bits; `NONE` and the empty text are 0. */
+export function flagBits(text: string): bigint {
+  const names = text.toUpperCase().split(',');
+  if (names.includes('ALL')) return 63n;
+  return names.reduce((bits, name) => {
+    const at = TCP_FLAGS.indexOf(name.trim());
+    return at === -1 ? bits : bits | (1n << BigInt(at));
+  }, 0n);
+}
+
+export const flagText = (bits: bigint): string =>
+  TCP_FLAGS.filter((_, index) => (bits & (1n << BigInt(index))) !== 0n).join(',') || 'NONE';
+
+export const protocolText = (value: bigint): string => (value === 0n ? '0' : protocolName(Number(value)));
+
+export const macNumber = (text: string): bigint => BigInt(`0x${text.replaceAll(':', '')}`);
+export const macText = (value: bigint): string =>
+  (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+
+/** `443`, `1000-2000`. */
+export const numbersText = (ranges: Ranges): readonly string[] =>
+  ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`));
+
+/** tcp, udp, sctp, dccp, udplite. */
+export const WITH_PORTS: readonly bigint[] = [6n, 17n, 132n, 33n, 136n];
+
+/** The protocols that satisfy `holds`. */
+export const protocolNumbers = (holds: (number: bigint) => boolean): Ranges =>
+  normalise(
+    Array.from({ length: 256 }, (_, number) => BigInt(number))
+      .filter(holds)
+      .map((number) => [number, number] as const),
+  );
+
+/** Every Linux host has these addresses. */
+export const LOOPBACK_NETWORK: { readonly [family in Family]: Ranges } = {
+  v4: networkRanges('127.0.0.0/8', 'v4') ?? [],
+  v6: networkRanges('::1', 'v6') ?? [],
+};

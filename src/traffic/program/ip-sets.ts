@@ -1,0 +1,139 @@
+/** `-m set`: the contents of an ipset as a predicate. Sets whose contents change by themselves are unknowns. */
+
+import type { Family } from '../../lib/family.js';
+import { between, normalise, one, type Range, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { protocolNumber } from '../../netfilter/extensions/protocols.js';
+import type { IpSet, Option } from '../../netfilter/model.js';
+import { networkRanges, parseAddressNumber } from './fields.js';
+import type { MatchContext } from './match-context.js';
+import { all, any, field, NEVER, type Predicate, unless } from './predicate.js';
+
+type Side = 'src' | 'dst';
+
+export function ipSet(options: readonly Option[], context: MatchContext): Predicate | undefined {
+  const [match, ...others] = options;
+  // Counters and --return-nomatch ask for more than membership.
+  if (
+    match === undefined ||
+    match.flag !== '--match-set' ||
+    others.some((each) => !HARMLESS.includes(each.flag))
+  )
+    return undefined;
+  const [name = '', directions = ''] = match.values;
+  const found = members(name, directions.split(',') as Side[], context, []);
+  return found === undefined ? undefined : unless(match.negated, found, context.family);
+}
+
+const HARMLESS: readonly string[] = ['--update-counters', '--update-subcounters'];
+
+function members(
+  name: string,
+  sides: readonly Side[],
+  context: MatchContext,
+  within: readonly string[],
+): Predicate | undefined {
+  const set = context.sets.get(name);
+  if (set === undefined || within.includes(name) || context.changing.has(name)) return undefined;
+  const settings = ` ${set.options} `;
+  if (settings.includes(' timeout ')) return undefined;
+  if (set.type === 'list:set') return list(set, sides, context, [...within, name]);
+  const family = / family inet6 /.test(settings) ? 'v6' : 'v4';
+  // A set of the other family matches nothing (xt_set.c); a set of ports has no family.
+  if (set.type !== 'bitmap:port' && family !== context.family) return NEVER;
+  return TYPES[set.type]?.(set, sides, family);
+}
+
+function list(
+  set: IpSet,
+  sides: readonly Side[],
+  context: MatchContext,
+  within: readonly string[],
+): Predicate | undefined {
+  const parts = set.members.map((member) => members(word(member), sides, context, within));
+  return parts.includes(undefined) ? undefined : any(...(parts as Predicate[]));
+}
+
+const word = (member: string): string => member.split(' ', 1)[0] ?? '';
+const excludes = (member: string): boolean => / nomatch\b/.test(member.replace(/"[^"]*"/g, ''));
+
+type TypeReader = (set: IpSet, sides: readonly Side[], family: Family) => Predicate | undefined;
+
+const TYPES: Readonly<Record<string, TypeReader>> = {
+  'hash:ip': addresses,
+  'hash:net': addresses,
+  'bitmap:ip': addresses,
+  'bitmap:port': ports,
+  'hash:ip,port': withPorts,
+  'hash:net,port': withPorts,
+};
+
+/** The longest prefix that holds the address decides, so wide ones are laid down first. */
+function addresses(set: IpSet, sides: readonly Side[], family: Family): Predicate | undefined {
+  const ranges = set.members.map((member) => memberRange(word(member), set, family));
+  if (ranges.includes(undefined) || sides.length < 1) return undefined;
+  const pieces = set.members.map((member, index) => ({
+    ranges: ranges[index] as Ranges,
+    out: excludes(member),
+  }));
+  const held = pieces.some((piece) => piece.out)
+    ? pieces
+        .toSorted((a, b) => width(b.ranges) - width(a.ranges))
+        .reduce<Ranges>((sum, { ranges: part, out }) => (out ? subtract(sum, part) : union(sum, part)), [])
+    : normalise(pieces.flatMap((piece) => piece.ranges));
+  return field(sides[0] ?? 'src', held);
+}
+
+const width = (ranges: Ranges): number => {
+  const [first] = ranges as readonly [Range];
+  return (first[1] - first[0]).toString(2).length;
+};
+
+/** `10.0.0.1`, `10.0.0.0/8`, `10.0.0.1-10.0.0.9`; `netmask 24` makes a network of an address. */
+function memberRange(text: string, set: IpSet, family: Family): Ranges | undefined {
+  const netmask = / netmask (\d+) /.exec(` ${set.options} `)?.[1];
+  if (text.includes('-')) {
+    const [from, to] = text.split('-').map((end) => parseAddressNumber(end, family));
+    return from === undefined || to === undefined ? undefined : between(from, to);
+  }
+  if (/ (netmask|bitmask) /.test(` ${set.options} `) && netmask === undefined) return undefined;
+  return networkRanges(netmask === undefined || text.includes('/') ? text : `${text}/${netmask}`, family);
+}
+
+/** Ports without a protocol are those of TCP and UDP (ip_set_bitmap_port.c). */
+function ports(set: IpSet, sides: readonly Side[]): Predicate | undefined {
+  const ranges = set.members.map((member) => portRange(word(member)));
+  if (ranges.includes(undefined)) return undefined;
+  return all(
+    field('protocol', union(one(6n), one(17n))),
+    field(sides[0] === 'src' ? 'sport' : 'dport', normalise((ranges as Ranges[]).flat())),
+  );
+}
+
+function portRange(text: string): Ranges | undefined {
+  const found = /^(\d+)(?:-(\d+))?$/.exec(text);
+  return found === null ? undefined : between(BigInt(found[1] ?? 0), BigInt(found[2] ?? found[1] ?? 0));
+}
+
+/** Protocols whose ports a set reads from the packet. */
+const WITH_PORTS: readonly string[] = ['tcp', 'udp', 'udplite', 'sctp'];
+
+/** `10.0.0.1,tcp:80`. Members for other protocols make the whole set an unknown, and so does nomatch. */
+function withPorts(set: IpSet, sides: readonly Side[], family: Family): Predicate | undefined {
+  const [first, second] = sides;
+  if (first === undefined || second === undefined) return undefined;
+  const elements: Predicate[] = [];
+  for (const member of set.members) {
+    const found = /^([^,]+),([\w-]+):(\d+)$/.exec(word(member));
+    const range = found === null ? undefined : memberRange(found[1] ?? '', set, family);
+    if (found === null || range === undefined || !WITH_PORTS.includes(found[2] ?? '') || excludes(member))
+      return undefined;
+    elements.push(
+      all(
+        field('protocol', one(BigInt(protocolNumber(found[2] ?? '') ?? 0))),
+        field(first, range),
+        field(second === 'src' ? 'sport' : 'dport', one(BigInt(found[3] ?? 0))),
+      ),
+    );
+  }
+  return any(...elements);
+}

@@ -1,0 +1,191 @@
+/** What each match asks, option by option. A match or an option that is not here is an unknown. */
+
+import type { Family } from '../../lib/family.js';
+import { between, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { protocolNumber } from '../../netfilter/extensions/protocols.js';
+import { isRefusal } from '../../netfilter/extensions/row.js';
+import { parseMark } from '../../netfilter/extensions/values.js';
+import type { Extension, Option } from '../../netfilter/model.js';
+import { addressTypes } from './address-types.js';
+import {
+  domain,
+  type Field,
+  flagBits,
+  macNumber,
+  NO_MAC,
+  NO_OWNER,
+  PACKET_TYPES,
+  parseAddressNumber,
+  stateNumber,
+} from './fields.js';
+import { ipSet } from './ip-sets.js';
+import type { MatchContext } from './match-context.js';
+import { ALWAYS, all, any, field, type Predicate, pure, stateful, unless } from './predicate.js';
+
+type OptionReader = (option: Option, context: MatchContext) => Predicate | undefined;
+/** `undefined`: this use of the match is not modelled. */
+type MatchReader = (options: readonly Option[], context: MatchContext) => Predicate | undefined;
+
+/** A match that asks all of its options. */
+const options =
+  (readers: Readonly<Record<string, OptionReader>>, also: Predicate = ALWAYS): MatchReader =>
+  (given, context) => {
+    const parts: Predicate[] = [also];
+    for (const each of given) {
+      const part = readers[each.flag]?.(each, context);
+      if (part === undefined) return undefined;
+      parts.push(part);
+    }
+    return all(...parts);
+  };
+
+/** A value that is a set of numbers in one field; `!` asks for the others. */
+const inField =
+  (name: Field, read: (text: string, family: Family) => Ranges | undefined): OptionReader =>
+  ({ values: [text = ''], negated }, { family }) => {
+    const ranges = read(text, family);
+    return ranges === undefined ? undefined : unless(negated, field(name, ranges), family);
+  };
+
+/** `22`, `1000:2000`, `1000-2000`. */
+function numbers(text: string): Ranges | undefined {
+  const ends = text.split(/[:-]/).map((end) => (/^\d+$/.test(end) ? BigInt(end) : undefined));
+  const [from, to = from] = ends;
+  return from === undefined || to === undefined || ends.length > 2 ? undefined : between(from, to);
+}
+
+function numberList(text: string): Ranges | undefined {
+  const parts = text.split(',').map(numbers);
+  return parts.includes(undefined) ? undefined : union(...(parts as Ranges[]));
+}
+
+const protocols = (...names: readonly string[]): Predicate =>
+  field('protocol', ofValues(names.map((name) => BigInt(protocolNumber(name) ?? 0))));
+
+const EVERY_PORT = '0:65535';
+
+/** "Not any port": iptables-nft 1.8.9 leaves the condition out, iptables-legacy lets nothing through. */
+const port =
+  (name: Field): OptionReader =>
+  (option, context) =>
+    option.negated && option.values[0] === EVERY_PORT ? undefined : inField(name, numbers)(option, context);
+
+const PORTS = { '--sport': port('sport'), '--dport': port('dport') };
+
+const tcpFlags: OptionReader = ({ values: [mask = '', set = ''], negated }, { family }) => {
+  const [looked, wanted] = [flagBits(mask), flagBits(set)];
+  const fitting = Array.from({ length: 64 }, (_, bits) => BigInt(bits)).filter(
+    (bits) => (bits & looked) === wanted,
+  );
+  return unless(negated, field('flags', ofValues(fitting)), family);
+};
+
+const bothPorts: OptionReader = ({ values: [text = ''], negated }, { family }) => {
+  const list = numberList(text);
+  return list && unless(negated, any(field('sport', list), field('dport', list)), family);
+};
+
+/** SNAT and DNAT are facts about the connection beside its state. */
+const states: OptionReader = ({ values: [text = ''], negated }, { family, table }) => {
+  // Connection tracking comes after the raw table.
+  if (table === 'raw') return undefined;
+  const names = text.split(',');
+  const known = names.map(stateNumber).filter((each) => each !== undefined);
+  const others = names
+    .filter((name) => stateNumber(name) === undefined)
+    .map((name) => pure(`ctstate ${name}`));
+  return unless(negated, any(field('state', ofValues(known)), ...others), family);
+};
+
+const icmpType: OptionReader = ({ values: [text = ''], negated }, { family }) => {
+  if (text === 'any') return unless(negated, ALWAYS, family);
+  const [type, code] = text.split('/').map((part) => one(BigInt(part)));
+  if (type === undefined) return undefined;
+  return unless(negated, all(field('type', type), code === undefined ? ALWAYS : field('code', code)), family);
+};
+
+const addressRange = (text: string, family: Family): Ranges | undefined => {
+  const [from, to] = text.split('-').map((end) => parseAddressNumber(end, family));
+  return from === undefined || to === undefined ? undefined : between(from, to);
+};
+
+/** Without a hardware address the match fails, negated or not (xt_mac.c). */
+const mac: OptionReader = ({ values: [text = ''], negated }, { family }) => {
+  const wanted = one(macNumber(text));
+  return field('mac', negated ? subtract([domain('mac', family)], union(wanted, one(NO_MAC))) : wanted);
+};
+
+const packetType = (text: string): Ranges | undefined => {
+  const index = PACKET_TYPES.indexOf(text);
+  return index === -1 ? undefined : one(BigInt(index));
+};
+
+const markTest: OptionReader = ({ values: [text = ''], negated }, { family }) => {
+  const parsed = parseMark(text);
+  if (isRefusal(parsed)) return undefined;
+  return unless(negated, { kind: 'mark', value: Number(parsed[0]), mask: Number(parsed[1]) }, family);
+};
+
+const ICMP = protocols('icmp');
+const ICMP6 = protocols('ipv6-icmp');
+
+const MATCHES: Readonly<Record<string, MatchReader>> = {
+  comment: () => ALWAYS,
+  tcp: options({ ...PORTS, '--tcp-flags': tcpFlags }, protocols('tcp')),
+  udp: options(PORTS, protocols('udp')),
+  sctp: options(PORTS, protocols('sctp')),
+  dccp: options(PORTS, protocols('dccp')),
+  multiport: options(
+    {
+      '--sports': inField('sport', numberList),
+      '--dports': inField('dport', numberList),
+      '--ports': bothPorts,
+    },
+    protocols('tcp', 'udp', 'udplite', 'sctp', 'dccp'),
+  ),
+  icmp: options({ '--icmp-type': icmpType }, ICMP),
+  icmp6: options({ '--icmpv6-type': icmpType }, ICMP6),
+  conntrack: options({ '--ctstate': states }),
+  state: options({ '--state': states }),
+  iprange: options({
+    '--src-range': inField('src', addressRange),
+    '--dst-range': inField('dst', addressRange),
+  }),
+  mark: options({ '--mark': markTest }),
+  mac: options({ '--mac-source': mac }),
+  pkttype: options({ '--pkt-type': inField('packetType', packetType) }),
+  owner: options({
+    '--uid-owner': inField('uid', numbers),
+    '--gid-owner': inField('gid', numbers),
+    '--socket-exists': ({ negated }, { family }) =>
+      unless(negated, field('uid', between(0n, NO_OWNER - 1n)), family),
+  }),
+  addrtype: (given, context) => addressTypes(given, context),
+  set: (given, context) => ipSet(given, context),
+  // --set alone adds the address and is true (xt_recent.c); what the list holds is not known.
+  recent: (given) => (given.some((each) => each.flag === '--set' && !each.negated) ? ALWAYS : undefined),
+};
+
+/** Matches whose answer depends on the packet alone, or on what stays the same while it passes. */
+const PURE = new Set(
+  `ah bpf cgroup cluster connlabel cpu dccp devgroup dscp dst ecn esp eui64 frag hbh helper hl icmp icmp6 ipcomp
+   ipv6header ipvs length mh osf physdev policy realm rpfilter rt sctp socket srh string tcp tcpmss time tos ttl u32
+   addrtype conntrack set iprange multiport owner mac pkttype`.split(/\s+/),
+);
+
+export function readMatch(extension: Extension, context: MatchContext): Predicate {
+  const read = extension.known ? MATCHES[extension.name]?.(extension.options, context) : undefined;
+  return read ?? unknownMatch(extension, context.family);
+}
+
+/** A single negated option is the opposite of the same option without `!`. */
+function unknownMatch({ name, options: given, known }: Extension, family: Family): Predicate {
+  const make = known && PURE.has(name) ? pure : stateful;
+  const single = given.length === 1;
+  const text = given.map((each) => optionText(each, !single));
+  const negated = single && given[0]?.negated === true;
+  return unless(negated, make([name, ...text].join(' ')), family);
+}
+
+const optionText = ({ flag, values, negated }: Option, withNegation: boolean): string =>
+  [...(negated && withNegation ? ['!'] : []), flag, ...values].join(' ');

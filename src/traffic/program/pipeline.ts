@@ -1,0 +1,56 @@
+/**
+ * The order in which the kernel asks the tables, by hook (priorities of include/uapi/linux/netfilter_ipv4.h: raw -300,
+ * connection tracking -200, mangle -150, destination nat -100, filter 0, security 50, source nat 100).
+ */
+import type { TableName } from '../../netfilter/model.js';
+import type { Hook } from '../model.js';
+
+export type Stage =
+  | { readonly kind: 'table'; readonly table: TableName; readonly chain: string }
+  /** A packet becomes part of a connection, or is left out by the kernel itself. */
+  | { readonly kind: 'conntrack' };
+
+const table = (name: TableName, chain: string): Stage => ({ kind: 'table', table: name, chain });
+const CONNTRACK: Stage = { kind: 'conntrack' };
+
+const ARRIVING: readonly Stage[] = [
+  table('raw', 'PREROUTING'),
+  CONNTRACK,
+  table('mangle', 'PREROUTING'),
+  table('nat', 'PREROUTING'),
+];
+const LEAVING: readonly Stage[] = [table('mangle', 'POSTROUTING'), table('nat', 'POSTROUTING')];
+
+export const PIPELINES: { readonly [hook in Hook]: readonly Stage[] } = {
+  INPUT: [
+    ...ARRIVING,
+    table('mangle', 'INPUT'),
+    table('filter', 'INPUT'),
+    table('security', 'INPUT'),
+    table('nat', 'INPUT'),
+  ],
+  FORWARD: [
+    ...ARRIVING,
+    table('mangle', 'FORWARD'),
+    table('filter', 'FORWARD'),
+    table('security', 'FORWARD'),
+    ...LEAVING,
+  ],
+  OUTPUT: [
+    table('raw', 'OUTPUT'),
+    CONNTRACK,
+    table('mangle', 'OUTPUT'),
+    table('nat', 'OUTPUT'),
+    table('filter', 'OUTPUT'),
+    table('security', 'OUTPUT'),
+    ...LEAVING,
+  ],
+};
+
+export const HOOKS: readonly Hook[] = ['INPUT', 'FORWARD', 'OUTPUT'];
+
+/**
+ * ICMPv6 types that connection tracking leaves out: multicast listener and neighbour discovery
+ * (noct_valid_new of nf_conntrack_proto_icmpv6.c).
+ */
+export const UNTRACKED_TYPES: readonly number[] = [130, 131, 132, 133, 134, 135, 136, 143];

@@ -1,0 +1,128 @@
+/** What each target does to a packet's way. */
+
+import type { Family } from '../../lib/family.js';
+import { between, type Ranges } from '../../lib/ranges.js';
+import { isRefusal } from '../../netfilter/extensions/row.js';
+import { parseMark } from '../../netfilter/extensions/values.js';
+import type { Option, Rule, Target } from '../../netfilter/model.js';
+import { networkRanges, parseAddressNumber } from './fields.js';
+import { stateful, type Unknown } from './predicate.js';
+
+export type Action =
+  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'untrack' | 'loseMark' }
+  | { readonly kind: 'call'; readonly chain: string; readonly goto: boolean }
+  /** `mark = (mark & ~mask) ^ value`. */
+  | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
+  /** Another destination; which of several is decided by the kernel. */
+  | { readonly kind: 'send'; readonly to: Destination; readonly choice: Unknown }
+  /** Something outside the rules decides: it may go on behind the rule, be accepted, or be dropped. */
+  | {
+      readonly kind: 'ask';
+      readonly continues: Unknown | null;
+      readonly accepts: Unknown;
+    };
+
+interface Destination {
+  /** `own`: an address of this host that only the kernel knows. Absent: as it was. */
+  readonly addresses?: Ranges | 'own';
+  readonly ports?: Ranges;
+}
+
+const CONTINUE: Action = { kind: 'continue' };
+
+/** Targets after which the next rule is read, and which change nothing that a modelled match looks at. */
+const WITHOUT_EFFECT = new Set(
+  `LOG NFLOG ULOG TRACE AUDIT TEE LED IDLETIMER RATEEST SECMARK CONNSECMARK CLASSIFY CHECKSUM
+   TOS DSCP ECN TTL HL TCPMSS TCPOPTSTRIP`.split(/\s+/),
+);
+
+const PLAIN: Readonly<Record<string, Action>> = {
+  ACCEPT: { kind: 'accept' },
+  DROP: { kind: 'drop' },
+  REJECT: { kind: 'reject' },
+  RETURN: { kind: 'return' },
+  // What packets look like when they leave is looked at by no later rule.
+  SNAT: { kind: 'accept' },
+  MASQUERADE: { kind: 'accept' },
+  NOTRACK: { kind: 'untrack' },
+  HMARK: { kind: 'loseMark' },
+};
+
+type TargetReader = (options: readonly Option[], family: Family, text: string) => Action | undefined;
+
+const WITH_OPTIONS: Readonly<Record<string, TargetReader>> = {
+  MARK: (options) => markAction(value(options, '--set-xmark')),
+  CONNMARK: (options) => (given(options, '--restore-mark') ? { kind: 'loseMark' } : CONTINUE),
+  SET: (options) => (given(options, '--map-mark') ? { kind: 'loseMark' } : CONTINUE),
+  CT: (options) => (given(options, '--notrack') ? { kind: 'untrack' } : CONTINUE),
+  DNAT: (options, family, text) => send(value(options, '--to-destination'), family, text),
+  REDIRECT: (options, _, text) => {
+    const ports = portRanges(value(options, '--to-ports'));
+    return { kind: 'send', to: { addresses: 'own', ...(ports && { ports }) }, choice: stateful(text) };
+  },
+  NETMAP: (options, family, text) => {
+    const addresses = networkRanges(value(options, '--to') ?? '', family);
+    return addresses && { kind: 'send', to: { addresses }, choice: stateful(text) };
+  },
+  NFQUEUE: (_, __, text) => ({ kind: 'ask', continues: null, accepts: stateful(`${text}: accepted`) }),
+  QUEUE: (_, __, text) => ({ kind: 'ask', continues: null, accepts: stateful(`${text}: accepted`) }),
+};
+
+const given = (options: readonly Option[], flag: string): boolean =>
+  options.some((each) => each.flag === flag);
+const value = (options: readonly Option[], flag: string): string | undefined =>
+  options.find((each) => each.flag === flag)?.values[0];
+
+function markAction(text: string | undefined): Action | undefined {
+  const parsed = parseMark(text ?? '');
+  return isRefusal(parsed) ? undefined : { kind: 'mark', value: Number(parsed[0]), mask: Number(parsed[1]) };
+}
+
+/** `80`, `80-90`, `80-90/8080`. */
+function portRanges(text: string | undefined): Ranges | undefined {
+  const found = /^(\d+)(?:-(\d+))?(?:\/\d+)?$/.exec(text ?? '');
+  return found === null ? undefined : between(BigInt(found[1] ?? 0), BigInt(found[2] ?? found[1] ?? 0));
+}
+
+/** `address[-address][:ports]`, the address in brackets when it is IPv6 and has ports. */
+function send(text: string | undefined, family: Family, rule: string): Action | undefined {
+  const found = /^(?:\[(.*)\]|([^[\]]*?))(?::([\d/-]+))?$/.exec(text ?? '');
+  const plain = family === 'v6' && !text?.startsWith('[') && !text?.startsWith(':');
+  const address = plain ? text : (found?.[1] ?? found?.[2]);
+  const ports = plain ? undefined : portRanges(found?.[3]);
+  const ends = (address ?? '').split('-').map((end) => parseAddressNumber(end, family));
+  const [from, to = from] = ends;
+  if (address !== '' && (from === undefined || to === undefined)) return undefined;
+  const addresses = from === undefined || to === undefined ? undefined : between(from, to);
+  const destination = { ...(addresses && { addresses }), ...(ports && { ports }) };
+  return { kind: 'send', to: destination, choice: stateful(rule) };
+}
+
+export function readTarget(rule: Rule, family: Family, chains: ReadonlySet<string>): Action {
+  const { target } = rule;
+  if (target === undefined) return CONTINUE;
+  if (target.goto || target.chain)
+    return chains.has(target.name)
+      ? { kind: 'call', chain: target.name, goto: target.goto }
+      : anything(target);
+  const known = target.known
+    ? (PLAIN[target.name] ?? WITH_OPTIONS[target.name]?.(target.options, family, `-j ${targetText(target)}`))
+    : undefined;
+  if (known !== undefined) return known;
+  return target.known && WITHOUT_EFFECT.has(target.name) ? CONTINUE : anything(target);
+}
+
+const targetText = (target: Target): string =>
+  [target.name, ...target.options.flatMap((each) => [each.flag, ...each.values])].join(' ');
+
+const anything = (target: Target): Action => ({
+  kind: 'ask',
+  continues: stateful(`-j ${targetText(target)}: goes on`),
+  accepts: stateful(`-j ${targetText(target)}: accepts`),
+});
+
+/** Whether a target changes what an unmodelled match may look at. */
+export const alters = (target: Target | undefined): boolean =>
+  target !== undefined && ALTERING.has(target.name);
+
+const ALTERING = new Set('TOS DSCP ECN TTL HL TCPMSS TCPOPTSTRIP HMARK CLASSIFY SECMARK TPROXY'.split(' '));

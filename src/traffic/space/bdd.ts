@@ -1,0 +1,365 @@
+/**
+ * Reduced ordered decision diagrams in typed arrays. Nodes are numbers; equal functions are the same number. Inner
+ * nodes ask one bit, the smallest level first; leaves are FALSE, TRUE and any other value a caller wants. Nothing is
+ * ever freed: a store lives as long as one question.
+ */
+
+export interface Budget {
+  /** The most nodes that may be made. */
+  readonly nodes: number;
+  readonly milliseconds: number;
+}
+
+/** Thrown out of any operation when the budget is spent, and caught where a question began. */
+export class OverBudget extends Error {
+  override readonly name = 'OverBudget';
+}
+
+export const FALSE = 0;
+export const TRUE = 1;
+/** The level of leaves, below every bit. */
+export const LEAF = 0x7fffffff;
+
+export interface BddManager {
+  readonly level: (node: number) => number;
+  readonly low: (node: number) => number;
+  readonly high: (node: number) => number;
+  /** A leaf that stands for `value`, which is at least 2. */
+  readonly leaf: (value: number) => number;
+  /** The value of a leaf. */
+  readonly value: (leaf: number) => number;
+  readonly node: (level: number, low: number, high: number) => number;
+  readonly and: (a: number, b: number) => number;
+  readonly or: (a: number, b: number) => number;
+  /** `a` without `b`. */
+  readonly diff: (a: number, b: number) => number;
+  readonly not: (a: number) => number;
+  /** `g` where `c` holds, else `f`; `c` has no leaves but FALSE and TRUE. */
+  readonly ite: (c: number, g: number, f: number) => number;
+  /** `f` in the place of the leaf `hole` of `c`. */
+  readonly fill: (c: number, hole: number, f: number) => number;
+  /** The bits of `levels` from `first` on set as in `bits`, the most significant first. */
+  readonly restrict: (a: number, first: number, width: number, bits: number) => number;
+  /** Whether some, or every, setting of the bits of levels `from` to `to - 1` makes it true. */
+  readonly exists: (a: number, from: number, to: number) => number;
+  readonly forAll: (a: number, from: number, to: number) => number;
+  /** Each leaf replaced by what `replace` says. */
+  readonly mapLeaves: (a: number, replace: (leaf: number) => number) => number;
+  /** Leaves combined pairwise. */
+  readonly pairs: (a: number, b: number, combine: (left: number, right: number) => number) => number;
+  /** Where several leaves depend on the bits from level `from` on, the one that is preferred. */
+  readonly settle: (a: number, from: number, prefer: (one: number, other: number) => number) => number;
+  /** To be called in long work outside the store, so that the budget of time holds there too. */
+  readonly tick: () => void;
+  /** How many nodes there are. */
+  readonly size: () => number;
+}
+
+const AND = -1;
+const OR = -2;
+const WITHOUT = -3;
+const FILL = -4;
+const EXISTS_BELOW = -5;
+/** With the last level subtracted; `FILL` with a thousand times the hole, which is at least 2. */
+const EXISTS = -16;
+
+const FIRST_CAPACITY = 1 << 13;
+const LARGEST_CACHE = 1 << 20;
+
+export function createManager(budget: Budget): BddManager {
+  const deadline = performance.now() + budget.milliseconds;
+  let capacity = FIRST_CAPACITY;
+  let levels = new Int32Array(capacity);
+  let lows = new Int32Array(capacity);
+  let highs = new Int32Array(capacity);
+  let nexts = new Int32Array(capacity);
+  let heads = new Int32Array(capacity).fill(-1);
+  let count = 2;
+  levels[FALSE] = LEAF;
+  levels[TRUE] = LEAF;
+  lows[TRUE] = TRUE;
+  const leaves = new Map<number, number>();
+
+  let cacheMask = FIRST_CAPACITY - 1;
+  /** Four numbers an entry: two operands, the operation or third operand, the result. */
+  let cache = new Int32Array(FIRST_CAPACITY * 4).fill(-1);
+
+  const hash = (a: number, b: number, c: number): number => {
+    let mixed = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35);
+    mixed ^= mixed >>> 15;
+    return Math.imul(mixed, 0x2c1b3c6d) >>> 4;
+  };
+
+  function grow(): void {
+    if (capacity * 2 > budget.nodes && count >= budget.nodes)
+      throw new OverBudget(`The model grew past ${budget.nodes.toLocaleString('en-US')} nodes.`);
+    capacity *= 2;
+    const wider = (old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+      const next = new Int32Array(capacity);
+      next.set(old);
+      return next;
+    };
+    levels = wider(levels);
+    lows = wider(lows);
+    highs = wider(highs);
+    nexts = wider(nexts);
+    heads = new Int32Array(capacity).fill(-1);
+    for (let node = 2; node < count; node++) {
+      if (levels[node] === LEAF) continue;
+      const slot = hash(levels[node] as number, lows[node] as number, highs[node] as number) & (capacity - 1);
+      nexts[node] = heads[slot] as number;
+      heads[slot] = node;
+    }
+    if (cacheMask + 1 < LARGEST_CACHE) {
+      cacheMask = cacheMask * 2 + 1;
+      cache = new Int32Array((cacheMask + 1) * 4).fill(-1);
+    }
+  }
+
+  function allocate(level: number, low: number, high: number): number {
+    if (count >= budget.nodes)
+      throw new OverBudget(`The model grew past ${budget.nodes.toLocaleString('en-US')} nodes.`);
+    if ((count & 0x3fff) === 0) checkTime();
+    if (count === capacity) grow();
+    levels[count] = level;
+    lows[count] = low;
+    highs[count] = high;
+    return count++;
+  }
+
+  function checkTime(): void {
+    if (performance.now() > deadline)
+      throw new OverBudget(`The proof took longer than ${budget.milliseconds / 1000} s.`);
+  }
+
+  function node(level: number, low: number, high: number): number {
+    if (low === high) return low;
+    const code = hash(level, low, high);
+    for (let at = heads[code & (capacity - 1)] as number; at !== -1; at = nexts[at] as number)
+      if (levels[at] === level && lows[at] === low && highs[at] === high) return at;
+    const made = allocate(level, low, high);
+    const slot = code & (capacity - 1);
+    nexts[made] = heads[slot] as number;
+    heads[slot] = made;
+    return made;
+  }
+
+  function leaf(value: number): number {
+    const known = leaves.get(value);
+    if (known !== undefined) return known;
+    const made = allocate(LEAF, value, value);
+    leaves.set(value, made);
+    return made;
+  }
+
+  /** Steps since the clock was last looked at: an operation may run long without making nodes. */
+  let steps = 0;
+  function tick(): void {
+    if ((++steps & 0x3fff) === 0) checkTime();
+  }
+
+  function remember(a: number, b: number, c: number, result: number): number {
+    tick();
+    const slot = (hash(a, b, c) & cacheMask) * 4;
+    cache[slot] = a;
+    cache[slot + 1] = b;
+    cache[slot + 2] = c;
+    cache[slot + 3] = result;
+    return result;
+  }
+
+  /** -1 when it is not there. */
+  function recall(a: number, b: number, c: number): number {
+    const slot = (hash(a, b, c) & cacheMask) * 4;
+    return cache[slot] === a && cache[slot + 1] === b && cache[slot + 2] === c
+      ? (cache[slot + 3] as number)
+      : -1;
+  }
+
+  function and(a: number, b: number): number {
+    if (a === b || b === TRUE) return a;
+    if (a === TRUE) return b;
+    if (a === FALSE || b === FALSE) return FALSE;
+    if (a > b) return and(b, a);
+    const known = recall(a, b, AND);
+    if (known !== -1) return known;
+    const [left, right] = [levels[a] as number, levels[b] as number];
+    const top = Math.min(left, right);
+    const low = and(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
+    const high = and(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
+    return remember(a, b, AND, node(top, low, high));
+  }
+
+  function or(a: number, b: number): number {
+    if (a === b || b === FALSE) return a;
+    if (a === FALSE) return b;
+    if (a === TRUE || b === TRUE) return TRUE;
+    if (a > b) return or(b, a);
+    const known = recall(a, b, OR);
+    if (known !== -1) return known;
+    const [left, right] = [levels[a] as number, levels[b] as number];
+    const top = Math.min(left, right);
+    const low = or(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
+    const high = or(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
+    return remember(a, b, OR, node(top, low, high));
+  }
+
+  function without(a: number, b: number): number {
+    if (a === FALSE || b === TRUE || a === b) return FALSE;
+    if (b === FALSE) return a;
+    const known = recall(a, b, WITHOUT);
+    if (known !== -1) return known;
+    const [left, right] = [levels[a] as number, levels[b] as number];
+    const top = Math.min(left, right);
+    const low = without(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
+    const high = without(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
+    return remember(a, b, WITHOUT, node(top, low, high));
+  }
+
+  function choose(c: number, g: number, f: number): number {
+    if (c === TRUE || g === f) return g;
+    if (c === FALSE) return f;
+    const known = recall(c, g, f);
+    if (known !== -1) return known;
+    const [one, two, three] = [levels[c] as number, levels[g] as number, levels[f] as number];
+    const top = Math.min(one, two, three);
+    const low = choose(
+      one === top ? (lows[c] as number) : c,
+      two === top ? (lows[g] as number) : g,
+      three === top ? (lows[f] as number) : f,
+    );
+    const high = choose(
+      one === top ? (highs[c] as number) : c,
+      two === top ? (highs[g] as number) : g,
+      three === top ? (highs[f] as number) : f,
+    );
+    return remember(c, g, f, node(top, low, high));
+  }
+
+  function fill(c: number, hole: number, f: number): number {
+    if (c === hole || f === hole) return c === hole ? f : c;
+    const left = levels[c] as number;
+    if (left === LEAF) return c;
+    const known = recall(c, f, FILL - 1000 * hole);
+    if (known !== -1) return known;
+    const right = levels[f] as number;
+    const top = Math.min(left, right);
+    const low = fill(left === top ? (lows[c] as number) : c, hole, right === top ? (lows[f] as number) : f);
+    const high = fill(
+      left === top ? (highs[c] as number) : c,
+      hole,
+      right === top ? (highs[f] as number) : f,
+    );
+    return remember(c, f, FILL - 1000 * hole, node(top, low, high));
+  }
+
+  function restrict(a: number, first: number, width: number, bits: number): number {
+    const memo = new Map<number, number>();
+    const end = first + width;
+    const visit = (at: number): number => {
+      const level = levels[at] as number;
+      if (level >= end) return at;
+      if (level >= first) {
+        const bit = (bits >> (end - 1 - level)) & 1;
+        return visit((bit === 1 ? highs[at] : lows[at]) as number);
+      }
+      const known = memo.get(at);
+      if (known !== undefined) return known;
+      tick();
+      const result = node(level, visit(lows[at] as number), visit(highs[at] as number));
+      memo.set(at, result);
+      return result;
+    };
+    return visit(a);
+  }
+
+  function exists(a: number, from: number, to: number): number {
+    const level = levels[a] as number;
+    if (level >= to) return a;
+    // Below the last level asked about, any node that is not FALSE is true somewhere.
+    if (to === LEAF && level >= from) return a === FALSE ? FALSE : TRUE;
+    const operation = to === LEAF ? EXISTS_BELOW : EXISTS - to;
+    const known = recall(a, from, operation);
+    if (known !== -1) return known;
+    const low = exists(lows[a] as number, from, to);
+    const high = exists(highs[a] as number, from, to);
+    return remember(a, from, operation, level >= from ? or(low, high) : node(level, low, high));
+  }
+
+  const not = (a: number): number => without(TRUE, a);
+
+  function mapLeaves(a: number, replace: (leaf: number) => number): number {
+    const memo = new Map<number, number>();
+    const visit = (at: number): number => {
+      const known = memo.get(at);
+      if (known !== undefined) return known;
+      tick();
+      const level = levels[at] as number;
+      const result =
+        level === LEAF
+          ? replace(at)
+          : choose(node(level, FALSE, TRUE), visit(highs[at] as number), visit(lows[at] as number));
+      memo.set(at, result);
+      return result;
+    };
+    return visit(a);
+  }
+
+  function pairs(a: number, b: number, combine: (left: number, right: number) => number): number {
+    const memo = new Map<number, number>();
+    const visit = (x: number, y: number): number => {
+      const [left, right] = [levels[x] as number, levels[y] as number];
+      if (left === LEAF && right === LEAF) return combine(x, y);
+      tick();
+      const key = x * 0x4000000 + y;
+      const known = memo.get(key);
+      if (known !== undefined) return known;
+      const top = Math.min(left, right);
+      const low = visit(left === top ? (lows[x] as number) : x, right === top ? (lows[y] as number) : y);
+      const high = visit(left === top ? (highs[x] as number) : x, right === top ? (highs[y] as number) : y);
+      const result = node(top, low, high);
+      memo.set(key, result);
+      return result;
+    };
+    return visit(a, b);
+  }
+
+  function settle(a: number, from: number, prefer: (one: number, other: number) => number): number {
+    const memo = new Map<number, number>();
+    const visit = (at: number): number => {
+      const level = levels[at] as number;
+      if (level === LEAF) return at;
+      const known = memo.get(at);
+      if (known !== undefined) return known;
+      tick();
+      const [low, high] = [visit(lows[at] as number), visit(highs[at] as number)];
+      const result = level < from ? node(level, low, high) : prefer(low, high);
+      memo.set(at, result);
+      return result;
+    };
+    return visit(a);
+  }
+
+  return {
+    level: (at) => levels[at] as number,
+    low: (at) => lows[at] as number,
+    high: (at) => highs[at] as number,
+    leaf,
+    value: (at) => lows[at] as number,
+    node,
+    and,
+    or,
+    diff: without,
+    not,
+    ite: choose,
+    fill,
+    restrict,
+    exists,
+    forAll: (a, from, to) => not(exists(not(a), from, to)),
+    mapLeaves,
+    pairs,
+    settle,
+    tick,
+    size: () => count,
+  };
+}

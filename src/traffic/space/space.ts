@@ -1,0 +1,242 @@
+/**
+ * The space of packets as bits: each field is cut where some rule or question tells values apart, and a value is the
+ * number of its piece. Below all fields come the unknowns, one bit each.
+ */
+import type { Family } from '../../lib/family.js';
+import type { Range, Ranges } from '../../lib/ranges.js';
+import type { CompiledRuleset } from '../program/compiled-ruleset.js';
+import { domain, FIELDS, type Field } from '../program/fields.js';
+import { leaves, type Predicate } from '../program/predicate.js';
+import { type BddManager, type Budget, createManager, FALSE, LEAF, TRUE } from './bdd.js';
+import { reachableMarks, testMark, UNKNOWN_MARK } from './marks.js';
+import { nameOccurrences, type Occurrence } from './unknowns.js';
+
+export interface Axis {
+  readonly field: Field;
+  /** The first value of each piece, ascending; the first is 0. */
+  readonly starts: readonly bigint[];
+  /** The level of its highest bit, and how many bits it has. */
+  readonly first: number;
+  readonly width: number;
+}
+
+export interface Space {
+  readonly family: Family;
+  readonly manager: BddManager;
+  readonly axes: ReadonlyMap<Field, Axis>;
+  /** Marks that rules can make, by their index. */
+  readonly marks: readonly number[];
+  /** The first level below all fields. */
+  readonly unknownsFrom: number;
+  /** A node for a predicate; unknowns are named by `name`. */
+  readonly encode: (predicate: Predicate, name: (occurrence: Occurrence) => string) => number;
+  /** The bit of an unknown. */
+  readonly unknown: (name: string) => number;
+  /** The base name of an occurrence, the same before and after where it is the same thing. */
+  readonly nameOf: (occurrence: Occurrence) => string;
+  /** The piece that a value lies in. */
+  readonly pieceOf: (field: Field, value: bigint) => number;
+  /** `node` where the field has this value. */
+  readonly fix: (node: number, field: Field, value: bigint) => number;
+  /** Names of the unknowns that a node depends on. */
+  readonly unknownsOf: (node: number) => readonly string[];
+}
+
+/** @param questions predicates that will be encoded beside those of the programs. */
+export function createSpace(
+  family: Family,
+  programs: readonly CompiledRuleset[],
+  questions: readonly Predicate[],
+  budget: Budget,
+): Space {
+  const store = createManager(budget);
+  const marks = reachableMarks(programs);
+  const { axes, unknownsFrom } = layOut(cuts(family, programs, questions, marks));
+  const names = nameOccurrences(programs);
+  const unknowns = new Map<string, number>();
+  const known = new Map<Predicate, number>();
+
+  const axisOf = (field: Field): Axis => axes.get(field) as Axis;
+  const pieceOf = (field: Field, value: bigint): number => lastAtMost(axisOf(field).starts, value);
+
+  function unknown(name: string): number {
+    let level = unknowns.get(name);
+    if (level === undefined) {
+      level = unknownsFrom + unknowns.size;
+      unknowns.set(name, level);
+    }
+    return store.node(level, FALSE, TRUE);
+  }
+
+  function encodeRanges(field: Field, ranges: Ranges): number {
+    const { first, width, starts } = axisOf(field);
+    const pieces = ranges.map(
+      ([from, to]) => [lastAtMost(starts, from), lastAtMost(starts, to)] as readonly [number, number],
+    );
+    const last = 2 ** width - 1;
+    // Codes beyond the last piece mean the last piece.
+    const closed = pieces.map(([from, to]) => [from, to === starts.length - 1 ? last : to] as const);
+    const build = (level: number, base: number, size: number, from: number, to: number): number => {
+      if (from >= to) return FALSE;
+      const [low, high] = closed[from] as readonly [number, number];
+      if (low <= base && high >= base + size - 1) return TRUE;
+      const half = size / 2;
+      const middle = base + half;
+      let cut = from;
+      while (cut < to && (closed[cut] as readonly [number, number])[1] < middle) cut++;
+      const straddles = cut < to && (closed[cut] as readonly [number, number])[0] < middle;
+      return store.node(
+        level,
+        build(level + 1, base, half, from, straddles ? cut + 1 : cut),
+        build(level + 1, middle, half, cut, to),
+      );
+    };
+    return build(first, 0, 2 ** width, 0, closed.length);
+  }
+
+  const balanced = (nodes: readonly number[], operation: (a: number, b: number) => number): number => {
+    let level = [...nodes];
+    while (level.length > 1) {
+      const next: number[] = [];
+      for (let index = 0; index < level.length; index += 2)
+        next.push(
+          index + 1 < level.length
+            ? operation(level[index] as number, level[index + 1] as number)
+            : (level[index] as number),
+        );
+      level = next;
+    }
+    return level[0] as number;
+  };
+
+  function encode(predicate: Predicate, name: (occurrence: Occurrence) => string): number {
+    switch (predicate.kind) {
+      case 'field': {
+        const found = known.get(predicate);
+        if (found !== undefined) return found;
+        const made = encodeRanges(predicate.field, predicate.ranges);
+        known.set(predicate, made);
+        return made;
+      }
+      case 'not':
+        return store.not(encode(predicate.of, name));
+      case 'all': {
+        // Deepest first, so that every step adds levels on top.
+        const parts = predicate.of
+          .map((each) => encode(each, name))
+          .sort((a, b) => store.level(b) - store.level(a));
+        return parts.reduce(store.and, TRUE);
+      }
+      case 'any':
+        return predicate.of.length === 0
+          ? FALSE
+          : balanced(
+              predicate.of.map((each) => encode(each, name)),
+              store.or,
+            );
+      case 'mark': {
+        const fitting = marks.flatMap((mark, index): readonly Range[] =>
+          testMark(mark, predicate.value, predicate.mask) ? [[BigInt(index), BigInt(index)]] : [],
+        );
+        const lost = encodeRanges('mark', [[UNKNOWN_MARK, UNKNOWN_MARK]]);
+        return store.or(encodeRanges('mark', fitting), store.and(lost, unknown(name(predicate))));
+      }
+      case 'unknown':
+        return unknown(name(predicate));
+    }
+  }
+
+  function unknownsOf(node: number): readonly string[] {
+    const levels = new Set<number>();
+    const seen = new Set<number>();
+    const visit = (at: number): void => {
+      const level = store.level(at);
+      if (level === LEAF || seen.has(at)) return;
+      seen.add(at);
+      if (level >= unknownsFrom) levels.add(level);
+      visit(store.low(at));
+      visit(store.high(at));
+    };
+    visit(node);
+    return [...unknowns].filter(([, level]) => levels.has(level)).map(([each]) => each);
+  }
+
+  return {
+    family,
+    manager: store,
+    axes,
+    marks,
+    unknownsFrom,
+    encode,
+    unknown,
+    nameOf: (occurrence) => names.get(occurrence) ?? '',
+    pieceOf,
+    fix: (node, field, value) => {
+      const { first, width } = axisOf(field);
+      return width === 0 ? node : store.restrict(node, first, width, pieceOf(field, value));
+    },
+    unknownsOf,
+  };
+}
+
+/** The index of the last element that is at most `value`. */
+function lastAtMost(starts: readonly bigint[], value: bigint): number {
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] as bigint) <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+type Cuts = { readonly [field in Field]: Set<bigint> };
+
+function cuts(
+  family: Family,
+  programs: readonly CompiledRuleset[],
+  questions: readonly Predicate[],
+  marks: readonly number[],
+): Cuts {
+  const found = Object.fromEntries(FIELDS.map((name) => [name, new Set([0n])])) as Cuts;
+  const cutAt = (field: Field, ranges: Ranges): void => {
+    const [, last] = domain(field, family);
+    for (const [from, to] of ranges) {
+      found[field].add(from);
+      if (to < last) found[field].add(to + 1n);
+    }
+  };
+  const addPredicate = (predicate: Predicate): void => {
+    for (const leaf of leaves(predicate)) {
+      if (leaf.kind === 'field') cutAt(leaf.field, leaf.ranges);
+      else if (leaf.kind === 'mark')
+        for (const index of [...marks.map((_, each) => BigInt(each)), BigInt(marks.length), UNKNOWN_MARK])
+          found.mark.add(index);
+    }
+  };
+  for (const program of programs) {
+    for (const address of program.addresses) cutAt('dst', [[address, address]]);
+    for (const routine of program.chains.values())
+      for (const step of routine.rules) {
+        addPredicate(step.match);
+        if (step.action.kind !== 'send') continue;
+        const { addresses, ports } = step.action.to;
+        if (addresses !== undefined && addresses !== 'own') cutAt('dst', addresses);
+        if (ports !== undefined) cutAt('dport', ports);
+      }
+  }
+  for (const question of questions) addPredicate(question);
+  return found;
+}
+
+function layOut(found: Cuts): { readonly axes: ReadonlyMap<Field, Axis>; readonly unknownsFrom: number } {
+  const axes = new Map<Field, Axis>();
+  let level = 0;
+  for (const field of FIELDS) {
+    const starts = [...found[field]].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    const width = Math.ceil(Math.log2(starts.length));
+    axes.set(field, { field, starts, first: level, width });
+    level += width;
+  }
+  return { axes, unknownsFrom: level };
+}

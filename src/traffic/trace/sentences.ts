@@ -1,0 +1,63 @@
+/** Words for packets, rules and what nat does. */
+import type { Family } from '../../lib/family.js';
+import type { DecidingRule, Hook, Packet } from '../model.js';
+import { addressText, numbersText } from '../program/fields.js';
+import type { Action } from '../program/targets.js';
+
+/** `now to 10.0.0.5 port 80`. */
+export function describeSending(action: Extract<Action, { kind: 'send' }>, family: Family): string {
+  const { addresses, ports } = action.to;
+  const where =
+    addresses === undefined
+      ? []
+      : addresses === 'own'
+        ? ['this host']
+        : addresses.map(([from, to]) =>
+            from === to
+              ? addressText(from, family)
+              : `${addressText(from, family)}-${addressText(to, family)}`,
+          );
+  const port = ports === undefined ? [] : [`port ${numbersText(ports).join(', ')}`];
+  return `now to ${[...where, ...port].join(' ')}`;
+}
+
+export const elsewhereText = (hook: Hook): string =>
+  hook === 'INPUT'
+    ? 'whether the address to which nat sends it is one of this host'
+    : 'whether the address to which nat sends it is none of this host';
+
+/** `tcp 198.51.100.7:40000 to 203.0.113.10:443 on eth0`. */
+export function packetText({ src, dst, sport, dport, protocol, type, in: arriving, out }: Packet): string {
+  const bracketed = (address: string, port: number | undefined): string =>
+    port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const kind = type === undefined ? protocol : `${protocol} type ${type}`;
+  const device = [arriving ?? [], out ?? []].flat().map((name) => ` on ${name}`);
+  return `${kind} ${bracketed(src, sport)} to ${bracketed(dst, dport)}${device.join('')}`;
+}
+
+/**
+ * `, by "database: Migration" at policies/roles/database.yml:7`, `, by "-A INPUT -j DROP" (filter)`; nothing where no
+ * rule decided. The comment of a rule says what it is for, and its place where it stands.
+ */
+export function byRule(rule: DecidingRule | null): string {
+  if (rule === null) return '';
+  const location = rule.source === undefined ? '' : ` at ${rule.source.file}:${rule.source.line}`;
+  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(rule.text)?.[1];
+  if (comment !== undefined && rule.source !== undefined) return `, by ${comment}${location}`;
+  return rule.number === 0
+    ? `, by the policy of ${rule.chain} (${rule.table})`
+    : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${location}`;
+}
+
+/**
+ * `the rule "web: The public site" at policies/roles/web.yml:7`, `rule 4 of INPUT (-p tcp -j ACCEPT)`, `the policy of
+ * INPUT`.
+ */
+export function ruleName({ chain, number, text, source }: DecidingRule): string {
+  if (number === 0) return `the policy of ${chain}`;
+  const location = source === undefined ? '' : ` at ${source.file}:${source.line}`;
+  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  return comment !== undefined && source !== undefined
+    ? `the rule ${comment}${location}`
+    : `rule ${number} of ${chain}${location} (${text})`;
+}

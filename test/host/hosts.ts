@@ -1,0 +1,151 @@
+/** A lab's hosts as the policy would name them, and the port that reaches them. */
+import { readFileSync } from 'node:fs';
+import type {
+  Change,
+  HostClient,
+  HostState,
+  OutcomeKind,
+  Phase,
+  TransactionResult,
+} from '../../src/host/client.js';
+import { type HostOptions, openHosts } from '../../src/host/open.js';
+import type { Lab, Host as LabHost } from '../../src/lab/lab.js';
+import { until } from '../../src/lab/shell.js';
+import type { Host } from '../../src/policy/fleet.js';
+import { changeTo, type Wanted } from './change.js';
+
+/** The policy's view of a lab host; `changes` replace parts of it. */
+export function policyHost(host: LabHost, changes: Partial<Host> = {}): Host {
+  const { v4, v6 } = host.addresses;
+  return {
+    name: host.name,
+    address: v4,
+    addresses: v6 === undefined ? [v4] : [v4, v6],
+    roles: [],
+    interfaces: new Map(),
+    ssh: { user: host.user.name, port: host.port, transport: 'builtin', bastions: [] },
+    baseline: { input: 'drop', forward: 'drop', output: 'accept', icmp: 'essential' },
+    input: [],
+    output: [],
+    forward: [],
+    nat: [],
+    raw: [],
+    checks: [],
+    expired: [],
+    boot: { enable: false },
+    location: { file: 'policies/hosts/lab.yml', line: 1, column: 1 },
+    ...changes,
+  };
+}
+
+/** The port, with the lab's key (unless an agent holds it) and known_hosts, over the lab's own wires. */
+export const portTo = (lab: Lab, changes: Partial<HostOptions> = {}): HostClient =>
+  openHosts({
+    knownHosts: [readFileSync(lab.knownHosts, 'utf8')],
+    ...(changes.agent === undefined ? { key: { text: readFileSync(lab.identity, 'utf8') } } : {}),
+    connect: lab.connect,
+    ...changes,
+  });
+
+/** A port with the few things that tests do with it. */
+export interface Client {
+  readonly port: HostClient;
+  /** What is read, or an error with the reason. */
+  state(host: LabHost, policy?: Host): Promise<HostState>;
+  /** Reads, makes the change, and carries it out. */
+  deploy(host: LabHost, wanted: Wanted, options?: DeployOptions): Promise<Deployed>;
+  /** What it was told of every transaction, in order. */
+  readonly said: readonly { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[];
+  close(): Promise<void>;
+}
+
+export interface DeployOptions {
+  readonly change?: Partial<Change>;
+  readonly policy?: Host;
+  /** Called when a phase begins; what it returns is waited for at the end. */
+  readonly onPhase?: (phase: Phase) => unknown;
+  /** Between reading and changing. */
+  readonly between?: () => Promise<unknown>;
+}
+
+export interface Deployed {
+  readonly result: TransactionResult;
+  readonly phases: readonly Phase[];
+  readonly change: Change;
+}
+
+export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
+  const bare = portTo(lab, changes);
+  const said: { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[] = [];
+  const port: HostClient = {
+    ...bare,
+    transact: async (host, change, report) => {
+      const result = await bare.transact(host, change, report);
+      said.push({ name: host.name, run: change.run, outcome: result.outcome });
+      return result;
+    },
+  };
+  const state: Client['state'] = async (host, policy = policyHost(host)) => {
+    const reading = await port.read(policy);
+    if (reading.status !== 'read') throw new Error(reading.problem.message);
+    return reading.state;
+  };
+  return {
+    port,
+    said,
+    state,
+    deploy: async (host, wanted, { change: parts, policy = policyHost(host), onPhase, between } = {}) => {
+      const change = changeTo(await state(host, policy), wanted, parts);
+      await between?.();
+      const phases: Phase[] = [];
+      const doings: unknown[] = [];
+      const result = await port.transact(policy, change, (phase) => {
+        phases.push(phase);
+        doings.push(onPhase?.(phase));
+      });
+      await Promise.all(doings);
+      return { result, phases, change };
+    },
+    close: () => port.close(),
+  };
+}
+
+/** A client, and every address that it has dialled so far. */
+export function diallingClient(lab: Lab): { readonly client: Client; readonly dials: readonly string[] } {
+  const dials: string[] = [];
+  const connect: HostOptions['connect'] = (address, port) => {
+    dials.push(address);
+    return lab.connect(address, port);
+  };
+  return { client: clientOf(lab, { connect }), dials };
+}
+
+/** Whatever still runs, waits or lies about of a transaction; empty when nothing does. */
+export const leftovers = (host: LabHost): Promise<string> =>
+  host.must(`cd /var/lib/sallyport 2>/dev/null || exit 0
+    ls -d pending new.* gone /etc/iptables/*.sallyport 2>/dev/null || true
+    pgrep -af 'pending/[a]gent.sh' || true
+    [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'sallyport-*'
+    flock -n lock true || echo 'the lock is held'`);
+
+/** Waits until nothing of a transaction is left. */
+export async function quiet(host: LabHost, seconds = 5): Promise<void> {
+  let left = '';
+  try {
+    await until(
+      'Quiet',
+      async () => {
+        left = await leftovers(host);
+        return left === '' ? true : undefined;
+      },
+      seconds,
+    );
+  } catch {
+    throw new Error(`${host.name} is not quiet: ${left}`);
+  }
+}
+
+/** Puts a busybox in place of the shell and of every tool that it has. */
+export const BUSYBOX = `for applet in sh awk sort mv cp cat rm mkdir chmod sync sleep flock setsid sha256sum cmp tr grep date unshare; do
+  busybox --list | grep -qx "$applet" && ln -sf /bin/busybox "/usr/local/sbin/$applet"
+done; ln -sf /bin/busybox /bin/sh`;

@@ -1,0 +1,191 @@
+/** Who is asked, and as whom: another machine at the address, and what lies about where the client runs. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import type { HostOptions } from '../../../src/host/open.js';
+import type { Host as LabHost } from '../../../src/lab/lab.js';
+import { must } from '../../../src/lab/shell.js';
+import type { Fleet, Host } from '../../../src/policy/fleet.js';
+import { loadFleet } from '../../../src/policy/load.js';
+import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
+import { planFleet } from '../../../src/rollout/plan/plan.js';
+import { writePolicy } from '../../cli/lab-program.js';
+import { lockedOut } from '../change.js';
+import { clientOf, policyHost } from '../hosts.js';
+import { expectOld, fault, openScenes, type Scenes, standOf, watch } from '../transaction/faults.js';
+
+jest.setTimeout(120_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const withOpenssh = (host: LabHost): Host => {
+  const policy = policyHost(host);
+  return { ...policy, ssh: { ...policy.ssh, transport: 'openssh' } };
+};
+
+/**
+ * A home as an earlier job, or a person, leaves one: a key that opens every host, an agent that holds it, known hosts,
+ * and connections that are shared and kept. OpenSSH looks in root's home, whatever HOME says (ssh(1), FILES), so this
+ * one is put there, in a view of the mounts of its own.
+ */
+async function furnishedHome(host: LabHost) {
+  const { lab } = scenes;
+  const home = join(lab.directory, `home-${host.name}`);
+  mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
+  writeFileSync(join(home, '.ssh/known_hosts'), readFileSync(lab.knownHosts));
+  spawnSync('cp', ['-p', lab.identity, join(home, '.ssh/id_ed25519')]);
+  const socket = join(home, 'mux');
+  writeFileSync(
+    join(home, '.ssh/config'),
+    `Host *\n  ControlMaster auto\n  ControlPath ${socket}\n  ControlPersist 60\n`,
+    { mode: 0o600 },
+  );
+  const agent = join(home, 'agent');
+  const running = lab.spawn('ssh-agent', ['-D', '-a', agent], { stdio: 'ignore' });
+  await must(
+    'sh',
+    ['-c', `timeout 20 sh -c 'until ssh-add -q ${lab.identity} 2>/dev/null; do sleep 0.05; done'`],
+    {
+      env: { ...process.env, SSH_AUTH_SOCK: agent },
+    },
+  );
+  const env = { ...process.env, SSH_AUTH_SOCK: agent };
+  const inHome = (command: string, args: readonly string[]): readonly string[] => [
+    ...['-m', 'sh', '-c', 'mount --bind "$0" /root && exec "$@"', home],
+    ...[command, ...args],
+  ];
+  /** What somebody who uses that home gets: `ssh` with nothing said. */
+  const plain = (command: string) =>
+    lab.run(
+      'unshare',
+      inHome('ssh', ['-o', 'BatchMode=yes', `${host.user.name}@${host.addresses.v4}`, command]),
+      {
+        env,
+      },
+    );
+  return {
+    plain,
+    client: (changes: Partial<HostOptions>) =>
+      clientOf(lab, {
+        spawn: (command, args) => lab.spawn('unshare', inHome(command, args), { env }),
+        ...changes,
+      }),
+    leave: async () => {
+      running.kill('SIGKILL');
+      await must('ssh', ['-F', 'none', '-o', `ControlPath=${socket}`, '-O', 'exit', 'x']).catch(() => {});
+    },
+  };
+}
+
+fault(
+  'V2',
+  "the user's ssh_config shares connections and keeps them, and new ones get no answer",
+  'not fooled, with either transport: rolled back, while plain ssh goes on over the shared one',
+  async () => {
+    const { host } = await scenes.host();
+    const { plain, client, leave } = await furnishedHome(host);
+    const before = await standOf(host);
+    expect(await plain('true')).toMatchObject({ code: 0 });
+    for (const policy of [policyHost(host), withOpenssh(host)]) {
+      const one = client({});
+      watch({ lab: scenes.lab, host, client: one });
+      let shared: Promise<{ readonly code: number }> | undefined;
+      const { result } = await one.deploy(host, lockedOut, {
+        policy,
+        change: { confirmWithinSeconds: 6 },
+        onPhase: (phase) => {
+          if (phase === 'verify') shared = plain('true');
+        },
+      });
+      expect(await shared).toMatchObject({ code: 0 });
+      expect(result).toMatchObject({
+        outcome: 'rolled-back',
+        reason: expect.stringContaining('no new connection'),
+      });
+      await one.close();
+      await expectOld(host, before);
+    }
+    await leave();
+  },
+);
+
+fault(
+  'G7',
+  "the runner's user has a key that opens the host, an agent that holds it, and known hosts",
+  'none of them is used unasked, with either transport',
+  async () => {
+    const { host } = await scenes.host();
+    const before = await standOf(host);
+    const { plain, client, leave } = await furnishedHome(host);
+    expect(await plain('true')).toMatchObject({ code: 0 });
+    const stranger = join(scenes.lab.directory, 'stranger');
+    spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', stranger]);
+    const key = { text: readFileSync(stranger, 'utf8') };
+    for (const policy of [policyHost(host), withOpenssh(host)]) {
+      const read = async (changes: Partial<HostOptions>) => {
+        const one = client(changes);
+        const reading = await one.port.read(policy);
+        await one.close();
+        return reading.status === 'read' ? 'read' : reading.problem.message;
+      };
+      expect(await read({ knownHosts: [] })).toContain('No host key is pinned');
+      expect(await read({ key })).toContain('accepts none of the keys');
+      expect(await read({})).toBe('read');
+    }
+    await leave();
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'C2',
+  "a name leads to another machine of the fleet since the plan, and that machine's key is pinned for it",
+  'refused, by the plan and by what the machine says it was deployed as; neither machine is touched',
+  async () => {
+    const { lab } = scenes;
+    const [{ host: one }, { host: two, client }] = [
+      await scenes.host({}, 'light', false),
+      await scenes.host({}, 'light', false),
+    ];
+    writePolicy(lab, [one, two]);
+    const read = await loadFleet(join(lab.directory, 'policies'));
+    if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('\n'));
+    const fleet: Fleet = read.value;
+    const first = fleet.hosts.filter(({ name }) => name === one.name);
+    expect((await deployFleet(fleet, fleet.hosts, client.port, { owner: 'test' })).hosts).toMatchObject([
+      { outcome: 'confirmed' },
+      { outcome: 'confirmed' },
+    ]);
+    const [ofOne, ofTwo] = await Promise.all([standOf(one), standOf(two)]);
+    writePolicy(lab, [one, two], { rules: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
+    const wider = await loadFleet(join(lab.directory, 'policies'));
+    if (!wider.ok) throw new Error(wider.problems.map(({ message }) => message).join('\n'));
+    const reviewed = await planFleet(wider.value, first, client.port);
+    const { v4, v6 } = one.addresses;
+    const pinned = two.hostKeys.map((key) => `${v4},${v6} ${key}\n`).join('');
+    const led = clientOf(lab, {
+      knownHosts: [readFileSync(lab.knownHosts, 'utf8') + pinned],
+      connect: (address, port) => lab.connect(address === v4 ? two.addresses.v4 : address, port),
+    });
+    const hosts = wider.value.hosts.filter(({ name }) => name === one.name);
+    const deploy = async (options: { readonly reviewed?: typeof reviewed }) =>
+      (await deployFleet(wider.value, hosts, led.port, { owner: 'test', ...options })).hosts[0];
+    expect(await deploy({})).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringContaining(`was last deployed as ${two.name}`),
+    });
+    // Nothing was ever deployed to it by that name: the plan alone knows.
+    await two.must('sed -i "/^host /d" /var/lib/sallyport/known-good/*/about');
+    expect(await deploy({ reviewed })).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringContaining('another machine answers'),
+    });
+    await led.close();
+    await Promise.all([expectOld(one, ofOne), expectOld(two, ofTwo)]);
+  },
+);

@@ -1,0 +1,54 @@
+/** The real OpenSSH client, run inside a lab: the judge of what a host answers. */
+import type { DialOptions } from '../../../src/lab/dial.js';
+import type { Host, Lab, Ran } from '../../../src/lab/lab.js';
+import { until } from '../../../src/lab/shell.js';
+
+export interface SshOptions extends DialOptions {
+  /** Default: the host's own user. */
+  readonly user?: string;
+  /** Default: the host's IPv4 address. */
+  readonly address?: string;
+  /** Default: the host's. */
+  readonly port?: number;
+  /** Default: the lab's. */
+  readonly knownHosts?: string;
+  readonly connectSeconds?: number;
+}
+
+/** One new connection, one command, no configuration but this; host keys are always verified. */
+export const openssh = (lab: Lab, host: Host, command: string, options: SshOptions = {}): Promise<Ran> =>
+  lab.run('ssh', [...wordsTo(lab, host, options), command]);
+
+/** A connection that stands, with a program at its other end that says what it hears. */
+export interface Session {
+  /** Whether a line gets there and back. */
+  echoes(line: string): Promise<void>;
+  end(): void;
+}
+
+export async function openSession(lab: Lab, host: Host, options: SshOptions = {}): Promise<Session> {
+  const ssh = lab.spawn('ssh', [...wordsTo(lab, host, options), 'cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let heard = '';
+  ssh.stdout?.on('data', (chunk: Buffer) => {
+    heard += chunk.toString();
+  });
+  const echoes: Session['echoes'] = async (line) => {
+    ssh.stdin?.write(`${line}\n`);
+    await until(`"${line}" comes back from ${host.name}`, () =>
+      heard.split('\n').includes(line) ? true : undefined,
+    );
+  };
+  await echoes('ready');
+  return { echoes, end: () => void ssh.kill('SIGKILL') };
+}
+
+const wordsTo = (lab: Lab, host: Host, options: SshOptions): readonly string[] => [
+  ...['-F', 'none', '-i', lab.identity, '-p', String(options.port ?? host.port)],
+  ...(options.from === undefined ? [] : ['-b', options.from]),
+  ...['-o', `UserKnownHostsFile=${options.knownHosts ?? lab.knownHosts}`, '-o', 'GlobalKnownHostsFile=none'],
+  ...['-o', 'StrictHostKeyChecking=yes', '-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes'],
+  ...['-o', `ConnectTimeout=${options.connectSeconds ?? 10}`],
+  `${options.user ?? host.user.name}@${options.address ?? host.addresses.v4}`,
+];

@@ -1,0 +1,263 @@
+/** Group A: while the change is applied. */
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import type { Change } from '../../../src/host/client.js';
+import { quote, until } from '../../../src/lab/shell.js';
+import { DOCKER_AND_FAIL2BAN, KUBE, LIBVIRT } from '../../compile/foreign.js';
+import { changeTo, open } from '../change.js';
+import { policyHost, quiet } from '../hosts.js';
+import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
+
+jest.setTimeout(120_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
+const BRIEF = { change: { confirmWithinSeconds: 5 } };
+
+/** A tool that works in the rehearsal's namespace, and does `script` in the host's own, where eth0 is. */
+const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} /usr/sbin/${tool}.real
+  printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { %s; }\\nexec xtables-nft-multi ${tool} "$@"\\n' ${quote(script)} >/usr/sbin/${tool}
+  chmod +x /usr/sbin/${tool}`;
+const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
+
+fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by the second timer', async () => {
+  const check = async (kind: 'light' | 'whole'): Promise<void> => {
+    const { host, client } = await scenes.host({}, kind);
+    const before = await standOf(host);
+    // Neither the confirmation nor the order to go back may reach it.
+    const { result } = await client.deploy(host, open(81), {
+      ...BRIEF,
+      onPhase: async (phase) => {
+        if (phase !== 'verify') return;
+        const mend = await host.cutWire();
+        await host.must("kill -9 $(pgrep -f 'agent.sh [s]upervise')");
+        await until(
+          'The second timer acts',
+          async () =>
+            (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
+          15,
+        );
+        await mend();
+      },
+    });
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringMatching(/no new connection.*; nobody confirmed it in time$/),
+    });
+    await expectOld(host, before);
+  };
+  await Promise.all([check('light'), check('whole')]);
+});
+
+fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', async () => {
+  const check = async (kind: 'light' | 'whole'): Promise<void> => {
+    const { host, client } = await scenes.host({}, kind);
+    const before = await standOf(host);
+    const { result } = await client.deploy(host, open(81), {
+      ...BRIEF,
+      onPhase: async (phase) => {
+        if (phase !== 'verify') return;
+        const mend = await host.cutWire();
+        await host.must(
+          kind === 'whole'
+            ? "systemctl stop 'sallyport-*-late.timer'"
+            : "kill -9 $(pgrep -f 'agent.sh [l]ate')",
+        );
+        await until(
+          'The supervisor acts',
+          async () =>
+            (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
+          15,
+        );
+        await mend();
+      },
+    });
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringMatching(/no new connection.*; nobody confirmed it in time$/),
+    });
+    await expectOld(host, before);
+  };
+  await Promise.all([check('light'), check('whole')]);
+});
+
+fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  await host.must(instead('ip6tables-restore', 'echo broken >&2; exit 1'));
+  const { result } = await client.deploy(host, open(81), BRIEF);
+  expect(result).toMatchObject({
+    outcome: 'rolled-back',
+    reason: expect.stringContaining('broken'),
+  });
+  await host.must(asBefore('ip6tables-restore'));
+  await expectOld(host, before);
+  expect(await lastOutcome(client, host)).toBe('rolled-back');
+});
+
+fault('A6b', 'the sets are filled and then v4 fails', 'rolled back, the new sets gone as well', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  await host.must(instead('iptables-restore', 'echo broken >&2; exit 1'));
+  const office = ['192.0.2.0/28'];
+  const { result } = await client.deploy(host, { ...open(81), office }, BRIEF);
+  expect(result).toMatchObject({ outcome: 'rolled-back', reason: expect.stringContaining('broken') });
+  await host.must(asBefore('iptables-restore'));
+  await expectOld(host, before);
+  expect((await host.liveRules()).sets).toBe('');
+});
+
+/** What other programs have put on a host, each on one of its own. */
+const OTHERS: readonly (readonly [rules: string, names: RegExp])[] = [
+  [
+    DOCKER_AND_FAIL2BAN.replace(
+      '-j f2b-sshd\n',
+      '$&-A INPUT -p tcp -m set --match-set f2b-sshd src -j DROP\n',
+    ),
+    /DOCKER|f2b/,
+  ],
+  [KUBE, /KUBE/],
+  [LIBVIRT, /LIBVIRT/],
+];
+
+fault(
+  'A7',
+  'chains of Docker, fail2ban, kube-proxy or libvirt are there',
+  'byte for byte the same after a deploy and after a rollback',
+  async () => {
+    const check = async (v4: string, names: RegExp): Promise<void> => {
+      const sets = 'create f2b-sshd hash:ip family inet timeout 600\nadd f2b-sshd 192.0.2.9 timeout 500\n';
+      const { host, client } = await scenes.host({ rules: { v4, sets } }, 'light', false);
+      const foreign = async (): Promise<string> =>
+        (await host.liveRules()).v4
+          .split('\n')
+          .filter((line) => !/SALLYPORT|^:INPUT|^[*C]/.test(line))
+          .join('\n');
+      const before = await foreign();
+      for (const line of v4.match(/^-A .*/gm) ?? []) expect(before).toContain(line);
+      expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+      expect(await foreign()).toBe(before);
+      const { result } = await client.deploy(
+        host,
+        { rules: ['-i lo -j ACCEPT', '-m conntrack --ctstate ESTABLISHED -j ACCEPT'] },
+        BRIEF,
+      );
+      expect(result).toMatchObject({ outcome: 'rolled-back', reason: expect.stringContaining('no new') });
+      expect(await foreign()).toBe(before);
+      expect((await host.liveRules()).sets).toContain('add f2b-sshd 192.0.2.9');
+      expect((await host.savedRules()).v4).not.toMatch(names);
+      await quiet(host);
+    };
+    await Promise.all(OTHERS.map(([v4, names]) => check(v4, names)));
+  },
+);
+
+fault('A9', 'a window too short for a connection and its retry', 'refused before the change', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const { result } = await client.deploy(host, open(81), { change: { confirmWithinSeconds: 2 } });
+  expect(result).toMatchObject(refusedBecause('confirm_within is 2 seconds'));
+  await expectOld(host, before);
+});
+
+fault(
+  'A2',
+  'a safety net cannot be armed, or is armed and dies at once',
+  'nothing is changed: without both nets no rule is touched',
+  async () => {
+    const check = async (kind: 'light' | 'whole', breakIt: string, mend: string, reason: RegExp) => {
+      const { host, client } = await scenes.host({}, kind);
+      const before = await standOf(host);
+      await host.must(breakIt);
+      const { result } = await client.deploy(host, open(81), { change: { confirmWithinSeconds: 12 } });
+      await host.must(mend);
+      expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(reason) });
+      await expectOld(host, before);
+    };
+    const none = 'second timer could not be armed, so nothing was changed';
+    const wrap = (tool: string, test: string): string =>
+      `mv ${tool} ${tool}.real; printf '#!/bin/sh\\n%s\\nexec ${tool}.real "$@"\\n' ${quote(test)} >${tool}; chmod +x ${tool}`;
+    const unwrap = (tool: string): string => `mv ${tool}.real ${tool}`;
+    const [setsid, run] = ['/usr/bin/setsid', '/usr/bin/systemd-run'];
+    await Promise.all([
+      // The second timer, then the supervisor; where there is no systemd, and where there is.
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" late "*) exit 1 ;; esac'),
+        unwrap(setsid),
+        new RegExp(none),
+      ),
+      // It looks alive for a while, as on a host that is slow, and has not come to where it waits.
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" late "*) sleep 2; exit 1 ;; esac'),
+        unwrap(setsid),
+        new RegExp(none),
+      ),
+      check(
+        'light',
+        wrap(setsid, 'case "$*" in *" supervise "*) exit 1 ;; esac'),
+        unwrap(setsid),
+        /still in the phase arm/,
+      ),
+      check(
+        'whole',
+        wrap(
+          run,
+          'case "$*" in *--on-active*) shift; "$0.real" "$@"; systemctl stop "sallyport-*-late.timer"; exit ;; esac',
+        ),
+        unwrap(run),
+        new RegExp(none),
+      ),
+    ]);
+  },
+);
+
+fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applying too', async () => {
+  const check = async (kind: 'light' | 'whole'): Promise<void> => {
+    const { host, client } = await scenes.host({}, kind);
+    const before = await standOf(host);
+    await host.must(instead('ip6tables-restore', '[ -e /run/hung ] || { : >/run/hung; sleep 600; }'));
+    const { result } = await client.deploy(host, open(81), BRIEF);
+    await host.must(asBefore('ip6tables-restore'));
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringContaining('still in the phase apply'),
+    });
+    await expectOld(host, before);
+    expect(await host.must("pgrep -f 'sleep 60[0]' || true")).toBe('');
+  };
+  await Promise.all([check('light'), check('whole')]);
+});
+
+fault(
+  'A8',
+  'the new rules let SSH in and cut what the host itself needs to reach',
+  'a check that runs on the host finds it: rolled back at once',
+  async () => {
+    const [{ host, client }, { host: other }] = [await scenes.host(), await scenes.host()];
+    const before = await standOf(host);
+    const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const command = `timeout 2 bash -c '</dev/tcp/${other.addresses.v4}/22'`;
+    const policy = policyHost(host, { checks: [{ kind: 'command', command, location }] });
+    expect((await client.deploy(host, open(80), { policy })).result).toMatchObject({ outcome: 'confirmed' });
+    const change = changeTo(await client.state(host), open(81));
+    const mute = '-A SALLYPORT-OUTPUT -m conntrack --ctstate NEW -j DROP\n-I OUTPUT 1 -j SALLYPORT-OUTPUT\n';
+    const unmute = '-D OUTPUT -j SALLYPORT-OUTPUT\n-F SALLYPORT-OUTPUT\n-X SALLYPORT-OUTPUT\n';
+    const { forward, backward } = change;
+    const muted: Change = {
+      ...change,
+      forward: { ...forward, v4: `${forward.v4}*filter\n:SALLYPORT-OUTPUT - [0:0]\n${mute}COMMIT\n` },
+      backward: { ...backward, v4: `${backward.v4}*filter\n${unmute}COMMIT\n` },
+    };
+    expect(await client.port.transact(policy, muted, () => {})).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringContaining(`the check "${command}" ended with status`),
+    });
+    await expectOld(host, before);
+  },
+);

@@ -1,0 +1,215 @@
+/** Group F: the moment of the confirmation, and what makes a change last. */
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import type { Change } from '../../../src/host/client.js';
+import { until } from '../../../src/lab/shell.js';
+import { changeTo, open } from '../change.js';
+import { policyHost, quiet } from '../hosts.js';
+import { expectNew, expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
+import { askHost } from './questions.js';
+
+jest.setTimeout(240_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 8 } };
+
+fault(
+  'F2',
+  'the confirmation comes after the rollback',
+  'the host says rolled-back, and so does the client',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const change = changeTo(await client.state(host), open(81));
+    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+    await quiet(host, 15);
+    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+      /^ended rolled-back verify nobody confirmed/,
+    );
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'F3',
+  'the confirmation is heard and its answer lost',
+  'asked again by run id: confirmed; asking twice changes nothing',
+  async () => {
+    const { host, client } = await scenes.host();
+    const change = changeTo(await client.state(host), open(81));
+    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const first = await askHost(scenes.lab, host, 'confirm', { change, token: 'token' });
+    expect(first).toMatch(/^ended confirmed/);
+    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toBe(first);
+    expect(await askHost(scenes.lab, host, 'probe', { change, token: 'token' })).toBe(first);
+    expect(await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 })).toBe(first);
+    await expectNew(host, 81);
+  },
+);
+
+fault(
+  'F5',
+  'a confirmation with another token, or of another run',
+  'refused; the host goes back',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const change = changeTo(await client.state(host), open(81));
+    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 3 });
+    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'other' })).toMatch(
+      /^refuse bad-token/,
+    );
+    expect(
+      await askHost(scenes.lab, host, 'confirm', { change: { ...change, run: 'other' }, token: 'token' }),
+    ).toBe('none');
+    expect(await host.exec('su -s /bin/sh deploy -c "ls /var/lib/sallyport"')).not.toMatchObject({ code: 0 });
+    await quiet(host, 15);
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'F6',
+  'the saved file cannot be written once the change is confirmed',
+  'rolled back, in the kernel too',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    let mend = async (): Promise<void> => {};
+    const { result } = await client.deploy(host, open(81), {
+      onPhase: async (phase) => {
+        if (phase === 'arm') mend = await host.readOnly('/etc/iptables');
+      },
+    });
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      reason: expect.stringContaining('could not be saved'),
+    });
+    await mend();
+    await host.must('rm -f /etc/iptables/*.sallyport');
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'F4',
+  'the confirmation is there before anybody waits for it, again and again from the first moment on',
+  'told to come again until the new rules stand, then confirmed: a state is looked at, no edge is waited for',
+  async () => {
+    const { host, client } = await scenes.host();
+    const change = changeTo(await client.state(host), open(81));
+    const beginning = askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const answers: string[] = [];
+    await until(
+      'The confirmation counts',
+      async () => {
+        answers.push(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' }));
+        return answers.at(-1)?.startsWith('ended') ? true : undefined;
+      },
+      30,
+    );
+    expect(await beginning).toMatch(/^(applied|ended confirmed)/);
+    expect(answers.at(-1)).toMatch(/^ended confirmed/);
+    for (const answer of answers.slice(0, -1)) expect(answer).toMatch(/^(none|pending (arm|apply) \d+)/);
+    expect(answers.length).toBeGreaterThan(1);
+    await expectNew(host, 81);
+  },
+);
+
+fault(
+  'F7b',
+  "the confirming process is killed under the client's eyes, between saving and disarming",
+  'the supervisor finishes; the client asks again and says confirmed',
+  async () => {
+    const { host, client } = await scenes.host();
+    // It moves the new rules into the history after the files are written and before the nets are taken away.
+    await host.must(`cat >/usr/local/sbin/mv <<'END'
+#!/bin/sh
+case "$*" in */known-good/*) if [ ! -e /run/killed ]; then : >/run/killed; kill -9 $PPID; fi ;; esac
+exec /usr/bin/mv "$@"
+END
+      chmod +x /usr/local/sbin/mv`);
+    const { result } = await client.deploy(host, open(81), BRIEF);
+    expect(await host.readFile('/run/killed')).toBe('');
+    expect(result).toMatchObject({ outcome: 'confirmed' });
+    await expectNew(host, 81);
+    expect(await lastOutcome(client, host)).toBe('confirmed');
+  },
+);
+
+fault('F8', 'foreign rules and sets live in the kernel', 'they are not saved', async () => {
+  const { host, client } = await scenes.host();
+  await host.must('iptables -N f2b-sshd; iptables -A INPUT -j f2b-sshd; ipset create bans hash:ip');
+  expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+  const { v4, sets } = await host.savedRules();
+  expect(v4).not.toContain('f2b');
+  expect(sets ?? '').not.toContain('bans');
+});
+
+fault(
+  'F10',
+  'the boot loader is not enabled',
+  'said with the confirmation; enabled where the policy says so',
+  async () => {
+    const { host, client } = await scenes.host({}, 'whole');
+    await host.must('systemctl disable --quiet netfilter-persistent');
+    expect((await client.deploy(host, open(81))).result).toMatchObject({
+      outcome: 'confirmed',
+      reason: expect.stringContaining('netfilter-persistent is not enabled'),
+    });
+    const policy = policyHost(host, { boot: { enable: true } });
+    expect((await client.deploy(host, open(82), { policy })).result).toMatchObject({
+      outcome: 'confirmed',
+      reason: '',
+    });
+    await host.powerCut();
+    await host.boot();
+    await expectNew(host, 82);
+  },
+);
+
+fault(
+  'F10b',
+  'the rules need sets, and nothing on the host loads sets at boot',
+  'refused: the rules would not load there',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    await host.must('rm /usr/share/netfilter-persistent/plugins.d/*ipset');
+    const { result } = await client.deploy(host, { ...open(81), office: ['192.0.2.0/28'] });
+    expect(result).toMatchObject({
+      outcome: 'refused',
+      reason: 'nothing on this host loads ipsets at boot, which the rules need',
+    });
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'F11',
+  'a timer that was not really stopped',
+  'there is none: after the window the new rules stand',
+  async () => {
+    const check = async (kind: 'light' | 'whole'): Promise<void> => {
+      const { host, client } = await scenes.host({}, kind);
+      let deadline = '';
+      const { result } = await client.deploy(host, open(81), {
+        ...BRIEF,
+        onPhase: async (phase) => {
+          if (phase === 'verify') deadline = await host.must('cat /var/lib/sallyport/pending/deadline');
+        },
+      });
+      expect(result).toMatchObject({ outcome: 'confirmed' });
+      await expectNew(host, 81);
+      // Both nets' moments go by, the second one's two seconds after the first.
+      await host.must(`over=$((${deadline} + 300))
+        while read -r now rest </proc/uptime; [ "\${now%.*}\${now#*.}" -lt "$over" ]; do sleep 0.1; done`);
+      await expectNew(host, 81);
+    };
+    await Promise.all([check('light'), check('whole')]);
+  },
+);

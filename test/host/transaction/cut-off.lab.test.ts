@@ -1,0 +1,237 @@
+/** Groups C and U: a script, a listing or a run that is not whole, and a clock that lies. */
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import { script } from '../../../src/host/agent/agent.js';
+import { variablesOf } from '../../../src/host/agent/variables.js';
+import type { Change } from '../../../src/host/client.js';
+import type { Host as LabHost } from '../../../src/lab/lab.js';
+import { readFleet } from '../../../src/policy/resolve/fleet.js';
+import { changeTo, lockedOut, open } from '../change.js';
+import { policyHost, quiet } from '../hosts.js';
+import { expectNew, expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
+import { askHost, sshWords } from './questions.js';
+
+jest.setTimeout(180_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
+const scriptOf = (host: LabHost, change: Change, changes: Readonly<Record<string, string>> = {}): string =>
+  script('MARK', {
+    verb: 'begin',
+    variables: { ...variablesOf(policyHost(host), change, 'token'), ...changes },
+  });
+
+fault(
+  'U1',
+  'the connection is cut in the middle of the script, at any byte of it',
+  'what arrived does nothing, under dash, bash and busybox; a text that lost its end is refused',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const change = changeTo(await client.state(host), open(81));
+    const whole = scriptOf(host, change);
+    // The end of every line outside of the agent, the last bytes one by one, and some in between.
+    const end = whole.length - 'E"\n'.length;
+    const cuts = [
+      ...[...whole.matchAll(/\n/g)].map(({ index }) => index).filter((_, at) => at % 12 === 0),
+      ...Array.from({ length: 40 }, (_, at) => end - at),
+      ...Array.from({ length: 20 }, (_, at) => Math.floor((end * at) / 20)),
+    ];
+    await host.writeFile('/root/script', whole);
+    const done = await host.must(`
+      state() { find /var/lib/sallyport /etc/iptables -printf '%p %s %T@\\n' | sort | sha256sum; iptables-save | grep -v '^[#:]'; }
+      before=$(state)
+      for shell in dash bash 'busybox sh'; do
+        for cut in ${cuts.join(' ')}; do
+          head -c "$cut" /root/script | $shell -s -- '' >/root/said 2>/dev/null || true
+          if grep '^MARK ' /root/said; then exit 1; fi
+        done
+        [ "$(state)" = "$before" ] || { echo "changed by $shell"; exit 1; }
+      done
+      echo whole`);
+    expect(done).toBe('whole\n');
+    // The same over a real connection, whose client dies in the middle.
+    const ssh = scenes.lab.spawn('ssh', [...sshWords(scenes.lab, host)], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const gone = new Promise((resolve) => ssh.once('close', resolve));
+    await new Promise<void>((resolve) => ssh.stdin?.write(whole.slice(0, whole.length / 2), () => resolve()));
+    ssh.kill('SIGKILL');
+    await gone;
+    const half = change.forward.v4.slice(0, change.forward.v4.indexOf('COMMIT'));
+    const said = await host.must(
+      'sh -s -- ""',
+      scriptOf(host, { ...change, run: 'half' }, { FORWARD_V4: half }),
+    );
+    expect(said).toContain('MARK refuse disk-full /var/lib/sallyport does not take the texts of this change');
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'U4',
+  'a rule holds a host name',
+  'an error in the policy; on the host it is refused in the rehearsal, never waiting for DNS',
+  async () => {
+    const raw = '-s office.example.com -p tcp -m tcp --dport 443 -j ACCEPT';
+    const read = readFleet(
+      new Map([
+        ['policies/fleet.yml', 'version: 1\nssh: {user: deploy, known_hosts: known_hosts}\nadmin: [admin]\n'],
+        ['policies/networks.yml', 'networks:\n  admin: 203.0.113.0/28\n'],
+        [
+          'policies/hosts/web-1.yml',
+          `address: 192.0.2.1\nraw:\n  - {rule: "${raw}", table: filter, chain: INPUT, family: v4, reason: A name}\n`,
+        ],
+      ]),
+      'policies',
+    );
+    expect(read.problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining('"office.example.com"'),
+    ]);
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    // A server that never answers: resolving takes ten seconds and more.
+    await host.must('echo nameserver 10.88.255.1 >/etc/resolv.conf');
+    const { result } = await client.deploy(host, { rules: [...open(81).rules, raw] });
+    expect(result).toMatchObject(refusedBecause('the new rules do not load'));
+    expect(result.seconds).toBeLessThan(9);
+    await expectOld(host, before);
+  },
+);
+
+fault(
+  'C8b',
+  'iptables-save fails, or prints only a part',
+  'an error when it is read; refused when it happens later',
+  async () => {
+    const { host, client } = await scenes.host();
+    const before = await standOf(host);
+    const instead = (script: string): Promise<string> =>
+      host.must(
+        `printf '#!/bin/sh\\n%s\\n' '${script}' >/usr/local/sbin/iptables-save; chmod +x /usr/local/sbin/iptables-save`,
+      );
+    const faults = [
+      'echo "*filter"; exit 0',
+      'xtables-nft-multi iptables-save; echo "no such module" >&2; exit 1',
+      'kill -9 $$',
+    ];
+    for (const script of faults) {
+      await instead(script);
+      expect(await client.port.read(policyHost(host))).toMatchObject({
+        status: 'error',
+        problem: { id: 'state-unreadable' },
+      });
+      await host.must('rm /usr/local/sbin/iptables-save');
+      const { result } = await client.deploy(host, open(81), { between: () => instead(script) });
+      expect(result).toMatchObject({
+        outcome: 'refused',
+        reason: expect.stringMatching(/rules cannot be saved|iptables-save printed is not complete/),
+      });
+      await host.must('rm /usr/local/sbin/iptables-save');
+      await expectOld(host, before);
+    }
+  },
+);
+
+fault(
+  'C6',
+  'the clock is set a year ahead and back inside the window',
+  'nothing notices: every deadline is on the clock that nobody sets',
+  async () => {
+    const check = async (kind: 'light' | 'whole'): Promise<void> => {
+      const { host, client } = await scenes.host({}, kind);
+      const before = await standOf(host);
+      // Each look at the clock finds it elsewhere. What reads it otherwise is systemd, whose timer is asked below.
+      await host.must(`printf '#!/bin/sh\\n%s\\n' 'read -r n 2>/dev/null </run/looks || n=0; echo $((n + 1)) >/run/looks
+        echo $((2020 + 20 * (n % 2)))-01-01T00:00:00Z' >/usr/local/sbin/date; chmod +x /usr/local/sbin/date`);
+      const change = changeTo(await client.state(host), lockedOut);
+      const now = async (): Promise<number> => Number((await host.must('cat /proc/uptime')).split(' ')[0]);
+      const began = await now();
+      await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 3 });
+      if (kind === 'whole')
+        expect(
+          await host.must(
+            "systemctl show 'sallyport-*-late.timer' --property=TimersMonotonic,TimersCalendar,NextElapseUSecRealtime",
+          ),
+        ).toMatch(/^TimersMonotonic=\{ OnActiveUSec=5s .*\n(TimersCalendar=\n)?NextElapseUSecRealtime=\n/);
+      await quiet(host, 20);
+      const took = (await now()) - began;
+      expect(took).toBeGreaterThan(3);
+      expect(took).toBeLessThan(12);
+      await expectOld(host, before);
+      expect((await client.state(host)).record.last).toMatchObject({
+        run: change.run,
+        outcome: 'rolled-back',
+        time: expect.stringMatching(/^20[24]0-01-01/),
+      });
+      expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+      await expectNew(host, 81);
+    };
+    await Promise.all([check('light'), check('whole')]);
+  },
+);
+
+fault(
+  'C11',
+  'a dead run has left a change behind, and both its nets are dead as well',
+  'it is brought to its end before anything else is read; the next deploy goes through',
+  async () => {
+    const leave = async (host: LabHost, change: Change): Promise<void> => {
+      await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 2 });
+      await host.must("kill -9 $(pgrep -f 'pending/[a]gent.sh')");
+    };
+    const overdue = (host: LabHost): Promise<string> =>
+      host.must(`deadline=$(cat /var/lib/sallyport/pending/deadline)
+        while read -r now rest </proc/uptime; [ "\${now%.*}\${now#*.}" -le "$deadline" ]; do sleep 0.05; done`);
+    const unconfirmed = async (): Promise<void> => {
+      const { host, client } = await scenes.host();
+      const before = await standOf(host);
+      const change = changeTo(await client.state(host), lockedOut);
+      await leave(host, change);
+      await overdue(host);
+      expect((await client.state(host)).record).toMatchObject({
+        last: { run: change.run, outcome: 'rolled-back', reason: 'nobody confirmed it in time' },
+      });
+      await expectOld(host, before);
+      expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+      await expectNew(host, 81);
+    };
+    const confirmed = async (): Promise<void> => {
+      const { host, client } = await scenes.host();
+      await leave(host, changeTo(await client.state(host), open(81)));
+      await host.must(
+        'mv /var/lib/sallyport/pending/state.pending /var/lib/sallyport/pending/state.confirmed',
+      );
+      await overdue(host);
+      expect(await lastOutcome(client, host)).toBe('confirmed');
+      await expectNew(host, 81);
+    };
+    // A run that begins without having read the host, on which somebody else has made a set meanwhile.
+    const begun = async (): Promise<void> => {
+      const { host, client } = await scenes.host();
+      const state = await client.state(host);
+      const change = { ...changeTo(state, open(81)), run: 'next' };
+      await leave(host, changeTo(state, open(82)));
+      await overdue(host);
+      await host.must(
+        'ipset create others hash:ip && ipset add others 192.0.2.9 && iptables -A INPUT -m set --match-set others src -j DROP',
+      );
+      expect(await askHost(scenes.lab, host, 'begin', { change, token: 'token' })).toMatch(/^applied/);
+      expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+        /^ended confirmed/,
+      );
+      const { v4, sets } = await host.liveRules();
+      expect([v4, sets]).toEqual([
+        expect.stringContaining('--match-set others src -j DROP'),
+        expect.stringContaining('add others 192.0.2.9'),
+      ]);
+      expect(v4).toContain('--dport 81 -j ACCEPT');
+      expect((await host.savedRules()).v4).toContain('--dport 81 -j ACCEPT');
+    };
+    await Promise.all([unconfirmed(), confirmed(), begun()]);
+  },
+);

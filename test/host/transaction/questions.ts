@@ -1,0 +1,36 @@
+/** The agent's verbs one by one, over OpenSSH: what a runner asks, at the moment that a test chooses. */
+import { script } from '../../../src/host/agent/agent.js';
+import { variablesOf } from '../../../src/host/agent/variables.js';
+import type { Change } from '../../../src/host/client.js';
+import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
+import { policyHost } from '../hosts.js';
+
+export interface Question {
+  readonly change: Change;
+  readonly token: string;
+  readonly seconds?: number;
+  readonly reason?: string;
+}
+
+/** The last line of the answer before `done`, mark taken off. */
+export async function askHost(
+  lab: Lab,
+  host: LabHost,
+  verb: 'begin' | 'probe' | 'confirm' | 'abort',
+  { change, token, seconds = 20, reason = '' }: Question,
+): Promise<string> {
+  const variables =
+    verb === 'begin'
+      ? variablesOf(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
+      : { RUN: change.run, TOKEN: token, REASON: reason };
+  const ran = await lab.run('ssh', sshWords(lab, host), { input: script('MARK', { verb, variables }) });
+  const words = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
+  if (words.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
+  return (words.at(-2) ?? '').slice('MARK '.length).trim();
+}
+
+/** What to say to `ssh` so that the host runs the script on its standard input as root. */
+export const sshWords = (lab: Lab, host: LabHost): readonly string[] => [
+  ...['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${lab.knownHosts}`, '-o', 'BatchMode=yes'],
+  ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],
+];

@@ -1,0 +1,210 @@
+/** Group R: the way back. */
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, jest } from '@jest/globals';
+import type { Change } from '../../../src/host/client.js';
+import { until } from '../../../src/lab/shell.js';
+import { changeTo, lockedOut, open } from '../change.js';
+import { policyHost, quiet } from '../hosts.js';
+import { openSession, openssh } from '../ssh/openssh.js';
+import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
+import { askHost } from './questions.js';
+
+jest.setTimeout(240_000);
+
+let scenes: Scenes;
+beforeAll(async () => {
+  scenes = await openScenes();
+});
+afterAll(() => scenes.close());
+
+const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 5 } };
+
+fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is said', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: (phase) =>
+      phase === 'verify' ? host.must('echo garbage >/var/lib/sallyport/pending/snapshot.v4') : undefined,
+  });
+  expect(result).toMatchObject({
+    outcome: 'rolled-back',
+    reason: expect.stringContaining('the snapshot was damaged'),
+  });
+  await expectOld(host, before);
+});
+
+fault(
+  'R1b',
+  'the snapshot is damaged, and no rules were ever saved',
+  'after ten tries our rules are taken away, those of others stay, and it is said: people get in',
+  async () => {
+    const { host, client } = await scenes.host({}, 'light', false);
+    await host.must(
+      'iptables -A INPUT -p tcp --dport 9 -j DROP; ip6tables -A INPUT -p tcp --dport 9 -j DROP',
+    );
+    await client.deploy(host, lockedOut, {
+      ...BRIEF,
+      onPhase: (phase) =>
+        phase === 'verify' ? host.must('echo garbage >/var/lib/sallyport/pending/snapshot.v4') : undefined,
+    });
+    const last = await until(
+      'The host has ended the change',
+      async () => {
+        const text = await host.readFile('/var/lib/sallyport/last');
+        return text?.includes('outcome rolled-back') ? text : undefined;
+      },
+      60,
+    );
+    expect(last).toContain(
+      'the snapshot was damaged and no saved rules load, so all rules of ours were taken away',
+    );
+    const { v4, v6 } = await host.liveRules();
+    for (const text of [v4, v6]) {
+      expect(text).not.toMatch(/SALLYPORT|DROP \[/);
+      expect(text).toContain('-A INPUT -p tcp -m tcp --dport 9 -j DROP');
+    }
+  },
+);
+
+fault('R2', 'the way back fails at first', 'tried again until it succeeds, and recorded', async () => {
+  const { host, client } = await scenes.host({ backend: 'legacy' });
+  const before = await standOf(host);
+  let mend = async (): Promise<void> => {};
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: async (phase) => {
+      if (phase !== 'rollback') return;
+      mend = await host.holdXtablesLock();
+      await until('The way back has failed once', async () =>
+        (await host.readFile('/var/lib/sallyport/pending/error'))?.includes('lock') ? true : undefined,
+      );
+      await mend();
+    },
+  });
+  expect(result).toMatchObject({ outcome: 'rolled-back' });
+  await expectOld(host, before);
+  expect(await lastOutcome(client, host)).toBe('rolled-back');
+});
+
+fault(
+  'R3',
+  'a set of ours is destroyed inside the window',
+  'restored with the rules that name it',
+  async () => {
+    const { host, client } = await scenes.host({}, 'light', false);
+    const office = ['192.0.2.0/28', '198.51.100.0/24'];
+    const named = { ...open(81), rules: [...open(81).rules], office };
+    expect((await client.deploy(host, named)).result).toMatchObject({ outcome: 'confirmed' });
+    const before = await standOf(host);
+    expect(before.live.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
+    expect(before.saved.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
+    const { result } = await client.deploy(
+      host,
+      { ...lockedOut, office },
+      {
+        ...BRIEF,
+        onPhase: (phase) => (phase === 'verify' ? host.must('ipset destroy SALLYPORT-office-4') : undefined),
+      },
+    );
+    expect(result).toMatchObject({ outcome: 'rolled-back' });
+    await quiet(host);
+    expect((await host.liveRules()).v4).toBe(before.live.v4);
+    expect((await host.liveRules()).sets.split('\n').sort()).toEqual(before.live.sets.split('\n').sort());
+  },
+);
+
+fault('R4', 'a ban is added inside the window', 'it survives the rollback', async () => {
+  const { host, client } = await scenes.host();
+  const { result } = await client.deploy(host, lockedOut, {
+    ...BRIEF,
+    onPhase: (phase) =>
+      phase === 'verify'
+        ? host.must(
+            'iptables -N f2b-sshd; iptables -A f2b-sshd -s 192.0.2.9 -j DROP; iptables -I INPUT 1 -j f2b-sshd',
+          )
+        : undefined,
+  });
+  expect(result).toMatchObject({ outcome: 'rolled-back' });
+  const { v4 } = await host.liveRules();
+  expect(v4).toContain('-A f2b-sshd -s 192.0.2.9/32 -j DROP');
+  expect(v4).toContain('-A INPUT -j f2b-sshd\n-A INPUT -j SALLYPORT-INPUT');
+  expect(v4).toContain('--dport 22 -j ACCEPT');
+});
+
+fault('R5', 'the client is gone when the host goes back', 'the next reading tells of it', async () => {
+  const { host, client } = await scenes.host();
+  const change = changeTo(await client.state(host), lockedOut);
+  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+  await quiet(host, 15);
+  expect((await client.state(host)).record.last).toMatchObject({
+    run: change.run,
+    outcome: 'rolled-back',
+    reason: 'nobody confirmed it in time',
+  });
+});
+
+fault('R6', 'the rollback is asked for twice', 'it happens once', async () => {
+  const { host, client } = await scenes.host();
+  const before = await standOf(host);
+  const change = changeTo(await client.state(host), open(81));
+  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+  const said = await Promise.all(
+    [1, 2].map(() =>
+      askHost(scenes.lab, host, 'abort', { change, token: 'token', reason: 'a check failed' }),
+    ),
+  );
+  expect(said).toEqual([
+    'ended rolled-back verify a check failed',
+    'ended rolled-back verify a check failed',
+  ]);
+  await until('It is over', async () =>
+    (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
+  );
+  await expectOld(host, before);
+});
+
+fault(
+  'R7',
+  'the change is known to be bad at once',
+  'the host goes back long before the deadline',
+  async () => {
+    const { host, client } = await scenes.host();
+    const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const policy = policyHost(host, { checks: [{ kind: 'command', command: 'false', location }] });
+    const { result } = await client.deploy(host, open(81), { policy, change: { confirmWithinSeconds: 60 } });
+    expect(result).toMatchObject({ outcome: 'rolled-back' });
+    expect(result.seconds).toBeLessThan(20);
+  },
+);
+
+fault(
+  'R8',
+  'a connection was let in by rules that are closed, or taken back, since',
+  'new ones get nowhere; the one that stands lives until it ends: rules decide about its first packet',
+  async () => {
+    const { host, client } = await scenes.host();
+    const { lab } = scenes;
+    await host.must('/usr/sbin/sshd -p 81 -o PidFile=none');
+    const known = `${lab.directory}/known_hosts_81`;
+    writeFileSync(known, host.hostKeys.map((key) => `[${host.addresses.v4}]:81 ${key}\n`).join(''));
+    const there = { port: 81, knownHosts: known, connectSeconds: 2 };
+    const isNew = async (): Promise<boolean> => (await openssh(lab, host, 'true', there)).code === 0;
+
+    expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+    const kept = await openSession(lab, host, there);
+    expect((await client.deploy(host, open(82))).result).toMatchObject({ outcome: 'confirmed' });
+    await kept.echoes('closed');
+    expect(await isNew()).toBe(false);
+
+    // Let in by a change that was never confirmed.
+    const change = changeTo(await client.state(host), open(81, 82));
+    await askHost(lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const inside = await openSession(lab, host, there);
+    await askHost(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
+    await quiet(host);
+    await inside.echoes('back');
+    expect(await isNew()).toBe(false);
+    for (const session of [kept, inside]) session.end();
+  },
+);

@@ -1,0 +1,70 @@
+/** Transactions on real hosts that end well, and those that the host refuses or takes back. */
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
+import { lockedOut, open } from '../change.js';
+import { BUSYBOX, type Client, clientOf, quiet } from '../hosts.js';
+
+jest.setTimeout(120_000);
+
+let lab: Lab;
+let client: Client;
+let light: LabHost;
+let legacy: LabHost;
+let whole: LabHost;
+let busybox: LabHost;
+
+beforeAll(async () => {
+  lab = await openLab();
+  [light, legacy, whole, busybox] = await Promise.all([
+    lab.light({ name: 'web-1' }),
+    lab.light({ name: 'old-1', backend: 'legacy', ipv6: false, user: { name: 'root', sudo: 'none' } }),
+    lab.whole({ name: 'db-1' }),
+    lab.light({ name: 'small-1' }),
+  ]);
+  await busybox.must(BUSYBOX);
+  client = clientOf(lab);
+});
+afterAll(async () => {
+  await client.close();
+  await lab.close();
+});
+
+describe.each([
+  ['a light host, as a sudo user', () => light],
+  ['legacy iptables without IPv6, as root', () => legacy],
+  ['a host with systemd', () => whole],
+  ['busybox for a shell', () => busybox],
+])('%s', (_, hostOf) => {
+  test('takes a change, keeps it, and goes through the phases', async () => {
+    const host = hostOf();
+    const { result, phases } = await client.deploy(host, open(80));
+    expect(result).toMatchObject({ outcome: 'confirmed', reason: '' });
+    expect(phases).toEqual([
+      ...['connect', 'preflight', 'snapshot', 'rehearse', 'arm', 'apply', 'verify', 'confirm', 'persist'],
+      ...['disarm', 'done'],
+    ]);
+    const live = await host.liveRules();
+    expect(live.v4).toContain('-A SALLYPORT-INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
+    expect((await host.savedRules()).v4).toBe(live.v4);
+    await quiet(host);
+    const { record } = await client.state(host);
+    expect(record).toMatchObject({
+      current: { number: 1, commit: expect.stringMatching(/^0123/) },
+      last: { outcome: 'confirmed' },
+    });
+  });
+
+  test('takes another one, and goes back by itself when nobody new gets in', async () => {
+    const host = hostOf();
+    await client.deploy(host, open(80, 443));
+    const [live, saved] = [await host.liveRules(), await host.savedRules()];
+    const { result } = await client.deploy(host, lockedOut, { change: { confirmWithinSeconds: 5 } });
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      phase: 'verify',
+      reason: expect.stringContaining('no new connection'),
+    });
+    expect([await host.liveRules(), await host.savedRules()]).toEqual([live, saved]);
+    await quiet(host);
+  });
+});

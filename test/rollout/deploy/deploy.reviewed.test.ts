@@ -1,0 +1,80 @@
+/** A deploy that is held to the plan that people have reviewed. */
+import { describe, expect, test } from '@jest/globals';
+import type { Host } from '../../../src/policy/fleet.js';
+import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
+import { planFleet } from '../../../src/rollout/plan/plan.js';
+import { fleetOf } from '../fleet.js';
+import { behave, scene, short, touched } from '../scene.js';
+
+const hostNamed = (hosts: readonly Host[], name: string): Host => {
+  const found = hosts.find((host) => host.name === name);
+  if (found === undefined) throw new Error(name);
+  return found;
+};
+
+describe('bound to a reviewed plan', () => {
+  test('a host that changed since is refused, and is said to be', async () => {
+    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 1' });
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const host = port.hosts.get('web-3');
+    if (host === undefined) throw new Error('web-3');
+    host.live = {
+      ...host.live,
+      v4: '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\nCOMMIT\n',
+    };
+    const outcomes = await deploy({ reviewed });
+    const refused = outcomes.hosts.find(({ host: name }) => name === 'web-3');
+    expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
+    expect(refused?.reason).toMatch(
+      /^plan-changed: the live rules are not those that the reviewed plan saw: "INPUT -p tcp .*5432 .*" is there\./,
+    );
+    expect(refused?.changed?.since?.v4.added.map(({ text }) => text)).toEqual([
+      '-p tcp -m tcp --dport 5432 -j ACCEPT',
+    ]);
+    expect(refused?.changed?.next.v4.added.map(({ chain }) => chain)).toContain('SALLYPORT-INPUT');
+    expect(outcomes.hosts[0]?.changed).toBeUndefined();
+    expect(short(outcomes)).toContain('2 web-4 confirmed');
+  });
+
+  test('a plan that someone wrote by hand is no reason to break off', async () => {
+    const { fleet, port, deploy } = scene();
+    const made = await planFleet(fleet, fleet.hosts, port);
+    const hosts = made.hosts.map((plan) => ({ ...plan, live: 'constructor' }));
+    const outcomes = await deploy({ reviewed: { ...made, hosts } });
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
+  });
+
+  test('another policy than the reviewed one is refused', async () => {
+    const { fleet, port } = scene();
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const other = fleetOf({ web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
+    const outcomes = await deployFleet(other, other.hosts, port, { owner: 'test', reviewed });
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
+    expect(outcomes.hosts[0]?.reason).toContain('8443');
+    expect(touched(port)).toEqual([]);
+  });
+
+  test('hosts that an earlier run of the same plan has done are done', async () => {
+    const { fleet, port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    await deploy({ reviewed });
+    behave(port, 'web-2', 'good');
+    expect(short(await deploy({ reviewed }))).toEqual([
+      '0 web-1 unchanged',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+  });
+
+  test('hosts that the plan did not have are refused', async () => {
+    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 4' });
+    const reviewed = await planFleet(fleet, [hostNamed(fleet.hosts, 'web-1')], port);
+    expect(short(await deploy({ reviewed }))).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 refused',
+      '2 web-3 refused',
+      '2 web-4 refused',
+    ]);
+  });
+});

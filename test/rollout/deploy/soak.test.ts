@@ -1,0 +1,164 @@
+import { describe, expect, test } from '@jest/globals';
+import { type DeployOptions, deployFleet } from '../../../src/rollout/deploy/deploy.js';
+import type { RolloutEvent } from '../../../src/rollout/results/events.js';
+import type { Outcomes } from '../../../src/rollout/results/model.js';
+import { fleetOf } from '../fleet.js';
+import type { ModelFleet } from '../model-host.js';
+import { behave, scene, short, touched } from '../scene.js';
+
+describe('a soak', () => {
+  const count = (uptime: number, packets: number) => ({
+    boot: 'a',
+    uptime,
+    rules: [{ family: 'v4' as const, chain: 'SALLYPORT-INPUT', packets }],
+  });
+  /** A host that dropped nothing for ten minutes, and then so many packets in a minute of soak. */
+  const dropping = (port: ModelFleet, name: string, packets: number): void => {
+    const host = port.hosts.get(name);
+    if (host === undefined) return;
+    host.state = { drops: { before: count(0, 0), now: count(600, 0) } };
+    host.meanwhile = (model) => {
+      model.state = { drops: { before: count(600, 0), now: count(660, packets) } };
+    };
+  };
+
+  test('stops the rollout when the canary drops far more than before; the canary keeps its rules', async () => {
+    const { port, deploy } = scene();
+    dropping(port, 'web-1', 300);
+    const outcomes = await deploy();
+    expect(short(outcomes)).toEqual([
+      '0 web-1 confirmed',
+      '1 web-2 not-reached',
+      '2 web-3 not-reached',
+      '2 web-4 not-reached',
+    ]);
+    expect(outcomes.hosts[0]).toMatchObject({ phase: 'soak', drops: { before: 0, during: 300 } });
+    expect(outcomes.hosts[0]?.reason).toMatch(
+      /^It dropped 300 packets a minute that no rule names, and 0 before/,
+    );
+    expect(outcomes.stopped).toBe('The rollout stopped: web-1 drops more than before.');
+    expect(touched(port)).toEqual(['web-1']);
+  });
+
+  test('takes it back with `on_failure: rollback`', async () => {
+    const { port, deploy } = scene({ rollout: 'on_failure: rollback' });
+    dropping(port, 'web-1', 300);
+    expect(short(await deploy())[0]).toBe('0 web-1 rolled-back');
+  });
+
+  test('goes on, and says the rates, when the rise is within what the policy lets pass', async () => {
+    const { port, deploy } = scene();
+    dropping(port, 'web-1', 10);
+    const outcomes = await deploy();
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'confirmed')).toBe(true);
+    expect(outcomes.hosts[0]?.drops).toEqual({ before: 0, during: 10 });
+    expect(outcomes.stopped).toBeUndefined();
+  });
+
+  test('stops the rollout when someone changed the rules that were deployed', async () => {
+    const { port, deploy } = scene();
+    const host = port.hosts.get('web-1');
+    if (host === undefined) throw new Error('web-1');
+    host.meanwhile = (model) => {
+      model.live = {
+        ...model.live,
+        v4: model.live.v4.replace(/-A SALLYPORT-INPUT .*--dports 80,443 .*\n/, ''),
+      };
+    };
+    const outcomes = await deploy();
+    expect(outcomes.hosts[0]).toMatchObject({ outcome: 'unknown', phase: 'soak' });
+    expect(outcomes.hosts[0]?.reason).toMatch(
+      /someone changed its rules since: "SALLYPORT-INPUT .*" is gone\.$/,
+    );
+    expect(touched(port)).toEqual(['web-1']);
+  });
+
+  test('leaves alone what programs add meanwhile', async () => {
+    const { port, deploy } = scene();
+    const host = port.hosts.get('web-1');
+    if (host === undefined) throw new Error('web-1');
+    host.meanwhile = (model) => {
+      model.live = {
+        ...model.live,
+        v4: model.live.v4
+          .replace(/^:SALLYPORT-INPUT - \[0:0\]\n/m, ':f2b-sshd - [0:0]\n$&')
+          .replace(
+            /^COMMIT\n/m,
+            '-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n-A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable\n-A f2b-sshd -j RETURN\n$&',
+          ),
+      };
+    };
+    expect(short(await deploy())[0]).toBe('0 web-1 confirmed');
+  });
+});
+
+describe('a soak that an earlier run did not end', () => {
+  /** A canary that runs the new rules since so many seconds, by its own clock; the others do not yet. */
+  async function brokenOff(seconds: number | undefined) {
+    const { port, deploy: first } = scene({}, { 'web-2': 'rolls-back' });
+    await first();
+    behave(port, 'web-2', 'good');
+    const fleet = fleetOf({ rollout: 'soak: 1s' });
+    const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
+      deployFleet(fleet, fleet.hosts, port, { owner: 'test', ...options });
+    const canary = port.hosts.get('web-1');
+    if (canary === undefined) throw new Error('web-1');
+    const at = (uptime: number) => ({ boot: 'a', uptime, rules: [] });
+    const [current] = canary.known;
+    if (current === undefined) throw new Error('the canary is not deployed');
+    const { run, time } = current;
+    canary.state = {
+      record: { history: [current], current, last: { run, outcome: 'confirmed', reason: '', time } },
+      ...(seconds === undefined ? {} : { drops: { before: at(1000), now: at(1000 + seconds) } }),
+    };
+    const events: RolloutEvent[] = [];
+    return { port, deploy, canary, events, tell: (event: RolloutEvent) => void events.push(event) };
+  }
+  const soaks = (events: readonly RolloutEvent[]): readonly string[] =>
+    events.flatMap((event) => (event.kind === 'soak' ? [`${event.wave}: ${event.seconds} s`] : []));
+
+  test.each([
+    ['it goes on for what is left of it', 0.5, ['0: 1 s', '1: 1 s']],
+    ['it is as long as any where the host cannot tell', undefined, ['0: 1 s', '1: 1 s']],
+    ['it is over when its time is', 1, ['1: 1 s']],
+  ])('%s', async (_, seconds, expected) => {
+    const { deploy, events, tell, port } = await brokenOff(seconds);
+    const before = port.log.length;
+    expect(short(await deploy({ tell }))).toEqual([
+      '0 web-1 unchanged',
+      '1 web-2 confirmed',
+      '2 web-3 confirmed',
+      '2 web-4 confirmed',
+    ]);
+    expect(soaks(events)).toEqual(expected);
+    expect(port.log.slice(before).includes('reverify web-1')).toBe(expected.length === 2);
+  });
+
+  test('stops the rollout as any other when the canary lets nobody in after it', async () => {
+    const { deploy, port } = await brokenOff(0.5);
+    behave(port, 'web-1', 'gone-later');
+    const before = touched(port).length;
+    const outcomes = await deploy();
+    expect(outcomes.stopped).toBe('The rollout stopped: the canary web-1 is unreachable.');
+    expect(touched(port).slice(before)).toEqual([]);
+  });
+
+  test('keeps the jobs of the later waves from theirs as well', async () => {
+    const { deploy, port } = await brokenOff(0.5);
+    behave(port, 'web-1', 'gone-later');
+    const outcomes = await deploy({ part: { waves: { from: 1 } } });
+    expect(outcomes.stopped).toBe(
+      'The rollout stopped: the canary web-1 is not as it was: the host lets no new connection in',
+    );
+    expect(outcomes.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
+  });
+
+  test('is none when nothing is left to do', async () => {
+    const { deploy, canary, events, tell } = await brokenOff(0.5);
+    const { state } = canary;
+    await deploy();
+    canary.state = state;
+    expect(short(await deploy({ tell })).every((line) => line.endsWith('unchanged'))).toBe(true);
+    expect(soaks(events)).toEqual([]);
+  });
+});

@@ -1,0 +1,240 @@
+/** What a plan says of flows and listeners that a host has now. */
+import { describe, expect, test } from '@jest/globals';
+import type { Activity, CurrentFlow, Listener } from '../../../src/host/client.js';
+import { formatProblem } from '../../../src/lib/problem.js';
+import type { Host } from '../../../src/policy/fleet.js';
+import { impactOf } from '../../../src/rollout/plan/impact.js';
+import { planFleet } from '../../../src/rollout/plan/plan.js';
+import { fleetOf, hostsOf, TIERS } from '../../map/fleet.js';
+import { host as hostRules, ruleset, table } from '../../traffic/rules.js';
+import { fleetOf as policyOf } from '../fleet.js';
+import { modelFleet, modelHost } from '../model-host.js';
+
+const OPEN = ruleset({ v4: table('filter', []), v6: table('filter', []) });
+const ADDRESSES = ['192.0.2.1', '2001:db8::1'];
+
+const flow = (peer: string, port: number, more: Partial<CurrentFlow> = {}): CurrentFlow => ({
+  direction: 'in',
+  protocol: 'tcp',
+  peer,
+  port,
+  count: 1,
+  ...more,
+});
+const on = (port: number, protocol: Listener['protocol'] = 'tcp'): Listener => ({
+  protocol,
+  port,
+  families: ['v4', 'v6'],
+});
+const BUSY = [on(22), on(80), on(443)];
+
+interface Doing {
+  readonly flows?: readonly CurrentFlow[];
+  readonly listening?: readonly Listener[];
+  readonly tracked?: boolean;
+  readonly more?: boolean;
+}
+
+/** web-1, to which everybody has http and https, administrators have ssh, and nobody anything else. */
+function impact(
+  { flows = [], listening = BUSY, tracked = true, more = false }: Doing,
+  files: Readonly<Record<string, string>> = {},
+  before = OPEN,
+): readonly string[] {
+  const fleet = fleetOf({ ...TIERS, ...files });
+  const web = hostsOf(fleet).find((one) => one.host.name === 'web-1');
+  if (web === undefined) throw new Error('no web-1');
+  const activity: Activity = { flows, listening, tracked, more };
+  return impactOf(fleet, {
+    host: web.host as Host,
+    activity,
+    addresses: ADDRESSES,
+    before,
+    next: web.ruleset,
+  }).map(formatProblem);
+}
+
+describe('current peers', () => {
+  test('that are refused from now on, by name or by number, and that their flows go on', () => {
+    const flows = [
+      flow('10.20.30.7', 5432, { count: 3 }),
+      flow('192.0.2.2', 5432),
+      flow('198.51.100.7', 5432),
+      flow('198.51.100.8', 5432),
+      flow('192.168.7.7', 5432),
+      flow('2001:db8:a::9', 5432),
+      flow('198.51.100.9', 443, { count: 900 }),
+    ];
+    expect(impact({ flows, listening: [...BUSY] })).toEqual([
+      'warning: In use now: tcp/5432 by 192.168.7.7, admin, monitoring, web-2 and 2 other addresses (8 flows); new connections will be refused. 8 established flows will stay alive until they end: the rules let packets of standing connections pass (policies/hosts/all.yml:2). Allow tcp/5432 from them if they are to go on.',
+    ]);
+  });
+
+  test('no stranger is named, in however many rows', () => {
+    const flows = Array.from({ length: 300 }, (_, index) =>
+      flow(`198.51.${index >> 8}.${index & 255}`, 8080 + (index % 3)),
+    );
+    const said = impact({ flows }).join('\n');
+    expect(said).toContain('In use now: tcp/8080 by 100 addresses (100 flows)');
+    expect(said).not.toMatch(/198\.51\./);
+  });
+
+  test('that were refused before as well are told apart', () => {
+    const before = ruleset({ v4: hostRules() });
+    expect(impact({ flows: [flow('10.20.30.7', 5432)] }, {}, before)).toEqual([
+      expect.stringContaining(
+        'note: There are flows that no rule would let begin, before or after: tcp/5432 from monitoring (1 flow). 1 established flow will stay alive until it ends',
+      ),
+    ]);
+  });
+
+  test('of a rule with a rate or for one interface are not refused for sure, and nothing is said', () => {
+    const hosts = (rule: string): Record<string, string> => ({
+      'hosts/all.yml': `${TIERS['hosts/all.yml']}`.replace(
+        'roles: [web]}',
+        `roles: [web], interfaces: {inside: eth1}, input: [${rule}]}`,
+      ),
+    });
+    const flows = [flow('198.51.100.7', 5432)];
+    const listening = [...BUSY, on(5432)];
+    expect(
+      impact({ flows, listening }, hosts('{allow: postgres, from: any, rate: 5/minute, reason: R}')),
+    ).toEqual([]);
+    expect(
+      impact({ flows, listening }, hosts('{allow: postgres, from: any, in: inside, reason: R}')),
+    ).toEqual([]);
+  });
+
+  test('without connection tracking nobody promises that a flow goes on', () => {
+    expect(impact({ flows: [flow('10.20.30.7', 5432)], tracked: false })[0]).toContain(
+      'Connection tracking does not know this flow: it may be cut.',
+    );
+  });
+
+  test('are cut where the rules let no packet of standing connections pass', () => {
+    const fleet = fleetOf();
+    const next = ruleset({
+      v4: table('filter', ['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT', '-A INPUT -j DROP']),
+    });
+    const activity: Activity = {
+      flows: [flow('10.20.30.7', 5432)],
+      listening: [on(22)],
+      tracked: true,
+      more: false,
+    };
+    const [host] = fleet.hosts;
+    const said = impactOf(fleet, { host: host as Host, activity, addresses: ADDRESSES, before: OPEN, next });
+    expect(said[0]?.message).toContain(
+      'It will be cut: the rules let no packet of standing connections pass.',
+    );
+  });
+
+  test('of the host itself, where its output is locked', () => {
+    const hosts = `${TIERS['hosts/all.yml']}`.replace(
+      'roles: [web]}',
+      'roles: [web], baseline: {output: drop}}',
+    );
+    const flows = [
+      flow('198.51.100.7', 443, { direction: 'out', count: 2 }),
+      flow('10.20.30.7', 514, { direction: 'out', protocol: 'udp' }),
+    ];
+    expect(impact({ flows }, { 'hosts/all.yml': hosts })).toEqual([
+      expect.stringContaining(
+        'In use now: tcp/443 of 1 address by this host (2 flows); new connections will be refused.',
+      ),
+      expect.stringContaining('In use now: udp/514 of monitoring by this host (1 flow)'),
+    ]);
+  });
+
+  test('of which there were more than the host told are counted as at least so many', () => {
+    expect(impact({ flows: [flow('10.20.30.7', 5432)], more: true })[0]).toContain('(at least 1 flow)');
+  });
+
+  test('of a recorded state are networks; one that may get in in part is not refused for sure', () => {
+    const listening = [...BUSY];
+    expect(impact({ flows: [flow('203.0.113.0/24', 22)], listening })).toEqual([]);
+    expect(impact({ flows: [flow('198.51.100.0/24', 22)], listening })).toEqual([
+      expect.stringContaining('In use now: tcp/22 by 1 network (1 flow)'),
+    ]);
+  });
+});
+
+describe('ports that listen', () => {
+  const ports = [...BUSY, on(8080), on(111, 'udp'), on(41641, 'udp')];
+
+  test('and that nobody may reach any more; sockets of UDP clients are not among them', () => {
+    expect(impact({ listening: ports })).toEqual([
+      'note: Something listens on tcp/8080 and udp/111, and nobody may reach it any more. Allow it from those who need it, or stop what listens.',
+    ]);
+  });
+
+  test('and that nobody could reach before either', () => {
+    expect(impact({ listening: ports }, {}, ruleset({ v4: hostRules(), v6: hostRules() }))).toEqual([
+      'note: Something listens on tcp/8080 and udp/111, and nobody may reach it, before or after.',
+    ]);
+  });
+
+  test('and renew the address of the host, which it would lose hours later', () => {
+    const listening = [...BUSY, { protocol: 'udp', port: 546, families: ['v6'] } as const];
+    expect(impact({ listening })).toEqual([
+      'warning: A DHCPv6 client runs on this host (udp/546), and the answers to it will be dropped: the host loses its IPv6 address when the lease ends. Allow dhcpv6-client from link-local.',
+    ]);
+    const lease =
+      'input:\n  - {allow: web, from: any, reason: The site}\n  - {allow: dhcpv6-client, from: link-local, reason: Leases}\n';
+    expect(impact({ listening }, { 'roles/web.yml': lease })).toEqual([]);
+  });
+
+  test('what nat sends elsewhere may be reached there', () => {
+    const raw = `raw:
+  - {table: nat, chain: PREROUTING, family: v4, rule: "-p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.9.9.9:80", reason: A container}
+`;
+    const files = { 'roles/web.yml': `${TIERS['roles/web.yml']}${raw}` };
+    expect(impact({ listening: [...BUSY, on(8080)] }, files)).toEqual([]);
+  });
+});
+
+describe('rules', () => {
+  test('that let in what nothing listens for, once for both families, at their line', () => {
+    expect(impact({ listening: [on(22), on(443)] })).toEqual([
+      'policies/roles/web.yml:2:6: note: This rule lets in tcp/80, and nothing listens there now. Take it out when the service is gone for good.',
+    ]);
+  });
+
+  test('for long rows of ports, whole protocols and others than TCP and UDP say nothing of what listens', () => {
+    const web = `input:
+  - {allow: [web, mosh, esp], from: any, reason: The site}
+  - {allow: any, from: office, reason: Trusted}
+  - {allow: tcp/8000-8010, from: office, reason: Trusted}
+`;
+    expect(impact({ listening: [...BUSY, on(8005)] }, { 'roles/web.yml': web })).toEqual([]);
+  });
+
+  test('that redirect are listened for elsewhere', () => {
+    const web = `${TIERS['roles/web.yml']}nat:
+  - {redirect: tcp/8443, target: 443, reason: Old links}
+`;
+    expect(impact({ listening: BUSY }, { 'roles/web.yml': web })).toEqual([]);
+  });
+});
+
+test('a host whose rules lead in a circle says nothing of its flows', () => {
+  const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
+  expect(impact({ flows: [flow('10.20.30.7', 5432)], listening: [...BUSY, on(8080)] }, {}, loop)).toEqual([]);
+});
+
+test('a plan asks hosts what they are doing, unless the policy wants none of it', async () => {
+  const asked: unknown[] = [];
+  const state = { activity: { tracked: true, more: false, flows: [], listening: [on(8080)] } };
+  const planOf = async (more: string) => {
+    const fleet = policyOf({ more });
+    const port = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost({ state })])));
+    const read: typeof port.read = (host, options) => {
+      asked.push(options?.activity);
+      return port.read(host, options);
+    };
+    const [first] = (await planFleet(fleet, fleet.hosts.slice(0, 1), { read })).hosts;
+    return first?.findings.some(({ id }) => id === 'listens-for-nobody-now');
+  };
+  expect([await planOf(''), await planOf('plan: {activity: false}\n')]).toEqual([true, false]);
+  expect(asked).toEqual([true, false]);
+});

@@ -1,0 +1,146 @@
+/** Whom the reach of a host names is whom the walk of single packets lets through. */
+
+import { has, isEmpty, subtract } from '../../../src/lib/ranges.js';
+import { protocolNumber } from '../../../src/netfilter/extensions/protocols.js';
+import type { Packet } from '../../../src/traffic/model.js';
+import { networksText, parseAddressNumber } from '../../../src/traffic/program/fields.js';
+import {
+  everyPeer,
+  isOpen,
+  PORTS,
+  type Reach,
+  type ReachHook,
+  reachOf,
+} from '../../../src/traffic/questions/reach.js';
+import { explainer } from '../../../src/traffic/trace/explain.js';
+import { host, ruleset, table } from '../rules.js';
+import { generatePackets, generateRules, generateSets, OWN_ADDRESSES } from '../trace/kernel/generate.js';
+import { rulesetOf } from '../trace/kernel/judge.js';
+import { chance } from '../trace/kernel/random.js';
+
+const reachIn = (v4: string, hook: ReachHook = 'INPUT'): Reach => {
+  const reached = reachOf(ruleset({ v4 }), 'v4', hook, ['198.51.100.1']);
+  if (!reached.ok) throw new Error(reached.why);
+  return reached.value;
+};
+
+/** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line an atom. */
+const lines = (reach: Reach): readonly string[] =>
+  reach.map(({ wire: [from, to], perhaps, surely }) => {
+    const [all, sure] = [perhaps, surely].map((ranges) => networksText(ranges, 'v4').join(' '));
+    const end = (wire: bigint): string => `${wire / PORTS}/${wire % PORTS}`;
+    const wires = from === to ? end(from) : `${end(from)}-${end(to)}`;
+    return `${wires}: ${all}${sure === all ? '' : ` (surely ${sure || 'nobody'})`}`;
+  });
+
+test('ports with their peers; an earlier deny counts, and so does a rate', () => {
+  const rules = host(
+    '-A INPUT -s 10.9.0.0/16 -j DROP',
+    '-A INPUT -s 10.8.0.0/15 -p tcp -m multiport --dports 80,443 -j ACCEPT',
+    '-A INPUT -s 192.0.2.0/24 -p udp -m udp --dport 53 -m limit --limit 5/min -j ACCEPT',
+    '-A INPUT -s 192.0.2.7/32 -i eth1 -p tcp -m tcp --dport 22 -j ACCEPT',
+    '-A INPUT -s 192.0.2.8/32 -p icmp -j ACCEPT',
+  );
+  expect(lines(reachIn(rules))).toEqual([
+    '6/22: 192.0.2.7/32 (surely nobody)',
+    '6/80: 10.8.0.0/16',
+    '6/443: 10.8.0.0/16',
+    '17/53: 192.0.2.0/24 (surely nobody)',
+  ]);
+});
+
+test('each atom tells which rule lets whom through', () => {
+  const [atom] = reachIn(
+    host(
+      '-A INPUT -s 10.0.0.1/32 -p tcp -m tcp --dport 22 -j ACCEPT',
+      '-A INPUT -s 10.0.0.0/30 -p tcp -m tcp --dport 22 -j ACCEPT',
+    ),
+  );
+  expect(atom?.by.map(({ rule, peers }) => [rule?.number, networksText(peers, 'v4').join()])).toEqual([
+    [5, '10.0.0.0/32,10.0.0.2/31'],
+    [4, '10.0.0.1/32'],
+  ]);
+});
+
+test('an output without rules is open, one with a rule that refuses is not', () => {
+  expect(isOpen(reachIn(host(), 'OUTPUT'), 'v4')).toBe(true);
+  const closed = table('filter', ['-A OUTPUT -d 10.0.0.0/8 -p tcp -m tcp --dport 25 -j REJECT']);
+  expect(isOpen(reachIn(closed, 'OUTPUT'), 'v4')).toBe(false);
+  expect(isOpen(reachIn(host()), 'v4')).toBe(false);
+});
+
+test('what nat sends to another host does not reach this one, and its ports are told', () => {
+  const dnat = table('nat', [
+    '-A PREROUTING -s 192.0.2.0/24 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.5:80',
+  ]);
+  const reached = reachOf(ruleset({ v4: dnat }), 'v4', 'INPUT', ['198.51.100.1']);
+  const port = 6n * PORTS + 8080n;
+  expect(reached).toMatchObject({ ok: true, sentOn: [[port, port]] });
+  const atom = reachIn(dnat).find(({ wire: [from] }) => from === port);
+  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
+  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
+});
+
+test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
+  const redirect = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80']);
+  const http = host('-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
+  const atom = reachIn(redirect + http).find(({ wire: [from] }) => from === 6n * PORTS + 8080n);
+  expect(atom?.perhaps.length).toBeGreaterThan(0);
+  expect(atom).toMatchObject({ surely: [] });
+});
+
+test('a host without an address of the family is reached by nobody', () => {
+  expect(reachOf(ruleset({ v4: host() }), 'v6', 'INPUT', ['198.51.100.1'])).toMatchObject({
+    ok: true,
+    value: [],
+  });
+});
+
+test('a spent budget is said, not guessed around', () => {
+  const rules = ruleset({ v4: host('-A INPUT -s 10.0.0.0/8 -j ACCEPT') });
+  const budget = { nodes: 1, milliseconds: -1 };
+  expect(reachOf(rules, 'v4', 'INPUT', ['198.51.100.1'], { budget })).toMatchObject({ ok: false });
+});
+
+/** A packet of the generator as an ordinary client's first one. */
+function first(packet: Packet, hook: ReachHook, own: string): Packet {
+  const { src, dst, protocol, dport = 0, in: arriving, out } = packet;
+  return {
+    hook,
+    ...(hook === 'INPUT' ? { src, dst: own } : { src: own, dst }),
+    protocol,
+    dport,
+    ...(hook === 'INPUT' && arriving !== undefined ? { in: arriving } : {}),
+    ...(hook === 'OUTPUT' && out !== undefined ? { out } : {}),
+  };
+}
+
+const SEEDS = Array.from({ length: 30 }, (_, index) => index + 1);
+
+test.each(SEEDS)('seed %i: reach and walk agree on every packet', (seed) => {
+  const by = chance(seed);
+  const family = seed % 2 === 0 ? 'v4' : 'v6';
+  const rules = rulesetOf(family, generateRules(by, family), generateSets(by, family));
+  const [own = ''] = OWN_ADDRESSES[family];
+  const explain = explainer(rules, { addresses: [own] });
+  let asked = 0;
+  for (const hook of ['INPUT', 'OUTPUT'] as const) {
+    const reached = reachOf(rules, family, hook, [own]);
+    if (!reached.ok) throw new Error(reached.why);
+    expect(reached.value.filter(({ perhaps, surely }) => !isEmpty(subtract(surely, perhaps)))).toEqual([]);
+    for (const { packet: sample } of generatePackets(by, family, 200)) {
+      const packet = first(sample, hook, own);
+      const number = BigInt(protocolNumber(packet.protocol) ?? 0);
+      const peer = parseAddressNumber(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
+      if (number === 1n || number === 58n || !has(everyPeer(family), peer)) continue;
+      const wire = number * PORTS + BigInt(packet.dport ?? 0);
+      const atom = reached.value.find(({ wire: [from, to] }) => from <= wire && wire <= to);
+      const { verdict } = explain(packet);
+      asked++;
+      if (atom === undefined || !has(atom.perhaps, peer)) expect(verdict).toMatch(/^(drop|reject)$/);
+      else if (has(atom.surely, peer)) expect(verdict).toBe('accept');
+      if (verdict === 'accept') expect(atom && has(atom.perhaps, peer)).toBe(true);
+    }
+  }
+  expect(asked).toBeGreaterThan(100);
+});

@@ -1,10 +1,11 @@
 /**
  * Bundles the action (`dist/index.js`) and the command-line tool (`dist/cli.js` and its parts in `dist/cli/`): no
- * node_modules needed, the same bytes on every machine. `--check` builds in memory and fails when `dist/` is stale;
- * `--out DIR` writes elsewhere.
+ * node_modules needed, the same bytes on every machine. Parts are named after their largest module, so that a change of
+ * one module shows as a change of one file. `--check` builds in memory and fails when `dist/` is stale; `--out DIR`
+ * writes elsewhere.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -53,6 +54,7 @@ const shared = {
   plugins: [noNativeAddons],
   outdir: out,
   write: false,
+  metafile: true,
   logLevel: 'warning',
 };
 
@@ -67,19 +69,52 @@ const results = await Promise.all([
   }),
 ]);
 
+/** `cli/chunk-4NMK5LVV.js` → `netfilter-rule-rule.js`: esbuild's hash changes with every change of any module behind it. */
+const names = new Map(
+  Object.entries(results[1].metafile.outputs)
+    .filter(([path]) => path.includes('/cli/'))
+    .map(([path, output]) => [basename(path), `${nameOf(output)}.js`]),
+);
+if (new Set(names.values()).size < names.size) throw new Error('Two parts have the same name.');
+
+/** The largest module of the project's own, else the largest of all; a module is in one part only. */
+function nameOf({ inputs, entryPoint }) {
+  // No module: the helpers of esbuild, or a part that only re-exports a module of another part to a dynamic import.
+  if (Object.keys(inputs).length === 0)
+    return entryPoint === undefined ? 'runtime' : `${flat(entryPoint)}.entry`;
+  const sizes = Object.entries(inputs).map(([path, { bytesInOutput }]) => ({ path, bytes: bytesInOutput }));
+  const own = sizes.filter(({ path }) => path.startsWith('src/'));
+  const [largest] = (own.length > 0 ? own : sizes).toSorted(
+    (a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1),
+  );
+  return flat(largest.path);
+}
+
+/** `src/netfilter/rule/rule.ts` → `netfilter-rule-rule`. */
+function flat(path) {
+  return path
+    .replace(/^(src|node_modules)\//, '')
+    .replace(/\.\w+$/, '')
+    .replace(/[^\w.]+/g, '-');
+}
+
 const built = new Map(
   results
     .flatMap(({ outputFiles }) => outputFiles)
-    .map(({ path, text }) => [path, path === join(out, 'cli.js') ? `#!/usr/bin/env node\n${text}` : text]),
+    .map(({ path, text }) => [
+      join(dirname(path), names.get(basename(path)) ?? basename(path)),
+      (path === join(out, 'cli.js') ? `#!/usr/bin/env node\n${text}` : text).replace(
+        /[\w.-]+-[A-Z0-9]{8}\.js/g,
+        (name) => names.get(name) ?? name,
+      ),
+    ]),
 );
 
 /** Parts of the command-line tool from a build before. */
 function partsBefore() {
   const folder = join(out, 'cli');
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /-[A-Z0-9]{8}\.js$/.test(name))
-    .map((name) => join(folder, name));
+  return readdirSync(folder).map((name) => join(folder, name));
 }
 
 const left = partsBefore().filter((path) => !built.has(path));

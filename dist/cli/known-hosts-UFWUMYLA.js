@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{algorithmsFor,fingerprint,keyType,parseKnownHosts,pinsFor,refuseKey,refusePins}from"./chunk-X5HOXMMY.js";import"./chunk-GRXUUTVJ.js";import"./chunk-JRH7RKUG.js";export{algorithmsFor,fingerprint,keyType,parseKnownHosts,pinsFor,refuseKey,refusePins};

@@ -13,7 +13,7 @@ export interface LiveAnomalies {
 }
 
 /** A program's rules are its own affair, unless others hide one: a ban behind the rule that accepts bans nobody. */
-const isTold = ({ id, step: { chain, rule } }: Anomaly): boolean =>
+const isTold = ({ id, rule: { chain, spec: rule } }: Anomaly): boolean =>
   id === 'shadowed-rule' || programOfRule(chain, rule) === undefined;
 
 export function anomaliesOf({ live, addresses, unknownAddress, families }: ImportHost): LiveAnomalies {
@@ -21,7 +21,7 @@ export function anomaliesOf({ live, addresses, unknownAddress, families }: Impor
   const { found, notSearched } = liveAnomalies(live, { addresses: own }, families);
   const told = found
     .filter(isTold)
-    .map((anomaly) => ({ rule: anomaly.step.rule, problem: liveProblem(anomaly) }));
+    .map((anomaly) => ({ rule: anomaly.rule.spec, problem: liveProblem(anomaly) }));
   return {
     problems: [...told.map(({ problem }) => problem), ...notSearched],
     remarks: new Map(

@@ -138,7 +138,7 @@ interface Listed {
 
 function peersIn(reach: Reach, family: Family, { atlas }: MapTools): readonly Listed[] {
   const listed = new Map<string, Listed>();
-  for (const { wire, perhaps } of reach)
+  for (const { services: wire, perhaps } of reach)
     for (const named of atlas.name(perhaps, family)) {
       const known = listed.get(named.node.id);
       if (known === undefined) listed.set(named.node.id, { named, wires: [wire] });
@@ -155,7 +155,9 @@ function peersIn(reach: Reach, family: Family, { atlas }: MapTools): readonly Li
 
 /** Wires on which all of these peers may get through, by whatever rule. */
 const wiresFor = (reach: Reach, peers: Ranges): Ranges =>
-  union(...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ wire }) => [wire]));
+  union(
+    ...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ services: wire }) => [wire]),
+  );
 
 /** A node of which more comes in by one port than by another is drawn once. */
 const wider = (one: ResolvedName, other: ResolvedName): ResolvedName => {
@@ -208,19 +210,19 @@ function otherWires({ reach, family, named, wires }: Found, other: Shared | unde
   const reached = other?.[family];
   if (reached === undefined) return [];
   if (!reached.ok) return wires;
-  const known = reach.flatMap(({ wire, perhaps }) => {
+  const known = reach.flatMap(({ services: wire, perhaps }) => {
     const peers = intersect(perhaps, named.ranges);
     return reached.value
-      .filter((atom) => atom.wire[0] <= wire[1] && wire[0] <= atom.wire[1])
+      .filter((atom) => atom.services[0] <= wire[1] && wire[0] <= atom.services[1])
       .filter((atom) => isEmpty(subtract(peers, atom.perhaps)))
-      .flatMap((atom) => intersect([wire], [atom.wire]));
+      .flatMap((atom) => intersect([wire], [atom.services]));
   });
   return isEmpty(known) ? [] : serviceBridge(union(known), union(known));
 }
 
 function describe({ reach, family, named }: Found, service: NamedService): Flow {
   const atoms = reach.filter(
-    ({ wire, perhaps }) =>
+    ({ services: wire, perhaps }) =>
       !isEmpty(intersect([wire], service.wires)) && !isEmpty(intersect(perhaps, named.ranges)),
   );
   const rules = atoms.flatMap(({ by }) =>

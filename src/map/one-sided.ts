@@ -160,7 +160,7 @@ interface Allowance {
 
 function allowances(reach: Reach, atlas: AddressNames, family: Family): readonly Allowance[] {
   const rules = new Map<DecidingRule, { readonly wire: Range; readonly peers: Ranges }[]>();
-  for (const { wire, by } of reach)
+  for (const { services: wire, by } of reach)
     for (const { rule, peers } of by) {
       if (rule === null || !isEmpty(subtract(peers, atlas.fleet[family]))) continue;
       const list = rules.get(rule);
@@ -186,7 +186,7 @@ const refusedOn = (reach: Reach, wire: Range, peers: Ranges): Ranges =>
     peers,
     union(
       ...reach
-        .filter((atom) => atom.wire[0] <= wire[1] && wire[0] <= atom.wire[1])
+        .filter((atom) => atom.services[0] <= wire[1] && wire[0] <= atom.services[1])
         .map(({ perhaps }) => perhaps),
     ),
   );

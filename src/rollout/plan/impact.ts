@@ -72,10 +72,10 @@ const wireOf = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): bigint
 const portText = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): string => `${protocol}/${port}`;
 
 /** Who may get through on a wire, here or at the host to which nat sends it on. */
-const peersOn = ({ value, sentOn }: Reaches[Family], family: Family, wire: bigint): Ranges =>
-  has(sentOn, wire)
+const peersOn = ({ value, redirected }: Reaches[Family], family: Family, wire: bigint): Ranges =>
+  has(redirected, wire)
     ? everyPeer(family)
-    : (value.find(({ wire: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? []);
+    : (value.find(({ services: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? []);
 
 /** One address, as most peers are, is looked up. */
 const meets = (ranges: Ranges, peers: Ranges): boolean =>
@@ -312,7 +312,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
 /** Rows of ports by the rule that lets them in for sure: what nat sends on may be listened for elsewhere. */
 function rulesOf(reach: Reach): ReadonlyMap<DecidingRule, Ranges> {
   const found = new Map<DecidingRule, Range[]>();
-  for (const { wire, by, surely } of reach)
+  for (const { services: wire, by, surely } of reach)
     for (const { rule, peers } of by) {
       if (rule === null || isEmpty(intersect(surely, peers))) continue;
       const wires = found.get(rule);

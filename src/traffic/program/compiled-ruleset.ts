@@ -9,14 +9,14 @@ import { type Field, interfaceRange, networkRanges, parseAddressNumber } from '.
 import type { MatchContext } from './match-context.js';
 import { readMatch } from './matches.js';
 import { ALWAYS, all, field, type Leaf, leaves, type Predicate, pure, unless } from './predicate.js';
-import { type Action, alters, readTarget } from './targets.js';
+import { type Action, altersPackets, readTarget } from './targets.js';
 
 export interface CompiledRule {
   readonly table: TableName;
   readonly chain: string;
   /** From 1. */
   readonly number: number;
-  readonly rule: Rule;
+  readonly spec: Rule;
   readonly match: Predicate;
   readonly action: Action;
 }
@@ -40,7 +40,7 @@ export interface CompiledRuleset {
   /** Addresses of the host in this family; empty when they are not known. */
   readonly addresses: readonly bigint[];
   /** Fields that some rule asks for. */
-  readonly asks: ReadonlySet<Field>;
+  readonly usedFields: ReadonlySet<Field>;
   /** Some rule alters packets, so that an unmodelled match may answer differently before and after it. */
   readonly rewritesPackets: boolean;
 }
@@ -86,7 +86,7 @@ function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[
     changing: changingSets(ruleset),
     addresses: ofValues(own),
   };
-  const unsteady = rules.some((rule) => alters(rule.target));
+  const unsteady = rules.some((rule) => altersPackets(rule.target));
   const routines = new Map<string, CompiledChain>();
   for (const table of tables)
     for (const routine of compileTable(table, world, unsteady))
@@ -98,7 +98,7 @@ function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[
       ),
     ),
   );
-  return { family, chains: routines, addresses: own, asks, rewritesPackets: unsteady };
+  return { family, chains: routines, addresses: own, usedFields: asks, rewritesPackets: unsteady };
 }
 
 /** Names of the sets whose contents rules change, those of either family: a set of ports has none. */
@@ -130,7 +130,7 @@ function compileTable(
           table: table.name,
           chain: chain.name,
           number: index + 1,
-          rule,
+          spec: rule,
           match: unsteady ? unsure(match) : match,
           action: readTarget(rule, world.family, names),
         };
@@ -242,8 +242,8 @@ export const decidedBy = (step: CompiledRule): DecidingRule => ({
   table: step.table,
   chain: step.chain,
   number: step.number,
-  text: step.rule.text,
-  ...(step.rule.location && { source: step.rule.location }),
+  text: step.spec.text,
+  ...(step.spec.location && { source: step.spec.location }),
 });
 
 /** `number` 0: the chain's policy. */

@@ -61,7 +61,7 @@ function differing(before: CompiledRuleset, after: CompiledRuleset): readonly Pr
     const { added, removed, moved } = matchRules(left.map(ruleOf), right.map(ruleOf));
     const changed = new Set([...added, ...removed, ...moved]);
     if (changed.size > 0)
-      for (const { rule, match } of [...left, ...right]) if (changed.has(rule)) found.push(match);
+      for (const { spec: rule, match } of [...left, ...right]) if (changed.has(rule)) found.push(match);
   }
   return found;
 }
@@ -69,7 +69,7 @@ function differing(before: CompiledRuleset, after: CompiledRuleset): readonly Pr
 /** A built-in chain that is not there accepts; so does a user chain give everything back. */
 const policyOf = (routine: CompiledChain | undefined): 'ACCEPT' | 'DROP' => routine?.policy ?? 'ACCEPT';
 
-const ruleOf = ({ rule }: CompiledRule): Rule => rule;
+const ruleOf = ({ spec: rule }: CompiledRule): Rule => rule;
 
 /** The kernel itself may leave a packet out of connection tracking, see pipeline.ts. */
 const UNTRACKED = one(4n);

@@ -122,7 +122,7 @@ const anything = (target: Target): Action => ({
 });
 
 /** Whether a target changes what an unmodelled match may look at. */
-export const alters = (target: Target | undefined): boolean =>
+export const altersPackets = (target: Target | undefined): boolean =>
   target !== undefined && ALTERING.has(target.name);
 
 const ALTERING = new Set('TOS DSCP ECN TTL HL TCPMSS TCPOPTSTRIP HMARK CLASSIFY SECMARK TPROXY'.split(' '));

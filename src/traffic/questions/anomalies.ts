@@ -18,11 +18,11 @@ import { wideRules } from './wide-rules.js';
 export interface Anomaly {
   readonly id: 'dead-rule' | 'redundant-rule' | 'shadowed-rule' | 'wide-allow';
   readonly level: Level;
-  readonly step: CompiledRule;
+  readonly rule: CompiledRule;
   /** Some packet matches it. */
   readonly reached: boolean;
   /** Continues the name of the rule: `can never match: its packets are dropped before`. */
-  readonly says: string;
+  readonly text: string;
   /** Rules that take its packets, the first few. */
   readonly by: readonly CompiledRule[];
   readonly hint?: string;
@@ -78,8 +78,8 @@ function search(
         () => wideOf(family).flatMap(([step, width]) => tooWide(step, width)),
         giveUp('Allows that are too wide'),
       ) ?? [];
-    const known = new Set(idle.map(({ step }) => step));
-    found.push(...idle, ...wide.filter(({ step }) => !known.has(step)));
+    const known = new Set(idle.map(({ rule: step }) => step));
+    found.push(...idle, ...wide.filter(({ rule: step }) => !known.has(step)));
   }
   return { found, notSearched };
 }
@@ -87,9 +87,9 @@ function search(
 const tooWide = (step: CompiledRule, width: string): Anomaly => ({
   id: 'wide-allow',
   level: 'note',
-  step,
+  rule: step,
   reached: true,
-  says: `accepts ${width}, where no earlier rule decides`,
+  text: `accepts ${width}, where no earlier rule decides`,
   by: [],
   hint: NARROW,
 });
@@ -108,7 +108,7 @@ function complain(step: CompiledRule, sighting: RuleCoverage): readonly Anomaly[
   const own = sideOf(step);
   const by = [...sighting.blockers];
   const dead = (level: Level, says: string, blockers: readonly CompiledRule[] = []): readonly Anomaly[] => [
-    { id: 'dead-rule', level, step, reached: false, says: `can never match: ${says}`, by: blockers },
+    { id: 'dead-rule', level, rule: step, reached: false, text: `can never match: ${says}`, by: blockers },
   ];
   if (!sighting.possible) return dead('warning', 'its conditions exclude one another');
   if (!sighting.called) return dead('warning', `rules that lead to ${step.chain} let no such packet through`);
@@ -127,9 +127,9 @@ function complain(step: CompiledRule, sighting: RuleCoverage): readonly Anomaly[
       {
         id: 'shadowed-rule',
         level: 'warning',
-        step,
+        rule: step,
         reached: false,
-        says: `can never match: ${what} ${done} before`,
+        text: `can never match: ${what} ${done} before`,
         by,
         hint: 'Move it before them, or remove it.',
       },
@@ -150,9 +150,9 @@ const redundant = (
 ): Anomaly => ({
   id: 'redundant-rule',
   level: 'note',
-  step,
+  rule: step,
   reached,
-  says,
+  text: says,
   by,
   hint: 'Remove it, or keep it where it says something to people.',
 });
@@ -165,26 +165,26 @@ interface Calling {
   readonly blocker: (step: CompiledRule) => string;
 }
 
-const wholeText = ({ chain, rule }: CompiledRule): string => `"-A ${chain} ${rule.text}"`;
+const wholeText = ({ chain, spec: rule }: CompiledRule): string => `"-A ${chain} ${rule.text}"`;
 
 const OF_POLICY: Calling = {
   rule: (step) => `${wholeText(step)} (${step.table})`,
   blocker: (step) => {
-    const { location } = step.rule;
+    const { location } = step.spec;
     return `${wholeText(step)}${location === undefined ? '' : ` at ${location.file}:${location.line}`}`;
   },
 };
 
 const LIVE: Calling = {
-  rule: ({ table, chain, number, rule }) => `Rule ${number} of ${chain} (${table}, "${rule.text}")`,
-  blocker: ({ chain, number, rule }) => `rule ${number} of ${chain} ("${rule.text}")`,
+  rule: ({ table, chain, number, spec: rule }) => `Rule ${number} of ${chain} (${table}, "${rule.text}")`,
+  blocker: ({ chain, number, spec: rule }) => `rule ${number} of ${chain} ("${rule.text}")`,
 };
 
 /** `Rule 5 of INPUT (filter, "-p tcp …") can never match: its packets are dropped before, by rule 4 of INPUT ("…").` */
 export const liveProblem = (anomaly: Anomaly): Problem => problemOf(anomaly, LIVE);
 
-function problemOf({ id, level, step, says, by, hint }: Anomaly, calling: Calling): Problem {
-  const { location } = step.rule;
+function problemOf({ id, level, rule: step, text: says, by, hint }: Anomaly, calling: Calling): Problem {
+  const { location } = step.spec;
   return {
     id,
     level,

@@ -9,7 +9,7 @@ import { HOOKS, PIPELINES } from '../program/pipeline.js';
 import { type Budget, FALSE, LEAF } from '../space/bdd.js';
 import { enumerateCubes } from '../space/cubes.js';
 import { type Decision, type Decisions, verdictsOnly, withRules } from '../space/decisions.js';
-import { evaluate, OWN_QUESTIONS, TRACKED, where } from '../space/evaluate.js';
+import { EVALUATION_PREDICATES, evaluate, TRACKED, where } from '../space/evaluate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { createSpace, type Space } from '../space/space.js';
 import { byExposure, rowsOf } from './rows.js';
@@ -111,7 +111,7 @@ function sceneOf(
   const sets = sameSets(before, after);
   const hooks = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook));
   const programs = sets && hooks.length > 0 ? narrowedPair(old, next) : ([old, next] as const);
-  const space = createSpace(family, hooks.length > 0 ? programs : [], OWN_QUESTIONS, budget);
+  const space = createSpace(family, hooks.length > 0 ? programs : [], EVALUATION_PREDICATES, budget);
   return { space, before: programs[0], after: programs[1], hooks };
 }
 
@@ -142,8 +142,8 @@ function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): 
       old?.policy === next?.policy &&
       old?.rules.length === next?.rules.length &&
       (old?.rules ?? []).every(
-        ({ rule, action }, index) =>
-          rule.text === next?.rules[index]?.rule.text &&
+        ({ spec: rule, action }, index) =>
+          rule.text === next?.rules[index]?.spec.text &&
           // What was a target that is not known may now be a chain.
           action.kind === next?.rules[index]?.action.kind &&
           (action.kind !== 'call' || same(table, action.chain)),
@@ -189,7 +189,7 @@ function differences(scene: Omit<Scene, 'rows'>): Differences | undefined {
   const { manager: store, unknownsFrom } = space;
   const plain = verdictsOnly(store);
   const results = [scene.before, scene.after].map((program) =>
-    evaluate({ space, program, hook, decisions: plain }),
+    evaluate({ space, ruleset: program, hook, decisions: plain }),
   );
   const [old, next] = results as [number, number];
   if (old === next) return undefined;
@@ -232,7 +232,7 @@ function compareHook(scene: Scene): number {
   const { manager: store } = space;
   const labels = withRules(store);
   const [oldBy, nextBy] = [scene.before, scene.after].map((program) =>
-    evaluate({ space, program, hook, decisions: labels, care }),
+    evaluate({ space, ruleset: program, hook, decisions: labels, relevant: care }),
   ) as [number, number];
   let omitted = 0;
   for (const kind of KINDS) omitted += addRows(scene, rows[kind], sets[kind], kind, labels, oldBy, nextBy);
@@ -277,7 +277,7 @@ function addRows(
       ? Math.max(one, other)
       : Math.min(one, other),
   );
-  const { boxes, omitted } = enumerateCubes(space, settled, MOST_BOXES);
+  const { cubes: boxes, omitted } = enumerateCubes(space, settled, MOST_BOXES);
   for (const [leaf, some] of boxes)
     for (const box of some)
       rows.push(

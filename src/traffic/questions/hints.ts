@@ -13,7 +13,7 @@ import { PIPELINES } from '../program/pipeline.js';
 import { leaves } from '../program/predicate.js';
 import { type TracedPacket, tracePacket } from '../trace/explain.js';
 import { packetValues } from '../trace/packet.js';
-import { find, MOST_STEPS, type Scan } from '../trace/scan.js';
+import { findMatching, MAX_RULES, type Scan } from '../trace/scan.js';
 import { ruleName } from '../trace/sentences.js';
 import { type Anomaly, liveAnomalies, liveProblem } from './anomalies.js';
 import { type Side, sideOf } from './rule-coverage.js';
@@ -41,13 +41,13 @@ const BUDGET = { nodes: 2_000_000, milliseconds: 2_000 };
 /** Those of rules that would match the packet and that no packet reaches, and those of the rule that decides. */
 function anomaliesFor(
   ruleset: Ruleset,
-  { explanation: { rule }, program, values }: TracedPacket,
+  { explanation: { rule }, ruleset: program, values }: TracedPacket,
   packet: Packet,
   { addresses = [], budget = BUDGET }: TrafficOptions,
 ): readonly Problem[] {
   const { family } = program;
   const { found, notSearched } = liveAnomalies(ruleset, { addresses, budget }, [family]);
-  const steps = new Map(found.map((anomaly): [CompiledRule, Anomaly] => [anomaly.step, anomaly]));
+  const steps = new Map(found.map((anomaly): [CompiledRule, Anomaly] => [anomaly.rule, anomaly]));
   const bears = (step: CompiledRule): boolean =>
     rule !== null && isRule(step, rule) ? steps.has(step) : steps.get(step)?.reached === false;
   const arriving = packetValues(packet, family);
@@ -56,8 +56,8 @@ function anomaliesFor(
   const bearing = stages.flatMap(({ table, chain }, index) => {
     const routine = program.chains.get(chainKey(table, chain));
     // Behind nat the packet is another.
-    const scan: Scan = { program, values: index > nat ? values : arriving, left: MOST_STEPS };
-    return routine === undefined ? [] : find(scan, routine, undefined, bears);
+    const scan: Scan = { ruleset: program, values: index > nat ? values : arriving, left: MAX_RULES };
+    return routine === undefined ? [] : findMatching(scan, routine, undefined, bears);
   });
   return [
     ...[...new Set(bearing)].flatMap((step) => {
@@ -78,28 +78,31 @@ function natHints({ path = [] }: Explanation): readonly string[] {
     );
 }
 
-function filterHints({ explanation, program, values }: TracedPacket, packet: Packet): readonly string[] {
+function filterHints(
+  { explanation, ruleset: program, values }: TracedPacket,
+  packet: Packet,
+): readonly string[] {
   const { verdict, rule } = explanation;
   if (rule === null || rule.table !== 'filter' || verdict === 'unknown') return [];
-  const scan: Scan = { program, values, left: MOST_STEPS };
+  const scan: Scan = { ruleset: program, values, left: MAX_RULES };
   const start = program.chains.get(chainKey('filter', packet.hook));
   if (start === undefined) return [];
   const decides = (wanted: Side) => (step: CompiledRule) => sideOf(step) === wanted && !isRule(step, rule);
   if (verdict === 'accept') {
-    const late = find(scan, start, undefined, decides('refuse')).filter(
+    const late = findMatching(scan, start, undefined, decides('refuse')).filter(
       (step) => leaves(step.match).length > 0,
     );
     return late
       .slice(0, 1)
       .map((step) => `${capital(ruleName(decidedBy(step)))} would refuse it, but comes later.`);
   }
-  const [late] = find(scan, start, undefined, decides('accept'));
+  const [late] = findMatching(scan, start, undefined, decides('accept'));
   if (late !== undefined)
     return [
       `${capital(ruleName(decidedBy(late)))} would accept it, but comes later: move it up, or narrow the other.`,
     ];
   return NEARLY.flatMap(({ field, say }) =>
-    find(scan, start, field, decides('accept'))
+    findMatching(scan, start, field, decides('accept'))
       .flatMap((step) => say(step, packet) ?? [])
       .slice(0, MOST_NEAR),
   );
@@ -124,24 +127,24 @@ const NEARLY: readonly Nearly[] = [
   {
     field: 'dst',
     say: (step, { dst }) =>
-      step.rule.destination === undefined
+      step.spec.destination === undefined
         ? undefined
-        : `${capital(ruleName(decidedBy(step)))} accepts it to ${sideText(step.rule.destination)}, not to ${dst}.`,
+        : `${capital(ruleName(decidedBy(step)))} accepts it to ${sideText(step.spec.destination)}, not to ${dst}.`,
   },
   {
     field: 'in',
-    say: (step, packet) => onInterface(step, step.rule.inInterface, packet.in, 'in'),
+    say: (step, packet) => onInterface(step, step.spec.inInterface, packet.in, 'in'),
   },
   {
     field: 'out',
-    say: (step, packet) => onInterface(step, step.rule.outInterface, packet.out, 'out'),
+    say: (step, packet) => onInterface(step, step.spec.outInterface, packet.out, 'out'),
   },
   {
     field: 'protocol',
     say: (step, { protocol, dport }) =>
-      step.rule.protocol === undefined || step.rule.protocol.negated || dport === undefined
+      step.spec.protocol === undefined || step.spec.protocol.negated || dport === undefined
         ? undefined
-        : `${capital(ruleName(decidedBy(step)))} accepts port ${dport} over ${step.rule.protocol.value}, not over ${protocol}.`,
+        : `${capital(ruleName(decidedBy(step)))} accepts port ${dport} over ${step.spec.protocol.value}, not over ${protocol}.`,
   },
   {
     field: 'state',
@@ -156,7 +159,7 @@ const NEARLY: readonly Nearly[] = [
 const sideText = ({ value, negated }: { readonly value: string; readonly negated: boolean }): string =>
   negated ? `anything but ${value}` : value;
 
-function sourceOf({ rule }: CompiledRule): string {
+function sourceOf({ spec: rule }: CompiledRule): string {
   if (rule.source !== undefined) return sideText(rule.source);
   const set = rule.matches.find(({ name }) => name === 'set')?.options[0]?.values[0];
   return set === undefined ? 'other addresses' : `the set ${set}`;
@@ -164,7 +167,7 @@ function sourceOf({ rule }: CompiledRule): string {
 
 function onInterface(
   step: CompiledRule,
-  side: CompiledRule['rule']['inInterface'],
+  side: CompiledRule['spec']['inInterface'],
   own: string | undefined,
   way: 'in' | 'out',
 ): string | undefined {

@@ -8,10 +8,10 @@ import type { Predicate } from '../program/predicate.js';
 import { type Budget, FALSE, LEAF } from '../space/bdd.js';
 import { enumerateCubes } from '../space/cubes.js';
 import { verdictsOnly } from '../space/decisions.js';
-import { evaluate, OWN_QUESTIONS, where } from '../space/evaluate.js';
+import { EVALUATION_PREDICATES, evaluate, where } from '../space/evaluate.js';
 import { createSpace, type Space } from '../space/space.js';
 import { examplePacket } from '../trace/example.js';
-import { plainlyAccepted } from './plain.js';
+import { quickProof } from './quick-proof.js';
 
 export interface Claim {
   readonly hook: Hook;
@@ -44,9 +44,9 @@ export function createProver(
   const program = narrowed(whole, questions);
   let space: Space | undefined;
   return (claim) => {
-    if (claim.verdict === 'accept' && plainlyAccepted(program, claim.hook, claim.packets))
+    if (claim.verdict === 'accept' && quickProof(program, claim.hook, claim.packets))
       return { verdict: 'proved' };
-    space ??= createSpace(program.family, [program], [...OWN_QUESTIONS, ...questions], budget);
+    space ??= createSpace(program.family, [program], [...EVALUATION_PREDICATES, ...questions], budget);
     return prove(space, program, claim);
   };
 }
@@ -57,10 +57,10 @@ function prove(space: Space, program: CompiledRuleset, claim: Claim): Proof {
   const decisions = verdictsOnly(store);
   const result = evaluate({
     space,
-    program,
+    ruleset: program,
     hook: claim.hook,
     decisions,
-    care: packets,
+    relevant: packets,
     ...(claim.nat && { nat: claim.nat }),
   });
   const accepted = store.and(
@@ -114,7 +114,7 @@ export function assume(space: Space, node: number, given: readonly string[]): nu
 }
 
 function oneOf(space: Space, program: CompiledRuleset, hook: Hook, node: number): Packet {
-  const [[box] = []] = enumerateCubes(space, node, 1).boxes.values();
+  const [[box] = []] = enumerateCubes(space, node, 1).cubes.values();
   return examplePacket(space.family, hook, box ?? new Map(), program.addresses);
 }
 

@@ -21,7 +21,7 @@ import { all, any, field, not, type Predicate } from '../program/predicate.js';
 import { FALSE, LEAF, TRUE } from '../space/bdd.js';
 import { type Cube, enumerateCubes } from '../space/cubes.js';
 import { withRules } from '../space/decisions.js';
-import { evaluate, OWN_QUESTIONS } from '../space/evaluate.js';
+import { EVALUATION_PREDICATES, evaluate } from '../space/evaluate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { createSpace, type Space } from '../space/space.js';
 import { DEFAULT_BUDGET } from './compare.js';
@@ -34,7 +34,7 @@ export type ReachHook = 'INPUT' | 'OUTPUT';
 /** Ports of one protocol, or whole protocols, and the peers between whom and the host they are let through. */
 export interface ReachEntry {
   /** From `protocol * 65536 + port` to the same, both included; a protocol without ports has all of its 65536. */
-  readonly wire: Range;
+  readonly services: Range;
   /** Peers that some rule accepts on some interface, if unmodelled matches such as rate limits allow it, by that rule. */
   readonly by: readonly { readonly rule: DecidingRule | null; readonly peers: Ranges }[];
   /** All of these together: nobody else gets through. */
@@ -51,7 +51,7 @@ export type Reached =
       readonly ok: true;
       readonly value: Reach;
       /** Wires on which nat sends some peer to another host. */
-      readonly sentOn: Ranges;
+      readonly redirected: Ranges;
     }
   /** The proof was given up. */
   | { readonly ok: false; readonly why: string };
@@ -77,12 +77,12 @@ export function reachOf(
   { budget = DEFAULT_BUDGET }: TrafficOptions = {},
 ): Reached {
   const program = compileRuleset(ruleset, family, addresses);
-  if (program.addresses.length === 0) return { ok: true, value: [], sentOn: [] };
+  if (program.addresses.length === 0) return { ok: true, value: [], redirected: [] };
   let why = '';
   const value = tryProof(
     () => {
       const packets = firstPackets(program, hook);
-      const space = createSpace(family, [program], [...OWN_QUESTIONS, packets], budget);
+      const space = createSpace(family, [program], [...EVALUATION_PREDICATES, packets], budget);
       return readReach(space, program, hook, packets);
     },
     (reason) => {
@@ -115,11 +115,11 @@ function readReach(
   program: CompiledRuleset,
   hook: ReachHook,
   question: Predicate,
-): Pick<Extract<Reached, { ok: true }>, 'value' | 'sentOn'> {
+): Pick<Extract<Reached, { ok: true }>, 'value' | 'redirected'> {
   const { manager: store, unknownsFrom } = space;
   const packets = space.encode(question, space.nameOf);
   const decisions = withRules(store);
-  const whole = evaluate({ space, program, hook, decisions, care: packets, nat: 'unknown' });
+  const whole = evaluate({ space, ruleset: program, hook, decisions, relevant: packets, nat: 'unknown' });
   const result = store.ite(packets, whole, FALSE);
   const accepting = new Map<number, DecidingRule | null>();
   const accepted = assume(
@@ -152,8 +152,8 @@ function readReach(
   const sent = store.mapLeaves(result, (leaf) =>
     leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat' ? TRUE : FALSE,
   );
-  const sentOn = rectangles(space, some(assume(space, sent, [])), peer).map(({ wires }) => wires);
-  return { value: atomsOf(parts, sure), sentOn: union(...sentOn) };
+  const redirected = rectangles(space, some(assume(space, sent, [])), peer).map(({ wires }) => wires);
+  return { value: atomsOf(parts, sure), redirected: union(...redirected) };
 }
 
 interface Rectangle {
@@ -166,7 +166,7 @@ const MOST_BOXES = 100_000;
 
 function rectangles(space: Space, node: number, peer: Field): readonly Rectangle[] {
   const { family } = space;
-  return [...enumerateCubes(space, node, MOST_BOXES).boxes.values()].flat().map((box) => ({
+  return [...enumerateCubes(space, node, MOST_BOXES).cubes.values()].flat().map((box) => ({
     wires: wiresOf(box),
     peers: box.get(peer) ?? [domain(peer, family)],
   }));
@@ -209,14 +209,14 @@ function atomsOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
     });
     if (by.length === 0) continue;
     const atom: ReachEntry = {
-      wire: [from, next - 1n],
+      services: [from, next - 1n],
       by,
       perhaps: union(...by.map(({ peers }) => peers)),
       surely: sureColumns.get(index) ?? [],
     };
     const last = atoms.at(-1);
-    if (last !== undefined && last.wire[1] + 1n === from && alike(last, atom))
-      atoms[atoms.length - 1] = { ...last, wire: [last.wire[0], atom.wire[1]] };
+    if (last !== undefined && last.services[1] + 1n === from && alike(last, atom))
+      atoms[atoms.length - 1] = { ...last, services: [last.services[0], atom.services[1]] };
     else atoms.push(atom);
   }
   return atoms;
@@ -247,8 +247,9 @@ const alike = (one: ReachEntry, other: ReachEntry): boolean =>
 
 /** Ports that are let through for every peer in every way, and all of them: the hook filters nothing. */
 export const isOpen = (reach: Reach, family: Family): boolean =>
-  isEmpty(subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ wire }) => [wire]), ICMP_SERVICES))) &&
-  reach.every(({ surely }) => isEmpty(subtract(everyPeer(family), surely)));
+  isEmpty(
+    subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ services: wire }) => [wire]), ICMP_SERVICES)),
+  ) && reach.every(({ surely }) => isEmpty(subtract(everyPeer(family), surely)));
 
 /** The wires that no reach says anything about. */
 export const ICMP_SERVICES: Ranges = ICMP.map(([from, to]): Range => [from * PORTS, to * PORTS + PORTS - 1n]);

@@ -14,7 +14,7 @@ import { all, field, type Predicate } from '../program/predicate.js';
 import { type Budget, FALSE, LEAF, TRUE } from '../space/bdd.js';
 import type { EvaluationContext } from '../space/context.js';
 import { verdictsOnly } from '../space/decisions.js';
-import { effect, evaluationContext, matchOf, NEW, OWN_QUESTIONS, where } from '../space/evaluate.js';
+import { EVALUATION_PREDICATES, effect, evaluationContext, matchOf, NEW, where } from '../space/evaluate.js';
 import { createSpace } from '../space/space.js';
 import { everyRuleHasWitness } from './witness.js';
 
@@ -65,13 +65,22 @@ export function ruleCoverage(
   const sightings = new Map<CompiledRule, RuleCoverage>();
   if ([...program.chains.values()].every((routine) => routine.rules.length === 0)) return sightings;
   if (everyRuleHasWitness(program)) return sightings;
-  const space = createSpace(program.family, [program], [...OWN_QUESTIONS, ...FIRST_FROM_OUTSIDE], budget);
+  const space = createSpace(
+    program.family,
+    [program],
+    [...EVALUATION_PREDICATES, ...FIRST_FROM_OUTSIDE],
+    budget,
+  );
   const first = space.encode(all(...FIRST_FROM_OUTSIDE), space.nameOf);
   for (const { stage, hook } of stagesOf(program)) {
     const routine = program.chains.get(chainKey(stage.table, stage.chain));
     if (routine === undefined) continue;
     const decisions = verdictsOnly(space.manager);
-    const scene = evaluationContext({ space, program, hook, decisions }, stage, () => decisions.accepted);
+    const scene = evaluationContext(
+      { space, ruleset: program, hook, decisions },
+      stage,
+      () => decisions.accepted,
+    );
     const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
     visit(
       { scene, sightings, first, taken: { accept: FALSE, refuse: FALSE }, before: [] },
@@ -168,7 +177,7 @@ function visit(
         reach = left;
         break;
       case 'call': {
-        const inner = scene.program.chains.get(chainKey(step.table, action.chain));
+        const inner = scene.ruleset.chains.get(chainKey(step.table, action.chain));
         if (inner === undefined || way.length > 512) break;
         const after = action.goto ? end : (rests[index] as number);
         const entry = { arriving: hit, asked: wanted };

@@ -7,12 +7,12 @@ import type { Space } from './space.js';
 
 export interface Evaluation {
   readonly space: Space;
-  readonly program: CompiledRuleset;
+  readonly ruleset: CompiledRuleset;
   readonly hook: Hook;
   /** Which leaves: verdicts alone, or who decided them. */
   readonly decisions: Decisions;
   /** Only packets in it need a right answer. */
-  readonly care?: number;
+  readonly relevant?: number;
   /** Whether a packet that is sent elsewhere may count as arrived; a proof of access says no one knows. */
   readonly nat?: 'unknown';
 }
@@ -20,7 +20,7 @@ export interface Evaluation {
 /** One table at one hook: where its rules are read, and what lies behind it. */
 export interface EvaluationContext extends Evaluation {
   readonly stage: Extract<Stage, { kind: 'table' }>;
-  readonly caring: number;
+  readonly relevantHere: number;
   /** What a rule that accepts leads to; `undefined` is the chain's policy. */
   readonly accept: (step: CompiledRule | undefined) => number;
   readonly summaries: Map<CompiledChain, number>;

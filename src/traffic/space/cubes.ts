@@ -10,7 +10,7 @@ export type Cube = ReadonlyMap<Field, Ranges>;
 
 export interface Cubes {
   /** By the leaf to which the packets lead; FALSE leads nowhere. */
-  readonly boxes: ReadonlyMap<number, readonly Cube[]>;
+  readonly cubes: ReadonlyMap<number, readonly Cube[]>;
   /** Boxes that were left out because there were too many. */
   readonly omitted: number;
 }
@@ -33,7 +33,7 @@ export function enumerateCubes(space: Space, node: number, most: number): Cubes 
   const boxes = new Map(
     [...found.boxes].map(([leaf, raw]) => [leaf, merge(raw).map((box) => toBox(space, axes, box))]),
   );
-  return { boxes, omitted: Math.max(0, total - found.count) };
+  return { cubes: boxes, omitted: Math.max(0, total - found.count) };
 }
 
 /** The children of one field: which pieces lead where. */

@@ -19,8 +19,8 @@ import { FALSE, LEAF, TRUE } from './bdd.js';
 import type { Evaluation, EvaluationContext } from './context.js';
 import { VERDICT_LEAVES } from './decisions.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
-import { LoopingChain } from './proof-limits.js';
-import { sendOn } from './redirect.js';
+import { ChainLoopError } from './proof-limits.js';
+import { redirected } from './redirect.js';
 import type { Space } from './space.js';
 import { isPure, type Occurrence } from './unknowns.js';
 
@@ -48,11 +48,15 @@ const LEFT_OUT_BY_CONNTRACK: Predicate = all(
 );
 
 /** Predicates that evaluation itself needs in the space. */
-export const OWN_QUESTIONS: readonly Predicate[] = [TRACKED, FIRST_OF_CONNECTION, LEFT_OUT_BY_CONNTRACK];
+export const EVALUATION_PREDICATES: readonly Predicate[] = [
+  TRACKED,
+  FIRST_OF_CONNECTION,
+  LEFT_OUT_BY_CONNTRACK,
+];
 
 /** A node whose leaves are decisions, over packets as they arrive at the hook's first table. */
 export function evaluate(evaluation: Evaluation): number {
-  const { space, hook, decisions, program } = evaluation;
+  const { space, hook, decisions, ruleset: program } = evaluation;
   const stages = PIPELINES[hook];
   const cares = caresOf(evaluation, stages);
   let rest = decisions.accepted;
@@ -86,7 +90,7 @@ function initially(space: Space, hook: Hook, node: number): number {
 
 /** Rewriting makes other packets of those that were cared for, so their fields are let go behind it. */
 function caresOf(evaluation: Evaluation, stages: readonly Stage[]): readonly number[] {
-  const { space, program, care = TRUE } = evaluation;
+  const { space, ruleset: program, relevant: care = TRUE } = evaluation;
   let now = care;
   const letGo = (name: Field): void => {
     const axis = space.axes.get(name);
@@ -119,7 +123,7 @@ function runTable(
   rest: number,
   care: number,
 ): number {
-  const { space, program, decisions } = evaluation;
+  const { space, ruleset: program, decisions } = evaluation;
   const { manager: store } = space;
   const routine = program.chains.get(chainKey(stage.table, stage.chain));
   const accept = (step: CompiledRule | undefined): number =>
@@ -139,7 +143,14 @@ export const evaluationContext = (
   stage: EvaluationContext['stage'],
   accept: EvaluationContext['accept'],
   caring: number = TRUE,
-): EvaluationContext => ({ ...evaluation, stage, caring, accept, summaries: new Map(), matches: new Map() });
+): EvaluationContext => ({
+  ...evaluation,
+  stage,
+  relevantHere: caring,
+  accept,
+  summaries: new Map(),
+  matches: new Map(),
+});
 
 type Accept = (step: CompiledRule | undefined) => number;
 
@@ -230,7 +241,7 @@ export function effect(
     case 'untrack':
       return space.fix(rest, 'state', UNTRACKED);
     case 'send':
-      return sendOn(scene, step, action, accept(step), namer(scene, way));
+      return redirected(scene, step, action, accept(step), namer(scene, way));
     case 'ask': {
       const name = namer(scene, way);
       // Whoever decides may also mark the packet.
@@ -254,10 +265,10 @@ function call(
   after: number,
   way: CallPath,
 ): number {
-  const routine = scene.program.chains.get(chainKey(step.table, chain)) as CompiledChain;
+  const routine = scene.ruleset.chains.get(chainKey(step.table, chain)) as CompiledChain;
   // A loop is refused by the kernel; here it must only come to an end.
   if (way.length > 512)
-    throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
+    throw new ChainLoopError(`The chain ${chain} of the table ${step.table} leads back to itself.`);
   if (routine.rewrites || routine.nondeterministic)
     return body(scene, routine, accept, after, [...way, step]);
   const { decisions } = scene;
@@ -267,7 +278,7 @@ function call(
     summary = body(scene, routine, decisions.ok, VERDICT_LEAVES.fall(scene.space.manager), [...way, step]);
     scene.summaries.set(routine, summary);
   } else if (summary === TRUE)
-    throw new LoopingChain(`The chain ${chain} of the table ${step.table} leads back to itself.`);
+    throw new ChainLoopError(`The chain ${chain} of the table ${step.table} leads back to itself.`);
   return decisions.resume(summary, accept, after);
 }
 
@@ -278,7 +289,7 @@ function call(
 const namer =
   (scene: EvaluationContext, way: CallPath) =>
   (occurrence: Occurrence): string =>
-    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : callPathNumber(scene.program, scene.hook, way)}`;
+    `${scene.space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase(scene.stage) : callPathNumber(scene.ruleset, scene.hook, way)}`;
 
 const BEFORE_NAT: ReadonlySet<string> = new Set(['PREROUTING', 'OUTPUT']);
 const phase = ({ table, chain }: EvaluationContext['stage']): string =>
@@ -287,10 +298,10 @@ const phase = ({ table, chain }: EvaluationContext['stage']): string =>
 export function matchOf(scene: EvaluationContext, step: CompiledRule, way: CallPath): number {
   const known = scene.matches.get(step);
   if (known !== undefined) return known;
-  const { space, caring } = scene;
+  const { space, relevantHere: caring } = scene;
   const asked = space.encode(step.match, namer(scene, way));
   const match = caring === TRUE ? asked : space.manager.and(asked, caring);
-  const steady = scene.program.chains.get(chainKey(step.table, step.chain))?.nondeterministic === false;
+  const steady = scene.ruleset.chains.get(chainKey(step.table, step.chain))?.nondeterministic === false;
   if (steady) scene.matches.set(step, match);
   return match;
 }

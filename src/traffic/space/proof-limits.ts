@@ -2,7 +2,7 @@
 import { OverBudget } from './bdd.js';
 
 /** A chain leads back to itself: the kernel refuses such rules, and no verdict follows from them. */
-export class LoopingChain extends Error {
+export class ChainLoopError extends Error {
   override readonly name = 'LoopingChain';
 }
 
@@ -11,7 +11,7 @@ export function tryProof<T>(proof: () => T, giveUp: (why: string) => void): T | 
   try {
     return proof();
   } catch (caught) {
-    if (caught instanceof OverBudget || caught instanceof LoopingChain) giveUp(caught.message);
+    if (caught instanceof OverBudget || caught instanceof ChainLoopError) giveUp(caught.message);
     // A diagram is as deep as there are unmodelled matches, and so are the calls that walk it.
     else if (caught instanceof RangeError && /call stack/.test(caught.message))
       giveUp('There are too many unmodelled matches.');

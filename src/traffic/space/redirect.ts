@@ -16,7 +16,7 @@ type Sending = Extract<Action, { kind: 'send' }>;
 const MOST_CHOICES = 64;
 
 /** @param rest what becomes of packets behind this table. */
-export function sendOn(
+export function redirected(
   scene: EvaluationContext,
   step: CompiledRule,
   action: Sending,
@@ -74,7 +74,7 @@ function addressPieces(
 
 /** Whether a packet with this destination still passes the hook that was asked about. */
 function arrives(
-  { space, program, hook }: EvaluationContext,
+  { space, ruleset: program, hook }: EvaluationContext,
   address: bigint | undefined,
   own: boolean,
   rest: number,

@@ -105,7 +105,7 @@ function seenIn(program: CompiledRuleset, names: Map<Occurrence, string>): reado
         else
           found.push({
             occurrence,
-            strong: [step.table, step.chain, step.rule.text, text].join('\n'),
+            strong: [step.table, step.chain, step.spec.text, text].join('\n'),
             weak: text,
           });
       }

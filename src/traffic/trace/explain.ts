@@ -11,7 +11,7 @@ import type { Field } from '../program/fields.js';
 import { PIPELINES } from '../program/pipeline.js';
 import { familyOf, packetValues } from './packet.js';
 import { distinct, type Ending, MOST_BRANCHES, type PacketState, type Trace } from './packet-state.js';
-import { enterConntrack, passTable } from './trace.js';
+import { enterConntrack, traceTable } from './trace.js';
 
 /** What the ruleset does with one packet, which rule decided, and what the answer takes for granted. */
 export function explainPacket(ruleset: Ruleset, packet: Packet, options: TrafficOptions = {}): Explanation {
@@ -41,7 +41,7 @@ export function explainer(ruleset: Ruleset, options: TrafficOptions = {}): (pack
 /** An answer, and what it was found with. */
 export interface TracedPacket {
   readonly explanation: Explanation;
-  readonly program: CompiledRuleset;
+  readonly ruleset: CompiledRuleset;
   /** The packet as it was when its way ended: nat may have changed it. */
   readonly values: ReadonlyMap<Field, bigint>;
 }
@@ -59,16 +59,16 @@ export function tracePacket(
 }
 
 function explainIn(program: CompiledRuleset, packet: Packet, family: Family): TracedPacket {
-  const walk: Trace = { program, packet, endings: [], branches: 0 };
+  const walk: Trace = { ruleset: program, packet, endings: [], branches: 0 };
   let travellers: readonly PacketState[] = [
     {
       values: packetValues(packet, family),
       mark: packet.hook === 'OUTPUT' ? undefined : 0,
-      taken: new Map([
+      assumed: new Map([
         [`before\n${FRAGMENT.text}`, false],
         [`after\n${FRAGMENT.text}`, false],
       ]),
-      asked: [],
+      unmodelled: [],
       path: [],
       by: null,
     },
@@ -77,16 +77,16 @@ function explainIn(program: CompiledRuleset, packet: Packet, family: Family): Tr
     travellers = travellers.flatMap((traveller) =>
       stage.kind === 'conntrack'
         ? [enterConntrack(program, traveller)]
-        : distinct(passTable(walk, stage, traveller)),
+        : distinct(traceTable(walk, stage, traveller)),
     );
   const endings = [
     ...walk.endings,
-    ...travellers.map((traveller): Ending => ({ verdict: 'accept', by: traveller.by, traveller })),
+    ...travellers.map((traveller): Ending => ({ verdict: 'accept', by: traveller.by, state: traveller })),
   ];
   return {
     explanation: summarise(program, packet, endings, walk.branches >= MOST_BRANCHES),
-    program,
-    values: endings[0]?.traveller.values ?? packetValues(packet, family),
+    ruleset: program,
+    values: endings[0]?.state.values ?? packetValues(packet, family),
   };
 }
 
@@ -100,7 +100,7 @@ function summarise(
   const verdicts = new Set(endings.map((ending) => ending.verdict));
   const certain = !cut && verdicts.size === 1 && first !== undefined;
   const shown = longest(endings);
-  const open = certain ? [] : [...new Set(endings.flatMap((ending) => ending.traveller.asked))];
+  const open = certain ? [] : [...new Set(endings.flatMap((ending) => ending.state.unmodelled))];
   return {
     verdict: certain ? first.verdict : 'unknown',
     rule: (certain ? first : doubtful(endings))?.by ?? null,
@@ -109,24 +109,24 @@ function summarise(
       ...open.map((text) => `It depends on ${text}, which is not modelled.`),
       ...(cut ? [`More than ${MOST_BRANCHES} ways lead through unmodelled matches.`] : []),
     ],
-    path: shown?.traveller.path ?? [],
+    path: shown?.state.path ?? [],
   };
 }
 
 /** The one that hangs on a match of the very rule that ends it. */
 const doubtful = (endings: readonly Ending[]): Ending | undefined =>
-  endings.find((ending) => ending.traveller.path.at(-1)?.effect.startsWith('perhaps')) ??
-  endings.find((ending) => ending.traveller.asked.length > 0);
+  endings.find((ending) => ending.state.path.at(-1)?.effect.startsWith('perhaps')) ??
+  endings.find((ending) => ending.state.unmodelled.length > 0);
 
 const longest = (endings: readonly Ending[]): Ending | undefined =>
   endings.reduce<Ending | undefined>(
     (best, ending) =>
-      best === undefined || ending.traveller.path.length > best.traveller.path.length ? ending : best,
+      best === undefined || ending.state.path.length > best.state.path.length ? ending : best,
     undefined,
   );
 
 function assumptions(program: CompiledRuleset, packet: Packet): readonly string[] {
-  const asks = (field: Field): boolean => program.asks.has(field);
+  const asks = (field: Field): boolean => program.usedFields.has(field);
   const nat = [...program.chains.values()].some((routine) =>
     routine.rules.some((step) => step.action.kind === 'send'),
   );

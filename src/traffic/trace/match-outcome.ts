@@ -9,7 +9,7 @@ import { MOST_BRANCHES, type PacketState, type TableStage, type Trace } from './
 
 export interface MatchOutcome {
   readonly matched: boolean;
-  readonly traveller: PacketState;
+  readonly state: PacketState;
 }
 
 /** Whether a step matches; both ways where that hangs on something unmodelled. */
@@ -21,9 +21,9 @@ export function matches(
 ): readonly MatchOutcome[] {
   const context: Context = { stage, taken: new Map(), traveller };
   const answer = ask(step.match, context);
-  if (typeof answer === 'boolean') return [{ matched: answer, traveller }];
+  if (typeof answer === 'boolean') return [{ matched: answer, state: traveller }];
   // A rule that decides nothing needs no second way.
-  if (step.action.kind === 'continue') return [{ matched: false, traveller }];
+  if (step.action.kind === 'continue') return [{ matched: false, state: traveller }];
   return fork(walk, step, context, answer);
 }
 
@@ -35,16 +35,16 @@ interface Context {
 }
 
 function fork(walk: Trace, step: CompiledRule, context: Context, open: Predicate): readonly MatchOutcome[] {
-  if (++walk.branches >= MOST_BRANCHES) return [{ matched: false, traveller: context.traveller }];
+  if (++walk.branches >= MOST_BRANCHES) return [{ matched: false, state: context.traveller }];
   return [true, false].flatMap((value) => {
     const { traveller } = context;
     const isPure = open.kind === 'unknown' && open.pure;
-    const taken = isPure ? traveller.taken : new Map([...context.taken, [open, value] as const]);
+    const taken = isPure ? traveller.assumed : new Map([...context.taken, [open, value] as const]);
     const next: PacketState = {
       ...traveller,
-      asked: [...traveller.asked, openText(open)],
+      unmodelled: [...traveller.unmodelled, openText(open)],
       ...(isPure
-        ? { taken: new Map([...traveller.taken, [takenKey(context.stage, open.text), value]]) }
+        ? { assumed: new Map([...traveller.assumed, [takenKey(context.stage, open.text), value]]) }
         : {}),
     };
     const inner: Context = {
@@ -53,9 +53,7 @@ function fork(walk: Trace, step: CompiledRule, context: Context, open: Predicate
       traveller: next,
     };
     const answer = ask(step.match, inner);
-    return typeof answer === 'boolean'
-      ? [{ matched: answer, traveller: next }]
-      : fork(walk, step, inner, answer);
+    return typeof answer === 'boolean' ? [{ matched: answer, state: next }] : fork(walk, step, inner, answer);
   });
 }
 
@@ -94,7 +92,7 @@ function ask(predicate: Predicate, context: Context): boolean | Predicate {
         : testMark(traveller.mark, predicate.value, predicate.mask);
     case 'unknown':
       return predicate.pure
-        ? (traveller.taken.get(takenKey(stage, predicate.text)) ?? predicate)
+        ? (traveller.assumed.get(takenKey(stage, predicate.text)) ?? predicate)
         : (taken.get(predicate) ?? predicate);
   }
 }

@@ -13,9 +13,9 @@ export interface PacketState {
   /** Absent: nobody knows it. */
   readonly mark: number | undefined;
   /** Unmodelled matches that the packet alone decides, and how they are taken to turn out. */
-  readonly taken: ReadonlyMap<string, boolean>;
+  readonly assumed: ReadonlyMap<string, boolean>;
   /** Every unmodelled match that was passed, in words. */
-  readonly asked: readonly string[];
+  readonly unmodelled: readonly string[];
   readonly path: readonly PathStep[];
   /** What the filter table said. */
   readonly by: DecidingRule | null;
@@ -24,20 +24,20 @@ export interface PacketState {
 export interface Ending {
   readonly verdict: Exclude<Verdict, 'unknown'>;
   readonly by: DecidingRule | null;
-  readonly traveller: PacketState;
+  readonly state: PacketState;
 }
 
 /** Ways that are followed before the answer is "unknown". */
 export const MOST_BRANCHES = 512;
 
 export interface Trace {
-  readonly program: CompiledRuleset;
+  readonly ruleset: CompiledRuleset;
   readonly packet: Packet;
   readonly endings: Ending[];
   branches: number;
 }
 
-export const along = (traveller: PacketState, rule: DecidingRule, effect: string): PacketState => ({
+export const withPathStep = (traveller: PacketState, rule: DecidingRule, effect: string): PacketState => ({
   ...traveller,
   path: [...traveller.path, { rule, effect }],
 });
@@ -47,7 +47,7 @@ export function distinct(travellers: readonly PacketState[]): readonly PacketSta
   if (travellers.length < 2) return travellers;
   const seen = new Map<string, PacketState>();
   for (const traveller of travellers) {
-    const { values, mark, taken, by } = traveller;
+    const { values, mark, assumed: taken, by } = traveller;
     const key = JSON.stringify([
       [...values].map(([field, value]) => `${field}${value}`),
       mark,
@@ -58,7 +58,7 @@ export function distinct(travellers: readonly PacketState[]): readonly PacketSta
     ]);
     const known = seen.get(key);
     if (known === undefined) seen.set(key, traveller);
-    else if (known.asked.length > traveller.asked.length) seen.set(key, traveller);
+    else if (known.unmodelled.length > traveller.unmodelled.length) seen.set(key, traveller);
   }
   return [...seen.values()];
 }

@@ -11,10 +11,10 @@ import type { Field } from '../program/fields.js';
 import type { Predicate } from '../program/predicate.js';
 
 /** Rules that are looked at for one packet. */
-export const MOST_STEPS = 50_000;
+export const MAX_RULES = 50_000;
 
 export interface Scan {
-  readonly program: CompiledRuleset;
+  readonly ruleset: CompiledRuleset;
   readonly values: ReadonlyMap<Field, bigint>;
   left: number;
 }
@@ -23,7 +23,7 @@ export interface Scan {
  * Rules that match the packet, in the order in which they are read, whether or not an earlier one decided.
  * @param but a field that may have any value; then only rules that its own value keeps from matching are found
  */
-export function find(
+export function findMatching(
   scan: Scan,
   routine: CompiledChain,
   but: Field | undefined,
@@ -40,7 +40,7 @@ export function find(
       if (wanted(step) && (but === undefined ? fits === true : nearly)) found.push(step);
       const inner =
         step.action.kind === 'call'
-          ? scan.program.chains.get(chainKey(step.table, step.action.chain))
+          ? scan.ruleset.chains.get(chainKey(step.table, step.action.chain))
           : undefined;
       if (inner !== undefined) visit(inner, nearly, depth + 1);
     }

@@ -15,7 +15,7 @@ import { UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Action } from '../program/targets.js';
 import { setMark } from '../space/marks.js';
 import { matches } from './match-outcome.js';
-import { along, distinct, type PacketState, type TableStage, type Trace } from './packet-state.js';
+import { distinct, type PacketState, type TableStage, type Trace, withPathStep } from './packet-state.js';
 import { describeSending, elsewhereText } from './sentences.js';
 
 export function enterConntrack(program: CompiledRuleset, traveller: PacketState): PacketState {
@@ -28,8 +28,8 @@ export function enterConntrack(program: CompiledRuleset, traveller: PacketState)
 }
 
 /** Everyone who is accepted by a table, and so goes on to the next. */
-export function passTable(walk: Trace, stage: TableStage, traveller: PacketState): readonly PacketState[] {
-  const routine = walk.program.chains.get(chainKey(stage.table, stage.chain));
+export function traceTable(walk: Trace, stage: TableStage, traveller: PacketState): readonly PacketState[] {
+  const routine = walk.ruleset.chains.get(chainKey(stage.table, stage.chain));
   const byPolicy = (policy: 'ACCEPT' | 'DROP'): DecidingRule =>
     decidedByPolicy(stage.table, stage.chain, policy);
   const accepted = (one: PacketState, by: DecidingRule): PacketState =>
@@ -42,10 +42,10 @@ export function passTable(walk: Trace, stage: TableStage, traveller: PacketState
   const policy = routine.policy ?? 'ACCEPT';
   const walked = rest.map(
     (one): PacketState =>
-      routine.rules.length === 0 ? one : along(one, byPolicy(policy), policy.toLowerCase()),
+      routine.rules.length === 0 ? one : withPathStep(one, byPolicy(policy), policy.toLowerCase()),
   );
   if (policy === 'DROP') {
-    for (const one of walked) walk.endings.push({ verdict: 'drop', by: byPolicy('DROP'), traveller: one });
+    for (const one of walked) walk.endings.push({ verdict: 'drop', by: byPolicy('DROP'), state: one });
     return passed.accepted.map(({ traveller: one, by }) => accepted(one, by));
   }
   return [
@@ -80,9 +80,9 @@ function passChain(chain: Chain, from: number, start: PacketState, passed: Passe
     const step = routine.rules[index] as CompiledRule;
     const ways = matches(walk, stage, step, traveller);
     const [yes, no] = [ways.filter((way) => way.matched), ways.filter((way) => !way.matched)];
-    for (const way of [...no.slice(1)]) passChain(chain, index + 1, way.traveller, passed);
-    const going: PacketState[] = [...no.slice(0, 1).map((way) => way.traveller)];
-    for (const way of yes) going.push(...act(chain, step, way.traveller, passed, no.length > 0));
+    for (const way of [...no.slice(1)]) passChain(chain, index + 1, way.state, passed);
+    const going: PacketState[] = [...no.slice(0, 1).map((way) => way.state)];
+    for (const way of yes) going.push(...act(chain, step, way.state, passed, no.length > 0));
     const [next, ...others] = distinct(going);
     for (const other of others) passChain(chain, index + 1, other, passed);
     if (next === undefined) return;
@@ -102,14 +102,15 @@ function act(
   const { walk } = chain;
   const { action } = step;
   const by = decidedBy(step);
-  const on = (effect: string): PacketState => along(traveller, by, perhaps ? `perhaps ${effect}` : effect);
+  const on = (effect: string): PacketState =>
+    withPathStep(traveller, by, perhaps ? `perhaps ${effect}` : effect);
   switch (action.kind) {
     case 'accept':
       passed.accepted.push({ traveller: on('accept'), by });
       return [];
     case 'drop':
     case 'reject':
-      walk.endings.push({ verdict: action.kind, by, traveller: on(action.kind) });
+      walk.endings.push({ verdict: action.kind, by, state: on(action.kind) });
       return [];
     case 'return':
       passed.fell.push(on('return'));
@@ -130,7 +131,7 @@ function act(
     case 'untrack':
       return [{ ...on('not tracked'), values: new Map([...traveller.values, ['state', 4n] as const]) }];
     case 'send':
-      for (const sent of sendOn(walk, step, action, on(describeSending(action, walk.program.family))))
+      for (const sent of sendOn(walk, step, action, on(describeSending(action, walk.ruleset.family))))
         passed.accepted.push({ traveller: sent, by });
       return [];
     case 'ask': {
@@ -138,16 +139,16 @@ function act(
       const asked = {
         ...on('decided outside'),
         mark: undefined,
-        asked: [...traveller.asked, `"${targetText(step)}"`],
+        asked: [...traveller.unmodelled, `"${targetText(step)}"`],
       };
-      walk.endings.push({ verdict: 'drop', by, traveller: asked });
+      walk.endings.push({ verdict: 'drop', by, state: asked });
       passed.accepted.push({ traveller: asked, by });
       return action.continues === null ? [] : [asked];
     }
   }
 }
 
-const targetText = (step: CompiledRule): string => /-[jg] .*$/.exec(step.rule.text)?.[0] ?? step.rule.text;
+const targetText = (step: CompiledRule): string => /-[jg] .*$/.exec(step.spec.text)?.[0] ?? step.spec.text;
 
 function enter(
   chain: Chain,
@@ -157,7 +158,7 @@ function enter(
   traveller: PacketState,
   passed: Passed,
 ): readonly PacketState[] {
-  const routine = chain.walk.program.chains.get(chainKey(step.table, name));
+  const routine = chain.walk.ruleset.chains.get(chainKey(step.table, name));
   // A loop is refused by the kernel; here it must only come to an end.
   if (routine === undefined || chain.depth > 512) return [];
   const within: Passed = { accepted: passed.accepted, fell: [] };
@@ -174,7 +175,7 @@ function sendOn(
   action: Extract<Action, { kind: 'send' }>,
   traveller: PacketState,
 ): readonly PacketState[] {
-  const { program, packet } = walk;
+  const { ruleset: program, packet } = walk;
   const { family } = program;
   const { addresses, ports } = action.to;
   const values = new Map(traveller.values);
@@ -196,8 +197,9 @@ function sendOn(
   const local = isLocal(program, addresses === 'own' ? 'own' : values.get('dst'));
   const stays = local === undefined ? undefined : local === (packet.hook === 'INPUT');
   if (stays === true) return [sent];
-  const asked = stays === undefined ? { ...sent, asked: [...sent.asked, elsewhereText(packet.hook)] } : sent;
-  walk.endings.push({ verdict: 'drop', by: decidedBy(step), traveller: asked });
+  const asked =
+    stays === undefined ? { ...sent, asked: [...sent.unmodelled, elsewhereText(packet.hook)] } : sent;
+  walk.endings.push({ verdict: 'drop', by: decidedBy(step), state: asked });
   return stays === undefined ? [asked] : [];
 }
 

@@ -6,7 +6,7 @@ import { FIELDS } from '../../../src/traffic/program/fields.js';
 import { HOOKS } from '../../../src/traffic/program/pipeline.js';
 import { LEAF } from '../../../src/traffic/space/bdd.js';
 import { verdictsOnly } from '../../../src/traffic/space/decisions.js';
-import { evaluate, OWN_QUESTIONS } from '../../../src/traffic/space/evaluate.js';
+import { EVALUATION_PREDICATES, evaluate } from '../../../src/traffic/space/evaluate.js';
 import { createSpace } from '../../../src/traffic/space/space.js';
 import { familyOf, packetValues } from '../../../src/traffic/trace/packet.js';
 
@@ -17,10 +17,15 @@ export function classifier(
   addresses: readonly string[],
 ): (packet: Packet) => ReadonlySet<Verdict> {
   const program = compileRuleset(ruleset, family, addresses);
-  const space = createSpace(family, [program], OWN_QUESTIONS, { nodes: 4_000_000, milliseconds: 30_000 });
+  const space = createSpace(family, [program], EVALUATION_PREDICATES, {
+    nodes: 4_000_000,
+    milliseconds: 30_000,
+  });
   const { manager: store } = space;
   const decisions = verdictsOnly(store);
-  const diagrams = new Map(HOOKS.map((hook) => [hook, evaluate({ space, program, hook, decisions })]));
+  const diagrams = new Map(
+    HOOKS.map((hook) => [hook, evaluate({ space, ruleset: program, hook, decisions })]),
+  );
   return (packet) => {
     if (familyOf(packet) !== family) throw new Error('The packet is of the other family.');
     const values = packetValues(packet, family);

@@ -192,7 +192,9 @@ test('no packet comes by a rule that is said to match none', () => {
     const addresses = OWN_ADDRESSES[family];
     const { found, notSearched } = liveAnomalies(rules, { addresses });
     expect(notSearched).toEqual([]);
-    const idle = new Set(found.filter(({ reached }) => !reached).map(({ step }) => step.rule.location?.line));
+    const idle = new Set(
+      found.filter(({ reached }) => !reached).map(({ rule: step }) => step.spec.location?.line),
+    );
     told += idle.size;
     const explain = explainer(rules, { addresses });
     for (const { packet } of generatePackets(by, family, 100)) {

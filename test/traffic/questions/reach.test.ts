@@ -26,7 +26,7 @@ const reachIn = (v4: string, hook: ReachHook = 'INPUT'): Reach => {
 
 /** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line an atom. */
 const lines = (reach: Reach): readonly string[] =>
-  reach.map(({ wire: [from, to], perhaps, surely }) => {
+  reach.map(({ services: [from, to], perhaps, surely }) => {
     const [all, sure] = [perhaps, surely].map((ranges) => networksText(ranges, 'v4').join(' '));
     const end = (wire: bigint): string => `${wire / PORTS}/${wire % PORTS}`;
     const wires = from === to ? end(from) : `${end(from)}-${end(to)}`;
@@ -75,8 +75,8 @@ test('what nat sends to another host does not reach this one, and its ports are 
   ]);
   const reached = reachOf(ruleset({ v4: dnat }), 'v4', 'INPUT', ['198.51.100.1']);
   const port = 6n * PORTS + 8080n;
-  expect(reached).toMatchObject({ ok: true, sentOn: [[port, port]] });
-  const atom = reachIn(dnat).find(({ wire: [from] }) => from === port);
+  expect(reached).toMatchObject({ ok: true, redirected: [[port, port]] });
+  const atom = reachIn(dnat).find(({ services: [from] }) => from === port);
   expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
   expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
 });
@@ -84,7 +84,7 @@ test('what nat sends to another host does not reach this one, and its ports are 
 test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
   const redirect = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80']);
   const http = host('-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
-  const atom = reachIn(redirect + http).find(({ wire: [from] }) => from === 6n * PORTS + 8080n);
+  const atom = reachIn(redirect + http).find(({ services: [from] }) => from === 6n * PORTS + 8080n);
   expect(atom?.perhaps.length).toBeGreaterThan(0);
   expect(atom).toMatchObject({ surely: [] });
 });
@@ -134,7 +134,7 @@ test.each(SEEDS)('seed %i: reach and walk agree on every packet', (seed) => {
       const peer = parseAddressNumber(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
       if (number === 1n || number === 58n || !has(everyPeer(family), peer)) continue;
       const wire = number * PORTS + BigInt(packet.dport ?? 0);
-      const atom = reached.value.find(({ wire: [from, to] }) => from <= wire && wire <= to);
+      const atom = reached.value.find(({ services: [from, to] }) => from <= wire && wire <= to);
       const { verdict } = explain(packet);
       asked++;
       if (atom === undefined || !has(atom.perhaps, peer)) expect(verdict).toMatch(/^(drop|reject)$/);

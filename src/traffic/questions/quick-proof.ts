@@ -14,7 +14,7 @@ import type { Predicate } from '../program/predicate.js';
 const ICMP6 = 58n;
 
 /** @param question fields that all packets share, and nothing else. */
-export function plainlyAccepted(program: CompiledRuleset, hook: Hook, question: Predicate): boolean {
+export function quickProof(program: CompiledRuleset, hook: Hook, question: Predicate): boolean {
   if (question.kind !== 'all' || question.of.some(({ kind }) => kind !== 'field')) return false;
   const fixed = fieldsOf(question);
   const scope = program.family === 'v6' ? tracked(fixed) : fixed;

@@ -52,7 +52,13 @@ while (!stopped && total.races < times && Date.now() - began < minutes * 60_000)
 function round() {
   const jest = spawn(
     'npx',
-    ['jest', '--selectProjects=lab', '--verbose', '--', 'test/host/transaction/races.lab.test.ts'],
+    [
+      'jest',
+      '--selectProjects=lab',
+      '--verbose',
+      '--',
+      'test/host/transaction/transaction.races.lab.test.ts',
+    ],
     {
       cwd: root,
       // A Ctrl-C is for this script: the lab is cleared up by the test itself.

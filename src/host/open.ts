@@ -2,13 +2,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { error, type Problem, type Result } from '../lib/problem.js';
 import type { Host } from '../policy/fleet.js';
-import { ask, lostProblem, readerOf, type Variables } from './agent/agent.js';
+import { ask, lostProblem, readerVersion, type Variables } from './agent/agent.js';
 import type { HostClient, Reading, ReadOptions } from './client.js';
-import { otherReader } from './reader.js';
-import { type KeyOptions, type Login, readLogin } from './ssh/keys.js';
-import { parseKnownHosts } from './ssh/known-hosts.js';
+import { readerNotes } from './reader.js';
+import { type Credentials, type KeyOptions, readCredentials } from './ssh/credentials.js';
+import { parseKnownHosts } from './ssh/host-key.js';
 import { opensshTransport } from './ssh/openssh.js';
-import { type Dial, sshTransport } from './ssh/ssh.js';
+import { type Dialer, sshTransport } from './ssh/ssh.js';
 import type { Connected, Connection, Transport } from './ssh/transport.js';
 import { readState } from './state/state.js';
 import { transact as carryOut, reverify } from './transaction/transaction.js';
@@ -17,7 +17,7 @@ export interface HostOptions extends KeyOptions {
   /** The texts of known_hosts files. Without any, no host is trusted. */
   readonly knownHosts: readonly string[];
   /** Opens TCP connections in another way than the system's. */
-  readonly connect?: Dial;
+  readonly connect?: Dialer;
   /** Starts the system's `ssh` in another way, for hosts whose transport is `openssh`. */
   readonly spawn?: (command: string, args: readonly string[]) => ChildProcess;
   /** Told what happens, for debugging; never a secret. */
@@ -92,9 +92,9 @@ async function readOver(
   if (answer.kind === 'lost') return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
   if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
   const reading = readState(host, answer.sections, knownGood);
-  const reader = readerOf(answer.words);
+  const reader = readerVersion(answer.words);
   if (reader === undefined || reading.status !== 'read') return reading;
-  const notes = [...(reading.state.notes ?? []), ...otherReader(host.name, reader)];
+  const notes = [...(reading.state.notes ?? []), ...readerNotes(host.name, reader)];
   return { ...reading, state: { ...reading.state, notes } };
 }
 
@@ -129,8 +129,8 @@ function transportWith(options: HostOptions): Transport & { readonly dispose: ()
       const problem = noKey(host, login(host));
       return problem === undefined ? builtin.connect(host, how) : { ok: false, problem };
     },
-    reaches: (host, ...how) =>
-      closed ? never : (host.ssh.transport === 'openssh' ? openssh() : builtin).reaches(host, ...how),
+    probePort: (host, ...how) =>
+      closed ? never : (host.ssh.transport === 'openssh' ? openssh() : builtin).probePort(host, ...how),
     dispose: () => {
       closed = true;
       builtin.dispose();
@@ -141,13 +141,15 @@ function transportWith(options: HostOptions): Transport & { readonly dispose: ()
 }
 
 /** Reads keys once each: deriving one from its passphrase takes a moment (bcrypt). */
-function loginFor(options: HostOptions): (host: Host) => Result<Login> {
-  const read = new Map<string, Result<Login>>();
+function loginFor(options: HostOptions): (host: Host) => Result<Credentials> {
+  const read = new Map<string, Result<Credentials>>();
   return ({ ssh: { identity } }) => {
     const name = identity ?? '';
     const login =
       read.get(name) ??
-      readLogin(identity === undefined ? options : { ...passphraseOf(options), identityFiles: [identity] });
+      readCredentials(
+        identity === undefined ? options : { ...passphraseOf(options), identityFiles: [identity] },
+      );
     read.set(name, login);
     return login;
   };
@@ -156,7 +158,7 @@ function loginFor(options: HostOptions): (host: Host) => Result<Login> {
 const passphraseOf = ({ key }: HostOptions): KeyOptions =>
   key?.passphrase === undefined ? {} : { passphrase: key.passphrase };
 
-function noKey(host: Host, login: Result<Login>): Problem | undefined {
+function noKey(host: Host, login: Result<Credentials>): Problem | undefined {
   if (!login.ok) return login.problems[0];
   if (login.value.keys.length > 0 || login.value.agent !== undefined) return undefined;
   return error(

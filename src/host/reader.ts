@@ -42,7 +42,7 @@ const DIGEST = createHash('sha256').update(BODY).digest('hex').slice(0, 12);
 export const READER = `#!/bin/sh\n${BODY.replace('@DIGEST@', DIGEST)}`;
 
 /** A reader of another version may leave out what this one asks for. */
-export const otherReader = (host: string, reader: string): readonly Problem[] =>
+export const readerNotes = (host: string, reader: string): readonly Problem[] =>
   reader === DIGEST
     ? []
     : [

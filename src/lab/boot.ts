@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { error, ProblemError } from '../lib/problem.js';
-import type { Seat } from './seat.js';
-import { failed, run, saysLine, systemEnv, until } from './shell.js';
+import type { HostSetup } from './host-root.js';
+import { rejectOnExit, run, systemEnv, until, waitForLine } from './shell.js';
 
 /** The lab as its hosts know it. */
-export interface Ground {
+export interface LabNamespaces {
   /** The lab's first process, as the machine counts. */
   readonly pid: number;
   /** Cgroups of the lab's own, not made yet, where systemd in a host keeps its own. */
@@ -22,16 +22,16 @@ export interface Running {
   readonly ended: Promise<void>;
 }
 
-type Boot = (ground: Ground, seat: Seat) => Promise<Running>;
+type Boot = (namespaces: LabNamespaces, setup: HostSetup) => Promise<Running>;
 
 /** A kind of host: the files that it needs besides those of its seat, and how it comes up. */
-export interface Kind {
-  readonly files: (seat: Seat) => Readonly<Record<string, string>>;
+export interface HostType {
+  readonly files: (setup: HostSetup) => Readonly<Record<string, string>>;
   readonly boot: Boot;
 }
 
 /** `nsenter` into some namespaces of a process: m mount, n network, p process ids, u host name, i IPC. */
-export const entering = (pid: number, kinds: string): readonly string[] => [
+export const nsenterArguments = (pid: number, kinds: string): readonly string[] => [
   '-t',
   String(pid),
   ...[...kinds].map((kind) => `-${kind}`),
@@ -51,10 +51,10 @@ nsenter --net=/proc/1/ns/net ip link set "$port" master br0 up
 cd "$directory"
 mount -t overlay overlay -o lowerdir=/run/base,upperdir=upper,workdir=work root
 `;
-const prepareWith = ({ directory, wire }: Seat): readonly string[] => [directory, wire.port, wire.mac];
+const prepareWith = ({ directory, link }: HostSetup): readonly string[] => [directory, link.port, link.mac];
 
 /** Whatever a host talks to is on its one wire. */
-const networkUp = ({ addresses: { v4, v6 } }: Seat): string =>
+const networkUp = ({ addresses: { v4, v6 } }: HostSetup): string =>
   [
     ...(v6 === undefined ? ['echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'] : []),
     'ip link set lo up',
@@ -105,22 +105,22 @@ exec >/dev/null 2>&1
 exec env --ignore-signal=CHLD sleep infinity
 `;
 
-const bootLight: Boot = async (ground, seat) => {
+const bootLight: Boot = async (namespaces, setup) => {
   const process = spawn(
     'nsenter',
     [
-      ...entering(ground.pid, 'mnpi'),
+      ...nsenterArguments(namespaces.pid, 'mnpi'),
       ...['unshare', '--net', '--uts', '--ipc', '--mount', '--pid', '--fork', 'sh', '-eu', '-c', LIGHT, 'sh'],
-      ...[...prepareWith(seat), seat.name, networkUp(seat)],
+      ...[...prepareWith(setup), setup.name, networkUp(setup)],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...systemEnv, LIGHT_INIT } },
   );
-  await saysLine(process, 'ready');
-  return { process, pid: await firstProcess(process, HOST_DEPTH), ended: endOf(process) };
+  await waitForLine(process, 'ready');
+  return { process, pid: await initProcess(process, HOST_DEPTH), ended: exitOf(process) };
 };
 
 /** Becomes systemd-nspawn, in cgroups of the host's own. Neither links journals nor reads settings of the machine. */
-const WHOLE = `
+const SYSTEMD = `
 ${PREPARE}
 name="$1"; shift
 for cgroup do mkdir -p "$cgroup"; echo 0 >"$cgroup/cgroup.procs"; done
@@ -130,7 +130,7 @@ exec systemd-nspawn --quiet --directory=root --machine="$port" --hostname="$name
 `;
 
 /** Brings the one interface up where a distribution's own network service would: after the firewall. */
-const networkUnit = (seat: Seat): string => `[Unit]
+const networkUnit = (setup: HostSetup): string => `[Unit]
 Description=The host's wire
 DefaultDependencies=no
 Wants=network.target
@@ -140,17 +140,17 @@ Before=network.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -euc '${networkUp(seat)}'
+ExecStart=/bin/sh -euc '${networkUp(setup)}'
 `;
 
-const bootWhole: Boot = async (ground, seat) => {
-  const cgroups = ground.cgroups.map((cgroup) => join(cgroup, seat.wire.port));
+const bootSystemd: Boot = async (namespaces, setup) => {
+  const cgroups = namespaces.cgroups.map((cgroup) => join(cgroup, setup.link.port));
   const process = spawn(
     'nsenter',
     [
-      ...entering(ground.pid, 'mnpui'),
-      ...['unshare', '--net', '--mount', 'sh', '-eu', '-c', WHOLE, 'sh'],
-      ...[...prepareWith(seat), seat.name, ...cgroups],
+      ...nsenterArguments(namespaces.pid, 'mnpui'),
+      ...['unshare', '--net', '--mount', 'sh', '-eu', '-c', SYSTEMD, 'sh'],
+      ...[...prepareWith(setup), setup.name, ...cgroups],
     ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -158,32 +158,32 @@ const bootWhole: Boot = async (ground, seat) => {
       env: { ...systemEnv, SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' },
     },
   );
-  const ended = endOf(process);
-  const pid = await Promise.race([firstProcess(process, HOST_DEPTH), failed(process)]);
+  const ended = exitOf(process);
+  const pid = await Promise.race([initProcess(process, HOST_DEPTH), rejectOnExit(process)]);
   const systemctl = async (...words: string[]): Promise<string> =>
-    (await run('nsenter', [...entering(pid, 'mnpui'), 'systemctl', ...words])).stdout.trim();
+    (await run('nsenter', [...nsenterArguments(pid, 'mnpui'), 'systemctl', ...words])).stdout.trim();
   const booted = async (): Promise<string | undefined> => {
     const state = await systemctl('is-system-running');
     return state === 'running' || state === 'degraded' ? state : undefined;
   };
-  if ((await until(`${seat.name} has booted`, booted, 60)) === 'degraded')
+  if ((await until(`${setup.name} has booted`, booted, 60)) === 'degraded')
     throw new ProblemError([
       error(
         'lab-start-failed',
-        `${seat.name} booted, but not whole: ${await systemctl('--failed', '--plain', '--no-legend')}`,
+        `${setup.name} booted, but not whole: ${await systemctl('--failed', '--plain', '--no-legend')}`,
       ),
     ]);
   return { process, pid, ended };
 };
 
-export const KINDS: Readonly<Record<'light' | 'whole', Kind>> = {
+export const HOST_TYPES: Readonly<Record<'light' | 'systemd', HostType>> = {
   light: { files: () => ({}), boot: bootLight },
-  whole: {
-    files: (seat) => ({
-      '/etc/systemd/system/lab-network.service': networkUnit(seat),
+  systemd: {
+    files: (setup) => ({
+      '/etc/systemd/system/lab-network.service': networkUnit(setup),
       '/etc/systemd/system/multi-user.target.d/lab.conf': '[Unit]\nWants=lab-network.service\n',
     }),
-    boot: bootWhole,
+    boot: bootSystemd,
   },
 };
 
@@ -195,7 +195,7 @@ const HOST_DEPTH = 3;
  * The process below `started` that is number 1 in the innermost of `depth` process namespaces
  * (`NSpid` of proc(5), outermost first).
  */
-export function firstProcess(started: ChildProcess, depth: number): Promise<number> {
+export function initProcess(started: ChildProcess, depth: number): Promise<number> {
   return until('The first process appears', () => find(started.pid ?? 0, depth));
 }
 
@@ -216,7 +216,7 @@ function find(pid: number, depth: number): number | undefined {
   return undefined;
 }
 
-export const endOf = (process: ChildProcess): Promise<void> =>
+export const exitOf = (process: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     if (process.exitCode !== null || process.signalCode !== null) resolve();
     else process.once('exit', () => resolve());

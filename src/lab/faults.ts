@@ -1,32 +1,32 @@
 /** What can go wrong with a host, for real. Every fault lasts until it is mended; a boot starts with none of those inside the host or on its wire. */
 import { spawn } from 'node:child_process';
-import { endOf, entering, type Ground } from './boot.js';
-import type { Seat } from './seat.js';
-import { must, quote, saysLine, systemEnv } from './shell.js';
+import { exitOf, type LabNamespaces, nsenterArguments } from './boot.js';
+import type { HostSetup } from './host-root.js';
+import { must, quote, systemEnv, waitForLine } from './shell.js';
 
 /** Takes the fault away again. Harmless when the host lost its power since. */
-export type Mend = () => Promise<void>;
+export type Repair = () => Promise<void>;
 
 export interface Faults {
   /** Both directions, silently, for everyone: packets are lost, the carrier is not. */
-  cutWire(): Promise<Mend>;
+  cutLink(): Promise<Repair>;
   /** Between the lab's clients and the host, one family alone, silently. */
-  cutFamily(family: 'v4' | 'v6'): Promise<Mend>;
+  cutFamily(family: 'v4' | 'v6'): Promise<Repair>;
   /** New connections from the lab's clients to sshd get no answer; established ones live on. */
-  blockNewSsh(family?: 'v4' | 'v6'): Promise<Mend>;
+  blockNewSsh(family?: 'v4' | 'v6'): Promise<Repair>;
   /** Of the packets between the lab's clients and the host, this share is lost in each direction (0 to 1). */
-  losePackets(share: number): Promise<Mend>;
+  losePackets(share: number): Promise<Repair>;
   /** The file system of a directory is full; what it holds stays readable. */
-  fillDisk(directory: string): Promise<Mend>;
+  fillDisk(directory: string): Promise<Repair>;
   /** A directory can be read, not written. */
-  readOnly(directory: string): Promise<Mend>;
+  readOnly(directory: string): Promise<Repair>;
   /** Another program holds the lock of the legacy tools. */
-  holdXtablesLock(): Promise<Mend>;
+  holdXtablesLock(): Promise<Repair>;
 }
 
-export interface Target {
-  readonly ground: Ground;
-  readonly seat: Seat;
+export interface FaultTarget {
+  readonly namespaces: LabNamespaces;
+  readonly setup: HostSetup;
   /** Runs a script in the host; throws when it fails. */
   readonly inHost: (script: string) => Promise<string>;
   /** The host's first process. */
@@ -37,15 +37,15 @@ export interface Target {
 type Rule = readonly [chain: 'INPUT' | 'OUTPUT', ...match: string[]];
 
 /** What breaks, and how it is mended; see {@link Faults}. */
-export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
+export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget): Faults {
   const inLab = (...command: string[]): Promise<string> =>
-    must('nsenter', [...entering(ground.pid, 'mn'), ...command]);
+    must('nsenter', [...nsenterArguments(namespaces.pid, 'mn'), ...command]);
   /** Rules of the lab's own firewall, in the lab's namespace, with the base's own tools. */
   const drop = async (
     rules: (family: 'v4' | 'v6', address: string) => readonly Rule[],
     only?: 'v4' | 'v6',
   ) => {
-    const added = Object.entries(seat.addresses).flatMap(([key, address]: [string, string]) => {
+    const added = Object.entries(setup.addresses).flatMap(([key, address]: [string, string]) => {
       const family = key as 'v4' | 'v6';
       if (only !== undefined && only !== family) return [];
       const tool = family === 'v4' ? 'iptables-nft' : 'ip6tables-nft';
@@ -59,8 +59,8 @@ export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
     return () => each('-D');
   };
   /** What lasted in a host's memory only is mended by the loss of its power. */
-  const mending =
-    (script: string): Mend =>
+  const repairing =
+    (script: string): Repair =>
     async () => {
       if (isUp()) await inHost(script);
     };
@@ -68,10 +68,10 @@ export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
     ['OUTPUT', '-d', address, ...match],
     ['INPUT', '-s', address, ...match],
   ];
-  const plug = (bridge: 'br0' | 'nowhere') => inLab('ip', 'link', 'set', seat.wire.port, 'master', bridge);
+  const plug = (bridge: 'br0' | 'nowhere') => inLab('ip', 'link', 'set', setup.link.port, 'master', bridge);
 
   return {
-    cutWire: async () => {
+    cutLink: async () => {
       await plug('nowhere');
       return async () => {
         if (isUp()) await plug('br0');
@@ -80,7 +80,7 @@ export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
     cutFamily: (family) => drop((_, address) => bothWays(address), family),
     blockNewSsh: (family) =>
       drop(
-        (_, address) => [['OUTPUT', '-d', address, '-p', 'tcp', '--syn', '--dport', String(seat.port)]],
+        (_, address) => [['OUTPUT', '-d', address, '-p', 'tcp', '--syn', '--dport', String(setup.port)]],
         family,
       ),
     losePackets: (share) =>
@@ -89,23 +89,23 @@ export function faultsOf({ ground, seat, inHost, pid, isUp }: Target): Faults {
       ),
     fillDisk: async (directory) => {
       await inHost(FILL_DISK.replaceAll('$1', quote(directory)));
-      return mending(`rm -f ${quote(`${directory}/${FILLER}`)}`);
+      return repairing(`rm -f ${quote(`${directory}/${FILLER}`)}`);
     },
     readOnly: async (directory) => {
       const path = quote(directory);
       await inHost(`mkdir -p ${path}; mount --bind ${path} ${path}; mount -o remount,bind,ro ${path}`);
-      return mending(`! mountpoint -q ${path} || umount ${path}`);
+      return repairing(`! mountpoint -q ${path} || umount ${path}`);
     },
     holdXtablesLock: async () => {
       const holder = spawn(
         'nsenter',
-        [...entering(pid(), 'mnpui'), 'flock', '/run/xtables.lock', 'sh', '-c', 'echo held; cat'],
+        [...nsenterArguments(pid(), 'mnpui'), 'flock', '/run/xtables.lock', 'sh', '-c', 'echo held; cat'],
         { stdio: ['pipe', 'pipe', 'pipe'], env: systemEnv },
       );
-      const ended = endOf(holder);
+      const ended = exitOf(holder);
       // The host's end may be its end as well.
       holder.stdin?.on('error', () => {});
-      await saysLine(holder, 'held');
+      await waitForLine(holder, 'held');
       return () => {
         holder.stdin?.end();
         return ended;

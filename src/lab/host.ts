@@ -2,10 +2,10 @@
 
 import { dirname } from 'node:path';
 import { error, ProblemError } from '../lib/problem.js';
-import { entering, type Ground, type Kind, type Running } from './boot.js';
+import { type HostType, type LabNamespaces, nsenterArguments, type Running } from './boot.js';
 import { type Faults, faultsOf } from './faults.js';
-import { type Addresses, type Rules, SAVED, type Seat, type User } from './seat.js';
-import { quote, type Ran, run, until } from './shell.js';
+import { type Addresses, type HostSetup, type Rules, SAVED, type User } from './host-root.js';
+import { type ProcessResult, quote, run, until } from './shell.js';
 
 export interface Host extends Faults {
   readonly name: string;
@@ -19,7 +19,7 @@ export interface Host extends Faults {
    * Runs a script with `sh -eu` as root inside the host. It ends when the script's output does: what shall stay
    * behind in the background must close its own (`daemon >/dev/null 2>&1 &`).
    */
-  exec(script: string, input?: string): Promise<Ran>;
+  exec(script: string, input?: string): Promise<ProcessResult>;
   /** As `exec`, for what must succeed: its output, or a ProblemError. */
   must(script: string, input?: string): Promise<string>;
   /** What the kernel runs, comments dropped and counters zeroed: equal text means equal rules. */
@@ -38,18 +38,18 @@ export interface Host extends Faults {
 }
 
 /** The host of a seat, not booted yet. */
-export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
+export function hostOf(namespaces: LabNamespaces, setup: HostSetup, type: HostType): Host {
   let running: Running | undefined;
 
   const isUp = (): boolean => running !== undefined;
   const pid = (): number => {
     if (running !== undefined) return running.pid;
     throw new ProblemError([
-      error('lab-host-is-off', `${seat.name} has no power.`, undefined, 'Boot it first.'),
+      error('lab-host-is-off', `${setup.name} has no power.`, undefined, 'Boot it first.'),
     ]);
   };
-  const exec = async (script: string, input?: string): Promise<Ran> =>
-    run('nsenter', [...entering(pid(), 'mnpui'), '/bin/sh', '-euc', script], {
+  const exec = async (script: string, input?: string): Promise<ProcessResult> =>
+    run('nsenter', [...nsenterArguments(pid(), 'mnpui'), '/bin/sh', '-euc', script], {
       env: HOST_ENV,
       ...(input === undefined ? {} : { input }),
     });
@@ -59,7 +59,7 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
     throw new ProblemError([
       error(
         'lab-command-failed',
-        `On ${seat.name}, "${script.trim()}" ended with status ${ran.code}: ${ran.stderr.trim()}`,
+        `On ${setup.name}, "${script.trim()}" ended with status ${ran.code}: ${ran.stderr.trim()}`,
       ),
     ]);
   };
@@ -69,12 +69,12 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
   };
 
   return {
-    ...faultsOf({ ground, seat, inHost: must, pid, isUp }),
-    name: seat.name,
-    addresses: seat.addresses,
-    port: seat.port,
-    user: seat.user,
-    hostKeys: seat.hostKeys,
+    ...faultsOf({ namespaces, setup, inHost: must, pid, isUp }),
+    name: setup.name,
+    addresses: setup.addresses,
+    port: setup.port,
+    user: setup.user,
+    hostKeys: setup.hostKeys,
     exec,
     must,
     readFile,
@@ -102,11 +102,11 @@ export function hostOf(ground: Ground, seat: Seat, kind: Kind): Host {
       running = undefined;
       process.kill(first, 'SIGKILL');
       await ended;
-      await unplugged(ground, seat);
+      await unplugged(namespaces, setup);
     },
     boot: async () => {
       if (running !== undefined) return;
-      const up = await kind.boot(ground, seat);
+      const up = await type.boot(namespaces, setup);
       running = up;
       // A host may also end by itself; its process id may then belong to anyone.
       void up.ended.then(() => {
@@ -126,11 +126,11 @@ const bare = (text: string): string =>
     .replace(/^\[\d+:\d+\] /gm, '');
 
 /** The kernel takes a namespace's devices away in its own time; the next boot needs the name. */
-async function unplugged({ pid }: Ground, { wire }: Seat): Promise<void> {
-  const ip = (...words: string[]): Promise<Ran> =>
-    run('nsenter', [...entering(pid, 'n'), 'ip', 'link', ...words]);
-  await ip('delete', wire.port);
-  await until(`${wire.port} is unplugged`, async () =>
-    (await ip('show', wire.port)).code === 0 ? undefined : true,
+async function unplugged({ pid }: LabNamespaces, { link }: HostSetup): Promise<void> {
+  const ip = (...words: string[]): Promise<ProcessResult> =>
+    run('nsenter', [...nsenterArguments(pid, 'n'), 'ip', 'link', ...words]);
+  await ip('delete', link.port);
+  await until(`${link.port} is unplugged`, async () =>
+    (await ip('show', link.port)).code === 0 ? undefined : true,
   );
 }

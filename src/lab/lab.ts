@@ -10,14 +10,21 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { error, ProblemError } from '../lib/problem.js';
 import { type BaseOptions, prepareBase } from './base.js';
-import { endOf, entering, firstProcess, type Ground, KINDS, LAB_DEPTH } from './boot.js';
-import { type Dial, openDial } from './dial.js';
+import { exitOf, HOST_TYPES, initProcess, LAB_DEPTH, type LabNamespaces, nsenterArguments } from './boot.js';
+import { type Dialer, openDialer } from './dialer.js';
 import { type Host, hostOf } from './host.js';
+import {
+  type Addresses,
+  addressesOf,
+  createHostRoot,
+  type HostOptions,
+  pinHostKeys,
+  putFile,
+} from './host-root.js';
 import { installCommand, missingFor, type Purpose } from './machine.js';
-import { type Addresses, addressesOf, type HostOptions, pinHostKeys, putFile, takeSeat } from './seat.js';
-import { finished, must, type Ran, type RunOptions, saysLine, systemEnv } from './shell.js';
+import { collectOutput, must, type ProcessResult, type RunOptions, systemEnv, waitForLine } from './shell.js';
 
-export type { Addresses, Host, HostOptions, Ran, RunOptions };
+export type { Addresses, Host, HostOptions, ProcessResult, RunOptions };
 
 export interface LabOptions {
   readonly base?: BaseOptions;
@@ -27,7 +34,7 @@ export interface Lab {
   /** Where the lab's clients come from. */
   readonly client: Required<Addresses>;
   /** A second pair of client addresses, for `from` and `ssh -b`: someone else. */
-  readonly stranger: Required<Addresses>;
+  readonly otherClient: Required<Addresses>;
   /** The client's private key (ed25519, mode 600); its public half is beside it in `.pub`. */
   readonly identity: string;
   /** Holds the host keys of every host, by address. */
@@ -37,13 +44,13 @@ export interface Lab {
   /** sshd in namespaces of its own, without systemd: up in a third of a second. */
   light(options: HostOptions): Promise<Host>;
   /** Booted with systemd: timers, units, a boot that loads the saved rules. */
-  whole(options: HostOptions): Promise<Host>;
+  systemd(options: HostOptions): Promise<Host>;
   /** Runs a program where the hosts can be reached. It sees the machine's files; its loopback is the lab's. */
-  run(command: string, args: readonly string[], options?: RunOptions): Promise<Ran>;
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<ProcessResult>;
   /** As `run`, for programs that must be watched or killed: signals reach the program itself. */
   spawn(command: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
   /** A connection from inside the lab for code that runs outside of it. The socket is paused. */
-  readonly connect: Dial;
+  readonly connect: Dialer;
   /** Ends everything that the lab started. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -52,7 +59,7 @@ export interface Lab {
  * The lab's first process. /run and /tmp become its own, for what hosts leave there; the base is seen read-only.
  * A bridge that is never up takes the wires that are cut. Then it waits for the pipe to close, while the kernel reaps what is orphaned.
  */
-const FIRST = `
+const LAB_INIT = `
 mount -t proc proc /proc
 mount --bind "$1" /mnt
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -74,7 +81,7 @@ exec env --ignore-signal=CHLD cat >/dev/null
 `;
 
 /** Outlives this process by the moment it takes to clear up after it. */
-const KEEPER = `
+const LAB_KEEPER = `
 directory="$1"; shift
 cgroups="$1"; shift
 unshare --net --uts --ipc --mount --pid --fork sh -eu -c "$@" || true
@@ -83,7 +90,7 @@ rm -rf "$directory"
 `;
 
 const CLIENT = addressesOf(1);
-const STRANGER = { v4: '198.51.100.66', v6: '2001:db8:666::66' };
+const OTHER_CLIENT = { v4: '198.51.100.66', v6: '2001:db8:666::66' };
 const FIRST_HOST = 10;
 
 /**
@@ -101,28 +108,28 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const keeper = spawn(
     'sh',
     [
-      ...['-c', KEEPER, 'sh', directory, cgroups.join(' '), FIRST, 'sh', base.directory],
-      ...[CLIENT, STRANGER].flatMap(({ v4, v6 }) => [`${v4}/32`, `${v6}/128`]),
+      ...['-c', LAB_KEEPER, 'sh', directory, cgroups.join(' '), LAB_INIT, 'sh', base.directory],
+      ...[CLIENT, OTHER_CLIENT].flatMap(({ v4, v6 }) => [`${v4}/32`, `${v6}/128`]),
     ],
     // Detached: a Ctrl-C in the terminal is for this process; the lab ends when the pipe does.
     { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: systemEnv },
   );
-  const ended = endOf(keeper);
-  await saysLine(keeper, 'ready');
-  const ground: Ground = { pid: await firstProcess(keeper, LAB_DEPTH), cgroups };
+  const ended = exitOf(keeper);
+  await waitForLine(keeper, 'ready');
+  const namespaces: LabNamespaces = { pid: await initProcess(keeper, LAB_DEPTH), cgroups };
   await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', identity]);
   writeFileSync(knownHosts, '', { mode: 0o600 });
   const publicKey = readFileSync(`${identity}.pub`, 'utf8');
 
   let taken = FIRST_HOST;
-  const start = async (kind: keyof typeof KINDS, wanted: HostOptions): Promise<Host> => {
-    const root = `/proc/${ground.pid}/root`;
-    const seat = await takeSeat(taken++, wanted, { base, root, publicKey });
-    const { files } = KINDS[kind];
-    for (const [path, text] of Object.entries(files(seat)))
-      putFile(join(root, seat.directory, 'upper', path), text);
-    pinHostKeys(knownHosts, seat);
-    const host = hostOf(ground, seat, KINDS[kind]);
+  const start = async (type: keyof typeof HOST_TYPES, wanted: HostOptions): Promise<Host> => {
+    const root = `/proc/${namespaces.pid}/root`;
+    const setup = await createHostRoot(taken++, wanted, { base, root, publicKey });
+    const { files } = HOST_TYPES[type];
+    for (const [path, text] of Object.entries(files(setup)))
+      putFile(join(root, setup.directory, 'upper', path), text);
+    pinHostKeys(knownHosts, setup);
+    const host = hostOf(namespaces, setup, HOST_TYPES[type]);
     await host.boot();
     const { sets, v4, v6 } = wanted.rules ?? {};
     if (sets !== undefined) await host.must('ipset restore', sets);
@@ -133,35 +140,39 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
 
   const clients = new Set<ChildProcess>();
   const spawnInside: Lab['spawn'] = (command, args, spawnOptions = {}) => {
-    const client = spawn('nsenter', [...entering(ground.pid, 'n'), command, ...args], spawnOptions);
+    const client = spawn(
+      'nsenter',
+      [...nsenterArguments(namespaces.pid, 'n'), command, ...args],
+      spawnOptions,
+    );
     clients.add(client);
     client.once('exit', () => clients.delete(client));
     return client;
   };
-  let phone: ReturnType<typeof openDial> | undefined;
+  let dialer: ReturnType<typeof openDialer> | undefined;
 
   return {
     client: CLIENT,
-    stranger: STRANGER,
+    otherClient: OTHER_CLIENT,
     identity,
     knownHosts,
     directory,
     light: (wanted) => start('light', wanted),
-    whole: async (wanted) => {
+    systemd: async (wanted) => {
       refuseUnfit('lab');
-      return start('whole', wanted);
+      return start('systemd', wanted);
     },
-    run: (command, args, { input, ...rest } = {}) => finished(spawnInside(command, args, rest), input),
+    run: (command, args, { input, ...rest } = {}) => collectOutput(spawnInside(command, args, rest), input),
     spawn: spawnInside,
     connect: (address, port, dialOptions) => {
-      phone ??= openDial(ground.pid);
-      return phone.dial(address, port, dialOptions);
+      dialer ??= openDialer(namespaces.pid);
+      return dialer.dial(address, port, dialOptions);
     },
     close: async () => {
       const going = [...clients];
       for (const client of going) client.kill('SIGKILL');
-      await Promise.all(going.map(endOf));
-      phone?.hangUp();
+      await Promise.all(going.map(exitOf));
+      dialer?.close();
       keeper.stdin?.end();
       await ended;
     },

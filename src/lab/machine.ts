@@ -22,14 +22,14 @@ const LIGHT: Needs = [
   ['flock', 'util-linux'],
   ['mount', 'mount'],
 ];
-const WHOLE: Needs = [...LIGHT, ['systemd-nspawn', 'systemd-container']];
+const SYSTEMD: Needs = [...LIGHT, ['systemd-nspawn', 'systemd-container']];
 
 /** What each purpose needs. The demo runs light hosts alone. */
 const NEEDS = {
   demo: LIGHT,
-  lab: WHOLE,
+  lab: SYSTEMD,
   tests: [
-    ...WHOLE,
+    ...SYSTEMD,
     ['iptables', 'iptables'],
     ['ipset', 'ipset'],
     ['nft', 'nftables'],

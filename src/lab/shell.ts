@@ -2,7 +2,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { error, ProblemError } from '../lib/problem.js';
 
-export interface Ran {
+export interface ProcessResult {
   /** The exit status; 128 plus the signal's number when a signal ended it, as a shell would say. */
   readonly code: number;
   readonly stdout: string;
@@ -24,8 +24,12 @@ const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 /** Runs a program to its end. Rejects only when it cannot be started. */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  return finished(spawn(command, [...args], piped(options)), options.input);
+export function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  return collectOutput(spawn(command, [...args], piped(options)), options.input);
 }
 
 /** As {@link run}, but anything other than exit status 0 is a {@link ProblemError} that quotes what it said. */
@@ -45,7 +49,7 @@ export async function must(
 }
 
 /** Feeds `input` to a started program and collects what it says until it ends. */
-export function finished(child: ChildProcess, input = ''): Promise<Ran> {
+export function collectOutput(child: ChildProcess, input = ''): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
@@ -78,7 +82,7 @@ const piped = ({ env = systemEnv, cwd }: RunOptions): SpawnOptions => ({
 });
 
 /** Resolves when the program has written a line that is exactly `line`; rejects with its words when it ends first. */
-export function saysLine(child: ChildProcess, line: string): Promise<void> {
+export function waitForLine(child: ChildProcess, line: string): Promise<void> {
   const said = new Promise<void>((resolve) => {
     let text = '';
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -86,11 +90,11 @@ export function saysLine(child: ChildProcess, line: string): Promise<void> {
       if (text.split('\n').includes(line)) resolve();
     });
   });
-  return Promise.race([said, failed(child)]);
+  return Promise.race([said, rejectOnExit(child)]);
 }
 
 /** Rejects with the program's last words when it ends; never resolves. */
-export function failed(child: ChildProcess): Promise<never> {
+export function rejectOnExit(child: ChildProcess): Promise<never> {
   let words = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString()).slice(-4000);

@@ -1,13 +1,13 @@
 /** The action as the runner runs it, in the network of a lab. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Lab, Ran } from '../../src/lab/lab.js';
+import type { Lab, ProcessResult } from '../../src/lab/lab.js';
 import type { Program } from '../cli/lab-program.js';
 import { scan } from './leaks.js';
 import { node24 } from './node24.js';
 import { left } from './step.js';
 
-export interface Ended extends Ran {
+export interface Ended extends ProcessResult {
   /** The file of outputs. */
   readonly output: string;
 }
@@ -33,9 +33,9 @@ export function prepareStep(
   const folder = join(lab.directory, `step-${event}`);
   mkdirSync(folder, { recursive: true });
   const file = (name: string, text = ''): string => {
-    const whole = join(folder, name);
-    writeFileSync(whole, text);
-    return whole;
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
   };
   const output = file('output');
   const command = [node24(), [join(dirname(path), 'index.js')]] as const;

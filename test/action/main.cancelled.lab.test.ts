@@ -117,13 +117,13 @@ test('in the middle of hosts: each of them ends whole, one way or the other, and
 
 test('what only reads hosts ends at once', async () => {
   writePolicy(lab, hosts);
-  const mend = await hosts[1]?.cutWire();
+  const repair = await hosts[1]?.cutLink();
   const { command, options } = prepareStep(lab, program, 'schedule', { INPUT_COMMAND: 'plan' });
   const step = lab.spawn(command[0], command[1], options);
   step.stdout?.on('data', (chunk: Buffer) => {
     if (chunk.toString().includes('web-1: ')) step.kill('SIGINT');
   });
   const ended = await new Promise((resolve) => step.once('close', (_, signal) => resolve(signal)));
-  await mend?.();
+  await repair?.();
   expect(ended).toBe('SIGINT');
 });

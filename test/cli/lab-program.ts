@@ -1,14 +1,14 @@
 /** The program itself, bundled as it is delivered and run in the network of a lab, with a policy of the lab's hosts. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Host, Lab, Ran } from '../../src/lab/lab.js';
+import type { Host, Lab, ProcessResult } from '../../src/lab/lab.js';
 import { must } from '../../src/lab/shell.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface Program {
   /** `sallyport …argv` in the lab's directory, with the lab's key. */
-  (...argv: readonly string[]): Promise<Ran>;
+  (...argv: readonly string[]): Promise<ProcessResult>;
   /** The path of the bundle, for those who start it themselves. */
   readonly path: string;
 }
@@ -19,7 +19,7 @@ export async function programIn(lab: Lab): Promise<Program> {
   await must(process.execPath, [join(ROOT, 'scripts/build.mjs'), '--out', out]);
   const path = join(out, 'cli.js');
   writeFileSync(join(out, 'package.json'), '{"type":"module"}\n');
-  const run = (...argv: readonly string[]): Promise<Ran> =>
+  const run = (...argv: readonly string[]): Promise<ProcessResult> =>
     lab.run(process.execPath, [path, ...argv, ...(needsKey(argv) ? ['--identity', lab.identity] : [])], {
       cwd: lab.directory,
     });
@@ -44,9 +44,9 @@ export interface PolicyWords {
 export function writePolicy(lab: Lab, hosts: readonly Host[], words: PolicyWords = {}): void {
   const { rollout = '', soak = '1s', own = {}, rules = '' } = words;
   const file = (path: string, text: string): void => {
-    const whole = join(lab.directory, 'policies', path);
-    mkdirSync(dirname(whole), { recursive: true });
-    writeFileSync(whole, text);
+    const file = join(lab.directory, 'policies', path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
   };
   file(
     'fleet.yml',
@@ -75,7 +75,7 @@ ${own[name] ?? ''}`;
 }
 
 /** The outcome of each host, in the order of the report. */
-export const outcomesOf = ({ stdout }: Ran): readonly string[] =>
+export const outcomesOf = ({ stdout }: ProcessResult): readonly string[] =>
   (
     JSON.parse(stdout) as { readonly hosts: readonly { readonly host: string; readonly outcome: string }[] }
   ).hosts.map(({ host, outcome }) => `${host} ${outcome}`);

@@ -39,7 +39,7 @@ export function policyHost(host: LabHost, changes: Partial<Host> = {}): Host {
 }
 
 /** The port, with the lab's key (unless an agent holds it) and known_hosts, over the lab's own wires. */
-export const portTo = (lab: Lab, changes: Partial<HostOptions> = {}): HostClient =>
+export const hostClient = (lab: Lab, changes: Partial<HostOptions> = {}): HostClient =>
   openHosts({
     knownHosts: [readFileSync(lab.knownHosts, 'utf8')],
     ...(changes.agent === undefined ? { key: { text: readFileSync(lab.identity, 'utf8') } } : {}),
@@ -48,7 +48,7 @@ export const portTo = (lab: Lab, changes: Partial<HostOptions> = {}): HostClient
   });
 
 /** A port with the few things that tests do with it. */
-export interface Client {
+export interface TestClient {
   readonly port: HostClient;
   /** What is read, or an error with the reason. */
   state(host: LabHost, policy?: Host): Promise<HostState>;
@@ -74,8 +74,8 @@ export interface Deployed {
   readonly change: Change;
 }
 
-export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
-  const bare = portTo(lab, changes);
+export function testClient(lab: Lab, changes: Partial<HostOptions> = {}): TestClient {
+  const bare = hostClient(lab, changes);
   const said: { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[] = [];
   const port: HostClient = {
     ...bare,
@@ -85,7 +85,7 @@ export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
       return result;
     },
   };
-  const state: Client['state'] = async (host, policy = policyHost(host)) => {
+  const state: TestClient['state'] = async (host, policy = policyHost(host)) => {
     const reading = await port.read(policy);
     if (reading.status !== 'read') throw new Error(reading.problem.message);
     return reading.state;
@@ -111,13 +111,13 @@ export function clientOf(lab: Lab, changes: Partial<HostOptions> = {}): Client {
 }
 
 /** A client, and every address that it has dialled so far. */
-export function diallingClient(lab: Lab): { readonly client: Client; readonly dials: readonly string[] } {
+export function diallingClient(lab: Lab): { readonly client: TestClient; readonly dials: readonly string[] } {
   const dials: string[] = [];
   const connect: HostOptions['connect'] = (address, port) => {
     dials.push(address);
     return lab.connect(address, port);
   };
-  return { client: clientOf(lab, { connect }), dials };
+  return { client: testClient(lab, { connect }), dials };
 }
 
 /** Whatever still runs, waits or lies about of a transaction; empty when nothing does. */
@@ -129,7 +129,7 @@ export const leftovers = (host: LabHost): Promise<string> =>
     flock -n lock true || echo 'the lock is held'`);
 
 /** Waits until nothing of a transaction is left. */
-export async function quiet(host: LabHost, seconds = 5): Promise<void> {
+export async function waitUntilIdle(host: LabHost, seconds = 5): Promise<void> {
   let left = '';
   try {
     await until(

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { READER } from '../../src/host/reader.js';
-import { type Host, type Lab, openLab, type Ran } from '../../src/lab/lab.js';
+import { type Host, type Lab, openLab, type ProcessResult } from '../../src/lab/lab.js';
 import { must } from '../../src/lab/shell.js';
 import { outcomesOf, type Program, programIn, writePolicy } from '../cli/lab-program.js';
 
@@ -44,11 +44,11 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-const withPlanKey = (...argv: readonly string[]): Promise<Ran> =>
+const withPlanKey = (...argv: readonly string[]): Promise<ProcessResult> =>
   lab.run(process.execPath, [sallyport.path, ...argv, '--identity', key], { cwd: lab.directory });
 
 /** OpenSSH's own client with the plan key. */
-const ssh = (args: readonly string[], input = ''): Promise<Ran> =>
+const ssh = (args: readonly string[], input = ''): Promise<ProcessResult> =>
   lab.run('ssh', [...OPTIONS, '-i', key, '-o', `UserKnownHostsFile=${lab.knownHosts}`, ...args], { input });
 const OPTIONS = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'ConnectTimeout=10'];
 const there = (): string => `deploy@${web.addresses.v4}`;
@@ -98,7 +98,7 @@ describe('with the plan key', () => {
 describe('what else its owner may try', () => {
   const PWNED = 'touch /tmp/pwned; iptables -P INPUT ACCEPT; iptables -F';
   const MARK = 'sallyport-0123456789abcdef01234567';
-  const ATTEMPTS: Readonly<Record<string, () => Promise<Ran>>> = {
+  const ATTEMPTS: Readonly<Record<string, () => Promise<ProcessResult>>> = {
     'a command': () => ssh([there(), PWNED]),
     'a command as root': () => ssh([there(), `sudo -n sh -c '${PWNED}'`]),
     'a script on standard input': () => ssh([there(), 'sudo -n sh -s'], `${PWNED}\n`),

@@ -29,9 +29,9 @@ test('it tells what the host is doing now, unless that is turned off on the host
     return [...ran.stdout.matchAll(/^sallyport-0a1b > (\S+)$/gm)].map(([, name = '']) => name);
   };
   expect(sections(READER)).toEqual(expect.arrayContaining(['version', 'facts', 'activity']));
-  const quiet = sections(READER.replace('SP_ACTIVITY=yes', "SP_ACTIVITY=''"));
-  expect(quiet).toContain('facts');
-  expect(quiet).not.toContain('activity');
+  const withoutActivity = sections(READER.replace('SP_ACTIVITY=yes', "SP_ACTIVITY=''"));
+  expect(withoutActivity).toContain('facts');
+  expect(withoutActivity).not.toContain('activity');
 });
 
 describe('it holds nothing that changes a host', () => {

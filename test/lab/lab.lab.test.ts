@@ -22,20 +22,20 @@ describe('hosts', () => {
   let lab: Lab;
   let light: Host;
   let legacy: Host;
-  let whole: Host;
+  let systemd: Host;
 
   beforeAll(async () => {
     lab = await openLab({ base: { onBuild: (message) => process.stderr.write(`${message}\n`) } });
-    [light, legacy, whole] = await Promise.all([
+    [light, legacy, systemd] = await Promise.all([
       lab.light({ name: 'web-1' }),
       lab.light({ name: 'old-1', backend: 'legacy', port: 2222, ipv6: false }),
-      lab.whole({ name: 'db-1', savedRules: { v4: DROP_8080 } }),
+      lab.systemd({ name: 'db-1', savedRules: { v4: DROP_8080 } }),
     ]);
   });
   afterAll(() => lab.close());
 
   test('answer OpenSSH over both families, with the key and the pinned host keys', async () => {
-    for (const host of [light, whole])
+    for (const host of [light, systemd])
       for (const address of [host.addresses.v4, host.addresses.v6 ?? ''])
         expect(await openssh(lab, host, 'hostname; echo "$SSH_CONNECTION"', { address })).toEqual({
           code: 0,
@@ -46,7 +46,7 @@ describe('hosts', () => {
 
   test('are refused by OpenSSH when another key is pinned', async () => {
     const knownHosts = join(lab.directory, 'known_hosts.wrong');
-    writeFileSync(knownHosts, whole.hostKeys.map((key) => `${light.addresses.v4} ${key}\n`).join(''));
+    writeFileSync(knownHosts, systemd.hostKeys.map((key) => `${light.addresses.v4} ${key}\n`).join(''));
     expect(await openssh(lab, light, 'true', { knownHosts })).toMatchObject({
       code: 255,
       stderr: expect.stringContaining('Host key verification failed'),
@@ -102,7 +102,7 @@ describe('hosts', () => {
   });
 
   test('see the address that a client comes from', async () => {
-    const from = lab.stranger.v6;
+    const from = lab.otherClient.v6;
     const address = light.addresses.v6 ?? '';
     expect(await openssh(lab, light, 'echo "$SSH_CLIENT"', { address, from })).toMatchObject({
       stdout: expect.stringMatching(new RegExp(`^${from} `)),
@@ -110,34 +110,34 @@ describe('hosts', () => {
   });
 
   test('answer code outside of the lab over real sockets, and say why when they do not', async () => {
-    const socket = await lab.connect(light.addresses.v4, light.port, { from: lab.stranger.v4 });
+    const socket = await lab.connect(light.addresses.v4, light.port, { from: lab.otherClient.v4 });
     const banner = await new Promise((resolve) => socket.once('data', (chunk) => resolve(String(chunk))));
     expect(banner).toMatch(/^SSH-2\.0-OpenSSH/);
-    expect(socket).toMatchObject({ localAddress: lab.stranger.v4, remoteAddress: light.addresses.v4 });
+    expect(socket).toMatchObject({ localAddress: lab.otherClient.v4, remoteAddress: light.addresses.v4 });
     socket.destroy();
     await expect(lab.connect(light.addresses.v4, 1)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   test('booted whole run systemd without a failed unit, and its timers fire', async () => {
-    expect(await whole.exec('systemctl is-system-running')).toMatchObject({ stdout: 'running\n' });
-    await whole.must(
+    expect(await systemd.exec('systemctl is-system-running')).toMatchObject({ stdout: 'running\n' });
+    await systemd.must(
       'systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms touch /run/fired',
     );
     await until('The timer fires', async () =>
-      (await whole.exec('ls /run/fired')).code === 0 ? true : undefined,
+      (await systemd.exec('ls /run/fired')).code === 0 ? true : undefined,
     );
   });
 
   test('booted whole load the saved rules at boot, and again after a power cut', async () => {
-    expect((await whole.liveRules()).v4).toBe(DROP_8080);
-    await whole.must('iptables -A INPUT -p tcp --dport 9999 -j DROP');
-    await whole.writeFile('/etc/iptables/rules.v4', DROP_8080.replace('8080', '8081'));
-    await whole.powerCut();
-    expect(whole.isUp()).toBe(false);
-    await expect(whole.exec('true')).rejects.toThrow('db-1 has no power.');
-    await whole.boot();
-    expect((await whole.liveRules()).v4).toBe(DROP_8080.replace('8080', '8081'));
-    expect(await openssh(lab, whole, 'true')).toMatchObject({ code: 0 });
+    expect((await systemd.liveRules()).v4).toBe(DROP_8080);
+    await systemd.must('iptables -A INPUT -p tcp --dport 9999 -j DROP');
+    await systemd.writeFile('/etc/iptables/rules.v4', DROP_8080.replace('8080', '8081'));
+    await systemd.powerCut();
+    expect(systemd.isUp()).toBe(false);
+    await expect(systemd.exec('true')).rejects.toThrow('db-1 has no power.');
+    await systemd.boot();
+    expect((await systemd.liveRules()).v4).toBe(DROP_8080.replace('8080', '8081'));
+    expect(await openssh(lab, systemd, 'true')).toMatchObject({ code: 0 });
   });
 
   test('light ones lose what was memory and keep their disk in a power cut', async () => {
@@ -152,7 +152,7 @@ describe('hosts', () => {
   });
 
   test('that end by themselves are known to be off', async () => {
-    const brief = await lab.whole({ name: 'brief-1', backend: 'legacy', ipv6: false });
+    const brief = await lab.systemd({ name: 'brief-1', backend: 'legacy', ipv6: false });
     expect(await brief.must('iptables -V; ip -6 address')).toMatch(/^iptables \S+ \(legacy\)\n$/);
     await brief.exec('systemctl poweroff --no-wall');
     await until('It is off', () => (brief.isUp() ? undefined : true));
@@ -174,25 +174,25 @@ describe('hosts', () => {
       until(`A connection to ${address}`, async () => ((await reach(address)) ? true : undefined));
 
     test('cut off: neither family, and both again', async () => {
-      const mend = await light.cutWire();
+      const repair = await light.cutLink();
       expect(await Promise.all([reach(), reach(v6())])).toEqual([false, false]);
-      await mend();
+      await repair();
       await Promise.all([reachAgain(), reachAgain(v6())]);
     });
 
     test('one family cut: the other lives', async () => {
-      const mend = await light.cutFamily('v6');
+      const repair = await light.cutFamily('v6');
       expect(await Promise.all([reach(), reach(v6())])).toEqual([true, false]);
-      await mend();
+      await repair();
       await reachAgain(v6());
     });
 
     test('new SSH blocked: an established session goes on', async () => {
       const session = await openSession(lab, light);
-      const mend = await light.blockNewSsh();
+      const repair = await light.blockNewSsh();
       expect(await Promise.all([reach(), reach(v6())])).toEqual([false, false]);
       await session.echoes('after');
-      await mend();
+      await repair();
       await reachAgain();
       session.end();
     });
@@ -208,37 +208,37 @@ describe('hosts', () => {
 
     test('a full disk: what was there can be read, nothing more can be written', async () => {
       await light.writeFile('/var/lib/demo/old', 'old');
-      const mend = await light.fillDisk('/var/lib/demo');
+      const repair = await light.fillDisk('/var/lib/demo');
       expect(await light.readFile('/var/lib/demo/old')).toBe('old');
       await expect(light.writeFile('/var/lib/demo/new', 'new')).rejects.toThrow('No space left on device');
-      await mend();
+      await repair();
       await light.writeFile('/var/lib/demo/new', 'new');
       expect(await light.readFile('/var/lib/demo/new')).toBe('new');
     });
 
     test('a read-only directory', async () => {
-      const mend = await light.readOnly('/etc/iptables');
+      const repair = await light.readOnly('/etc/iptables');
       await expect(light.writeFile('/etc/iptables/x', '')).rejects.toThrow('Read-only file system');
-      await mend();
+      await repair();
       await light.writeFile('/etc/iptables/x', '');
     });
 
     test('the xtables lock held: the legacy tools wait in vain', async () => {
-      const mend = await legacy.holdXtablesLock();
+      const repair = await legacy.holdXtablesLock();
       expect(await legacy.exec('iptables -w 1 -A INPUT -j ACCEPT')).toMatchObject({ code: 4 });
-      await mend();
+      await repair();
       expect(await legacy.exec('iptables -w 1 -A INPUT -j ACCEPT')).toMatchObject({ code: 0 });
     });
 
     test('mending after a power cut does no harm', async () => {
-      const mends = [
-        await light.cutWire(),
+      const repairs = [
+        await light.cutLink(),
         await light.readOnly('/etc/iptables'),
         await light.holdXtablesLock(),
         await light.blockNewSsh(),
       ];
       await light.powerCut();
-      for (const mend of mends) await mend();
+      for (const repair of repairs) await repair();
       await light.boot();
       expect(await reach()).toBe(true);
     });
@@ -274,7 +274,7 @@ describe('labs', () => {
   test('close leaves nothing behind', async () => {
     const before = traces();
     const lab = await openLab();
-    const [host] = await Promise.all([lab.light({ name: 'a' }), lab.whole({ name: 'b' })]);
+    const [host] = await Promise.all([lab.light({ name: 'a' }), lab.systemd({ name: 'b' })]);
     await host.must('(sleep 1000 >/dev/null 2>&1 &)');
     await host.holdXtablesLock();
     await lab.connect(host.addresses.v4, host.port);
@@ -309,7 +309,7 @@ async function bundledOpener(): Promise<string> {
     stdin: {
       contents: `import { openLab } from './src/lab/lab.ts';
         const lab = await openLab();
-        await Promise.all([lab.light({ name: 'a' }), lab.whole({ name: 'b' })]);
+        await Promise.all([lab.light({ name: 'a' }), lab.systemd({ name: 'b' })]);
         console.log(lab.directory);
         setInterval(() => {}, 1000);`,
       resolveDir: join(import.meta.dirname, '../..'),

@@ -113,12 +113,12 @@ const KNOWN_HOSTS = 'known_hosts';
 
 /** The keys that these hosts are known by, for a file of the policy's own. */
 async function pinnedKeys(targets: readonly Target[], text: string): Promise<string> {
-  const { parseKnownHosts, pinsFor } = await import('../../host/ssh/known-hosts.js');
+  const { parseKnownHosts, pinnedKeysFor } = await import('../../host/ssh/host-key.js');
   const known = parseKnownHosts([text]);
   return targets
     .flatMap(({ address, port }) => {
       const name = port === 22 ? address : `[${address}]:${port}`;
-      return pinsFor(known, [address], port).keys.map(({ type, key }) => `${name} ${type} ${key}\n`);
+      return pinnedKeysFor(known, [address], port).keys.map(({ type, key }) => `${name} ${type} ${key}\n`);
     })
     .join('');
 }

@@ -2,7 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { error, type Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
-import { type Connection, quote, type Ran, type RunOptions, unreachable } from '../ssh/transport.js';
+import {
+  type CommandResult,
+  type Connection,
+  quote,
+  type RunOptions,
+  unreachable,
+} from '../ssh/transport.js';
 import activity from './activity.sh';
 import base from './base.sh';
 import begin from './begin.sh';
@@ -23,7 +29,7 @@ export const AGENT = [base, host, activity, rules, state, saved, nets, ends, beg
 /** Shell variables by their name without the `SP_` in front. */
 export type Variables = Readonly<Record<string, string>>;
 
-export interface Question {
+export interface AgentRequest {
   readonly verb: 'read' | 'begin' | 'probe' | 'confirm' | 'abort' | 'status';
   readonly variables?: Variables;
 }
@@ -35,7 +41,7 @@ export interface Section {
   readonly code: number;
 }
 
-export type Answer =
+export type AgentAnswer =
   /** `words` are the answer's plain lines, mark taken off. */
   | {
       readonly kind: 'answer';
@@ -58,7 +64,7 @@ export const commandLine = ({ ssh }: Host): string =>
  * Everything that goes over standard input: the mark first, which is all that a reader looks at (`reader.ts`). Its last
  * line starts the agent: a text cut short does nothing. What begins a change is also put on the host, as a text.
  */
-export function script(mark: string, { verb, variables = {} }: Question): string {
+export function script(mark: string, { verb, variables = {} }: AgentRequest): string {
   const [start, stays] = verb === 'begin' ? ['eval "$SP_AGENT"\n', { AGENT }] : [AGENT, {}];
   const settings = Object.entries({ MARK: mark, ...variables, ...stays });
   const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
@@ -72,30 +78,30 @@ const newMark = (): string => `sallyport-${randomBytes(12).toString('hex')}`;
 export async function ask(
   connection: Connection,
   host: Host,
-  question: Question,
-  options: Pick<RunOptions, 'seconds'> & { readonly onWords?: (words: string) => void },
-): Promise<Answer> {
+  question: AgentRequest,
+  options: Pick<RunOptions, 'seconds'> & { readonly onWord?: (words: string) => void },
+): Promise<AgentAnswer> {
   const mark = newMark();
-  const { onWords } = options;
+  const { onWord } = options;
   const ran = await connection.run(commandLine(host), script(mark, question), {
     seconds: options.seconds,
-    ...(onWords === undefined
+    ...(onWord === undefined
       ? {}
       : {
           onLine: (line) => {
             if (line.startsWith(`${mark} `) && !/^[<>] /.test(line.slice(mark.length + 1)))
-              onWords(line.slice(mark.length + 1));
+              onWord(line.slice(mark.length + 1));
           },
         }),
   });
   const answer = readAnswer(mark, ran, host);
-  return question.verb !== 'read' && answer.kind === 'answer' && readerOf(answer.words) !== undefined
+  return question.verb !== 'read' && answer.kind === 'answer' && readerVersion(answer.words) !== undefined
     ? { kind: 'failed', problem: readOnlyKey(host) }
     : answer;
 }
 
 /** What the answer says of the reader that gave it; `undefined` when it was the agent itself. */
-export const readerOf = (words: readonly string[]): string | undefined =>
+export const readerVersion = (words: readonly string[]): string | undefined =>
   words.find((line) => line.startsWith('reader '))?.slice('reader '.length);
 
 const readOnlyKey = ({ name }: Host): Problem =>
@@ -107,11 +113,11 @@ const readOnlyKey = ({ name }: Host): Problem =>
   );
 
 /** Takes an answer apart. Streams are never merged; an answer without its last line is none. */
-export function readAnswer(mark: string, ran: Ran, host: Host): Answer {
+export function readAnswer(mark: string, ran: CommandResult, host: Host): AgentAnswer {
   const lines = ran.stdout.split('\n');
   if (!lines.includes(`${mark} done`)) {
     if (ran.lost) return { kind: 'lost', ...(ran.problem === undefined ? {} : { problem: ran.problem }) };
-    return { kind: 'failed', problem: whyNot(ran, host) };
+    return { kind: 'failed', problem: startProblem(ran, host) };
   }
   const said = errorsBySection(mark, ran.stderr);
   const sections = new Map<string, Section>();
@@ -166,7 +172,7 @@ const CAUSES: readonly (readonly [RegExp, string, string, string])[] = [
   ],
 ];
 
-function whyNot({ code, stderr }: Ran, host: Host): Problem {
+function startProblem({ code, stderr }: CommandResult, host: Host): Problem {
   const cause = CAUSES.find(([pattern]) => pattern.test(stderr));
   if (cause !== undefined) {
     const [, id, why, hint] = cause;

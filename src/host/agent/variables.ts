@@ -7,7 +7,7 @@ import type { Variables } from './agent.js';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Everything that the agent's `begin` wants; see there. */
-export function variablesOf(host: Host, change: Change, token: string): Variables {
+export function beginVariables(host: Host, change: Change, token: string): Variables {
   const { forward, backward, live, savedBefore, savedAfter, owned } = change;
   const files: Readonly<Record<string, string>> = {
     'forward.sets': forward.sets,

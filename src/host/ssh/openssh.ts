@@ -9,12 +9,12 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { error, type Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
-import type { KeyOptions } from './keys.js';
-import { type Dial, dialDirectly } from './ssh.js';
+import type { KeyOptions } from './credentials.js';
+import { type Dialer, dialTcp } from './ssh.js';
 import {
+  type CommandResult,
   type Connection,
   lines,
-  type Ran,
   type RunOptions,
   type Transport,
   unreachable,
@@ -23,7 +23,7 @@ import {
 export interface OpensshOptions extends KeyOptions {
   /** Texts of known_hosts files; only these are trusted. */
   readonly knownHosts: readonly string[];
-  readonly dial?: Dial;
+  readonly dial?: Dialer;
   /** Starts a program in another way than the system's. */
   readonly spawn?: (command: string, args: readonly string[]) => ChildProcess;
 }
@@ -71,10 +71,10 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
       };
       return { ok: true, connection };
     },
-    reaches: async (host, address, port, { seconds, greeting }) => {
+    probePort: async (host, address, port, { seconds, greeting }) => {
       if (host.ssh.bastions.length === 0) {
-        const dial: Dial =
-          options.dial ?? ((to, at) => dialDirectly(to, at, AbortSignal.timeout(seconds * 1000)));
+        const dial: Dialer =
+          options.dial ?? ((to, at) => dialTcp(to, at, AbortSignal.timeout(seconds * 1000)));
         return speaks(dial, address, port, seconds, greeting);
       }
       const last = host.ssh.bastions.at(-1);
@@ -168,7 +168,11 @@ function unusable(host: Host, { key }: OpensshOptions): Problem | undefined {
   );
 }
 
-function outcome(child: ChildProcess, input: string, { seconds, onLine }: RunOptions): Promise<Ran> {
+function outcome(
+  child: ChildProcess,
+  input: string,
+  { seconds, onLine }: RunOptions,
+): Promise<CommandResult> {
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const feed = onLine === undefined ? undefined : lines(onLine);
@@ -200,7 +204,7 @@ function outcome(child: ChildProcess, input: string, { seconds, onLine }: RunOpt
 }
 
 async function speaks(
-  dial: Dial,
+  dial: Dialer,
   address: string,
   port: number,
   seconds: number,

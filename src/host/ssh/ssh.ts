@@ -10,27 +10,27 @@ import { NodeSSH } from 'node-ssh';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import type { Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
-import { attempts, type Login } from './keys.js';
-import { algorithmsFor, type KnownHosts, pinsFor, refuseKey, refusePins } from './known-hosts.js';
+import { authMethods, type Credentials } from './credentials.js';
+import { algorithmsFor, checkHostKey, checkPinnedKeys, type KnownHosts, pinnedKeysFor } from './host-key.js';
 import {
+  type CommandResult,
   type Connected,
   type Connection,
   lines,
-  type Ran,
   type RunOptions,
   type Transport,
   unreachable,
-  within,
+  withTimeout,
 } from './transport.js';
 
 /** Opens a TCP connection. */
-export type Dial = (address: string, port: number) => Promise<Socket>;
+export type Dialer = (address: string, port: number) => Promise<Socket>;
 
 export interface SshOptions {
   readonly knownHosts: KnownHosts;
   /** The ways in for a host: its own key, or the run's. */
-  readonly login: (host: Host) => Login;
-  readonly dial?: Dial;
+  readonly login: (host: Host) => Credentials;
+  readonly dial?: Dialer;
 }
 
 /** One machine on the way to a host, or the host. */
@@ -42,18 +42,18 @@ interface Hop {
 }
 
 /** Logins that may be under way at one bastion at the same time: sshd turns away bursts (MaxStartups 10:30:100). */
-const LOGINS_AT_BASTION = 6;
+const MAX_BASTION_LOGINS = 6;
 
 /** A socket that stays silent is asked for a sign of life; three misses end it. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 
 export function sshTransport(options: SshOptions): Transport & { readonly dispose: () => void } {
-  const trips = new Set<Trip>();
-  const gates = new Map<string, Gate>();
-  const gateOf = ({ user, host, port }: Host['ssh']['bastions'][number]): Gate => {
+  const chains = new Set<HopChain>();
+  const limiters = new Map<string, Limiter>();
+  const limiterOf = ({ user, host, port }: Host['ssh']['bastions'][number]): Limiter => {
     const name = `${user}@${host}:${port}`;
-    const gate = gates.get(name) ?? makeGate(LOGINS_AT_BASTION);
-    gates.set(name, gate);
+    const gate = limiters.get(name) ?? makeLimiter(MAX_BASTION_LOGINS);
+    limiters.set(name, gate);
     return gate;
   };
 
@@ -61,39 +61,39 @@ export function sshTransport(options: SshOptions): Transport & { readonly dispos
   const through = async <T>(
     host: Host,
     seconds: number,
-    work: (dial: (address: string, port: number) => Promise<Duplex>, trip: Trip) => Promise<T>,
+    work: (dial: (address: string, port: number) => Promise<Duplex>, chain: HopChain) => Promise<T>,
   ): Promise<
-    { readonly ok: true; readonly value: T; readonly trip: Trip } | Extract<Connected, { ok: false }>
+    { readonly ok: true; readonly value: T; readonly chain: HopChain } | Extract<Connected, { ok: false }>
   > => {
-    const trip = makeTrip();
-    trips.add(trip);
-    trip.ended.addEventListener('abort', () => trips.delete(trip), { once: true });
+    const chain = makeHopChain();
+    chains.add(chain);
+    chain.ended.addEventListener('abort', () => chains.delete(chain), { once: true });
     const go = async (): Promise<T> => {
       let dial: (address: string, port: number) => Promise<Duplex> =
-        options.dial ?? ((address, to) => dialDirectly(address, to, trip.ended));
+        options.dial ?? ((address, to) => dialTcp(address, to, chain.ended));
       for (const { host: name, user, port } of host.ssh.bastions) {
-        const sock = trip.keep(await dial(name, port));
-        const { ssh } = await login(options, host, { names: [name], port, user }, sock, undefined, trip);
+        const sock = chain.keep(await dial(name, port));
+        const { ssh } = await login(options, host, { names: [name], port, user }, sock, undefined, chain);
         dial = (address, to) => ssh.forwardOut('127.0.0.1', 0, address, to);
       }
-      return work(dial, trip);
+      return work(dial, chain);
     };
     const [first] = host.ssh.bastions;
     try {
-      const working = first === undefined ? go() : gateOf(first)(go);
+      const working = first === undefined ? go() : limiterOf(first)(go);
       return {
         ok: true,
-        value: await within(
+        value: await withTimeout(
           seconds,
           working,
           `no answer within ${Number(seconds.toFixed(1))} seconds`,
-          trip.end,
+          chain.end,
         ),
-        trip,
+        chain,
       };
     } catch (cause) {
-      trip.end();
-      return { ok: false, problem: trip.refusal() ?? faultOf(host, cause) };
+      chain.end();
+      return { ok: false, problem: chain.refusal() ?? faultOf(host, cause) };
     }
   };
 
@@ -101,23 +101,23 @@ export function sshTransport(options: SshOptions): Transport & { readonly dispos
     connect: async (host, { address = host.address, hostKey, seconds }) => {
       const names = [...new Set([host.address, address, ...host.addresses])];
       const { port, user } = host.ssh;
-      const arrived = await through(host, seconds, async (dial, trip) => {
-        const sock = trip.keep(await dial(address, port));
-        const { ssh, key } = await login(options, host, { names, port, user }, sock, hostKey, trip);
-        return connectionOver(ssh, remoteAddress(sock) ?? address, key, trip.end);
+      const arrived = await through(host, seconds, async (dial, chain) => {
+        const sock = chain.keep(await dial(address, port));
+        const { ssh, key } = await login(options, host, { names, port, user }, sock, hostKey, chain);
+        return connectionOver(ssh, remoteAddress(sock) ?? address, key, chain.end);
       });
       return arrived.ok ? { ok: true, connection: arrived.value } : arrived;
     },
-    reaches: async (host, address, port, { seconds, greeting }) => {
-      const arrived = await through(host, seconds, async (dial, trip) => {
-        const sock = trip.keep(await dial(address, port));
+    probePort: async (host, address, port, { seconds, greeting }) => {
+      const arrived = await through(host, seconds, async (dial, chain) => {
+        const sock = chain.keep(await dial(address, port));
         return greeting === undefined || (await firstBytes(sock)).startsWith(greeting);
       });
-      if (arrived.ok) arrived.trip.end();
+      if (arrived.ok) arrived.chain.end();
       return arrived.ok && arrived.value;
     },
     dispose: () => {
-      for (const trip of trips) trip.end();
+      for (const chain of chains) chain.end();
     },
   };
 }
@@ -136,10 +136,10 @@ async function login(
   hop: Hop,
   sock: Duplex,
   expected: Buffer | undefined,
-  { refuse }: Trip,
+  { refuse }: HopChain,
 ): Promise<{ readonly ssh: NodeSSH; readonly key: Buffer }> {
-  const pins = pinsFor(knownHosts, hop.names, hop.port);
-  const unpinned = refusePins(pins, hop.names[0] ?? host.address, hop.port);
+  const pins = pinnedKeysFor(knownHosts, hop.names, hop.port);
+  const unpinned = checkPinnedKeys(pins, hop.names[0] ?? host.address, hop.port);
   if (unpinned !== undefined) {
     sock.destroy();
     refuse(unpinned);
@@ -155,18 +155,18 @@ async function login(
       key = shown;
       const same = expected === undefined || shown.equals(expected);
       const refused =
-        refuseKey(pins, shown, hop.names[0] ?? host.address) ?? (same ? undefined : otherKey(host));
+        checkHostKey(pins, shown, hop.names[0] ?? host.address) ?? (same ? undefined : otherKey(host));
       if (refused !== undefined) refuse(refused);
       return refused === undefined;
     },
-    authHandler: [...attempts(login(host), hop.user)],
+    authHandler: [...authMethods(login(host), hop.user)],
     // The caller's deadline covers all hops.
     readyTimeout: 0,
     ...KEEPALIVE,
   });
   // The socket may fail at any later moment, between two commands too.
   ssh.connection?.on('error', () => {});
-  ssh.connection?.once('handshake', () => learnNoKeys(ssh.connection));
+  ssh.connection?.once('handshake', () => skipHostKeyProofs(ssh.connection));
   await connecting;
   return { ssh, key };
 }
@@ -176,7 +176,7 @@ async function login(
  * OpenSSH), so that known_hosts may learn new ones. Nothing is learnt here: the pins are the policy's. There is no
  * option, and for a host an RSA signature costs as much as half a login.
  */
-function learnNoKeys(client: unknown): void {
+function skipHostKeyProofs(client: unknown): void {
   const { _protocol: protocol, _callbacks: waiting } = client as {
     readonly _protocol?: { openssh_hostKeysProve?: () => void };
     readonly _callbacks?: unknown[];
@@ -205,16 +205,16 @@ async function run(
   input: string,
   { seconds, onLine }: RunOptions,
   close: () => void,
-): Promise<Ran> {
+): Promise<CommandResult> {
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const feed = onLine === undefined ? undefined : lines(onLine);
-  const said = (): Pick<Ran, 'stdout' | 'stderr'> => ({
+  const said = (): Pick<CommandResult, 'stdout' | 'stderr'> => ({
     stdout: Buffer.concat(out).toString('utf8'),
     stderr: Buffer.concat(err).toString('utf8'),
   });
   try {
-    const { code, signal } = await within(
+    const { code, signal } = await withTimeout(
       seconds,
       ssh.execCommand(command, {
         stdin: input,
@@ -238,7 +238,7 @@ async function run(
  * The system resolves names and tries both families (RFC 8305). Without `ended` the kernel would go on trying for two
  * minutes (tcp_syn_retries of tcp(7)), and keep this process from ending.
  */
-export const dialDirectly = (host: string, port: number, ended?: AbortSignal): Promise<Socket> =>
+export const dialTcp = (host: string, port: number, ended?: AbortSignal): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const signal = ended === undefined ? {} : { signal: ended };
     const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true, ...signal });
@@ -279,7 +279,7 @@ function faultOf(host: Host, cause: unknown): Problem {
 }
 
 /** What was opened on the way, to be closed together, and what refused to go on. */
-interface Trip {
+interface HopChain {
   /** Hands a socket back; it is closed at once when the trip has ended. */
   readonly keep: <S extends Duplex>(sock: S) => S;
   readonly end: () => void;
@@ -288,7 +288,7 @@ interface Trip {
   readonly refusal: () => Problem | undefined;
 }
 
-function makeTrip(): Trip {
+function makeHopChain(): HopChain {
   const socks: Duplex[] = [];
   const controller = new AbortController();
   const { signal: ended } = controller;
@@ -313,10 +313,10 @@ function makeTrip(): Trip {
   };
 }
 
-type Gate = <T>(work: () => Promise<T>) => Promise<T>;
+type Limiter = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Lets so many through at a time; the others wait in line. */
-function makeGate(places: number): Gate {
+function makeLimiter(places: number): Limiter {
   let free = places;
   const line: (() => void)[] = [];
   return async (work) => {

@@ -8,7 +8,7 @@ import type { Host } from '../../policy/fleet.js';
 
 export interface Connection {
   /** Runs one command on a channel of its own. Never rejects: what became of it is in the answer. */
-  run(command: string, input: string, options: RunOptions): Promise<Ran>;
+  run(command: string, input: string, options: RunOptions): Promise<CommandResult>;
   /** The address that was reached, where it is known; a name may have several. */
   readonly address: string;
   /** The host key that was shown, for the next connection to be held to. */
@@ -24,7 +24,7 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
-export interface Ran {
+export interface CommandResult {
   readonly stdout: string;
   readonly stderr: string;
   /**
@@ -54,10 +54,10 @@ export interface Transport {
   /** Opens a new connection, over a TCP connection of its own. Never rejects. */
   connect(host: Host, options: ConnectOptions): Promise<Connected>;
   /** Whether a port of the host takes a TCP connection and, where `greeting` is given, speaks first with it. */
-  reaches(host: Host, address: string, port: number, how: Reach): Promise<boolean>;
+  probePort(host: Host, address: string, port: number, how: ProbeOptions): Promise<boolean>;
 }
 
-export interface Reach {
+export interface ProbeOptions {
   readonly seconds: number;
   readonly greeting?: string;
 }
@@ -74,7 +74,7 @@ export const unreachable = (host: Host, why: string, hint?: string): Problem =>
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Rejects with `message` unless `work` ends in time; `late` is called then, to end it. */
-export async function within<T>(
+export async function withTimeout<T>(
   seconds: number,
   work: Promise<T>,
   message: string,

@@ -32,7 +32,7 @@ export function dropCount(when: string, saves: { readonly [family in Family]: st
 }
 
 /** What the agent kept: the time, then `= v4` and `= v6` with lines of `iptables-save -c` below each. */
-export function keptCount(text: string): DropCount {
+export function storedDropCount(text: string): DropCount {
   const [when = '', v4 = '', v6 = ''] = text.split(/^= v[46]\n/m);
   return dropCount(when, { v4, v6 });
 }

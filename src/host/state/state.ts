@@ -6,12 +6,12 @@ import type { Host } from '../../policy/fleet.js';
 import { pairs, type Section } from '../agent/agent.js';
 import type { Boot, HostFacts, HostState, Reading } from '../client.js';
 import { readActivity } from './activity.js';
-import { dropCount, keptCount } from './drops.js';
+import { dropCount, storedDropCount } from './drops.js';
 import { readRecord } from './record.js';
 
 /** `knownGood` is the entry whose text was asked for. */
 export function readState(host: Host, sections: ReadonlyMap<string, Section>, knownGood?: number): Reading {
-  const problem = untruthful(host, sections);
+  const problem = unreadableState(host, sections);
   if (problem !== undefined) return { status: 'error', problem };
   const text = (name: string): string => sections.get(name)?.out ?? '';
   const facts = pairs(text('facts'));
@@ -39,7 +39,7 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
     notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
-      ...(sections.has('counted') ? { before: keptCount(text('counted')) } : {}),
+      ...(sections.has('counted') ? { before: storedDropCount(text('counted')) } : {}),
     },
     ...(activity === undefined ? {} : { activity }),
     ...(sections.has('log')
@@ -97,7 +97,7 @@ const given = (texts: { readonly [K in keyof RulesText]: string | undefined }): 
   Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
 
 /** The first thing that makes what was read less than the truth. */
-function untruthful(host: Host, sections: ReadonlyMap<string, Section>): Problem | undefined {
+function unreadableState(host: Host, sections: ReadonlyMap<string, Section>): Problem | undefined {
   const version = sections.get('version')?.out ?? '';
   const missing = pairs(sections.get('tools')?.out ?? '').map(([, tool]) => tool);
   if (missing.length > 0)
@@ -110,7 +110,7 @@ function untruthful(host: Host, sections: ReadonlyMap<string, Section>): Problem
         : 'Install coreutils and util-linux, or a busybox that has them.',
     );
   for (const [name, tool] of SAVERS) {
-    const found = unsaved(host, sections.get(name), tool, name !== 'live-sets');
+    const found = saveProblem(host, sections.get(name), tool, name !== 'live-sets');
     if (found !== undefined) return found;
   }
   if (holdsRules(sections.get('other')?.out ?? ''))
@@ -130,7 +130,7 @@ const SAVERS: readonly (readonly [section: string, tool: string])[] = [
 ];
 
 /** An empty text with status 0 is an answer; a partial one, or one that says that it cannot show a table, is none. */
-function unsaved(
+function saveProblem(
   host: Host,
   section: Section | undefined,
   tool: string,

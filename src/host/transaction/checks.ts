@@ -4,7 +4,7 @@ import type { Check, Host } from '../../policy/fleet.js';
 import type { Connection, Transport } from '../ssh/transport.js';
 
 /** Why the first check that does not hold does not; `undefined` when all hold. */
-export async function failedCheck(
+export async function checkFailure(
   host: Host,
   connection: Connection,
   transport: Transport,
@@ -18,25 +18,25 @@ export async function failedCheck(
 }
 
 /** Of the hosts behind this one, or of so many among them, those whose sshd answers through it now. */
-export async function answersBehindBastion(
+export async function reachableBehindBastion(
   behind: readonly Host[],
   transport: Transport,
 ): Promise<readonly Host[]> {
-  const every = Math.max(1, Math.ceil(behind.length / PASSAGES));
+  const every = Math.max(1, Math.ceil(behind.length / MAX_PROBED));
   const asked = behind.filter((_, index) => index % every === 0);
-  return answering(asked, transport, () => PASSAGE_SECONDS);
+  return answering(asked, transport, () => BASTION_SECONDS);
 }
 
 /** Why the way through this host is not what it was: hosts that answered through it before, and do not now. */
-export async function failedBastion(
+export async function bastionFailure(
   behind: readonly Host[],
   transport: Transport,
   deadline: number,
 ): Promise<string | undefined> {
   let lost = behind;
   const left = (): number => (deadline - performance.now()) / 1000;
-  for (let chance = 1; lost.length > 0 && chance <= CHANCES && left() > 0; chance++) {
-    const answer = await answering(lost, transport, () => Math.min(PASSAGE_SECONDS, Math.max(0.2, left())));
+  for (let attempt = 1; lost.length > 0 && attempt <= ATTEMPTS && left() > 0; attempt++) {
+    const answer = await answering(lost, transport, () => Math.min(BASTION_SECONDS, Math.max(0.2, left())));
     lost = lost.filter((host) => !answer.includes(host));
   }
   const [first] = lost;
@@ -55,16 +55,16 @@ async function answering(
 }
 
 const answersSsh = (host: Host, transport: Transport, seconds: number): Promise<boolean> =>
-  transport.reaches(host, host.address, host.ssh.port, { seconds, greeting: 'SSH-' });
+  transport.probePort(host, host.address, host.ssh.port, { seconds, greeting: 'SSH-' });
 
 /** Of hundreds behind a jump host, asking some is enough to see that the way is open, and fits into any window. */
-const PASSAGES = 24;
+const MAX_PROBED = 24;
 /** For a login at the bastion, and the greeting of the host behind it. */
-const PASSAGE_SECONDS = 5;
+const BASTION_SECONDS = 5;
 /** Silence for so long is no answer. */
 const ANSWER_SECONDS = 2;
 /** A service that must answer gets so many chances: a packet may be lost. */
-const CHANCES = 3;
+const ATTEMPTS = 3;
 
 async function failure(
   check: Check,
@@ -80,8 +80,8 @@ async function failure(
     return `the check "${check.command}" ${ran.lost ? 'did not end in time' : `ended with status ${ran.code ?? 'of a signal'}`}`;
   }
   const answers = (): Promise<boolean> =>
-    transport.reaches(host, connection.address, check.port, { seconds: Math.min(ANSWER_SECONDS, left()) });
-  for (let chance = 1; chance <= (check.open ? CHANCES : 1); chance++)
+    transport.probePort(host, connection.address, check.port, { seconds: Math.min(ANSWER_SECONDS, left()) });
+  for (let attempt = 1; attempt <= (check.open ? ATTEMPTS : 1); attempt++)
     if ((await answers()) === check.open) return undefined;
   return `port ${check.port} ${check.open ? 'does not answer' : 'answers, and must not'}`;
 }

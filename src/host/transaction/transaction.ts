@@ -4,21 +4,21 @@
  * which the host is armed, it goes back to the old rules by itself unless it is told otherwise.
  */
 import { randomBytes } from 'node:crypto';
-import { type Answer, ask, type Variables } from '../agent/agent.js';
-import { variablesOf } from '../agent/variables.js';
+import { type AgentAnswer, ask, type Variables } from '../agent/agent.js';
+import { beginVariables } from '../agent/variables.js';
 import type { Change, HostState, OutcomeKind, Phase, Reverified, TransactionResult } from '../client.js';
 import type { Connection } from '../ssh/transport.js';
-import { type End, endOf } from '../state/ended.js';
-import { answersBehindBastion } from './checks.js';
+import { reachableBehindBastion } from './checks.js';
+import { type RunOutcome, readOutcome } from './outcome.js';
 import {
-  attemptOf,
-  BACK_OFF,
-  type Proof,
+  attemptSeconds,
   pause,
+  RETRY_DELAYS,
   type TransactionContext,
+  type Verification,
   verify,
-  workingWays,
-} from './proof.js';
+  workingAddresses,
+} from './verify.js';
 
 /** Below this no host can be asked twice: a new connection, its retry, and the confirmation must fit. */
 export const MINIMUM_CONFIRM_SECONDS = 5;
@@ -52,7 +52,7 @@ export async function transact(scene: TransactionContext): Promise<TransactionRe
     scene.report('done');
     return { outcome, phase: at, reason, seconds: Math.round((performance.now() - began) / 10) / 100 };
   };
-  const told = ({ outcome, phase: at, reason }: End): TransactionResult => ended(outcome, reason, at);
+  const told = ({ outcome, phase: at, reason }: RunOutcome): TransactionResult => ended(outcome, reason, at);
 
   enter('preflight');
   const window = change.confirmWithinSeconds;
@@ -64,8 +64,8 @@ export async function transact(scene: TransactionContext): Promise<TransactionRe
   if (!/^[\w.-]{1,64}$/.test(change.run)) return ended('refused', `"${change.run}" is no name for a run`);
   const token = randomBytes(16).toString('hex');
   const [ways, behind] = await Promise.all([
-    workingWays(scene),
-    answersBehindBastion(change.hostsBehind ?? [], scene.transport),
+    workingAddresses(scene),
+    reachableBehindBastion(change.hostsBehind ?? [], scene.transport),
   ]);
 
   const start = await begin(scene, token, enter);
@@ -76,7 +76,7 @@ export async function transact(scene: TransactionContext): Promise<TransactionRe
   // Where nothing else is checked, the confirmation is the command that the last new connection has to carry: the
   // host takes it with the token alone, and a login less is asked of it. What that one did not carry, others may.
   let bare = behind.length === 0 && host.checks.length === 0;
-  let proof: Proof;
+  let proof: Verification;
   for (;;) {
     enter('verify');
     proof = await verify(scene, { ways, behind, bare }, token, deadline);
@@ -87,17 +87,17 @@ export async function transact(scene: TransactionContext): Promise<TransactionRe
       scene,
       proof.connection,
       token,
-      bare ? attemptOf(window) : CONFIRM_SECONDS,
+      bare ? attemptSeconds(window) : CONFIRM_SECONDS,
       enter,
     );
     proof.close();
-    const said = endOf(answer);
+    const said = readOutcome(answer);
     if (said !== undefined) return told(said);
     if (bare && performance.now() < deadline) {
       bare = false;
       continue;
     }
-    const { end } = await learn(scene, untilEnded(start.armed, window));
+    const { end } = await awaitOutcome(scene, untilEnded(start.armed, window));
     return end === undefined
       ? ended('unknown', 'the connection was lost while confirming, and the host does not answer since')
       : told(end);
@@ -109,8 +109,8 @@ export async function transact(scene: TransactionContext): Promise<TransactionRe
     ? await ask(connection, host, { verb: 'abort', variables }, { seconds: 15 })
     : undefined;
   const end =
-    (aborting === undefined ? undefined : endOf(aborting)) ??
-    (await learn(scene, untilEnded(start.armed, window), { abort: variables })).end;
+    (aborting === undefined ? undefined : readOutcome(aborting)) ??
+    (await awaitOutcome(scene, untilEnded(start.armed, window), { abort: variables })).end;
   return end === undefined
     ? ended('unknown', `${proof.reason}; the host does not answer since, and goes back by itself`)
     : told(withCause(end, proof.reason));
@@ -129,7 +129,7 @@ export async function reverify(
 ): Promise<Reverified> {
   const began = performance.now();
   let state: HostState | undefined;
-  const { end, none } = await learn(scene, began + REVERIFY_SECONDS * 1000, {
+  const { end, none } = await awaitOutcome(scene, began + REVERIFY_SECONDS * 1000, {
     onEnd: async ({ outcome }, connection) => {
       if (outcome === 'confirmed') state = await look(connection);
     },
@@ -150,14 +150,14 @@ const confirm = (
   token: string,
   seconds: number,
   enter: (phase: Phase) => void,
-): Promise<Answer> =>
+): Promise<AgentAnswer> =>
   ask(
     connection,
     host,
     { verb: 'confirm', variables: { RUN: change.run, TOKEN: token } },
     {
       seconds,
-      onWords: (words) => {
+      onWord: (words) => {
         const [word, name] = words.split(' ');
         if (word === 'phase') enter(name as Phase);
       },
@@ -165,14 +165,14 @@ const confirm = (
   );
 
 /** Why this side wanted the old rules back, where the host went back before it was told. */
-const withCause = (end: End, cause: string): End =>
+const withCause = (end: RunOutcome, cause: string): RunOutcome =>
   end.outcome !== 'rolled-back' || end.reason.startsWith(cause)
     ? end
     : { ...end, reason: `${cause}; ${end.reason}` };
 
 type Start =
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'ended'; readonly end: End }
+  | { readonly kind: 'ended'; readonly end: RunOutcome }
   /** The new rules stand, or may stand; `armed` is when the host's clock began to run, at the latest. */
   | { readonly kind: 'applied'; readonly armed: number };
 
@@ -190,10 +190,10 @@ async function begin(
   const answering = ask(
     connection,
     host,
-    { verb: 'begin', variables: variablesOf(host, change, token) },
+    { verb: 'begin', variables: beginVariables(host, change, token) },
     {
       seconds: BEGIN_SECONDS,
-      onWords: (words) => {
+      onWord: (words) => {
         const [word, name] = words.split(' ');
         if (word !== 'phase') return;
         enter(name as Phase);
@@ -208,7 +208,7 @@ async function begin(
   if (answer.kind === 'failed') return { kind: 'refused', reason: answer.problem.message };
   if (answer.kind === 'lost') {
     if (armed !== undefined) return { kind: 'applied', armed };
-    const { end, none } = await learn(
+    const { end, none } = await awaitOutcome(
       scene,
       performance.now() + (change.confirmWithinSeconds + HOST_GRACE) * 1000,
     );
@@ -223,7 +223,7 @@ async function begin(
       },
     };
   }
-  const end = endOf(answer);
+  const end = readOutcome(answer);
   if (end !== undefined) return { kind: 'ended', end };
   const refused = answer.words.find((line) => line.startsWith('refuse '));
   if (refused !== undefined) return { kind: 'refused', reason: refused.split(' ').slice(2).join(' ') };
@@ -231,7 +231,7 @@ async function begin(
 }
 
 /** Asks over new connections until the host says how the run ended, or time is over. */
-async function learn(
+async function awaitOutcome(
   { host, change, transport }: Asking,
   until: number,
   {
@@ -239,9 +239,9 @@ async function learn(
     onEnd = async () => {},
   }: {
     readonly abort?: Variables;
-    readonly onEnd?: (end: End, connection: Connection) => Promise<void>;
+    readonly onEnd?: (end: RunOutcome, connection: Connection) => Promise<void>;
   } = {},
-): Promise<{ readonly end?: End; readonly none: boolean }> {
+): Promise<{ readonly end?: RunOutcome; readonly none: boolean }> {
   for (let attempt = 0; ; attempt++) {
     const connected = await transport.connect(host, { seconds: 5 });
     if (connected.ok) {
@@ -250,13 +250,13 @@ async function learn(
           ? ({ verb: 'probe', variables: { RUN: change.run } } as const)
           : ({ verb: 'abort', variables: abort } as const);
       const answer = await ask(connected.connection, host, question, { seconds: 40 });
-      const end = endOf(answer);
+      const end = readOutcome(answer);
       if (end !== undefined) await onEnd(end, connected.connection);
       connected.connection.close();
       if (end !== undefined) return { end, none: false };
       if (answer.kind === 'answer' && answer.words.includes('none')) return { none: true };
     }
     if (performance.now() > until) return { none: false };
-    await pause(BACK_OFF[attempt] ?? 2);
+    await pause(RETRY_DELAYS[attempt] ?? 2);
   }
 }

@@ -18,8 +18,8 @@ beforeAll(async () => {
     lab.light({ name: 'web-2' }),
     lab.light({ name: 'old-1', backend: 'legacy', port: 2222 }),
     lab.light({ name: 'db-1' }),
-    lab.whole({ name: 'big-1' }),
-    lab.whole({ name: 'big-2' }),
+    lab.systemd({ name: 'big-1' }),
+    lab.systemd({ name: 'big-2' }),
   ]);
   sallyport = await programIn(lab);
   writePolicy(lab, hosts);

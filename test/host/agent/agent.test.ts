@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { AGENT, commandLine, readAnswer, script } from '../../../src/host/agent/agent.js';
-import type { Ran } from '../../../src/host/ssh/transport.js';
+import type { CommandResult } from '../../../src/host/ssh/transport.js';
 import type { Host } from '../../../src/policy/fleet.js';
 
 const host = { name: 'web-1', address: '203.0.113.10', ssh: { user: 'deploy' } } as Host;
-const ran = (stdout: string, rest: Partial<Ran> = {}): Ran => ({
+const ran = (stdout: string, rest: Partial<CommandResult> = {}): CommandResult => ({
   stdout,
   stderr: '',
   code: 0,
@@ -42,8 +42,8 @@ describe('the script', () => {
 
   test('carries any text unchanged', () => {
     const text = `it's "quoted" $HOME \`id\` \\ back\nnext\ttab 'twice' ''\n\n€`;
-    const whole = script('MARK', { verb: 'probe', variables: { TEXT: text } });
-    const shown = whole.replace(AGENT, 'printf %s "$SP_TEXT"\n');
+    const sent = script('MARK', { verb: 'probe', variables: { TEXT: text } });
+    const shown = sent.replace(AGENT, 'printf %s "$SP_TEXT"\n');
     for (const shell of [['dash'], ['busybox', 'sh']]) {
       const [command = '', ...words] = shell;
       expect(spawnSync(command, [...words, '-s'], { input: shown, encoding: 'utf8' }).stdout).toBe(text);
@@ -52,11 +52,11 @@ describe('the script', () => {
 
   test('does nothing when it was cut on its way, wherever that was', () => {
     // `boom` stands for the agent: were it reached, it would show.
-    const whole = script('MARK', { verb: 'begin' }).replace(AGENT.replaceAll("'", `'\\''`), 'echo boom');
-    expect(spawnSync('dash', ['-s'], { input: whole, encoding: 'utf8' }).stdout).toBe('boom\n');
-    for (let length = 0; length < whole.length - 1; length++) {
-      const cut = whole.slice(0, length);
-      if (length % 7 !== 0 && length < whole.length - 24) continue;
+    const begin = script('MARK', { verb: 'begin' }).replace(AGENT.replaceAll("'", `'\\''`), 'echo boom');
+    expect(spawnSync('dash', ['-s'], { input: begin, encoding: 'utf8' }).stdout).toBe('boom\n');
+    for (let length = 0; length < begin.length - 1; length++) {
+      const cut = begin.slice(0, length);
+      if (length % 7 !== 0 && length < begin.length - 24) continue;
       const { stdout } = spawnSync('dash', ['-s'], { input: cut, encoding: 'utf8' });
       expect([length, stdout]).toEqual([length, '']);
     }

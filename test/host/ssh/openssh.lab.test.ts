@@ -8,7 +8,7 @@ import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js
 import { until } from '../../../src/lab/shell.js';
 import type { Host } from '../../../src/policy/fleet.js';
 import { lockedOut, open } from '../change.js';
-import { clientOf, policyHost, quiet } from '../hosts.js';
+import { policyHost, testClient, waitUntilIdle } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
@@ -29,7 +29,7 @@ const over = (changes: Partial<Host['ssh']> = {}): Host => {
   return { ...policy, ssh: { ...policy.ssh, transport: 'openssh', ...changes } };
 };
 const client = (changes: Partial<HostOptions> = {}) =>
-  clientOf(lab, { spawn: (command, args) => lab.spawn(command, args), ...changes });
+  testClient(lab, { spawn: (command, args) => lab.spawn(command, args), ...changes });
 
 test('carries a whole transaction, over both families', async () => {
   const one = client();
@@ -41,7 +41,7 @@ test('carries a whole transaction, over both families', async () => {
   ).toMatchObject({
     outcome: 'rolled-back',
   });
-  await quiet(host, 10);
+  await waitUntilIdle(host, 10);
   expect(await host.liveRules()).toEqual(before);
   await one.close();
 });

@@ -1,6 +1,6 @@
 /** The real OpenSSH client, run inside a lab: the judge of what a host answers. */
-import type { DialOptions } from '../../../src/lab/dial.js';
-import type { Host, Lab, Ran } from '../../../src/lab/lab.js';
+import type { DialOptions } from '../../../src/lab/dialer.js';
+import type { Host, Lab, ProcessResult } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
 
 export interface SshOptions extends DialOptions {
@@ -16,8 +16,12 @@ export interface SshOptions extends DialOptions {
 }
 
 /** One new connection, one command, no configuration but this; host keys are always verified. */
-export const openssh = (lab: Lab, host: Host, command: string, options: SshOptions = {}): Promise<Ran> =>
-  lab.run('ssh', [...wordsTo(lab, host, options), command]);
+export const openssh = (
+  lab: Lab,
+  host: Host,
+  command: string,
+  options: SshOptions = {},
+): Promise<ProcessResult> => lab.run('ssh', [...wordsTo(lab, host, options), command]);
 
 /** A connection that stands, with a program at its other end that says what it hears. */
 export interface Session {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { HostClient, HostState, Reading } from '../../../src/host/client.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
-import { policyHost, portTo } from '../hosts.js';
+import { hostClient, policyHost } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
@@ -19,7 +19,7 @@ COMMIT
 let lab: Lab;
 let light: LabHost;
 let legacy: LabHost;
-let whole: LabHost;
+let systemd: LabHost;
 let port: HostClient;
 const stateOf = (reading: Reading): HostState => {
   if (reading.status !== 'read') throw new Error(reading.problem.message);
@@ -28,8 +28,11 @@ const stateOf = (reading: Reading): HostState => {
 const read = async (host: LabHost): Promise<HostState> => stateOf(await port.read(policyHost(host)));
 
 /** Over a new connection of its own, with other settings. */
-const only = async (changes: Parameters<typeof portTo>[1], host = policyHost(light)): Promise<Reading> => {
-  const other = portTo(lab, changes);
+const only = async (
+  changes: Parameters<typeof hostClient>[1],
+  host = policyHost(light),
+): Promise<Reading> => {
+  const other = hostClient(lab, changes);
   const reading = await other.read(host);
   await other.close();
   return reading;
@@ -37,7 +40,7 @@ const only = async (changes: Parameters<typeof portTo>[1], host = policyHost(lig
 
 beforeAll(async () => {
   lab = await openLab();
-  [light, legacy, whole] = await Promise.all([
+  [light, legacy, systemd] = await Promise.all([
     lab.light({
       name: 'web-1',
       savedRules: { v4: RULES },
@@ -50,9 +53,9 @@ beforeAll(async () => {
       ipv6: false,
       user: { name: 'root', sudo: 'none' },
     }),
-    lab.whole({ name: 'db-1' }),
+    lab.systemd({ name: 'db-1' }),
   ]);
-  port = portTo(lab);
+  port = hostClient(lab);
 });
 afterAll(async () => {
   await port.close();
@@ -96,15 +99,15 @@ describe('a host that is read', () => {
   });
 
   test('may run systemd', async () => {
-    expect(await read(whole)).toMatchObject({ facts: { systemd: true }, boot: { enabled: true } });
-    await whole.must('systemctl disable --quiet netfilter-persistent');
-    expect(await read(whole)).toMatchObject({ boot: { enabled: false } });
-    await whole.must('systemctl mask --quiet netfilter-persistent');
-    expect(await read(whole)).toMatchObject({ boot: { enabled: false } });
-    await whole.must(
+    expect(await read(systemd)).toMatchObject({ facts: { systemd: true }, boot: { enabled: true } });
+    await systemd.must('systemctl disable --quiet netfilter-persistent');
+    expect(await read(systemd)).toMatchObject({ boot: { enabled: false } });
+    await systemd.must('systemctl mask --quiet netfilter-persistent');
+    expect(await read(systemd)).toMatchObject({ boot: { enabled: false } });
+    await systemd.must(
       'systemctl unmask --quiet netfilter-persistent; systemctl enable --quiet netfilter-persistent',
     );
-    expect(await read(whole)).toMatchObject({ boot: { enabled: true } });
+    expect(await read(systemd)).toMatchObject({ boot: { enabled: true } });
   });
 
   test('is read again over the same connection, and over a new one when that was lost', async () => {
@@ -142,12 +145,12 @@ describe('a host that cannot be read truthfully', () => {
   });
 
   test('lacks a tool', async () => {
-    await whole.must('mv /usr/sbin/xtables-nft-multi /usr/sbin/hidden');
-    expect(await port.read(policyHost(whole))).toMatchObject({
+    await systemd.must('mv /usr/sbin/xtables-nft-multi /usr/sbin/hidden');
+    expect(await port.read(policyHost(systemd))).toMatchObject({
       status: 'error',
       problem: { id: 'tools-missing', message: expect.stringContaining('iptables') },
     });
-    await whole.must('mv /usr/sbin/hidden /usr/sbin/xtables-nft-multi');
+    await systemd.must('mv /usr/sbin/hidden /usr/sbin/xtables-nft-multi');
   });
 });
 
@@ -157,7 +160,7 @@ describe('a host that is not reached', () => {
       status: 'unreachable',
       problem: { id: 'host-key-unknown' },
     });
-    const wrong = `${light.addresses.v4} ${whole.hostKeys[0]}\n`;
+    const wrong = `${light.addresses.v4} ${systemd.hostKeys[0]}\n`;
     expect(await only({ knownHosts: [wrong] })).toMatchObject({
       status: 'unreachable',
       problem: { id: 'host-key-changed' },
@@ -199,9 +202,9 @@ describe('a host that is not reached', () => {
   });
 
   test('lies behind another one', async () => {
-    const { ssh } = policyHost(whole);
+    const { ssh } = policyHost(systemd);
     const bastion = { host: light.addresses.v4, user: 'deploy', port: 22 };
-    const behind = policyHost(whole, {
+    const behind = policyHost(systemd, {
       ssh: {
         ...ssh,
         bastions: [bastion, { ...bastion, host: legacy.addresses.v4, user: 'root', port: 2222 }],

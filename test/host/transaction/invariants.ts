@@ -1,16 +1,16 @@
 /** What must hold of a host after every fault, whatever became of the change. */
 import { expect } from '@jest/globals';
+import type { Rules } from '../../../src/lab/host-root.js';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
-import type { Rules } from '../../../src/lab/seat.js';
 import { until } from '../../../src/lab/shell.js';
-import { type Client, quiet } from '../hosts.js';
+import { type TestClient, waitUntilIdle } from '../hosts.js';
 import { openssh } from '../ssh/openssh.js';
 
-export interface Watched {
+export interface WatchedHost {
   readonly lab: Lab;
   readonly host: LabHost;
   /** Who deployed to it, where what that client was told is to be compared. */
-  readonly client?: Client;
+  readonly client?: TestClient;
   /** What loads at boot; default: the files of netfilter-persistent. */
   readonly saved?: () => Promise<Rules>;
 }
@@ -19,8 +19,13 @@ export interface Watched {
  * Nothing runs, waits or is locked; the rules of both families, and the sets, are those that were confirmed last, in the
  * kernel and on disk; a new connection gets in over each family; the client called nothing confirmed that the host did not.
  */
-export async function expectWhole({ lab, host, client, saved = host.savedRules }: Watched): Promise<void> {
-  await quiet(host, 30);
+export async function expectInvariants({
+  lab,
+  host,
+  client,
+  saved = host.savedRules,
+}: WatchedHost): Promise<void> {
+  await waitUntilIdle(host, 30);
   const journal = await readJournal(host);
   const said =
     client?.said.filter(({ name, outcome }) => name === host.name && outcome === 'confirmed') ?? [];

@@ -2,27 +2,27 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { lockedOut, open } from '../change.js';
-import { BUSYBOX, type Client, clientOf, quiet } from '../hosts.js';
+import { BUSYBOX, type TestClient, testClient, waitUntilIdle } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
 let lab: Lab;
-let client: Client;
+let client: TestClient;
 let light: LabHost;
 let legacy: LabHost;
-let whole: LabHost;
+let systemd: LabHost;
 let busybox: LabHost;
 
 beforeAll(async () => {
   lab = await openLab();
-  [light, legacy, whole, busybox] = await Promise.all([
+  [light, legacy, systemd, busybox] = await Promise.all([
     lab.light({ name: 'web-1' }),
     lab.light({ name: 'old-1', backend: 'legacy', ipv6: false, user: { name: 'root', sudo: 'none' } }),
-    lab.whole({ name: 'db-1' }),
+    lab.systemd({ name: 'db-1' }),
     lab.light({ name: 'small-1' }),
   ]);
   await busybox.must(BUSYBOX);
-  client = clientOf(lab);
+  client = testClient(lab);
 });
 afterAll(async () => {
   await client.close();
@@ -32,7 +32,7 @@ afterAll(async () => {
 describe.each([
   ['a light host, as a sudo user', () => light],
   ['legacy iptables without IPv6, as root', () => legacy],
-  ['a host with systemd', () => whole],
+  ['a host with systemd', () => systemd],
   ['busybox for a shell', () => busybox],
 ])('%s', (_, hostOf) => {
   test('takes a change, keeps it, and goes through the phases', async () => {
@@ -46,7 +46,7 @@ describe.each([
     const live = await host.liveRules();
     expect(live.v4).toContain('-A SALLYPORT-INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
     expect((await host.savedRules()).v4).toBe(live.v4);
-    await quiet(host);
+    await waitUntilIdle(host);
     const { record } = await client.state(host);
     expect(record).toMatchObject({
       current: { number: 1, commit: expect.stringMatching(/^0123/) },
@@ -65,6 +65,6 @@ describe.each([
       reason: expect.stringContaining('no new connection'),
     });
     expect([await host.liveRules(), await host.savedRules()]).toEqual([live, saved]);
-    await quiet(host);
+    await waitUntilIdle(host);
   });
 });

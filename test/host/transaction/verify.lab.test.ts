@@ -8,26 +8,26 @@ import { loadFleet } from '../../../src/policy/load.js';
 import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
 import { writePolicy } from '../../cli/lab-program.js';
 import { lockedOut, lockedOutOfV6, open } from '../change.js';
-import { clientOf, diallingClient, policyHost, quiet } from '../hosts.js';
+import { diallingClient, policyHost, testClient, waitUntilIdle } from '../hosts.js';
 import { openssh } from '../ssh/openssh.js';
 import {
   expectNew,
   expectOld,
   fault,
   lastOutcome,
-  openScenes,
-  type Scenes,
-  standOf,
+  openTestLab,
+  rulesetsOf,
+  type TestLab,
   watch,
 } from './faults.js';
 
 jest.setTimeout(120_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const BRIEF = { change: { confirmWithinSeconds: 5 } };
 const rolledBackBecause = (reason: string) => ({
@@ -40,8 +40,8 @@ fault(
   'new SSH is dropped while the established session lives',
   'rolled back at once over the old session',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const { result } = await client.deploy(host, lockedOut, BRIEF);
     expect(result).toMatchObject(rolledBackBecause('no new connection'));
     await expectOld(host, before);
@@ -51,7 +51,7 @@ fault(
 );
 
 fault('V3', 'the new rules limit the rate of new connections', 'confirmed: one probe is enough', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   const limited = {
     rules: [
       '-i lo -j ACCEPT',
@@ -70,20 +70,20 @@ fault(
   'new connections over one family get no answer for a while',
   'tried again inside the window, and confirmed',
   async () => {
-    const { host } = await scenes.host();
-    const { client: counting, dials } = diallingClient(scenes.lab);
-    watch({ lab: scenes.lab, host, client: counting });
-    let mended: Promise<void> | undefined;
+    const { host } = await testLab.host();
+    const { client: counting, dials } = diallingClient(testLab.lab);
+    watch({ lab: testLab.lab, host, client: counting });
+    let repaired: Promise<void> | undefined;
     const { result } = await counting.deploy(host, open(81), {
       change: { confirmWithinSeconds: 25 },
       // Over one family, so that the baseline still finds the other one; its connection stands already.
       between: async () => {
-        const [mend, earlier] = [await host.blockNewSsh('v4'), dials.length];
+        const [repair, earlier] = [await host.blockNewSsh('v4'), dials.length];
         const tried = (): number => dials.slice(earlier).filter((to) => to === host.addresses.v4).length;
-        mended = until('A second try', () => (tried() >= 2 ? true : undefined), 60).then(mend);
+        repaired = until('A second try', () => (tried() >= 2 ? true : undefined), 60).then(repair);
       },
     });
-    await mended;
+    await repaired;
     expect(result).toMatchObject({ outcome: 'confirmed' });
     await counting.close();
     await expectNew(host, 81);
@@ -95,19 +95,19 @@ fault(
   'a third of all packets is lost, so that chance decides whether a connection comes about in time',
   'confirmed or rolled back, and the client says which, as the host does',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
-    let mend = async (): Promise<void> => {};
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
+    let repair = async (): Promise<void> => {};
     const { result } = await client.deploy(host, open(81), {
       change: { confirmWithinSeconds: 20 },
       onPhase: async (phase) => {
-        if (phase === 'arm') mend = await host.losePackets(0.3);
+        if (phase === 'arm') repair = await host.losePackets(0.3);
         // With so many lost, asking how it ended may fail as well; whether the client then waits is A3's.
-        if (phase === 'rollback') await mend();
+        if (phase === 'rollback') await repair();
       },
     });
-    await mend().catch(() => {});
-    await quiet(host, 30);
+    await repair().catch(() => {});
+    await waitUntilIdle(host, 30);
     expect(result.outcome).toMatch(/^(confirmed|rolled-back)$/);
     expect(await lastOutcome(client, host)).toBe(result.outcome);
     if (result.outcome === 'confirmed') await expectNew(host, 81);
@@ -120,10 +120,10 @@ fault(
   'new connections are dropped without a word, so that each try hangs',
   'each is given up long before the deadline: tried several times, and rolled back inside the window',
   async () => {
-    const { host } = await scenes.host();
-    const before = await standOf(host);
-    const { client: counting, dials } = diallingClient(scenes.lab);
-    watch({ lab: scenes.lab, host, client: counting });
+    const { host } = await testLab.host();
+    const before = await rulesetsOf(host);
+    const { client: counting, dials } = diallingClient(testLab.lab);
+    watch({ lab: testLab.lab, host, client: counting });
     let earlier = 0;
     const { result } = await counting.deploy(host, lockedOut, {
       change: { confirmWithinSeconds: 12 },
@@ -146,15 +146,15 @@ fault(
   "the rules let the runner's address in and another network of the administrators out",
   'refused before anything is touched: what the runner can reach proves nothing for them',
   async () => {
-    const { lab } = scenes;
-    const { host } = await scenes.host({}, 'light', false);
-    const client = clientOf(lab);
+    const { lab } = testLab;
+    const { host } = await testLab.host({}, 'light', false);
+    const client = testClient(lab);
     watch({ lab, host, client });
     const policy = async (own: string): Promise<Fleet> => {
       writePolicy(lab, [host], { own: { [host.name]: own } });
       writeFileSync(
         join(lab.directory, 'policies/networks.yml'),
-        `networks:\n  admin: [${lab.client.v4}, "${lab.client.v6}", ${lab.stranger.v4}]\n`,
+        `networks:\n  admin: [${lab.client.v4}, "${lab.client.v6}", ${lab.otherClient.v4}]\n`,
       );
       const read = await loadFleet(join(lab.directory, 'policies'));
       if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('\n'));
@@ -163,21 +163,21 @@ fault(
     const deploy = async (fleet: Fleet, acceptLockoutRisk: readonly string[] = []) =>
       (await deployFleet(fleet, fleet.hosts, client.port, { owner: 'test', acceptLockoutRisk })).hosts[0];
     expect(await deploy(await policy(''))).toMatchObject({ outcome: 'confirmed' });
-    const before = await standOf(host);
+    const before = await rulesetsOf(host);
     const locked = await policy(`    raw:
       - table: mangle
         chain: PREROUTING
         family: v4
-        rule: -s ${lab.stranger.v4} -p tcp -m tcp --dport 22 -j DROP
+        rule: -s ${lab.otherClient.v4} -p tcp -m tcp --dport 22 -j DROP
         reason: Someone tried passwords from there
 `);
     const refused = await deploy(locked);
     expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
-    expect(refused?.reason).toContain(lab.stranger.v4);
+    expect(refused?.reason).toContain(lab.otherClient.v4);
     await expectOld(host, before);
     // Why: the runner alone would not have noticed.
     expect(await deploy(locked, [host.name])).toMatchObject({ outcome: 'confirmed' });
-    const stranger = { from: lab.stranger.v4, connectSeconds: 2 };
+    const stranger = { from: lab.otherClient.v4, connectSeconds: 2 };
     expect((await openssh(lab, host, 'true', stranger)).code).not.toBe(0);
     expect(await deploy(await policy(''))).toMatchObject({ outcome: 'confirmed' });
     expect((await openssh(lab, host, 'true', stranger)).code).toBe(0);
@@ -190,12 +190,12 @@ fault(
   'the rules let SSH in for a while only, by a list whose entries run out',
   'confirmed, and found out by the connection that comes after the soak',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const listed = '-m recent --rcheck --seconds 8 --name knock';
     const [essential, door] = [lockedOut.rules, `-p tcp -m tcp --dport 22 ${listed} -j ACCEPT`];
     const knock = (): Promise<string> =>
       host.must(
-        `for from in ${scenes.lab.client.v4} ${scenes.lab.client.v6}; do echo "+$from" >/proc/net/xt_recent/knock; done`,
+        `for from in ${testLab.lab.client.v4} ${testLab.lab.client.v6}; do echo "+$from" >/proc/net/xt_recent/knock; done`,
       );
     const { result, change } = await client.deploy(
       host,
@@ -206,7 +206,7 @@ fault(
     await until(
       'The entries have run out',
       async () =>
-        (await openssh(scenes.lab, host, 'true', { connectSeconds: 1 })).code === 0 ? undefined : true,
+        (await openssh(testLab.lab, host, 'true', { connectSeconds: 1 })).code === 0 ? undefined : true,
       30,
     );
     expect(await client.port.reverify(policyHost(host), change)).toMatchObject({
@@ -223,8 +223,8 @@ fault(
   'v6 is dead under the new rules and v4 lives',
   'rolled back: every family that worked must work',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const { result } = await client.deploy(host, lockedOutOfV6, BRIEF);
     expect(result).toMatchObject(rolledBackBecause(`no new connection over ${host.addresses.v6}`));
     await expectOld(host, before);
@@ -232,8 +232,8 @@ fault(
 );
 
 fault('V8', 'sshd lets nobody log in any more', 'rolled back: an open port is no proof', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   const { result } = await client.deploy(host, open(81), {
     ...BRIEF,
     onPhase: (phase) =>
@@ -251,8 +251,8 @@ fault(
   'a check of the policy does not hold',
   'rolled back at once, and the check is named',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const checked = (...checks: Check[]): Host => policyHost(host, { checks });
     const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
     const wrong: readonly (readonly [Check, string])[] = [
@@ -281,16 +281,16 @@ fault(
   'another machine answers at the address after the change',
   'rolled back: its host key is not the one',
   async () => {
-    const { host, client } = await scenes.host();
-    const { host: other } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const { host: other } = await testLab.host();
+    const before = await rulesetsOf(host);
     // Its key is even pinned for the host's address: the first connection saw the other one.
-    const knownHosts = `${readFileSync(scenes.lab.knownHosts, 'utf8')}${other.hostKeys.map((key) => `${host.addresses.v4} ${key}\n`).join('')}`;
+    const knownHosts = `${readFileSync(testLab.lab.knownHosts, 'utf8')}${other.hostKeys.map((key) => `${host.addresses.v4} ${key}\n`).join('')}`;
     let swapped = false;
-    const fooled = clientOf(scenes.lab, {
+    const fooled = testClient(testLab.lab, {
       knownHosts: [knownHosts],
       connect: (address, port) =>
-        scenes.lab.connect(swapped && address === host.addresses.v4 ? other.addresses.v4 : address, port),
+        testLab.lab.connect(swapped && address === host.addresses.v4 ? other.addresses.v4 : address, port),
     });
     const { result } = await fooled.deploy(host, open(81), {
       ...BRIEF,

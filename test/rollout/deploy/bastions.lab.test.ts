@@ -5,28 +5,35 @@ import type { Host as LabHost } from '../../../src/lab/lab.js';
 import type { Fleet } from '../../../src/policy/fleet.js';
 import { readFleet } from '../../../src/policy/resolve/fleet.js';
 import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
-import { clientOf } from '../../host/hosts.js';
+import { testClient } from '../../host/hosts.js';
 import { openssh } from '../../host/ssh/openssh.js';
-import { expectOld, fault, openScenes, type Scenes, standOf, watch } from '../../host/transaction/faults.js';
+import {
+  expectOld,
+  fault,
+  openTestLab,
+  rulesetsOf,
+  type TestLab,
+  watch,
+} from '../../host/transaction/faults.js';
 
 jest.setTimeout(120_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 fault(
   'S9',
   'the jump host of the fleet gets rules that let the runner in and nobody through',
   'it comes last and alone; rolled back, since the hosts behind it no longer answer through it',
   async () => {
-    const { lab } = scenes;
+    const { lab } = testLab;
     const made: LabHost[] = [];
-    for (let count = 0; count < 3; count++) made.push((await scenes.host({}, 'light', false)).host);
+    for (let count = 0; count < 3; count++) made.push((await testLab.host({}, 'light', false)).host);
     const [jump, one, two] = made as [LabHost, LabHost, LabHost];
-    const client = clientOf(lab);
+    const client = testClient(lab);
     for (const host of made) watch({ lab, host, client });
     /** Administrators come through the jump host as well; the canary is behind it. */
     const policy = (rules: string, own = ''): Fleet => {
@@ -66,7 +73,7 @@ rollout: {canary: [${one.name}], soak: 1s, waves: [100%], confirm_within: 12s}
       [1, two.name, 'confirmed'],
       [2, jump.name, 'confirmed'],
     ]);
-    const before = await standOf(jump);
+    const before = await rulesetsOf(jump);
     const [, , last] = await deploy(
       policy(
         '  - {allow: tcp/8443, from: any, reason: Preview}\n',

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { until } from '../../../src/lab/shell.js';
-import { fault, type Stand, standOf } from '../../host/transaction/faults.js';
+import { fault, type Rulesets, rulesetsOf } from '../../host/transaction/faults.js';
 import { FAILING, type FleetScene, openFleet, opening, short } from './lab-fleet.js';
 
 jest.setTimeout(240_000);
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => fleet.close());
 
-const stands = (): Promise<readonly Stand[]> => Promise.all(fleet.hosts.map(standOf));
+const stands = (): Promise<readonly Rulesets[]> => Promise.all(fleet.hosts.map(rulesetsOf));
 /** What the host itself says of the last run. */
 const lastRun = (name: string): Promise<string> => fleet.named(name).must('cat /var/lib/sallyport/last');
 
@@ -39,7 +39,7 @@ fault('S1', 'the canary goes back', 'the rollout stops; no other host is touched
 fault('S2', 'a host cannot be reached', 'it counts as failed: nothing is changed', async () => {
   await fleet.settle();
   fleet.policy({ rules: opening(8002) });
-  const mend = await fleet.named('web-4').cutWire();
+  const repair = await fleet.named('web-4').cutLink();
   const stopped = await fleet.deploy();
   expect(stopped.code).toBe(1);
   expect(short(stopped)).toEqual([
@@ -57,7 +57,7 @@ fault('S2', 'a host cannot be reached', 'it counts as failed: nothing is changed
     'web-3 confirmed',
     'web-4 unreachable',
   ]);
-  await mend();
+  await repair();
   expect(await fleet.having(8002)).toEqual([true, true, true, false]);
 });
 
@@ -70,9 +70,9 @@ fault(
     fleet.policy({ rules: opening(8003), rollout: ', parallel: 1' });
     const run = fleet.start();
     await run.seen(({ kind }) => kind === 'soak');
-    const mend = await fleet.named('web-3').cutWire();
+    const repair = await fleet.named('web-3').cutLink();
     const deployed = await run.ended;
-    await mend();
+    await repair();
     expect(deployed.code).toBe(1);
     expect(short(deployed).slice(0, 2)).toEqual(['web-1 confirmed', 'web-2 confirmed']);
     expect(short(deployed)[2]).toMatch(/^web-3 (unreachable|unknown)$/);
@@ -344,9 +344,9 @@ fault(
     fleet.policy({ rules: opening(8015) });
     const run = fleet.start();
     await run.seen(({ kind }) => kind === 'soak');
-    const mend = await fleet.named('web-1').blockNewSsh();
+    const repair = await fleet.named('web-1').blockNewSsh();
     const deployed = await run.ended;
-    await mend();
+    await repair();
     expect(short(deployed).slice(0, 2)).toEqual(['web-1 unreachable', 'web-2 not-reached']);
     expect(deployed.outcomes.hosts[0]).toMatchObject({ phase: 'soak' });
   },
@@ -387,7 +387,7 @@ fault(
       .split('\n')
       .filter((line) => line.startsWith(`${own} `));
     expect(seen).toEqual([`${own} 140`]);
-    const { live, saved } = await standOf(host);
+    const { live, saved } = await rulesetsOf(host);
     const inSet = (sets = ''): readonly string[] =>
       [...sets.matchAll(/^add SALLYPORT-office-4 (\S+)$/gm)].map(([, member = '']) => member).toSorted();
     expect(inSet(live.sets)).toEqual(members(1).toSorted());

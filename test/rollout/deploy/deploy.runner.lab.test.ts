@@ -1,9 +1,9 @@
 /** What becomes of a rollout whose runner is cancelled, killed, cut off from GitHub, or late. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/client.js';
-import { saysLine, until } from '../../../src/lab/shell.js';
+import { until, waitForLine } from '../../../src/lab/shell.js';
 import { stepIn } from '../../action/lab-step.js';
-import { fault, standOf } from '../../host/transaction/faults.js';
+import { fault, rulesetsOf } from '../../host/transaction/faults.js';
 import { type FleetScene, openFleet, opening, short } from './lab-fleet.js';
 
 jest.setTimeout(240_000);
@@ -70,21 +70,21 @@ fault(
   'the program ends in time; the host goes back by itself',
   async () => {
     await fleet.settle();
-    const before = await standOf(fleet.named('web-1'));
+    const before = await rulesetsOf(fleet.named('web-1'));
     fleet.policy({ rules: opening(9011) });
     const run = fleet.start();
     await run.seen(({ kind }) => kind === 'wave');
-    const mend = await fleet.named('web-1').blockNewSsh();
+    const repair = await fleet.named('web-1').blockNewSsh();
     await run.seen((event) => event.kind === 'phase' && event.phase === 'verify');
     const began = performance.now();
     run.kill('SIGINT');
     const ended = await run.ended;
     const seconds = (performance.now() - began) / 1000;
-    await mend();
+    await repair();
     expect(seconds).toBeLessThan(GRACE_SECONDS);
     expect(short(ended)[0]).toMatch(/^web-1 (unknown|rolled-back)$/);
     expect(await fleet.having(9011)).toEqual([false, false, false, false]);
-    expect(await standOf(fleet.named('web-1'))).toEqual(before);
+    expect(await rulesetsOf(fleet.named('web-1'))).toEqual(before);
   },
 );
 
@@ -98,11 +98,11 @@ fault(
     const run = fleet.start();
     await run.seen(({ kind }) => kind === 'wave');
     const canary = fleet.named('web-1');
-    const mend = await canary.blockNewSsh();
+    const repair = await canary.blockNewSsh();
     await run.seen((event) => event.kind === 'phase' && event.phase === 'verify');
     run.kill('SIGKILL');
     await run.ended;
-    await mend();
+    await repair();
     const plan = await fleet.sallyport('plan', '--hosts', 'web-1');
     expect(plan.stdout).toMatch(/web-1 has an unfinished change of \S+ in phase verify/);
     expect(short(await fleet.deploy('--hosts', 'web-1'))[0]).toMatch(/^web-1 (refused|rolled-back)$/);
@@ -156,9 +156,9 @@ fault(
     await run.ended;
     const again = fleet.start();
     await again.seen(({ kind }) => kind === 'soak');
-    const mend = await fleet.named('web-1').blockNewSsh();
+    const repair = await fleet.named('web-1').blockNewSsh();
     const ended = await again.ended;
-    await mend();
+    await repair();
     expect(again.journal().find(({ kind }) => kind === 'soak')).toMatchObject({ wave: 0 });
     expect(short(ended).slice(0, 2)).toEqual(['web-1 unreachable', 'web-2 not-reached']);
     expect(await fleet.having(9015)).toEqual([true, false, false, false]);
@@ -204,7 +204,7 @@ fault(
          response.end(JSON.stringify({ commit: { sha: '${newest}' }, object: { sha: '${newest}' }, sha: '${newest}' }));
        }).listen(8080, '127.0.0.1', () => console.log('ready'));`,
     ]);
-    await saysLine(api, 'ready');
+    await waitForLine(api, 'ready');
     const step = stepIn(fleet.lab, fleet.sallyport);
     const ended = await step('push', {
       'INPUT_GITHUB-TOKEN': 'ghs_lab',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { DropCount } from '../../../src/host/client.js';
-import { dropCount, keptCount } from '../../../src/host/state/drops.js';
+import { dropCount, storedDropCount } from '../../../src/host/state/drops.js';
 import { compareDrops, describeDrops } from '../../../src/rollout/deploy/drops.js';
 
 const count = (uptime: number, packets: number, boot = 'a'): DropCount => ({
@@ -84,7 +84,7 @@ describe('the counters of a host', () => {
   test('are read as the agent keeps them', () => {
     const kept = `boot a\nuptime 12345\n= v4\n${SAVE}= v6\n${SAVE}`;
     const both = [...rules, ...rules.map((rule) => ({ ...rule, family: 'v6' }))];
-    expect(keptCount(kept)).toEqual({ boot: 'a', uptime: 123.45, rules: both });
+    expect(storedDropCount(kept)).toEqual({ boot: 'a', uptime: 123.45, rules: both });
   });
 });
 

@@ -3,11 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { type Host, type Lab, openLab } from '../../../src/lab/lab.js';
-import { finished, until } from '../../../src/lab/shell.js';
+import { collectOutput, until } from '../../../src/lab/shell.js';
 import type { RolloutEvent } from '../../../src/rollout/results/events.js';
 import type { Outcomes } from '../../../src/rollout/results/model.js';
 import { type PolicyWords, type Program, programIn, writePolicy } from '../../cli/lab-program.js';
-import { quiet } from '../../host/hosts.js';
+import { waitUntilIdle } from '../../host/hosts.js';
 import { watch } from '../../host/transaction/faults.js';
 
 export interface Deployed {
@@ -85,13 +85,13 @@ export async function openFleet(): Promise<FleetScene> {
           until('The event', async () => (journal().some(what) ? true : undefined), 60).then(() => {}),
         kill: (signal) => void child.kill(signal),
         journal,
-        ended: finished(child).then(deployed),
+        ended: collectOutput(child).then(deployed),
       };
     },
     having: (port) =>
       Promise.all(
         hosts.map(async (host) => {
-          await quiet(host, 30);
+          await waitUntilIdle(host, 30);
           const [live, saved] = [await host.liveRules(), await host.savedRules()];
           const [runs, keeps] = [live, saved].map(({ v4 = '' }) => v4.includes(`--dport ${port} `));
           expect([host.name, keeps]).toEqual([host.name, runs]);

@@ -39,7 +39,7 @@ beforeAll(async () => {
       'the service listens',
       async () => (await host.exec('ss -lnt | grep -q :5432')).code === 0 || undefined,
     );
-    sockets.push(await lab.connect(host.addresses.v4, 5432, { from: lab.stranger.v4 }));
+    sockets.push(await lab.connect(host.addresses.v4, 5432, { from: lab.otherClient.v4 }));
   }
 });
 afterAll(async () => {
@@ -75,7 +75,7 @@ test('the peer of a real connection would be refused, by number and not by addre
     ),
     ...IDLE,
   ]);
-  expect(said.join('\n')).not.toContain(lab.stranger.v4);
+  expect(said.join('\n')).not.toContain(lab.otherClient.v4);
 });
 
 test('it is told again from a recorded state, which names no stranger either', async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { type Host, type Lab, openLab, type Ran } from '../../../src/lab/lab.js';
+import { type Host, type Lab, openLab, type ProcessResult } from '../../../src/lab/lab.js';
 import type { Outcomes } from '../../../src/rollout/results/model.js';
 import { type Program, programIn, writePolicy } from '../../cli/lab-program.js';
 
@@ -25,9 +25,9 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-const job = (name: string, ...argv: readonly string[]): Promise<Ran> =>
+const job = (name: string, ...argv: readonly string[]): Promise<ProcessResult> =>
   sallyport('deploy', ...argv, '--parallel', '4', '--format', 'json', '--output', `jobs/${name}.json`);
-const wave = (number: string): Promise<readonly Ran[]> =>
+const wave = (number: string): Promise<readonly ProcessResult[]> =>
   Promise.all(
     SHARDS.map((shard, index) => job(`${number}-${index + 1}`, '--wave', number, '--shard', shard)),
   );

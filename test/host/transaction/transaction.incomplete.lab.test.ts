@@ -1,28 +1,28 @@
 /** Groups C and U: a script, a listing or a run that is not whole, and a clock that lies. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { script } from '../../../src/host/agent/agent.js';
-import { variablesOf } from '../../../src/host/agent/variables.js';
+import { beginVariables } from '../../../src/host/agent/variables.js';
 import type { Change } from '../../../src/host/client.js';
 import type { Host as LabHost } from '../../../src/lab/lab.js';
 import { readFleet } from '../../../src/policy/resolve/fleet.js';
 import { changeTo, lockedOut, open } from '../change.js';
-import { policyHost, quiet } from '../hosts.js';
-import { expectNew, expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
-import { askHost, sshWords } from './questions.js';
+import { policyHost, waitUntilIdle } from '../hosts.js';
+import { expectNew, expectOld, fault, lastOutcome, openTestLab, rulesetsOf, type TestLab } from './faults.js';
+import { sendRequest, sshArguments } from './requests.js';
 
 jest.setTimeout(180_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
 const scriptOf = (host: LabHost, change: Change, changes: Readonly<Record<string, string>> = {}): string =>
   script('MARK', {
     verb: 'begin',
-    variables: { ...variablesOf(policyHost(host), change, 'token'), ...changes },
+    variables: { ...beginVariables(policyHost(host), change, 'token'), ...changes },
   });
 
 fault(
@@ -30,18 +30,18 @@ fault(
   'the connection is cut in the middle of the script, at any byte of it',
   'what arrived does nothing, under dash, bash and busybox; a text that lost its end is refused',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
-    const whole = scriptOf(host, change);
+    const sent = scriptOf(host, change);
     // The end of every line outside of the agent, the last bytes one by one, and some in between.
-    const end = whole.length - 'E"\n'.length;
+    const end = sent.length - 'E"\n'.length;
     const cuts = [
-      ...[...whole.matchAll(/\n/g)].map(({ index }) => index).filter((_, at) => at % 12 === 0),
+      ...[...sent.matchAll(/\n/g)].map(({ index }) => index).filter((_, at) => at % 12 === 0),
       ...Array.from({ length: 40 }, (_, at) => end - at),
       ...Array.from({ length: 20 }, (_, at) => Math.floor((end * at) / 20)),
     ];
-    await host.writeFile('/root/script', whole);
+    await host.writeFile('/root/script', sent);
     const done = await host.must(`
       state() { find /var/lib/sallyport /etc/iptables -printf '%p %s %T@\\n' | sort | sha256sum; iptables-save | grep -v '^[#:]'; }
       before=$(state)
@@ -55,11 +55,11 @@ fault(
       echo whole`);
     expect(done).toBe('whole\n');
     // The same over a real connection, whose client dies in the middle.
-    const ssh = scenes.lab.spawn('ssh', [...sshWords(scenes.lab, host)], {
+    const ssh = testLab.lab.spawn('ssh', [...sshArguments(testLab.lab, host)], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     const gone = new Promise((resolve) => ssh.once('close', resolve));
-    await new Promise<void>((resolve) => ssh.stdin?.write(whole.slice(0, whole.length / 2), () => resolve()));
+    await new Promise<void>((resolve) => ssh.stdin?.write(sent.slice(0, sent.length / 2), () => resolve()));
     ssh.kill('SIGKILL');
     await gone;
     const half = change.forward.v4.slice(0, change.forward.v4.indexOf('COMMIT'));
@@ -92,8 +92,8 @@ fault(
     expect(read.problems.map(({ message }) => message)).toEqual([
       expect.stringContaining('"office.example.com"'),
     ]);
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     // A server that never answers: resolving takes ten seconds and more.
     await host.must('echo nameserver 10.88.255.1 >/etc/resolv.conf');
     const { result } = await client.deploy(host, { rules: [...open(81).rules, raw] });
@@ -108,8 +108,8 @@ fault(
   'iptables-save fails, or prints only a part',
   'an error when it is read; refused when it happens later',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const instead = (script: string): Promise<string> =>
       host.must(
         `printf '#!/bin/sh\\n%s\\n' '${script}' >/usr/local/sbin/iptables-save; chmod +x /usr/local/sbin/iptables-save`,
@@ -142,23 +142,23 @@ fault(
   'the clock is set a year ahead and back inside the window',
   'nothing notices: every deadline is on the clock that nobody sets',
   async () => {
-    const check = async (kind: 'light' | 'whole'): Promise<void> => {
-      const { host, client } = await scenes.host({}, kind);
-      const before = await standOf(host);
+    const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+      const { host, client } = await testLab.host({}, kind);
+      const before = await rulesetsOf(host);
       // Each look at the clock finds it elsewhere. What reads it otherwise is systemd, whose timer is asked below.
       await host.must(`printf '#!/bin/sh\\n%s\\n' 'read -r n 2>/dev/null </run/looks || n=0; echo $((n + 1)) >/run/looks
         echo $((2020 + 20 * (n % 2)))-01-01T00:00:00Z' >/usr/local/sbin/date; chmod +x /usr/local/sbin/date`);
       const change = changeTo(await client.state(host), lockedOut);
       const now = async (): Promise<number> => Number((await host.must('cat /proc/uptime')).split(' ')[0]);
       const began = await now();
-      await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 3 });
-      if (kind === 'whole')
+      await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 3 });
+      if (kind === 'systemd')
         expect(
           await host.must(
             "systemctl show 'sallyport-*-late.timer' --property=TimersMonotonic,TimersCalendar,NextElapseUSecRealtime",
           ),
         ).toMatch(/^TimersMonotonic=\{ OnActiveUSec=5s .*\n(TimersCalendar=\n)?NextElapseUSecRealtime=\n/);
-      await quiet(host, 20);
+      await waitUntilIdle(host, 20);
       const took = (await now()) - began;
       expect(took).toBeGreaterThan(3);
       expect(took).toBeLessThan(12);
@@ -171,7 +171,7 @@ fault(
       expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
       await expectNew(host, 81);
     };
-    await Promise.all([check('light'), check('whole')]);
+    await Promise.all([check('light'), check('systemd')]);
   },
 );
 
@@ -181,15 +181,15 @@ fault(
   'it is brought to its end before anything else is read; the next deploy goes through',
   async () => {
     const leave = async (host: LabHost, change: Change): Promise<void> => {
-      await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 2 });
+      await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 2 });
       await host.must("kill -9 $(pgrep -f 'pending/[a]gent.sh')");
     };
     const overdue = (host: LabHost): Promise<string> =>
       host.must(`deadline=$(cat /var/lib/sallyport/pending/deadline)
         while read -r now rest </proc/uptime; [ "\${now%.*}\${now#*.}" -le "$deadline" ]; do sleep 0.05; done`);
     const unconfirmed = async (): Promise<void> => {
-      const { host, client } = await scenes.host();
-      const before = await standOf(host);
+      const { host, client } = await testLab.host();
+      const before = await rulesetsOf(host);
       const change = changeTo(await client.state(host), lockedOut);
       await leave(host, change);
       await overdue(host);
@@ -201,7 +201,7 @@ fault(
       await expectNew(host, 81);
     };
     const confirmed = async (): Promise<void> => {
-      const { host, client } = await scenes.host();
+      const { host, client } = await testLab.host();
       await leave(host, changeTo(await client.state(host), open(81)));
       await host.must(
         'mv /var/lib/sallyport/pending/state.pending /var/lib/sallyport/pending/state.confirmed',
@@ -212,7 +212,7 @@ fault(
     };
     // A run that begins without having read the host, on which somebody else has made a set meanwhile.
     const begun = async (): Promise<void> => {
-      const { host, client } = await scenes.host();
+      const { host, client } = await testLab.host();
       const state = await client.state(host);
       const change = { ...changeTo(state, open(81)), run: 'next' };
       await leave(host, changeTo(state, open(82)));
@@ -220,8 +220,8 @@ fault(
       await host.must(
         'ipset create others hash:ip && ipset add others 192.0.2.9 && iptables -A INPUT -m set --match-set others src -j DROP',
       );
-      expect(await askHost(scenes.lab, host, 'begin', { change, token: 'token' })).toMatch(/^applied/);
-      expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+      expect(await sendRequest(testLab.lab, host, 'begin', { change, token: 'token' })).toMatch(/^applied/);
+      expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toMatch(
         /^ended confirmed/,
       );
       const { v4, sets } = await host.liveRules();

@@ -4,14 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { entering } from './boot.js';
+import { nsenterArguments } from './boot.js';
 
 export interface DialOptions {
   /** The address to come from; default: the lab's own. */
   readonly from?: string;
 }
 
-export type Dial = (address: string, port: number, options?: DialOptions) => Promise<Socket>;
+export type Dialer = (address: string, port: number, options?: DialOptions) => Promise<Socket>;
 
 /** Paused before it connects: what arrives first must wait for the new owner. */
 const HELPER = `
@@ -31,8 +31,8 @@ interface Answer {
 }
 
 /** Starts the helper; it ends with this process, or when `hangUp` is called. */
-export function openDial(labPid: number): { readonly dial: Dial; readonly hangUp: () => void } {
-  const helper = spawn('nsenter', [...entering(labPid, 'n'), process.execPath, '-e', HELPER], {
+export function openDialer(labPid: number): { readonly dial: Dialer; readonly close: () => void } {
+  const helper = spawn('nsenter', [...nsenterArguments(labPid, 'n'), process.execPath, '-e', HELPER], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const waiting = new Map<number, (answer: Answer, socket?: Socket) => void>();
@@ -46,7 +46,7 @@ export function openDial(labPid: number): { readonly dial: Dial; readonly hangUp
   });
   leaveLoop(helper);
 
-  const dial: Dial = (host, port, options = {}) =>
+  const dial: Dialer = (host, port, options = {}) =>
     new Promise((resolve, reject) => {
       const id = ++last;
       waiting.set(id, ({ error }, socket) => {
@@ -56,11 +56,11 @@ export function openDial(labPid: number): { readonly dial: Dial; readonly hangUp
         else reject(Object.assign(new Error(error?.message ?? 'No socket came.'), { code: error?.code }));
       });
       helper.channel?.ref();
-      helper.send({ id, host, port, localAddress: options.from }, (failed) => {
-        if (failed) waiting.get(id)?.({ id, error: { message: 'The lab is closed.' } });
+      helper.send({ id, host, port, localAddress: options.from }, (failure) => {
+        if (failure) waiting.get(id)?.({ id, error: { message: 'The lab is closed.' } });
       });
     });
-  return { dial, hangUp: () => helper.kill('SIGKILL') };
+  return { dial, close: () => helper.kill('SIGKILL') };
 }
 
 /** An idle helper keeps no program from ending. */

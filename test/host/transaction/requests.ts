@@ -1,11 +1,11 @@
 /** The agent's verbs one by one, over OpenSSH: what a runner asks, at the moment that a test chooses. */
 import { script } from '../../../src/host/agent/agent.js';
-import { variablesOf } from '../../../src/host/agent/variables.js';
+import { beginVariables } from '../../../src/host/agent/variables.js';
 import type { Change } from '../../../src/host/client.js';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
 import { policyHost } from '../hosts.js';
 
-export interface Question {
+export interface TestRequest {
   readonly change: Change;
   readonly token: string;
   readonly seconds?: number;
@@ -13,24 +13,24 @@ export interface Question {
 }
 
 /** The last line of the answer before `done`, mark taken off. */
-export async function askHost(
+export async function sendRequest(
   lab: Lab,
   host: LabHost,
   verb: 'begin' | 'probe' | 'confirm' | 'abort',
-  { change, token, seconds = 20, reason = '' }: Question,
+  { change, token, seconds = 20, reason = '' }: TestRequest,
 ): Promise<string> {
   const variables =
     verb === 'begin'
-      ? variablesOf(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
+      ? beginVariables(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
       : { RUN: change.run, TOKEN: token, REASON: reason };
-  const ran = await lab.run('ssh', sshWords(lab, host), { input: script('MARK', { verb, variables }) });
+  const ran = await lab.run('ssh', sshArguments(lab, host), { input: script('MARK', { verb, variables }) });
   const words = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
   if (words.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
   return (words.at(-2) ?? '').slice('MARK '.length).trim();
 }
 
 /** What to say to `ssh` so that the host runs the script on its standard input as root. */
-export const sshWords = (lab: Lab, host: LabHost): readonly string[] => [
+export const sshArguments = (lab: Lab, host: LabHost): readonly string[] => [
   ...['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${lab.knownHosts}`, '-o', 'BatchMode=yes'],
   ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],
 ];

@@ -4,16 +4,16 @@ import type { Change } from '../../../src/host/client.js';
 import { quote, until } from '../../../src/lab/shell.js';
 import { DOCKER_AND_FAIL2BAN, KUBE, LIBVIRT } from '../../compile/foreign.js';
 import { changeTo, open } from '../change.js';
-import { policyHost, quiet } from '../hosts.js';
-import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
+import { policyHost, waitUntilIdle } from '../hosts.js';
+import { expectOld, fault, lastOutcome, openTestLab, rulesetsOf, type TestLab } from './faults.js';
 
 jest.setTimeout(120_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
 const BRIEF = { change: { confirmWithinSeconds: 5 } };
@@ -25,15 +25,15 @@ const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} 
 const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
 
 fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by the second timer', async () => {
-  const check = async (kind: 'light' | 'whole'): Promise<void> => {
-    const { host, client } = await scenes.host({}, kind);
-    const before = await standOf(host);
+  const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+    const { host, client } = await testLab.host({}, kind);
+    const before = await rulesetsOf(host);
     // Neither the confirmation nor the order to go back may reach it.
     const { result } = await client.deploy(host, open(81), {
       ...BRIEF,
       onPhase: async (phase) => {
         if (phase !== 'verify') return;
-        const mend = await host.cutWire();
+        const repair = await host.cutLink();
         await host.must("kill -9 $(pgrep -f 'agent.sh [s]upervise')");
         await until(
           'The second timer acts',
@@ -41,7 +41,7 @@ fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by th
             (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
           15,
         );
-        await mend();
+        await repair();
       },
     });
     expect(result).toMatchObject({
@@ -50,20 +50,20 @@ fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by th
     });
     await expectOld(host, before);
   };
-  await Promise.all([check('light'), check('whole')]);
+  await Promise.all([check('light'), check('systemd')]);
 });
 
 fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', async () => {
-  const check = async (kind: 'light' | 'whole'): Promise<void> => {
-    const { host, client } = await scenes.host({}, kind);
-    const before = await standOf(host);
+  const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+    const { host, client } = await testLab.host({}, kind);
+    const before = await rulesetsOf(host);
     const { result } = await client.deploy(host, open(81), {
       ...BRIEF,
       onPhase: async (phase) => {
         if (phase !== 'verify') return;
-        const mend = await host.cutWire();
+        const repair = await host.cutLink();
         await host.must(
-          kind === 'whole'
+          kind === 'systemd'
             ? "systemctl stop 'sallyport-*-late.timer'"
             : "kill -9 $(pgrep -f 'agent.sh [l]ate')",
         );
@@ -73,7 +73,7 @@ fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', asy
             (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
           15,
         );
-        await mend();
+        await repair();
       },
     });
     expect(result).toMatchObject({
@@ -82,12 +82,12 @@ fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', asy
     });
     await expectOld(host, before);
   };
-  await Promise.all([check('light'), check('whole')]);
+  await Promise.all([check('light'), check('systemd')]);
 });
 
 fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   await host.must(instead('ip6tables-restore', 'echo broken >&2; exit 1'));
   const { result } = await client.deploy(host, open(81), BRIEF);
   expect(result).toMatchObject({
@@ -100,8 +100,8 @@ fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', a
 });
 
 fault('A6b', 'the sets are filled and then v4 fails', 'rolled back, the new sets gone as well', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   await host.must(instead('iptables-restore', 'echo broken >&2; exit 1'));
   const office = ['192.0.2.0/28'];
   const { result } = await client.deploy(host, { ...open(81), office }, BRIEF);
@@ -131,7 +131,7 @@ fault(
   async () => {
     const check = async (v4: string, names: RegExp): Promise<void> => {
       const sets = 'create f2b-sshd hash:ip family inet timeout 600\nadd f2b-sshd 192.0.2.9 timeout 500\n';
-      const { host, client } = await scenes.host({ rules: { v4, sets } }, 'light', false);
+      const { host, client } = await testLab.host({ rules: { v4, sets } }, 'light', false);
       const foreign = async (): Promise<string> =>
         (await host.liveRules()).v4
           .split('\n')
@@ -150,15 +150,15 @@ fault(
       expect(await foreign()).toBe(before);
       expect((await host.liveRules()).sets).toContain('add f2b-sshd 192.0.2.9');
       expect((await host.savedRules()).v4).not.toMatch(names);
-      await quiet(host);
+      await waitUntilIdle(host);
     };
     await Promise.all(OTHERS.map(([v4, names]) => check(v4, names)));
   },
 );
 
 fault('A9', 'a window too short for a connection and its retry', 'refused before the change', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   const { result } = await client.deploy(host, open(81), { change: { confirmWithinSeconds: 2 } });
   expect(result).toMatchObject(refusedBecause('confirm_within is 2 seconds'));
   await expectOld(host, before);
@@ -169,12 +169,12 @@ fault(
   'a safety net cannot be armed, or is armed and dies at once',
   'nothing is changed: without both nets no rule is touched',
   async () => {
-    const check = async (kind: 'light' | 'whole', breakIt: string, mend: string, reason: RegExp) => {
-      const { host, client } = await scenes.host({}, kind);
-      const before = await standOf(host);
+    const check = async (kind: 'light' | 'systemd', breakIt: string, repair: string, reason: RegExp) => {
+      const { host, client } = await testLab.host({}, kind);
+      const before = await rulesetsOf(host);
       await host.must(breakIt);
       const { result } = await client.deploy(host, open(81), { change: { confirmWithinSeconds: 12 } });
-      await host.must(mend);
+      await host.must(repair);
       expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(reason) });
       await expectOld(host, before);
     };
@@ -205,7 +205,7 @@ fault(
         /still in the phase arm/,
       ),
       check(
-        'whole',
+        'systemd',
         wrap(
           run,
           'case "$*" in *--on-active*) shift; "$0.real" "$@"; systemctl stop "sallyport-*-late.timer"; exit ;; esac',
@@ -218,9 +218,9 @@ fault(
 );
 
 fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applying too', async () => {
-  const check = async (kind: 'light' | 'whole'): Promise<void> => {
-    const { host, client } = await scenes.host({}, kind);
-    const before = await standOf(host);
+  const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+    const { host, client } = await testLab.host({}, kind);
+    const before = await rulesetsOf(host);
     await host.must(instead('ip6tables-restore', '[ -e /run/hung ] || { : >/run/hung; sleep 600; }'));
     const { result } = await client.deploy(host, open(81), BRIEF);
     await host.must(asBefore('ip6tables-restore'));
@@ -231,7 +231,7 @@ fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applyi
     await expectOld(host, before);
     expect(await host.must("pgrep -f 'sleep 60[0]' || true")).toBe('');
   };
-  await Promise.all([check('light'), check('whole')]);
+  await Promise.all([check('light'), check('systemd')]);
 });
 
 fault(
@@ -239,8 +239,8 @@ fault(
   'the new rules let SSH in and cut what the host itself needs to reach',
   'a check that runs on the host finds it: rolled back at once',
   async () => {
-    const [{ host, client }, { host: other }] = [await scenes.host(), await scenes.host()];
-    const before = await standOf(host);
+    const [{ host, client }, { host: other }] = [await testLab.host(), await testLab.host()];
+    const before = await rulesetsOf(host);
     const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
     const command = `timeout 2 bash -c '</dev/tcp/${other.addresses.v4}/22'`;
     const policy = policyHost(host, { checks: [{ kind: 'command', command, location }] });

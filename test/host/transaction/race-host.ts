@@ -4,8 +4,8 @@
  */
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
 import { changeTo, open } from '../change.js';
-import { clientOf } from '../hosts.js';
-import { askHost } from './questions.js';
+import { testClient } from '../hosts.js';
+import { sendRequest } from './requests.js';
 
 /** What one round came to, as the host itself says it. */
 export interface Round {
@@ -28,7 +28,7 @@ export interface Scripts {
   readonly confirming: string;
 }
 
-export interface Arena {
+export interface RaceHost {
   readonly host: LabHost;
   /** Plays rounds until `seconds` are over or `rounds` are played. */
   play(rounds: number, seconds: number, scripts: Scripts): Promise<readonly Round[]>;
@@ -38,11 +38,11 @@ export interface Arena {
  * Arms one real change with `begin`, stops its nets, and keeps what it looked like.
  * @param host Any host that nothing was deployed to yet.
  */
-export async function openArena(lab: Lab, host: LabHost): Promise<Arena> {
-  const client = clientOf(lab);
+export async function openRaceHost(lab: Lab, host: LabHost): Promise<RaceHost> {
+  const client = testClient(lab);
   await client.deploy(host, open(80));
   const change = changeTo(await client.state(host), open(81));
-  await askHost(lab, host, 'begin', { change, token: 'token', seconds: 600 });
+  await sendRequest(lab, host, 'begin', { change, token: 'token', seconds: 600 });
   await client.close();
   await host.must(SET_UP);
   return {

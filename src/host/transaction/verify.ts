@@ -1,16 +1,16 @@
 /** The proof that a host still lets people in: new connections over every way that worked before its rules changed. */
 import { isIP } from 'node:net';
 import type { Host } from '../../policy/fleet.js';
-import { type Answer, ask, type Variables } from '../agent/agent.js';
+import { type AgentAnswer, ask, type Variables } from '../agent/agent.js';
 import type { Change, Phase } from '../client.js';
 import type { Connection, Transport } from '../ssh/transport.js';
-import { type End, endOf } from '../state/ended.js';
-import { failedBastion, failedCheck } from './checks.js';
+import { bastionFailure, checkFailure } from './checks.js';
+import { type RunOutcome, readOutcome } from './outcome.js';
 
 /** A new connection that takes longer than this is given up, and another one tried. */
-export const attemptOf = (window: number): number => Math.min(5, window / 3);
+export const attemptSeconds = (window: number): number => Math.min(5, window / 3);
 /** Between two attempts; the last one repeats. Few, lest a rate limit takes them for an attack. */
-export const BACK_OFF = [0.2, 0.5, 1, 2];
+export const RETRY_DELAYS = [0.2, 0.5, 1, 2];
 
 export interface TransactionContext {
   readonly host: Host;
@@ -22,7 +22,7 @@ export interface TransactionContext {
 }
 
 /** The addresses, one a family, over which a new connection worked before anything changed. */
-export async function workingWays({
+export async function workingAddresses({
   host,
   connection,
   transport,
@@ -31,12 +31,12 @@ export async function workingWays({
   const other = host.addresses.find((address) => isIP(address) !== isIP(first) && isIP(first) !== 0);
   if (other === undefined) return [first];
   const how = { seconds: 3, greeting: 'SSH-' };
-  return (await transport.reaches(host, other, host.ssh.port, how)) ? [first, other] : [first];
+  return (await transport.probePort(host, other, host.ssh.port, how)) ? [first, other] : [first];
 }
 
-export type Proof =
+export type Verification =
   | { readonly kind: 'confirm'; readonly connection: Connection; readonly close: () => void }
-  | { readonly kind: 'ended'; readonly end: End }
+  | { readonly kind: 'ended'; readonly end: RunOutcome }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** What worked before: addresses of this host, and hosts that were reached through it. */
@@ -53,10 +53,10 @@ export async function verify(
   { ways, behind, bare }: Baseline,
   token: string,
   deadline: number,
-): Promise<Proof> {
+): Promise<Verification> {
   const { host } = scene;
   const tried = await Promise.all(
-    ways.map((way, index) => prove(scene, way, token, deadline, bare && index === 0)),
+    ways.map((way, index) => verifyAddress(scene, way, token, deadline, bare && index === 0)),
   );
   const connections = tried.flatMap((one) => (one.kind === 'proved' ? [one.connection] : []));
   const close = (): void => {
@@ -70,28 +70,28 @@ export async function verify(
     return ended ?? { kind: 'failed', reason: failed?.reason ?? 'no new connection was made' };
   }
   const reason =
-    (await failedBastion(behind, scene.transport, deadline)) ??
-    (await failedCheck(host, connection, scene.transport, deadline));
+    (await bastionFailure(behind, scene.transport, deadline)) ??
+    (await checkFailure(host, connection, scene.transport, deadline));
   if (reason === undefined) return { kind: 'confirm', connection, close };
   close();
   return { kind: 'failed', reason };
 }
 
-type Tried =
+type AddressResult =
   | { readonly kind: 'proved'; readonly connection: Connection }
-  | { readonly kind: 'ended'; readonly end: End }
+  | { readonly kind: 'ended'; readonly end: RunOutcome }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Tries until a command over a new connection (a login, if `bare`) reads the run's token back, or the deadline is near. */
-async function prove(
+async function verifyAddress(
   scene: TransactionContext,
   way: string,
   token: string,
   deadline: number,
   bare: boolean,
-): Promise<Tried> {
+): Promise<AddressResult> {
   const { host, change, transport, connection: first } = scene;
-  const seconds = attemptOf(change.confirmWithinSeconds);
+  const seconds = attemptSeconds(change.confirmWithinSeconds);
   let reason = '';
   const unreached = (why: string): string => `no new connection over ${way}: ${why.replace(/\.$/, '')}`;
   for (let attempt = 0; performance.now() < deadline; attempt++) {
@@ -105,19 +105,19 @@ async function prove(
       if (bare) return { kind: 'proved', connection };
       const variables: Variables = { RUN: change.run };
       const answer = await ask(connection, host, { verb: 'probe', variables }, { seconds });
-      const end = endOf(answer);
+      const end = readOutcome(answer);
       if (end === undefined && isPending(answer, token)) return { kind: 'proved', connection };
       connection.close();
       if (end !== undefined) return { kind: 'ended', end };
-      reason = unproved(answer, unreached);
+      reason = probeFailure(answer, unreached);
     } else reason = unreached(connected.problem.message);
-    await pause(Math.min(BACK_OFF[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
+    await pause(Math.min(RETRY_DELAYS[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
   }
   return { kind: 'failed', reason: reason === '' ? unreached('there was no time for one') : reason };
 }
 
 /** Why an answer over a new connection is no proof. */
-function unproved(answer: Answer, unreached: (why: string) => string): string {
+function probeFailure(answer: AgentAnswer, unreached: (why: string) => string): string {
   if (answer.kind !== 'answer')
     return unreached(answer.problem?.message ?? 'a new connection did not carry a command');
   const phase = answer.words.find((line) => line.startsWith('pending '))?.split(' ')[1];
@@ -127,7 +127,7 @@ function unproved(answer: Answer, unreached: (why: string) => string): string {
 }
 
 /** `pending PHASE LEFT TOKEN`, with the rules applied. */
-const isPending = (answer: Answer, token: string): boolean =>
+const isPending = (answer: AgentAnswer, token: string): boolean =>
   answer.kind === 'answer' &&
   answer.words.some((line) => {
     const [word, phase, , read] = line.split(' ');

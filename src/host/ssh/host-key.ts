@@ -22,7 +22,7 @@ interface Entry {
 }
 
 /** What is pinned for one host. */
-export interface Pins {
+export interface PinnedKeys {
   readonly keys: readonly { readonly type: string; readonly key: string }[];
   readonly revoked: readonly string[];
   /** A `@cert-authority` line speaks for the host; only OpenSSH's own client can follow it. */
@@ -76,7 +76,7 @@ export const fingerprint = (key: Buffer): string =>
   `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 
 /** Everything that is pinned for a host under any of its names. */
-export function pinsFor(known: KnownHosts, names: readonly string[], port: number): Pins {
+export function pinnedKeysFor(known: KnownHosts, names: readonly string[], port: number): PinnedKeys {
   const asked = names.map((name) => hostName(name, port));
   const about = known.entries.filter((entry) => asked.some((name) => matches(entry.hosts, name)));
   const of = (marker: Entry['marker']): readonly Entry[] => about.filter((entry) => entry.marker === marker);
@@ -124,13 +124,13 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What to ask a host for, so that it shows a key that is pinned and not another one it also has. */
-export const algorithmsFor = (pins: Pins): readonly string[] => {
+export const algorithmsFor = (pins: PinnedKeys): readonly string[] => {
   const types = new Set(pins.keys.map(({ type }) => type));
   return Object.entries(ALGORITHMS).flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
 };
 
 /** Why a host cannot be trusted before it has said anything; `undefined` when it may be asked. */
-export function refusePins(pins: Pins, host: string, port: number): Problem | undefined {
+export function checkPinnedKeys(pins: PinnedKeys, host: string, port: number): Problem | undefined {
   if (algorithmsFor(pins).length > 0) return undefined;
   if (pins.keys.length === 0 && pins.authority)
     return error(
@@ -158,7 +158,7 @@ const unknownHost = (host: string, port: number): Problem =>
   );
 
 /** `undefined` when the key is the pinned one. */
-export function refuseKey(pins: Pins, key: Buffer, host: string): Problem | undefined {
+export function checkHostKey(pins: PinnedKeys, key: Buffer, host: string): Problem | undefined {
   const shown = key.toString('base64');
   const print = `${keyType(key)} ${fingerprint(key)}`;
   if (pins.revoked.includes(shown))

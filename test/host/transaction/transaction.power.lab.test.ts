@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/client.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { lockedOut, open } from '../change.js';
-import { type Client, clientOf } from '../hosts.js';
-import { expectNew, fault, standOf, watch } from './faults.js';
+import { type TestClient, testClient } from '../hosts.js';
+import { expectNew, fault, rulesetsOf, watch } from './faults.js';
 
 jest.setTimeout(240_000);
 
@@ -23,13 +23,13 @@ const PHASES: readonly Phase[] = [
 ];
 
 let lab: Lab;
-let client: Client;
+let client: TestClient;
 let hosts: readonly LabHost[];
 
 beforeAll(async () => {
   lab = await openLab();
-  hosts = await Promise.all(PHASES.map((phase) => lab.whole({ name: `at-${phase}` })));
-  client = clientOf(lab);
+  hosts = await Promise.all(PHASES.map((phase) => lab.systemd({ name: `at-${phase}` })));
+  client = testClient(lab);
   const deployed = await Promise.all(hosts.map((host) => client.deploy(host, open(80))));
   for (const { result } of deployed) expect(result).toMatchObject({ outcome: 'confirmed' });
 });
@@ -47,7 +47,7 @@ fault(
       hosts.map(async (host, index) => {
         const phase = PHASES[index];
         watch({ lab, host, client });
-        const before = await standOf(host);
+        const before = await rulesetsOf(host);
         const { result } = await client.deploy(host, phase === 'rollback' ? lockedOut : open(8443), {
           change: { confirmWithinSeconds: 8 },
           onPhase: async (begun) => {
@@ -56,7 +56,7 @@ fault(
             await host.boot();
           },
         });
-        const { live, saved } = await standOf(host);
+        const { live, saved } = await rulesetsOf(host);
         expect([phase, saved.v4]).toEqual([phase, live.v4]);
         expect([phase, saved.v6]).toEqual([phase, live.v6]);
         const kept = live.v4.includes('--dport 8443');

@@ -7,7 +7,7 @@ import type { Host } from '../../../src/policy/fleet.js';
 import { readFleet } from '../../../src/policy/resolve/fleet.js';
 import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
 import { lockedOut, open } from '../change.js';
-import { clientOf, policyHost, quiet } from '../hosts.js';
+import { policyHost, testClient, waitUntilIdle } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
@@ -23,18 +23,18 @@ async function goesThere(
   policy: Host = policyHost(host),
   changes: Partial<HostOptions> = {},
 ): Promise<void> {
-  const client = clientOf(lab, changes);
+  const client = testClient(lab, changes);
   expect((await client.deploy(host, open(80), { policy })).result).toMatchObject({
     outcome: 'confirmed',
     reason: '',
   });
-  await quiet(host);
+  await waitUntilIdle(host);
   const [live, saved] = [await host.liveRules(), await host.savedRules()];
   expect(live.v4).toContain('--dport 80 -j ACCEPT');
   expect(saved.v4).toBe(live.v4);
   const { result } = await client.deploy(host, lockedOut, { policy, change: { confirmWithinSeconds: 6 } });
   expect(result).toMatchObject({ outcome: 'rolled-back' });
-  await quiet(host, 15);
+  await waitUntilIdle(host, 15);
   expect([await host.liveRules(), await host.savedRules()]).toEqual([live, saved]);
   await client.close();
 }
@@ -43,7 +43,7 @@ test('a host without ipset', async () => {
   const host = await lab.light({ name: 'setless-1' });
   await host.must('rm /usr/sbin/ipset /usr/share/netfilter-persistent/plugins.d/*ipset');
   await goesThere(host);
-  const client = clientOf(lab);
+  const client = testClient(lab);
   const { result } = await client.deploy(host, { ...open(81), office: ['192.0.2.0/28'] });
   expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('ipset') });
   await client.close();
@@ -109,7 +109,7 @@ test('a host behind two bastions, with both transports', async () => {
   ];
   const policy = policyHost(host, { addresses: [host.addresses.v4] });
   for (const transport of ['builtin', 'openssh'] as const) {
-    const client = clientOf(lab, { spawn: (command, args) => lab.spawn(command, args) });
+    const client = testClient(lab, { spawn: (command, args) => lab.spawn(command, args) });
     const through = { ...policy, ssh: { ...policy.ssh, transport, bastions } };
     expect((await client.state(host, through)).facts.client).toBe(inner.addresses.v4);
     expect((await client.deploy(host, open(80), { policy: through })).result).toMatchObject({
@@ -142,10 +142,10 @@ rollout: {confirm_within: 10s}
     'policies',
   );
   if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('\n'));
-  const client = clientOf(lab);
+  const client = testClient(lab);
   const { hosts } = await deployFleet(read.value, read.value.hosts, client.port, { owner: 'test' });
   expect(hosts).toMatchObject([{ outcome: 'confirmed' }]);
-  await quiet(host);
+  await waitUntilIdle(host);
   const [live, saved] = [await host.liveRules(), await host.savedRules()];
   expect(live.v4).toContain('--dport 80 ');
   expect(live.v4).not.toContain('--dport 9 ');

@@ -1,9 +1,9 @@
 /** How a run ended, as the host tells it. */
-import type { Answer } from '../agent/agent.js';
+import type { AgentAnswer } from '../agent/agent.js';
 import type { OutcomeKind, Phase } from '../client.js';
 
 /** In the host's words. */
-export interface End {
+export interface RunOutcome {
   readonly outcome: OutcomeKind;
   readonly phase: Phase;
   readonly reason: string;
@@ -17,7 +17,7 @@ const OUTCOMES: Readonly<Record<string, OutcomeKind>> = {
 };
 
 /** `undefined` where the answer tells of no end. */
-export function endOf(answer: Answer): End | undefined {
+export function readOutcome(answer: AgentAnswer): RunOutcome | undefined {
   if (answer.kind !== 'answer') return undefined;
   const words = answer.words.find((line) => line.startsWith('ended '))?.split(' ');
   if (words === undefined) return undefined;

@@ -2,17 +2,17 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { open } from '../change.js';
-import { type Client, clientOf, policyHost, quiet } from '../hosts.js';
+import { policyHost, type TestClient, testClient, waitUntilIdle } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
 let lab: Lab;
 let host: LabHost;
-let client: Client;
+let client: TestClient;
 beforeAll(async () => {
   lab = await openLab();
   host = await lab.light({ name: 'other-1' });
-  client = clientOf(lab);
+  client = testClient(lab);
   await host.must('rm -r /usr/share/netfilter-persistent');
 });
 afterAll(async () => {
@@ -67,7 +67,7 @@ test.each(SYSTEMS)(
     const port = 8000 + SYSTEMS.findIndex(([name]) => name === loader);
     const wanted = { ...open(port), office: ['192.0.2.0/24'] };
     expect((await client.deploy(host, wanted)).result).toMatchObject({ outcome: 'confirmed', reason: '' });
-    await quiet(host);
+    await waitUntilIdle(host);
     expect(await host.readFile(paths.v4)).toContain(`--dport ${port} -j ACCEPT`);
     expect(await host.readFile(paths.v6)).toContain(`--dport ${port} -j ACCEPT`);
     expect(await host.readFile(paths.sets)).toContain('add SALLYPORT-office-4 192.0.2.0/24');
@@ -94,9 +94,9 @@ test('after a soak the host is asked again, and says what it keeps', async () =>
   expect(await client.port.reverify(policyHost(host), { ...change, run: 'other' })).toMatchObject({
     outcome: 'unknown',
   });
-  const mend = await host.blockNewSsh();
+  const repair = await host.blockNewSsh();
   expect(await client.port.reverify(policyHost(host), change)).toMatchObject({ outcome: 'unreachable' });
-  await mend();
+  await repair();
 });
 
 test('ten known-good states are kept, newest first, and any of them can be read', async () => {

@@ -12,16 +12,16 @@ import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
 import { writePolicy } from '../../cli/lab-program.js';
 import { lockedOut } from '../change.js';
-import { clientOf, policyHost } from '../hosts.js';
-import { expectOld, fault, openScenes, type Scenes, standOf, watch } from '../transaction/faults.js';
+import { policyHost, testClient } from '../hosts.js';
+import { expectOld, fault, openTestLab, rulesetsOf, type TestLab, watch } from '../transaction/faults.js';
 
 jest.setTimeout(120_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const withOpenssh = (host: LabHost): Host => {
   const policy = policyHost(host);
@@ -34,7 +34,7 @@ const withOpenssh = (host: LabHost): Host => {
  * one is put there, in a view of the mounts of its own.
  */
 async function furnishedHome(host: LabHost) {
-  const { lab } = scenes;
+  const { lab } = testLab;
   const home = join(lab.directory, `home-${host.name}`);
   mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, '.ssh/known_hosts'), readFileSync(lab.knownHosts));
@@ -71,7 +71,7 @@ async function furnishedHome(host: LabHost) {
   return {
     plain,
     client: (changes: Partial<HostOptions>) =>
-      clientOf(lab, {
+      testClient(lab, {
         spawn: (command, args) => lab.spawn('unshare', inHome(command, args), { env }),
         ...changes,
       }),
@@ -87,13 +87,13 @@ fault(
   "the user's ssh_config shares connections and keeps them, and new ones get no answer",
   'not fooled, with either transport: rolled back, while plain ssh goes on over the shared one',
   async () => {
-    const { host } = await scenes.host();
+    const { host } = await testLab.host();
     const { plain, client, leave } = await furnishedHome(host);
-    const before = await standOf(host);
+    const before = await rulesetsOf(host);
     expect(await plain('true')).toMatchObject({ code: 0 });
     for (const policy of [policyHost(host), withOpenssh(host)]) {
       const one = client({});
-      watch({ lab: scenes.lab, host, client: one });
+      watch({ lab: testLab.lab, host, client: one });
       let shared: Promise<{ readonly code: number }> | undefined;
       const { result } = await one.deploy(host, lockedOut, {
         policy,
@@ -119,11 +119,11 @@ fault(
   "the runner's user has a key that opens the host, an agent that holds it, and known hosts",
   'none of them is used unasked, with either transport',
   async () => {
-    const { host } = await scenes.host();
-    const before = await standOf(host);
+    const { host } = await testLab.host();
+    const before = await rulesetsOf(host);
     const { plain, client, leave } = await furnishedHome(host);
     expect(await plain('true')).toMatchObject({ code: 0 });
-    const stranger = join(scenes.lab.directory, 'stranger');
+    const stranger = join(testLab.lab.directory, 'stranger');
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', stranger]);
     const key = { text: readFileSync(stranger, 'utf8') };
     for (const policy of [policyHost(host), withOpenssh(host)]) {
@@ -147,10 +147,10 @@ fault(
   "a name leads to another machine of the fleet since the plan, and that machine's key is pinned for it",
   'refused, by the plan and by what the machine says it was deployed as; neither machine is touched',
   async () => {
-    const { lab } = scenes;
+    const { lab } = testLab;
     const [{ host: one }, { host: two, client }] = [
-      await scenes.host({}, 'light', false),
-      await scenes.host({}, 'light', false),
+      await testLab.host({}, 'light', false),
+      await testLab.host({}, 'light', false),
     ];
     writePolicy(lab, [one, two]);
     const read = await loadFleet(join(lab.directory, 'policies'));
@@ -161,14 +161,14 @@ fault(
       { outcome: 'confirmed' },
       { outcome: 'confirmed' },
     ]);
-    const [ofOne, ofTwo] = await Promise.all([standOf(one), standOf(two)]);
+    const [ofOne, ofTwo] = await Promise.all([rulesetsOf(one), rulesetsOf(two)]);
     writePolicy(lab, [one, two], { rules: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
     const wider = await loadFleet(join(lab.directory, 'policies'));
     if (!wider.ok) throw new Error(wider.problems.map(({ message }) => message).join('\n'));
     const reviewed = await planFleet(wider.value, first, client.port);
     const { v4, v6 } = one.addresses;
     const pinned = two.hostKeys.map((key) => `${v4},${v6} ${key}\n`).join('');
-    const led = clientOf(lab, {
+    const led = testClient(lab, {
       knownHosts: [readFileSync(lab.knownHosts, 'utf8') + pinned],
       connect: (address, port) => lab.connect(address === v4 ? two.addresses.v4 : address, port),
     });

@@ -2,38 +2,38 @@
 
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { changeTo, open } from '../change.js';
-import { clientOf, policyHost } from '../hosts.js';
+import { policyHost, testClient } from '../hosts.js';
 import { openSession } from '../ssh/openssh.js';
-import { expectNew, expectOld, fault, openScenes, type Scenes, standOf, watch } from './faults.js';
-import { askHost } from './questions.js';
+import { expectNew, expectOld, fault, openTestLab, rulesetsOf, type TestLab, watch } from './faults.js';
+import { sendRequest } from './requests.js';
 
 jest.setTimeout(120_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
 
 fault('C4a', 'the disk under /var/lib is full', 'refused before the change', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
-  const mend = await host.fillDisk('/var/lib/sallyport');
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
+  const repair = await host.fillDisk('/var/lib/sallyport');
   expect((await client.deploy(host, open(81))).result).toMatchObject(refusedBecause('/var/lib/sallyport'));
-  await mend();
+  await repair();
   await expectOld(host, before);
 });
 
 fault('C4b', '/etc is read-only', 'refused before the change', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
-  const mend = await host.readOnly('/etc/iptables');
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
+  const repair = await host.readOnly('/etc/iptables');
   expect((await client.deploy(host, open(81))).result).toMatchObject(
     refusedBecause('/etc/iptables/rules.v4 cannot be written'),
   );
-  await mend();
+  await repair();
   await expectOld(host, before);
 });
 
@@ -42,7 +42,7 @@ fault(
   'systemd cannot start units',
   'armed with processes of its own instead, and confirmed',
   async () => {
-    const { host, client } = await scenes.host({}, 'whole');
+    const { host, client } = await testLab.host({}, 'systemd');
     await host.must(
       'printf "#!/bin/sh\\nexit 1\\n" >/usr/local/sbin/systemd-run; chmod +x /usr/local/sbin/systemd-run',
     );
@@ -55,7 +55,7 @@ fault(
 );
 
 fault('C7', 'rules in both backends', 'an error before anything is planned', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   await host.must('iptables-legacy -A INPUT -p tcp --dport 9 -j DROP');
   expect(await client.port.read(policyHost(host))).toMatchObject({
     status: 'error',
@@ -69,7 +69,7 @@ fault(
   'a native nft rule makes iptables-save blind',
   'an error before anything is planned',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const blind = { status: 'error', problem: { id: 'native-nft-table' } };
     await host.must("nft add rule ip filter INPUT ct state vmap '{ new : drop }'");
     expect(await client.port.read(policyHost(host))).toMatchObject(blind);
@@ -85,9 +85,9 @@ fault(
   'iptables-save shows a rule that was made with nft as another one',
   'the plan says so, and the change is refused',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     await host.must("nft add rule ip filter INPUT 'tcp dport { 7, 9 } drop'");
-    const before = await standOf(host);
+    const before = await rulesetsOf(host);
     const state = await client.state(host);
     expect(state.live.v4).toContain('-A INPUT -p tcp -j DROP');
     expect(state.notes).toMatchObject([
@@ -108,13 +108,13 @@ fault(
   'the xtables lock is held by another program',
   'refused after a wait, and the holder is named as the reason; the old rules stand',
   async () => {
-    const { host, client } = await scenes.host({ backend: 'legacy' });
-    const before = await standOf(host);
+    const { host, client } = await testLab.host({ backend: 'legacy' });
+    const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81), { confirmWithinSeconds: 5 });
-    const mend = await host.holdXtablesLock();
+    const repair = await host.holdXtablesLock();
     const result = await client.port.transact(policyHost(host), change, () => {});
     expect(result).toMatchObject(refusedBecause('xtables lock'));
-    await mend();
+    await repair();
     await expectOld(host, before);
   },
 );
@@ -124,8 +124,8 @@ fault(
   'two deploys at the same time',
   'one wins; the other is refused and told of the first',
   async () => {
-    const { host, client } = await scenes.host();
-    const other = clientOf(scenes.lab);
+    const { host, client } = await testLab.host();
+    const other = testClient(testLab.lab);
     const state = await client.state(host);
     const [one, two] = [changeTo(state, open(81)), changeTo(state, open(81), { owner: 'ci@runner' })];
     const policy = policyHost(host);
@@ -140,25 +140,25 @@ fault(
     await expectNew(host, 81);
     // Where the first one waits for its confirmation just then, its owner is named.
     const first = changeTo(await client.state(host), open(81, 82));
-    await askHost(scenes.lab, host, 'begin', { change: first, token: 'token' });
+    await sendRequest(testLab.lab, host, 'begin', { change: first, token: 'token' });
     expect(
       await other.port.transact(policy, { ...first, run: 'run-other', owner: 'ci@runner' }, () => {}),
     ).toEqual(
       expect.objectContaining(refusedBecause(`run ${first.run} of anna@laptop is not confirmed yet`)),
     );
-    await askHost(scenes.lab, host, 'confirm', { change: first, token: 'token' });
+    await sendRequest(testLab.lab, host, 'confirm', { change: first, token: 'token' });
     await other.close();
     await expectNew(host, 82);
   },
 );
 
 fault('C13', 'a host that never had rules', 'confirmed; established sessions live on', async () => {
-  const { host, client } = await scenes.host({}, 'light', false);
+  const { host, client } = await testLab.host({}, 'light', false);
   expect(await host.liveRules()).toMatchObject({ v4: '', v6: '' });
   // From before the kernel had any reason to track connections.
   const sessions = await Promise.all(
     [host.addresses.v4, host.addresses.v6].map((address) =>
-      openSession(scenes.lab, host, address === undefined ? {} : { address }),
+      openSession(testLab.lab, host, address === undefined ? {} : { address }),
     ),
   );
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
@@ -172,7 +172,7 @@ fault(
   'our own rules change between plan and deploy',
   'refused: the plan is of another state',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const { result } = await client.deploy(host, open(81), {
       between: () => host.must('iptables -A SALLYPORT-INPUT -p tcp --dport 5 -j ACCEPT'),
     });
@@ -186,7 +186,7 @@ fault(
 );
 
 fault('P2', 'a ban is added between plan and deploy', 'confirmed; the ban stands', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   await host.must(
     'iptables -N f2b-sshd; iptables -A f2b-sshd -j RETURN; iptables -A INPUT -p tcp --dport 22 -j f2b-sshd',
   );
@@ -207,8 +207,8 @@ fault(
   'a chain that is not there, which iptables-restore --test lets through',
   'refused in the rehearsal',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const broken = { rules: [...open(81).rules, '-j NOWHERE'] };
     expect((await client.deploy(host, broken)).result).toMatchObject(
       refusedBecause('the new rules do not load'),
@@ -218,8 +218,8 @@ fault(
 );
 
 fault('U2b', 'a set that is not there', 'refused in the rehearsal', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   const broken = { rules: [...open(81).rules, '-m set --match-set nobody src -j ACCEPT'] };
   expect((await client.deploy(host, broken)).result).toMatchObject(
     refusedBecause('the new rules do not load'),
@@ -232,8 +232,8 @@ fault(
   'the second table of a text is faulty',
   'refused in the rehearsal; no table changed',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
     const forward = { ...change.forward, v4: `${change.forward.v4}*nat\n-A NOWHERE -j ACCEPT\nCOMMIT\n` };
     const result = await client.port.transact(policyHost(host), { ...change, forward }, () => {});
@@ -247,9 +247,9 @@ fault(
   'ufw or firewalld is active',
   'refused with advice: it would write over the same chains; once it is off, confirmed',
   async () => {
-    const check = async (kind: 'light' | 'whole', manager: string, on: string, off: string) => {
-      const { host, client } = await scenes.host({}, kind, false);
-      const before = await standOf(host);
+    const check = async (kind: 'light' | 'systemd', manager: string, on: string, off: string) => {
+      const { host, client } = await testLab.host({}, kind, false);
+      const before = await rulesetsOf(host);
       await host.must(on);
       expect((await client.state(host)).facts.managers).toEqual([manager]);
       expect((await client.deploy(host, open(81))).result).toMatchObject(
@@ -263,7 +263,7 @@ fault(
     await Promise.all([
       check('light', 'ufw', ufw('yes'), ufw('no')),
       check(
-        'whole',
+        'systemd',
         'firewalld',
         // What tells that it is active is its unit.
         'systemd-run --quiet --unit=firewalld.service sleep 600',
@@ -278,7 +278,7 @@ fault(
   'nothing on the host loads rules at boot',
   'refused; a path in the policy is taken instead',
   async () => {
-    const { host, client } = await scenes.host({}, 'light', false);
+    const { host, client } = await testLab.host({}, 'light', false);
     await host.must('rm /usr/share/netfilter-persistent/plugins.d/*');
     expect((await client.state(host)).boot).toMatchObject({ loader: 'none', enabled: false });
     expect((await client.deploy(host, open(81))).result).toMatchObject(
@@ -289,15 +289,15 @@ fault(
     expect((await client.deploy(host, open(81), { policy })).result).toMatchObject({ outcome: 'confirmed' });
     const [v4 = '', v6 = ''] = await Promise.all([host.readFile(paths.v4), host.readFile(paths.v6)]);
     expect(v4).toContain('--dport 81 -j ACCEPT');
-    watch({ lab: scenes.lab, host, client, saved: async () => ({ v4, v6 }) });
+    watch({ lab: testLab.lab, host, client, saved: async () => ({ v4, v6 }) });
   },
 );
 
 fault('C12', 'v6 did not work before either', 'confirmed: the change is not to blame', async () => {
-  const { host, client } = await scenes.host();
-  const mend = await host.cutFamily('v6');
+  const { host, client } = await testLab.host();
+  const repair = await host.cutFamily('v6');
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
-  await mend();
+  await repair();
   await expectNew(host, 81);
 });
 
@@ -306,16 +306,16 @@ fault(
   'the host key is unknown, changed or revoked',
   'unreachable, each with its own reason; nothing was asked',
   async () => {
-    const { host } = await scenes.host({}, 'light', false);
+    const { host } = await testLab.host({}, 'light', false);
     const [key = ''] = host.hostKeys;
-    const [other = ''] = (await scenes.host()).host.hostKeys;
+    const [other = ''] = (await testLab.host()).host.hostKeys;
     // A server that notes whom it was asked to let in.
     await host.must('/usr/sbin/sshd -p 81 -o PidFile=none -o LogLevel=VERBOSE -E /root/asked');
     const name = `[${host.addresses.v4}]:81`;
     const { ssh } = policyHost(host);
     const policy = policyHost(host, { addresses: [host.addresses.v4], ssh: { ...ssh, port: 81 } });
     const read = async (text: string): Promise<string> => {
-      const client = clientOf(scenes.lab, { knownHosts: [text] });
+      const client = testClient(testLab.lab, { knownHosts: [text] });
       const reading = await client.port.read(policy);
       await client.close();
       return reading.status === 'unreachable' ? reading.problem.id : reading.status;
@@ -337,8 +337,8 @@ fault(
   'an error with the line for sudoers; nothing was changed',
   async () => {
     for (const sudo of ['password', 'none'] as const) {
-      const { host, client } = await scenes.host({ user: { name: 'anna', sudo } }, 'light', false);
-      const before = await standOf(host);
+      const { host, client } = await testLab.host({ user: { name: 'anna', sudo } }, 'light', false);
+      const before = await rulesetsOf(host);
       expect(await client.port.read(policyHost(host))).toMatchObject({
         status: 'error',
         problem: { id: 'sudo-asks', hint: expect.stringContaining('NOPASSWD: /usr/bin/sh, /bin/sh') },

@@ -3,17 +3,17 @@ import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
 import { until } from '../../../src/lab/shell.js';
 import { changeTo, open } from '../change.js';
-import { policyHost, quiet } from '../hosts.js';
-import { expectNew, expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
-import { askHost } from './questions.js';
+import { policyHost, waitUntilIdle } from '../hosts.js';
+import { expectNew, expectOld, fault, lastOutcome, openTestLab, rulesetsOf, type TestLab } from './faults.js';
+import { sendRequest } from './requests.js';
 
 jest.setTimeout(240_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 8 } };
 
@@ -22,12 +22,12 @@ fault(
   'the confirmation comes after the rollback',
   'the host says rolled-back, and so does the client',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
-    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 1 });
-    await quiet(host, 15);
-    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+    await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+    await waitUntilIdle(host, 15);
+    expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toMatch(
       /^ended rolled-back verify nobody confirmed/,
     );
     await expectOld(host, before);
@@ -39,14 +39,16 @@ fault(
   'the confirmation is heard and its answer lost',
   'asked again by run id: confirmed; asking twice changes nothing',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const change = changeTo(await client.state(host), open(81));
-    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
-    const first = await askHost(scenes.lab, host, 'confirm', { change, token: 'token' });
+    await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const first = await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' });
     expect(first).toMatch(/^ended confirmed/);
-    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' })).toBe(first);
-    expect(await askHost(scenes.lab, host, 'probe', { change, token: 'token' })).toBe(first);
-    expect(await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 })).toBe(first);
+    expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toBe(first);
+    expect(await sendRequest(testLab.lab, host, 'probe', { change, token: 'token' })).toBe(first);
+    expect(await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 20 })).toBe(
+      first,
+    );
     await expectNew(host, 81);
   },
 );
@@ -56,18 +58,21 @@ fault(
   'a confirmation with another token, or of another run',
   'refused; the host goes back',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
-    await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 3 });
-    expect(await askHost(scenes.lab, host, 'confirm', { change, token: 'other' })).toMatch(
+    await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 3 });
+    expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'other' })).toMatch(
       /^refuse bad-token/,
     );
     expect(
-      await askHost(scenes.lab, host, 'confirm', { change: { ...change, run: 'other' }, token: 'token' }),
+      await sendRequest(testLab.lab, host, 'confirm', {
+        change: { ...change, run: 'other' },
+        token: 'token',
+      }),
     ).toBe('none');
     expect(await host.exec('su -s /bin/sh deploy -c "ls /var/lib/sallyport"')).not.toMatchObject({ code: 0 });
-    await quiet(host, 15);
+    await waitUntilIdle(host, 15);
     await expectOld(host, before);
   },
 );
@@ -77,19 +82,19 @@ fault(
   'the saved file cannot be written once the change is confirmed',
   'rolled back, in the kernel too',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
-    let mend = async (): Promise<void> => {};
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
+    let repair = async (): Promise<void> => {};
     const { result } = await client.deploy(host, open(81), {
       onPhase: async (phase) => {
-        if (phase === 'arm') mend = await host.readOnly('/etc/iptables');
+        if (phase === 'arm') repair = await host.readOnly('/etc/iptables');
       },
     });
     expect(result).toMatchObject({
       outcome: 'rolled-back',
       reason: expect.stringContaining('could not be saved'),
     });
-    await mend();
+    await repair();
     await host.must('rm -f /etc/iptables/*.sallyport');
     await expectOld(host, before);
   },
@@ -100,14 +105,14 @@ fault(
   'the confirmation is there before anybody waits for it, again and again from the first moment on',
   'told to come again until the new rules stand, then confirmed: a state is looked at, no edge is waited for',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const change = changeTo(await client.state(host), open(81));
-    const beginning = askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    const beginning = sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 20 });
     const answers: string[] = [];
     await until(
       'The confirmation counts',
       async () => {
-        answers.push(await askHost(scenes.lab, host, 'confirm', { change, token: 'token' }));
+        answers.push(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' }));
         return answers.at(-1)?.startsWith('ended') ? true : undefined;
       },
       30,
@@ -125,7 +130,7 @@ fault(
   "the confirming process is killed under the client's eyes, between saving and disarming",
   'the supervisor finishes; the client asks again and says confirmed',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     // It moves the new rules into the history after the files are written and before the nets are taken away.
     await host.must(`cat >/usr/local/sbin/mv <<'END'
 #!/bin/sh
@@ -142,7 +147,7 @@ END
 );
 
 fault('F8', 'foreign rules and sets live in the kernel', 'they are not saved', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   await host.must('iptables -N f2b-sshd; iptables -A INPUT -j f2b-sshd; ipset create bans hash:ip');
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
   const { v4, sets } = await host.savedRules();
@@ -155,7 +160,7 @@ fault(
   'the boot loader is not enabled',
   'said with the confirmation; enabled where the policy says so',
   async () => {
-    const { host, client } = await scenes.host({}, 'whole');
+    const { host, client } = await testLab.host({}, 'systemd');
     await host.must('systemctl disable --quiet netfilter-persistent');
     expect((await client.deploy(host, open(81))).result).toMatchObject({
       outcome: 'confirmed',
@@ -177,8 +182,8 @@ fault(
   'the rules need sets, and nothing on the host loads sets at boot',
   'refused: the rules would not load there',
   async () => {
-    const { host, client } = await scenes.host();
-    const before = await standOf(host);
+    const { host, client } = await testLab.host();
+    const before = await rulesetsOf(host);
     await host.must('rm /usr/share/netfilter-persistent/plugins.d/*ipset');
     const { result } = await client.deploy(host, { ...open(81), office: ['192.0.2.0/28'] });
     expect(result).toMatchObject({
@@ -194,8 +199,8 @@ fault(
   'a timer that was not really stopped',
   'there is none: after the window the new rules stand',
   async () => {
-    const check = async (kind: 'light' | 'whole'): Promise<void> => {
-      const { host, client } = await scenes.host({}, kind);
+    const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+      const { host, client } = await testLab.host({}, kind);
       let deadline = '';
       const { result } = await client.deploy(host, open(81), {
         ...BRIEF,
@@ -210,6 +215,6 @@ fault(
         while read -r now rest </proc/uptime; [ "\${now%.*}\${now#*.}" -lt "$over" ]; do sleep 0.1; done`);
       await expectNew(host, 81);
     };
-    await Promise.all([check('light'), check('whole')]);
+    await Promise.all([check('light'), check('systemd')]);
   },
 );

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   algorithmsFor,
+  checkHostKey,
+  checkPinnedKeys,
   fingerprint,
   keyType,
   parseKnownHosts,
-  pinsFor,
-  refuseKey,
-  refusePins,
-} from '../../../src/host/ssh/known-hosts.js';
+  pinnedKeysFor,
+} from '../../../src/host/ssh/host-key.js';
 
 let directory: string;
 const keys: Record<string, string> = {};
@@ -37,10 +37,12 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const blob = (name: string): Buffer => Buffer.from(keys[name]?.split(' ')[1] ?? '', 'base64');
-const pins = (text: string, name: string, port = 22) => pinsFor(parseKnownHosts([text]), [name], port);
+const pins = (text: string, name: string, port = 22) => pinnedKeysFor(parseKnownHosts([text]), [name], port);
 const trusts = (text: string, name: string, port = 22): boolean => {
   const found = pins(text, name, port);
-  return refusePins(found, name, port) === undefined && refuseKey(found, blob('one'), name) === undefined;
+  return (
+    checkPinnedKeys(found, name, port) === undefined && checkHostKey(found, blob('one'), name) === undefined
+  );
 };
 
 describe('a name in known_hosts', () => {
@@ -93,14 +95,18 @@ describe('a key', () => {
 
   test('that is not pinned is told from a host that is not known', () => {
     const known = `web-1 ${keys.one}\n`;
-    expect(refuseKey(pins(known, 'web-1'), blob('other'), 'web-1')).toMatchObject({ id: 'host-key-changed' });
-    expect(refusePins(pins(known, 'web-2'), 'web-2', 22)).toMatchObject({ id: 'host-key-unknown' });
-    expect(refusePins(pins(known, 'web-1'), 'web-1', 22)).toBeUndefined();
+    expect(checkHostKey(pins(known, 'web-1'), blob('other'), 'web-1')).toMatchObject({
+      id: 'host-key-changed',
+    });
+    expect(checkPinnedKeys(pins(known, 'web-2'), 'web-2', 22)).toMatchObject({ id: 'host-key-unknown' });
+    expect(checkPinnedKeys(pins(known, 'web-1'), 'web-1', 22)).toBeUndefined();
   });
 
   test('that is revoked is refused though another line pins it, and though only wildcards revoke it', () => {
     const known = `web-1 ${keys.one}\n@revoked * ${keys.one}\n`;
-    expect(refuseKey(pins(known, 'web-1'), blob('one'), 'web-1')).toMatchObject({ id: 'host-key-revoked' });
+    expect(checkHostKey(pins(known, 'web-1'), blob('one'), 'web-1')).toMatchObject({
+      id: 'host-key-revoked',
+    });
   });
 
   test('of a pinned type alone is asked for', () => {
@@ -113,13 +119,13 @@ describe('a key', () => {
 
   test('may stand in any of several texts', () => {
     const known = parseKnownHosts([`web-1 ${keys.other}`, `web-1 ${keys.one}`]);
-    const both = pinsFor(known, ['web-1'], 22);
-    expect(refuseKey(both, blob('one'), 'web-1')).toBeUndefined();
-    expect(refuseKey(both, blob('other'), 'web-1')).toBeUndefined();
+    const both = pinnedKeysFor(known, ['web-1'], 22);
+    expect(checkHostKey(both, blob('one'), 'web-1')).toBeUndefined();
+    expect(checkHostKey(both, blob('other'), 'web-1')).toBeUndefined();
   });
 
   test('through an authority only is said not to be supported', () => {
-    expect(refusePins(pins(`@cert-authority * ${keys.one}\n`, 'web-1'), 'web-1', 22)).toMatchObject({
+    expect(checkPinnedKeys(pins(`@cert-authority * ${keys.one}\n`, 'web-1'), 'web-1', 22)).toMatchObject({
       id: 'host-key-authority',
     });
   });

@@ -1,8 +1,8 @@
 /** Group F, played a thousand times: the moment in which both sides act, and the death of who acts. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { type Lab, openLab } from '../../../src/lab/lab.js';
-import { type Arena, openArena, type Round, type Scripts } from './arena.js';
 import { fault } from './faults.js';
+import { openRaceHost, type RaceHost, type Round, type Scripts } from './race-host.js';
 
 jest.setTimeout(600_000);
 
@@ -15,13 +15,13 @@ const LANES = 8;
 const PROGRAMS = 72;
 
 let lab: Lab;
-let arenas: readonly Arena[];
+let raceHosts: readonly RaceHost[];
 beforeAll(async () => {
   lab = await openLab();
   const hosts = await Promise.all(
     Array.from({ length: LANES }, (_, lane) => lab.light({ name: `lane-${lane}` })),
   );
-  arenas = await Promise.all(hosts.map((host) => openArena(lab, host)));
+  raceHosts = await Promise.all(hosts.map((host) => openRaceHost(lab, host)));
 });
 afterAll(() => lab.close());
 
@@ -50,12 +50,12 @@ const doomed = (lane: number): string => `
 
 async function dyingEverywhere(scripts: (lane: number) => Scripts): Promise<readonly Round[]> {
   const played = await Promise.all(
-    arenas.map(async (arena, lane) => arena.play(PROGRAMS / LANES, 240, scripts(lane))),
+    raceHosts.map(async (raceHost, lane) => raceHost.play(PROGRAMS / LANES, 240, scripts(lane))),
   );
   return played.flat();
 }
 /** All old or all new, as the host says, and nothing left over. */
-function expectWholeRounds(rounds: readonly Round[]): void {
+function expectInvariantsOfRounds(rounds: readonly Round[]): void {
   for (const [index, round] of rounds.entries()) {
     const stands = round.outcome === 'confirmed' ? 'new' : 'old';
     expect({ index, ...round }).toEqual({
@@ -76,10 +76,12 @@ fault(
   'each ends either confirmed or rolled back, in the kernel and on disk, and the one who asked is told which',
   async () => {
     const played = await Promise.all(
-      arenas.map((arena) => arena.play(Math.ceil(RACES / LANES), SECONDS, { confirming: AT_THE_DEADLINE })),
+      raceHosts.map((raceHost) =>
+        raceHost.play(Math.ceil(RACES / LANES), SECONDS, { confirming: AT_THE_DEADLINE }),
+      ),
     );
     const rounds = played.flat();
-    expectWholeRounds(rounds);
+    expectInvariantsOfRounds(rounds);
     const won = rounds.filter(({ outcome }) => outcome === 'confirmed').length;
     console.info(`${rounds.length} races: ${won} confirmed, ${rounds.length - won} rolled back.`);
     expect(won).toBeGreaterThan(0);
@@ -96,7 +98,7 @@ fault(
       before: `WINDOW=150\n${doomed(lane)}`,
       confirming: `CONFIRM_PATH=/root/arena/doomed:\n${ONCE_APPLIED}`,
     }));
-    expectWholeRounds(rounds);
+    expectInvariantsOfRounds(rounds);
     const survived = rounds.filter(({ said }) => said.startsWith('ended')).length;
     const ends = ['confirmed', 'rolled-back'].map(
       (end) => rounds.filter(({ outcome }) => outcome === end).length,
@@ -117,7 +119,7 @@ fault(
       before: `WINDOW=100 DOOMED=/root/arena/doomed:\n${doomed(lane)}`,
       confirming: ':',
     }));
-    expectWholeRounds(rounds);
+    expectInvariantsOfRounds(rounds);
     expect(new Set(rounds.map(({ outcome }) => outcome))).toEqual(new Set(['rolled-back', 'refused']));
   },
 );

@@ -50,14 +50,14 @@ export interface User {
   readonly sudo: 'nopasswd' | 'password' | 'none';
 }
 
-export interface Seat {
+export interface HostSetup {
   readonly name: string;
   readonly addresses: Addresses;
   readonly port: number;
   readonly user: User;
   readonly backend: 'nft' | 'legacy';
   /** The bridge port at the lab's end of the host's wire, and the hardware address at the host's end. */
-  readonly wire: { readonly port: string; readonly mac: string };
+  readonly link: { readonly port: string; readonly mac: string };
   /** `type base64`, one for each host key. */
   readonly hostKeys: readonly string[];
   /** The directory of the host's overlay, as the lab sees it. */
@@ -80,11 +80,11 @@ export function addressesOf(index: number): Required<Addresses> {
  * Takes a seat: writes the host's own files (identity, host keys, user, sshd, saved rules) into the upper layer of
  * its overlay, which must be new and empty, so that no link of the base can lead a write astray.
  */
-export async function takeSeat(
+export async function createHostRoot(
   index: number,
   options: HostOptions,
   lab: { readonly base: Base; readonly root: string; readonly publicKey: string },
-): Promise<Seat> {
+): Promise<HostSetup> {
   const directory = `/run/hosts/${index}`;
   const upper = join(lab.root, directory, 'upper');
   for (const part of ['upper', 'work', 'root']) directoryFor(join(lab.root, directory, part));
@@ -104,14 +104,14 @@ export async function takeSeat(
   put('/etc/ssh/sshd_config.d/lab.conf', sshdConfig(port));
   putUser(put, upper, lab, user);
   if (backend === 'legacy') putLegacy(upper);
-  for (const [kind, path] of Object.entries(SAVED)) {
-    const text = savedRules[kind as keyof Rules];
+  for (const [type, path] of Object.entries(SAVED)) {
+    const text = savedRules[type as keyof Rules];
     if (text !== undefined) put(path, text);
   }
   const hostKeys = await Promise.all(['ed25519', 'ecdsa'].map((type) => putHostKey(upper, name, type)));
   const hex = index.toString(16).padStart(4, '0');
-  const wire = { port: `port${index}`, mac: `02:00:00:00:${hex.slice(0, 2)}:${hex.slice(2)}` };
-  return { name, addresses, port, user, backend, wire, hostKeys, directory };
+  const link = { port: `port${index}`, mac: `02:00:00:00:${hex.slice(0, 2)}:${hex.slice(2)}` };
+  return { name, addresses, port, user, backend, link, hostKeys, directory };
 }
 
 /** Debian's defaults, except that only keys open the door and a whole fleet may knock at once. */
@@ -169,7 +169,7 @@ async function putHostKey(upper: string, name: string, type: string): Promise<st
 }
 
 /** Appends the host to a known_hosts file, by address, as OpenSSH would write it. */
-export function pinHostKeys(knownHosts: string, { addresses, port, hostKeys }: Seat): void {
+export function pinHostKeys(knownHosts: string, { addresses, port, hostKeys }: HostSetup): void {
   const names = [addresses.v4, ...(addresses.v6 === undefined ? [] : [addresses.v6])]
     .map((address) => (port === 22 ? address : `[${address}]:${port}`))
     .join(',');

@@ -4,9 +4,9 @@ import type { Phase } from '../../../src/host/client.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
 import { changeTo, lockedOut, open, type Wanted } from '../change.js';
-import { type Client, clientOf, diallingClient, leftovers, policyHost } from '../hosts.js';
+import { diallingClient, leftovers, policyHost, type TestClient, testClient } from '../hosts.js';
 import { bundleClient, killedAt } from './client-program.js';
-import { expectOld, fault, oldOrNew, standOf, watch } from './faults.js';
+import { expectOld, fault, oldOrNew, rulesetsOf, watch } from './faults.js';
 
 jest.setTimeout(240_000);
 
@@ -23,14 +23,14 @@ const endIn = (phase: Phase): unknown => {
 const wantedIn = (phase: Phase, port: number): Wanted => (phase === 'rollback' ? lockedOut : open(port));
 
 let lab: Lab;
-let client: Client;
+let client: TestClient;
 const hosts = new Map<Phase, LabHost>();
 const hostAt = (phase: Phase): LabHost => hosts.get(phase) as LabHost;
 
 beforeAll(async () => {
   lab = await openLab();
   await Promise.all(PHASES.map(async (phase) => hosts.set(phase, await lab.light({ name: `at-${phase}` }))));
-  client = clientOf(lab);
+  client = testClient(lab);
   const deployed = await Promise.all([...hosts.values()].map((host) => client.deploy(host, open(80))));
   for (const { result } of deployed) expect(result).toMatchObject({ outcome: 'confirmed' });
 });
@@ -45,7 +45,7 @@ fault('A1', 'the client is killed in any phase', 'all old or all new, by the hos
     PHASES.map(async (phase) => {
       const host = hostAt(phase);
       watch({ lab, host, client });
-      const before = await standOf(host);
+      const before = await rulesetsOf(host);
       const killed = killedAt(lab, host, phase, wantedIn(phase, 8443));
       await killed.ended;
       expect([phase, killed.said().trim().split('\n').at(-1)]).toEqual([phase, phase]);
@@ -63,7 +63,7 @@ fault(
     await Promise.all(
       PHASES.map(async (phase) => {
         const host = hostAt(phase);
-        const before = await standOf(host);
+        const before = await rulesetsOf(host);
         let answered = false;
         const { client: cut, dials } = diallingClient(lab);
         watch({ lab, host, client: cut });
@@ -72,14 +72,14 @@ fault(
           onPhase: async (begun) => {
             if (begun === 'done') answered = true;
             if (begun !== phase) return;
-            const [mend, earlier] = [await host.cutWire(), dials.length];
+            const [repair, earlier] = [await host.cutLink(), dials.length];
             await until(
               `${phase}: the host is alone, and the client tries anew`,
               async () =>
                 (answered || dials.length > earlier) && (await leftovers(host)) === '' ? true : undefined,
               60,
             );
-            await mend();
+            await repair();
           },
         });
         await cut.close();
@@ -101,7 +101,7 @@ fault(
   async () => {
     const host = hostAt('verify');
     watch({ lab, host, client });
-    const before = await standOf(host);
+    const before = await rulesetsOf(host);
     const killed = killedAt(lab, host, 'verify', open(7443));
     await killed.ended;
     const { record } = await client.state(host);

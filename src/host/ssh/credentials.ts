@@ -13,13 +13,18 @@ export interface KeyOptions {
   readonly agent?: string;
 }
 
-export interface Login {
+export interface Credentials {
   readonly keys: readonly ParsedKey[];
   readonly agent?: string;
 }
 
 /** Reads the keys. A key that cannot be read is a problem, never a silent other way in. */
-export function readLogin({ key, identityFiles = [], passphrase, agent }: KeyOptions): Result<Login> {
+export function readCredentials({
+  key,
+  identityFiles = [],
+  passphrase,
+  agent,
+}: KeyOptions): Result<Credentials> {
   const problems: Problem[] = [];
   const keys: ParsedKey[] = [];
   const take = (text: string, name: string, passphrase: string | undefined): void => {
@@ -72,7 +77,10 @@ function unreadable(name: string, words: string): Problem {
 }
 
 /** Each key, then the agent, as ssh2 tries them one after the other. */
-export function attempts(login: Login, username: string): readonly (PublicKeyAuthMethod | AgentAuthMethod)[] {
+export function authMethods(
+  login: Credentials,
+  username: string,
+): readonly (PublicKeyAuthMethod | AgentAuthMethod)[] {
   return [
     ...login.keys.map((key): PublicKeyAuthMethod => ({ type: 'publickey', username, key })),
     ...(login.agent === undefined

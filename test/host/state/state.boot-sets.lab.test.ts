@@ -2,17 +2,17 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { open } from '../change.js';
-import { type Client, clientOf, quiet } from '../hosts.js';
+import { type TestClient, testClient, waitUntilIdle } from '../hosts.js';
 
 jest.setTimeout(120_000);
 
 let lab: Lab;
 let host: LabHost;
-let client: Client;
+let client: TestClient;
 beforeAll(async () => {
   lab = await openLab();
-  host = await lab.whole({ name: 'sets-1' });
-  client = clientOf(lab);
+  host = await lab.systemd({ name: 'sets-1' });
+  client = testClient(lab);
 });
 afterAll(async () => {
   await client.close();
@@ -26,7 +26,7 @@ test('sets, then the rules that name them, then no trace of either', async () =>
   const office = ['192.0.2.0/24', '198.51.100.7'];
   const { result } = await client.deploy(host, { rules: [...rules, NAMES_SET], v6: rules, office });
   expect(result).toMatchObject({ outcome: 'confirmed', reason: '' });
-  await quiet(host);
+  await waitUntilIdle(host);
   const before = { live: await host.liveRules(), saved: await host.savedRules() };
 
   await host.powerCut();
@@ -39,7 +39,7 @@ test('sets, then the rules that name them, then no trace of either', async () =>
   expect(await host.savedRules()).toEqual(before.saved);
 
   expect((await client.deploy(host, open(80))).result).toMatchObject({ outcome: 'confirmed', reason: '' });
-  await quiet(host);
+  await waitUntilIdle(host);
   await host.powerCut();
   await host.boot();
   const after = (await client.state(host)).live;

@@ -24,7 +24,7 @@ const SETS: { readonly [family in Family]: string } = {
   v6: 'ipset create set4 hash:net family inet6; ipset create set-a hash:ip,port family inet6',
 };
 
-interface Answer {
+interface AgentAnswer {
   /** How many rules stood. */
   readonly rules: number;
   /** The first rule that lost something by being saved, in the agent's words. */
@@ -37,7 +37,7 @@ interface Answer {
  * Adds texts one after the other, those that the kernel refuses left out; then rules by nft; then saves all, loads it in
  * another namespace, and asks the agent's own functions.
  */
-function ask(family: Family, texts: readonly string[], native: readonly string[] = []): Answer {
+function ask(family: Family, texts: readonly string[], native: readonly string[] = []): AgentAnswer {
   const folder = mkdtempSync(join(ROOT, tmpdir(), 'sallyport-saving-'));
   const inside = folder.slice(ROOT.length);
   const tool = PROGRAM[family];

@@ -4,24 +4,24 @@ import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
 import { until } from '../../../src/lab/shell.js';
 import { changeTo, lockedOut, open } from '../change.js';
-import { policyHost, quiet } from '../hosts.js';
+import { policyHost, waitUntilIdle } from '../hosts.js';
 import { openSession, openssh } from '../ssh/openssh.js';
-import { expectOld, fault, lastOutcome, openScenes, type Scenes, standOf } from './faults.js';
-import { askHost } from './questions.js';
+import { expectOld, fault, lastOutcome, openTestLab, rulesetsOf, type TestLab } from './faults.js';
+import { sendRequest } from './requests.js';
 
 jest.setTimeout(240_000);
 
-let scenes: Scenes;
+let testLab: TestLab;
 beforeAll(async () => {
-  scenes = await openScenes();
+  testLab = await openTestLab();
 });
-afterAll(() => scenes.close());
+afterAll(() => testLab.close());
 
 const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 5 } };
 
 fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is said', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   const { result } = await client.deploy(host, lockedOut, {
     ...BRIEF,
     onPhase: (phase) =>
@@ -39,7 +39,7 @@ fault(
   'the snapshot is damaged, and no rules were ever saved',
   'after ten tries our rules are taken away, those of others stay, and it is said: people get in',
   async () => {
-    const { host, client } = await scenes.host({}, 'light', false);
+    const { host, client } = await testLab.host({}, 'light', false);
     await host.must(
       'iptables -A INPUT -p tcp --dport 9 -j DROP; ip6tables -A INPUT -p tcp --dport 9 -j DROP',
     );
@@ -68,18 +68,18 @@ fault(
 );
 
 fault('R2', 'the way back fails at first', 'tried again until it succeeds, and recorded', async () => {
-  const { host, client } = await scenes.host({ backend: 'legacy' });
-  const before = await standOf(host);
-  let mend = async (): Promise<void> => {};
+  const { host, client } = await testLab.host({ backend: 'legacy' });
+  const before = await rulesetsOf(host);
+  let repair = async (): Promise<void> => {};
   const { result } = await client.deploy(host, lockedOut, {
     ...BRIEF,
     onPhase: async (phase) => {
       if (phase !== 'rollback') return;
-      mend = await host.holdXtablesLock();
+      repair = await host.holdXtablesLock();
       await until('The way back has failed once', async () =>
         (await host.readFile('/var/lib/sallyport/pending/error'))?.includes('lock') ? true : undefined,
       );
-      await mend();
+      await repair();
     },
   });
   expect(result).toMatchObject({ outcome: 'rolled-back' });
@@ -92,11 +92,11 @@ fault(
   'a set of ours is destroyed inside the window',
   'restored with the rules that name it',
   async () => {
-    const { host, client } = await scenes.host({}, 'light', false);
+    const { host, client } = await testLab.host({}, 'light', false);
     const office = ['192.0.2.0/28', '198.51.100.0/24'];
     const named = { ...open(81), rules: [...open(81).rules], office };
     expect((await client.deploy(host, named)).result).toMatchObject({ outcome: 'confirmed' });
-    const before = await standOf(host);
+    const before = await rulesetsOf(host);
     expect(before.live.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
     expect(before.saved.sets).toContain('add SALLYPORT-office-4 192.0.2.0/28');
     const { result } = await client.deploy(
@@ -108,14 +108,14 @@ fault(
       },
     );
     expect(result).toMatchObject({ outcome: 'rolled-back' });
-    await quiet(host);
+    await waitUntilIdle(host);
     expect((await host.liveRules()).v4).toBe(before.live.v4);
     expect((await host.liveRules()).sets.split('\n').sort()).toEqual(before.live.sets.split('\n').sort());
   },
 );
 
 fault('R4', 'a ban is added inside the window', 'it survives the rollback', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   const { result } = await client.deploy(host, lockedOut, {
     ...BRIEF,
     onPhase: (phase) =>
@@ -133,10 +133,10 @@ fault('R4', 'a ban is added inside the window', 'it survives the rollback', asyn
 });
 
 fault('R5', 'the client is gone when the host goes back', 'the next reading tells of it', async () => {
-  const { host, client } = await scenes.host();
+  const { host, client } = await testLab.host();
   const change = changeTo(await client.state(host), lockedOut);
-  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 1 });
-  await quiet(host, 15);
+  await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+  await waitUntilIdle(host, 15);
   expect((await client.state(host)).record.last).toMatchObject({
     run: change.run,
     outcome: 'rolled-back',
@@ -145,13 +145,13 @@ fault('R5', 'the client is gone when the host goes back', 'the next reading tell
 });
 
 fault('R6', 'the rollback is asked for twice', 'it happens once', async () => {
-  const { host, client } = await scenes.host();
-  const before = await standOf(host);
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
   const change = changeTo(await client.state(host), open(81));
-  await askHost(scenes.lab, host, 'begin', { change, token: 'token', seconds: 20 });
+  await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 20 });
   const said = await Promise.all(
     [1, 2].map(() =>
-      askHost(scenes.lab, host, 'abort', { change, token: 'token', reason: 'a check failed' }),
+      sendRequest(testLab.lab, host, 'abort', { change, token: 'token', reason: 'a check failed' }),
     ),
   );
   expect(said).toEqual([
@@ -169,7 +169,7 @@ fault(
   'the change is known to be bad at once',
   'the host goes back long before the deadline',
   async () => {
-    const { host, client } = await scenes.host();
+    const { host, client } = await testLab.host();
     const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
     const policy = policyHost(host, { checks: [{ kind: 'command', command: 'false', location }] });
     const { result } = await client.deploy(host, open(81), { policy, change: { confirmWithinSeconds: 60 } });
@@ -183,8 +183,8 @@ fault(
   'a connection was let in by rules that are closed, or taken back, since',
   'new ones get nowhere; the one that stands lives until it ends: rules decide about its first packet',
   async () => {
-    const { host, client } = await scenes.host();
-    const { lab } = scenes;
+    const { host, client } = await testLab.host();
+    const { lab } = testLab;
     await host.must('/usr/sbin/sshd -p 81 -o PidFile=none');
     const known = `${lab.directory}/known_hosts_81`;
     writeFileSync(known, host.hostKeys.map((key) => `[${host.addresses.v4}]:81 ${key}\n`).join(''));
@@ -199,10 +199,10 @@ fault(
 
     // Let in by a change that was never confirmed.
     const change = changeTo(await client.state(host), open(81, 82));
-    await askHost(lab, host, 'begin', { change, token: 'token', seconds: 20 });
+    await sendRequest(lab, host, 'begin', { change, token: 'token', seconds: 20 });
     const inside = await openSession(lab, host, there);
-    await askHost(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
-    await quiet(host);
+    await sendRequest(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
+    await waitUntilIdle(host);
     await inside.echoes('back');
     expect(await isNew()).toBe(false);
     for (const session of [kept, inside]) session.end();

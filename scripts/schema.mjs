@@ -1,4 +1,4 @@
-/** Writes the JSON Schemas of the policy files to `schema/`, from the schemas that check them. */
+/** Writes the JSON Schemas of the policy files and of the results to `schema/`, from the schemas that check them. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,16 +13,20 @@ try {
   const outfile = join(work, 'schemas.mjs');
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/policy/files/json-schema.ts'],
+    stdin: {
+      contents: `export * from './src/policy/files/json-schema.js';
+        export * from './src/rollout/results/json-schema.js';`,
+      resolveDir: root,
+    },
     bundle: true,
     format: 'esm',
     platform: 'node',
     outfile,
     logLevel: 'warning',
   });
-  const { jsonSchemas, schemaText } = await import(pathToFileURL(outfile).href);
+  const { jsonSchemas, resultSchemas, schemaText } = await import(pathToFileURL(outfile).href);
   mkdirSync(folder, { recursive: true });
-  for (const [name, schema] of Object.entries(jsonSchemas())) {
+  for (const [name, schema] of Object.entries({ ...jsonSchemas(), ...resultSchemas() })) {
     writeFileSync(join(folder, name), schemaText(schema));
     console.log(`schema/${name}`);
   }

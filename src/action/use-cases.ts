@@ -13,8 +13,8 @@ import { openHosts } from '../host/open.js';
 import { error, type Result } from '../lib/problem.js';
 import type { OnEvent } from '../rollout/results/events.js';
 import type { Outcomes, Plan } from '../rollout/results/model.js';
+import { readPlan } from '../rollout/results/read.js';
 import { recording, snapshotClient } from '../rollout/results/snapshots.js';
-import { readPlan } from '../rollout/results/stored.js';
 import type { GitHubEvent } from './event/event.js';
 import type { OpenUseCases, RunOptions } from './start.js';
 

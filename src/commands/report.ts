@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { error, type Problem, type Result } from '../lib/problem.js';
 import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/results/merge.js';
 import type { Outcomes, Plan } from '../rollout/results/model.js';
-import { readOutcomes, readPlan } from '../rollout/results/stored.js';
+import { readOutcomes, readPlan } from '../rollout/results/read.js';
 
 export type Report =
   | { readonly kind: 'plan'; readonly value: Plan }

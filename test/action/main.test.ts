@@ -140,7 +140,7 @@ test('wrong inputs fail before anything else', async () => {
 });
 
 test.each([
-  ['has no fields', { pull_request: { number: 7 } }, {}, 'pull_request.head is no object'],
+  ['has no fields', { pull_request: { number: 7 } }, {}, 'pull_request.head is missing'],
   ['is not there', {}, { GITHUB_EVENT_PATH: '/nonexistent/event.json' }, 'ENOENT'],
 ])('an event that %s is refused with a sentence', async (_, body, env, why) => {
   const ended = await step('pull_request', body, { plan: done(typicalPlan) }, {}, env);

@@ -1,6 +1,7 @@
 /** What happened on GitHub, and which command follows from it. */
+import * as z from 'zod';
 import { error, type Problem, type Result } from '../../lib/problem.js';
-import { maybe, number, orNull, shape, text } from '../../rollout/results/shape.js';
+import { faultText, REPORT_INPUT } from '../../rollout/results/validate.js';
 import type { CommandName } from '../inputs.js';
 
 export interface GitHubEvent {
@@ -37,37 +38,39 @@ export interface Origin {
   readonly repository: string;
 }
 
-interface Payload {
-  readonly action?: string;
-  readonly repository?: { readonly default_branch?: string };
-  readonly workflow_run?: {
-    readonly event: string;
-    readonly head_sha: string;
-    readonly head_branch: string | null;
-    readonly head_repository: { readonly full_name: string } | null;
-  };
-  readonly pull_request?: {
-    readonly number: number;
-    readonly head: { readonly sha: string; readonly repo?: { readonly full_name: string } | null };
-  };
-}
-
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const REPOSITORY = shape({ full_name: text });
-const PULL = shape({ number, head: shape({ sha: text, repo: maybe(orNull(REPOSITORY)) }) });
-const RUN = shape({
-  ...{ event: text, head_sha: text, head_branch: orNull(text), head_repository: orNull(REPOSITORY) },
+const repository = z.object({ full_name: z.string() });
+const pullRequest = z.object({
+  number: z.number(),
+  head: z.object({ sha: z.string(), repo: repository.nullish() }),
+});
+const workflowRun = z.object({
+  event: z.string(),
+  head_sha: z.string(),
+  head_branch: z.string().nullable(),
+  head_repository: repository.nullable(),
+});
+/** What is read of a webhook payload: https://docs.github.com/webhooks/webhook-events-and-payloads. */
+const eventPayload = z.object({
+  action: z.string().optional(),
+  repository: z.object({ default_branch: z.string().optional() }).nullish(),
+  pull_request: pullRequest.optional(),
+  workflow_run: workflowRun.optional(),
 });
 
-/** What an event must say for itself: of a pull request that does not say it is one, nothing would be refused. */
+/**
+ * Why a payload is not one of this event. The part that names the pull request must be there: without it, nothing would
+ * be refused that is refused for a pull request.
+ */
 export function invalidEvent(env: Environment, payload: unknown): Problem | undefined {
   const name = env.GITHUB_EVENT_NAME ?? '';
-  const why = shape({
-    pull_request: name.startsWith('pull_request') ? PULL : maybe(PULL),
-    workflow_run: name === 'workflow_run' ? RUN : maybe(RUN),
-  })(payload, '');
-  return why === undefined ? undefined : badEvent(`is no event \`${name}\` of GitHub: ${why}`);
+  const schema = eventPayload.extend({
+    ...(name.startsWith('pull_request') && { pull_request: pullRequest }),
+    ...(name === 'workflow_run' && { workflow_run: workflowRun }),
+  });
+  const { error: fault } = schema.safeParse(payload, REPORT_INPUT);
+  return fault && badEvent(`is not a GitHub \`${name}\` event: ${faultText(fault)}`);
 }
 
 /** @param what `cannot be read: …`, without a full stop. */
@@ -79,9 +82,9 @@ export const badEvent = (what: string): Problem =>
     'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH come from the runner; leave both as it sets them.',
   );
 
-/** @param payload The parsed file at `GITHUB_EVENT_PATH`, of which {@link invalidEvent} has nothing to say. */
+/** @param payload The parsed file at `GITHUB_EVENT_PATH`, in which {@link invalidEvent} finds nothing wrong. */
 export function readEvent(env: Environment, payload: unknown): GitHubEvent {
-  const { action, repository, pull_request: pull, workflow_run: run } = (payload ?? {}) as Payload;
+  const { action, repository, pull_request: pull, workflow_run: run } = eventPayload.parse(payload);
   const name = env.GITHUB_REPOSITORY ?? '';
   const serverUrl = env.GITHUB_SERVER_URL ?? 'https://github.com';
   return {

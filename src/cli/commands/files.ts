@@ -138,7 +138,7 @@ async function packetsOf(
   io: Io,
 ): Promise<Result<readonly Packet[]>> {
   const { readPackets } = await import('../../commands/inputs/packets.js');
-  const { readPacket } = await import('../../traffic/trace/packet.js');
+  const { readPacket } = await import('../../traffic/trace/read-packet.js');
   if (options.packets !== undefined) return readPackets(await readText(io, options.packets), options.packets);
   if (options.packet !== undefined) return readPackets(options.packet.replaceAll('\n', ' '), '--packet');
   const packet = readPacket(packetOf(options, addresses));

@@ -16,7 +16,7 @@ import { jsonText } from '../../report/view/json.js';
 import { allDeployed, driftTotals, planTotals } from '../../report/view/totals.js';
 import type { Outcomes, Plan } from '../../rollout/results/model.js';
 import type { Part, Shard } from '../../rollout/results/part.js';
-import { readPlan } from '../../rollout/results/stored.js';
+import { readPlan } from '../../rollout/results/read.js';
 import { eventReporter, journal } from '../events.js';
 import { overSsh, type StateOptions, toRead } from '../hosts.js';
 import {

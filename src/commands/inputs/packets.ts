@@ -1,7 +1,7 @@
 /** Files of packets: the packet JSON, one a line. */
 import { error, type Result } from '../../lib/problem.js';
 import type { Packet } from '../../traffic/model.js';
-import { readPacket } from '../../traffic/trace/packet.js';
+import { readPacket } from '../../traffic/trace/read-packet.js';
 
 /** One JSON object a line; empty lines are passed over. All problems of all lines at once. */
 export function readPackets(lines: string, file: string): Result<readonly Packet[]> {

@@ -7,7 +7,7 @@ import type { Family } from '../../lib/family.js';
 import { isEmpty, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { NETWORKS } from '../../policy/builtin.js';
 import { networkRanges, networksText } from '../../traffic/program/fields.js';
-import { flag, listOf, number, oneOf, shape, text } from './shape.js';
+import { activitySchema } from './schema.js';
 
 /** Addresses that mean something within one's own networks alone. */
 export const PRIVATE: { readonly [family in Family]: Ranges } = {
@@ -35,20 +35,10 @@ function coarsePeer(peer: string): string {
   return networksText(networkRanges(`${peer}/${COARSE[family]}`, family) ?? [], family).join();
 }
 
-const PROTOCOL = oneOf('tcp', 'udp');
-const ACTIVITY = shape({
-  ...{ tracked: flag, more: flag },
-  flows: listOf(
-    shape({ direction: oneOf('in', 'out'), protocol: PROTOCOL, peer: text, port: number, count: number }),
-  ),
-  listening: listOf(shape({ protocol: PROTOCOL, port: number, families: listOf(oneOf('v4', 'v6')) })),
-});
-
-/** Nothing where the file holds something else: a plan is none the worse without it. */
+/** `undefined` where the file holds anything else: a plan does not need it. */
 export function readActivityText(json: string): Activity | undefined {
   try {
-    const value: unknown = JSON.parse(json);
-    return ACTIVITY(value, '') === undefined ? (value as Activity) : undefined;
+    return activitySchema.safeParse(JSON.parse(json)).data;
   } catch {
     return undefined;
   }

@@ -13,7 +13,7 @@ import { UNTRACKED_TYPES } from '../program/pipeline.js';
 import { all, any, field, NEVER, not, type Predicate } from '../program/predicate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { explainer } from '../trace/explain.js';
-import { readPacket } from '../trace/packet.js';
+import { readPacket } from '../trace/read-packet.js';
 import { byRule, packetText } from '../trace/sentences.js';
 import { DEFAULT_BUDGET } from './compare.js';
 import { type Claim, createProver, familyName, type Proof } from './prove.js';

@@ -63,13 +63,13 @@ describe('an event that does not say what it must', () => {
   const opened = payload('pull_request', 'opened') as { readonly pull_request: object };
 
   test.each([
-    ['pull_request', {}, 'pull_request is no object'],
-    ['pull_request', null, 'it is no object'],
+    ['pull_request', {}, 'pull_request is missing'],
+    ['pull_request', null, 'it is not an object'],
     ['pull_request', { pull_request: { ...opened.pull_request, number: '7' } }, 'pull_request.number'],
-    ['pull_request', { pull_request: { number: 7 } }, 'pull_request.head is no object'],
-    ['pull_request_review', {}, 'pull_request is no object'],
-    ['workflow_run', { workflow_run: {} }, 'workflow_run.event is no text'],
-    ['push', { pull_request: { number: 7, head: {} } }, 'pull_request.head.sha is no text'],
+    ['pull_request', { pull_request: { number: 7 } }, 'pull_request.head is missing'],
+    ['pull_request_review', {}, 'pull_request is missing'],
+    ['workflow_run', { workflow_run: {} }, 'workflow_run.event is missing'],
+    ['push', { pull_request: { number: 7, head: {} } }, 'pull_request.head.sha is missing'],
   ])('%s %j is refused', (name, body, why) => {
     expect(invalidEvent({ GITHUB_EVENT_NAME: name }, body)).toMatchObject({
       id: 'bad-event',

@@ -122,7 +122,7 @@ describe('explain --rules', () => {
     expect(await sallyport(['explain', '--rules', path])).toMatchObject({
       status: 1,
       stdout: '',
-      stderr: expect.stringContaining('The packet has no "src".'),
+      stderr: expect.stringContaining('Missing field "src".'),
     });
     expect(await sallyport(['explain'])).toMatchObject({
       status: 1,

@@ -1,7 +1,7 @@
 /** The map in a plan: what the hosts will run, against what they run now. */
 import { expect, test } from '@jest/globals';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
-import { readPlan } from '../../../src/rollout/results/stored.js';
+import { readPlan } from '../../../src/rollout/results/read.js';
 import { fleetOf } from '../fleet.js';
 import { modelFleet, modelHost } from '../model-host.js';
 

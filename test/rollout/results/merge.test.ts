@@ -8,8 +8,7 @@ import { planFleet } from '../../../src/rollout/plan/plan.js';
 import { mergeOutcomes, mergePlans } from '../../../src/rollout/results/merge.js';
 import type { Outcomes, Plan } from '../../../src/rollout/results/model.js';
 import { inShard, type Part } from '../../../src/rollout/results/part.js';
-import { readOutcomes, readPlan } from '../../../src/rollout/results/stored.js';
-import { troubledPlan, typicalPlan } from '../../report/example.js';
+import { readPlan } from '../../../src/rollout/results/read.js';
 import { fleetOf } from '../fleet.js';
 import { type Behaviour, modelFleet, modelHost } from '../model-host.js';
 
@@ -166,48 +165,5 @@ describe('outcomes', () => {
       '1 web-10 not-reached',
     ]);
     expect(merged.ok && merged.value.stopped).toContain('the canary web-1 is rolled-back');
-  });
-});
-
-describe('what is read back', () => {
-  test('is what was written', () => {
-    for (const plan of [typicalPlan, troubledPlan])
-      expect(readPlan(JSON.stringify(plan), 'plan.json')).toMatchObject({ ok: true, problems: [] });
-  });
-
-  test.each([
-    ['not JSON', 'it is not JSON'],
-    ['[]', 'it is no object'],
-    ['{"version":2}', 'version is not one of 1'],
-    ['{"version":1,"commit":null,"digest":"x","hosts":{}}', 'hosts is no list'],
-    [
-      '{"version":1,"commit":null,"digest":"x","hosts":[{"host":"a","status":"gone"}]}',
-      'hosts[0].status is not',
-    ],
-    [
-      '{"version":1,"commit":null,"digest":"x","hosts":[{"host":"a","status":"changed","findings":[{"id":1}]}]}',
-      'hosts[0].findings[0].id is no text',
-    ],
-    [
-      '{"version":1,"commit":null,"digest":"x","hosts":[{"host":"a","status":"changed","machine":1,"findings":[]}]}',
-      'hosts[0].machine is no text',
-    ],
-    [
-      '{"version":1,"commit":null,"digest":"x","hosts":[],"names":{"networks":{"a":[1]}}}',
-      'names.networks.a[0]',
-    ],
-  ])('refuses %s', (json, why) => {
-    const read = readPlan(json, 'plan.json');
-    expect(read).toMatchObject({ ok: false, problems: [{ id: 'bad-plan' }] });
-    expect(read.problems[0]?.message).toContain(why);
-  });
-
-  test('refuses outcomes that are none', () => {
-    expect(
-      readOutcomes('{"version":1,"commit":null,"hosts":[{"host":"a","outcome":"fine"}]}', 'x'),
-    ).toMatchObject({
-      ok: false,
-      problems: [{ id: 'bad-deploy-report' }],
-    });
   });
 });

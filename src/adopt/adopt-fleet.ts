@@ -12,12 +12,18 @@ import { driftOf } from '../rollout/drift/drift.js';
 import { transitionsOf } from '../rollout/plan/transition.js';
 import type { Adoption, HostAdoption } from '../rollout/results/adoption.js';
 import type { OnEvent } from '../rollout/results/events.js';
-import { type Asking, type Candidate, candidatesFor, entryBehind, fromRole } from './candidates.js';
-import { deployedOn, sinceDeploy } from './deployed.js';
-import { type Difference, differencesOf, type Sides } from './differences.js';
+import { type Candidate, type CandidateContext, candidatesFor, entryBehind, fromRole } from './candidates.js';
+import { changedInPolicy, deployedOn } from './deployed.js';
+import { type Difference, differencesOf, type RulesetPair } from './differences.js';
 import { applyEdits, type Files, fileOf } from './edits.js';
-import { differenceWords } from './format.js';
-import { type Held, isIdle, type Subject, trial, type Work } from './trial.js';
+import { describeDifference } from './format.js';
+import {
+  type AdoptionWork,
+  type DriftedHost,
+  hasNoEffect,
+  type TrialResult,
+  tryCandidate,
+} from './try-candidate.js';
 
 export interface AdoptFleetOptions {
   /** `YYYY-MM-DD`. */
@@ -40,23 +46,25 @@ export async function adoptFleet(
     hosts,
     async (host) => {
       tell({ kind: 'reading', host: host.name });
-      const found = await look(fleet, host, port);
-      const status = 'sides' in found ? 'drifted' : found.status === 'busy' ? 'error' : found.status;
+      const found = await readHost(fleet, host, port);
+      const status = 'rulesets' in found ? 'drifted' : found.status === 'busy' ? 'error' : found.status;
       tell({ kind: 'read', host: host.name, status, words: '' });
       return found;
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
-  const subjects = read.filter((one): one is Subject => 'sides' in one);
-  for (const subject of subjects) setAside(subject);
-  const work: Work = { fleet, files, date, edits: [] };
-  together(work, subjects);
-  for (const subject of subjects) alone(work, subject);
+  const subjects = read.filter((one): one is DriftedHost => 'rulesets' in one);
+  for (const subject of subjects) setAsidePolicyChanges(subject);
+  const work: AdoptionWork = { fleet, files, date, edits: [] };
+  adoptShared(work, subjects);
+  for (const subject of subjects) adoptOnHost(work, subject);
   const after = applyEdits(files, work.edits);
   return {
     version: 1,
     date,
-    hosts: read.flatMap((one) => ('sides' in one ? [adoptionOf(one)] : one.status === 'read' ? [] : [one])),
+    hosts: read.flatMap((one) =>
+      'rulesets' in one ? [adoptionOf(one)] : one.status === 'read' ? [] : [one],
+    ),
     files: [...files].flatMap(([path, before]) => {
       const now = after.get(path) ?? before;
       return now === before ? [] : [{ path, before, after: now }];
@@ -64,7 +72,7 @@ export async function adoptFleet(
   };
 }
 
-const adoptionOf = ({ host, taken, left }: Subject): HostAdoption => ({
+const adoptionOf = ({ host, taken, left }: DriftedHost): HostAdoption => ({
   host: host.name,
   status: 'read',
   taken,
@@ -72,11 +80,11 @@ const adoptionOf = ({ host, taken, left }: Subject): HostAdoption => ({
 });
 
 /** A host that is clean, or of which nothing is known, has nothing to adopt. */
-async function look(
+async function readHost(
   fleet: Fleet,
   host: Host,
   port: Pick<HostClient, 'read'>,
-): Promise<Subject | HostAdoption> {
+): Promise<DriftedHost | HostAdoption> {
   const reading = await port.read(host, { knownGood: 1 });
   const drift = driftOf(fleet, host, reading);
   const nothing = { host: host.name, taken: [], left: [] };
@@ -93,17 +101,17 @@ async function look(
   if (!placed.ok)
     return { ...nothing, status: 'error', reason: placed.problems.map(formatProblem).join(' ') };
   const { before, owned } = placed.value.live;
-  const sides: Sides = { live: before, next: owned.next, ownership: fleet.ownership };
+  const rulesets: RulesetPair = { live: before, next: owned.next, ownership: fleet.ownership };
   const elsewhere = [...drift.saved, ...drift.boot];
   return {
     host,
     state,
-    sides,
-    differences: differencesOf(sides),
+    rulesets,
+    differences: differencesOf(rulesets),
     deployed: deployedOn(host, state),
-    chosen: new Set(),
-    aside: new Set(),
-    strays: new Set(),
+    settled: new Set(),
+    notByHand: new Set(),
+    notedStates: new Set(),
     taken: [],
     left:
       elsewhere.length > 0 && drift.live.length === 0
@@ -118,18 +126,21 @@ async function look(
 }
 
 /** Not done by hand: the policy has changed since the last deploy, and the host has not. */
-function setAside(subject: Subject): void {
-  const { deployed, differences, left, aside } = subject;
+function setAsidePolicyChanges(subject: DriftedHost): void {
+  const { deployed, differences, left, notByHand } = subject;
   if (deployed === undefined) return;
   for (const difference of differences) {
-    const why = sinceDeploy(difference, deployed);
+    const why = changedInPolicy(difference, deployed);
     if (why === undefined) continue;
-    aside.add(difference.key);
-    left.push({ ...differenceWords(difference), why });
+    notByHand.add(difference.key);
+    left.push({ ...describeDifference(difference), why });
   }
 }
 
-const asking = ({ fleet, files, date }: Work, { host, differences }: Subject): Asking => ({
+const candidateContext = (
+  { fleet, files, date }: AdoptionWork,
+  { host, differences }: DriftedHost,
+): CandidateContext => ({
   fleet,
   host,
   differences,
@@ -138,8 +149,8 @@ const asking = ({ fleet, files, date }: Work, { host, differences }: Subject): A
 });
 
 /** What a role or a network says is of several hosts: it changes when all of them changed alike. */
-function together(work: Work, subjects: readonly Subject[]): void {
-  const byKey = new Map<string, Subject[]>();
+function adoptShared(work: AdoptionWork, subjects: readonly DriftedHost[]): void {
+  const byKey = new Map<string, DriftedHost[]>();
   for (const subject of subjects)
     for (const { key } of subject.differences) byKey.set(key, [...(byKey.get(key) ?? []), subject]);
   for (const [key, some] of byKey) {
@@ -148,24 +159,30 @@ function together(work: Work, subjects: readonly Subject[]): void {
     if (first === undefined || difference === undefined) continue;
     const candidate = sharedCandidate(work, difference, first);
     if (candidate === undefined) continue;
-    const concerned = concernedBy(work.fleet, difference, first.host);
+    const concerned = hostsSharing(work.fleet, difference, first.host);
     const alike = some.filter((subject) =>
       subject.differences.some(
-        (one) => one.key === key && !subject.aside.has(key) && meaning(one) === meaning(difference),
+        (one) => one.key === key && !subject.notByHand.has(key) && changeKey(one) === changeKey(difference),
       ),
     );
     if (alike.length !== concerned.length) continue;
-    const held = trial(work, candidate, alike, key);
-    if (held.why === undefined) for (const subject of alike) accept(subject, difference, candidate, held);
+    const result = tryCandidate(work, candidate, alike, key);
+    if (result.why === undefined) for (const subject of alike) accept(subject, difference, candidate, result);
   }
 }
 
-function sharedCandidate(work: Work, difference: Difference, subject: Subject): Candidate | undefined {
+function sharedCandidate(
+  work: AdoptionWork,
+  difference: Difference,
+  subject: DriftedHost,
+): Candidate | undefined {
   if (difference.kind === 'removed') return fromRole(difference, subject.host);
-  return difference.kind === 'set' ? candidatesFor(difference, asking(work, subject))[0] : undefined;
+  return difference.kind === 'set'
+    ? candidatesFor(difference, candidateContext(work, subject))[0]
+    : undefined;
 }
 
-function concernedBy(fleet: Fleet, difference: Difference, host: Host): readonly Host[] {
+function hostsSharing(fleet: Fleet, difference: Difference, host: Host): readonly Host[] {
   if (difference.kind === 'removed') {
     const origin = entryBehind(host, difference.rules[0]?.rule.location)?.origin;
     return fleet.hosts.filter(({ roles }) => origin !== undefined && roles.includes(origin));
@@ -178,46 +195,51 @@ function concernedBy(fleet: Fleet, difference: Difference, host: Host): readonly
     : [];
 }
 
-const meaning = (difference: Difference): string =>
+const changeKey = (difference: Difference): string =>
   difference.kind === 'set' ? JSON.stringify([difference.added, difference.removed]) : difference.key;
 
-function alone(work: Work, subject: Subject): void {
+function adoptOnHost(work: AdoptionWork, subject: DriftedHost): void {
   // A chain that is left open takes its last drop with it: its policy comes first.
   const last = (one: Difference): number => Number(one.kind !== 'policy');
   for (const difference of subject.differences.toSorted((a, b) => last(a) - last(b))) {
-    if (subject.chosen.has(difference.key) || subject.aside.has(difference.key)) continue;
+    if (subject.settled.has(difference.key) || subject.notByHand.has(difference.key)) continue;
     // What was added and means nothing needs no words; what went and meant nothing may go from the policy too.
-    if (difference.kind === 'added' && settleIdle(subject, difference)) continue;
-    const why = inPolicy(work, subject, difference);
-    if (why === undefined || settleIdle(subject, difference)) continue;
-    subject.left.push({ ...differenceWords(difference), why: `${why} The next deploy takes it back.` });
+    if (difference.kind === 'added' && skipWithoutEffect(subject, difference)) continue;
+    const why = adoptDifference(work, subject, difference);
+    if (why === undefined || skipWithoutEffect(subject, difference)) continue;
+    subject.left.push({ ...describeDifference(difference), why: `${why} The next deploy takes it back.` });
   }
 }
 
 /** Leaves what changes nothing, and says so. */
-function settleIdle(subject: Subject, difference: Difference): boolean {
-  if (!isIdle(subject, difference.key)) return false;
-  subject.chosen.add(difference.key);
+function skipWithoutEffect(subject: DriftedHost, difference: Difference): boolean {
+  if (!hasNoEffect(subject, difference.key)) return false;
+  subject.settled.add(difference.key);
   const why = 'It changes the fate of no packet; the next deploy takes it back.';
-  subject.left.push({ ...differenceWords(difference), why });
+  subject.left.push({ ...describeDifference(difference), why });
   return true;
 }
 
 /** Takes it into the policy; else the reason why that cannot be. */
-function inPolicy(work: Work, subject: Subject, difference: Difference): string | undefined {
-  let why = HOPELESS[difference.kind];
+function adoptDifference(
+  work: AdoptionWork,
+  subject: DriftedHost,
+  difference: Difference,
+): string | undefined {
+  let why = NOT_POSSIBLE[difference.kind];
   // What several hosts share was looked at before.
-  const candidates = difference.kind === 'set' ? [] : candidatesFor(difference, asking(work, subject));
+  const candidates =
+    difference.kind === 'set' ? [] : candidatesFor(difference, candidateContext(work, subject));
   const good = candidates.some((candidate) => {
-    const held = trial(work, candidate, [subject], difference.key);
-    if (held.why === undefined) accept(subject, difference, candidate, held);
-    else why = held.why;
-    return held.why === undefined;
+    const result = tryCandidate(work, candidate, [subject], difference.key);
+    if (result.why === undefined) accept(subject, difference, candidate, result);
+    else why = result.why;
+    return result.why === undefined;
   });
   return good ? undefined : why;
 }
 
-const HOPELESS: { readonly [kind in Difference['kind']]: string } = {
+const NOT_POSSIBLE: { readonly [kind in Difference['kind']]: string } = {
   added: 'It leads to a chain that the policy does not know, or stands in one.',
   removed: 'It is part of what every host gets, or of a role that other hosts have too.',
   moved:
@@ -228,17 +250,19 @@ const HOPELESS: { readonly [kind in Difference['kind']]: string } = {
 };
 
 function accept(
-  subject: Subject,
+  subject: DriftedHost,
   difference: Difference,
-  { edits, how, besides = [] }: Candidate,
-  held: Held,
+  { edits, how, alsoCovers: besides = [] }: Candidate,
+  result: TrialResult,
 ): void {
-  for (const key of [difference.key, ...besides]) subject.chosen.add(key);
-  const states = (held.strays.get(subject.host.name) ?? []).filter((state) => !subject.strays.has(state));
-  for (const state of states) subject.strays.add(state);
+  for (const key of [difference.key, ...besides]) subject.settled.add(key);
+  const states = (result.untrackedStates.get(subject.host.name) ?? []).filter(
+    (state) => !subject.notedStates.has(state),
+  );
+  for (const state of states) subject.notedStates.add(state);
   const [first] = edits;
   subject.taken.push({
-    ...differenceWords(difference),
+    ...describeDifference(difference),
     how,
     file: first === undefined ? '' : fileOf(first),
     ...(states.length === 0

@@ -1,11 +1,11 @@
 /** What could be written into the policy for one difference, the best words first. Whether it holds is proved elsewhere. */
 import { isOwned, ownedChain, setName } from '../compile/names.js';
-import { ruleToPolicy } from '../import/import.js';
+import { ruleToPolicy } from '../import/rule-to-policy.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
 import { BUILT_IN_CHAINS } from '../netfilter/model.js';
 import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
-import type { Difference, Standing } from './differences.js';
+import type { ChangedRule, Difference } from './differences.js';
 import { type Edit, type Entry, entryAt, type Files, type RuleList } from './edits.js';
 
 export interface Candidate {
@@ -13,12 +13,12 @@ export interface Candidate {
   /** What it writes, as a sentence. */
   readonly how: string;
   /** Other differences that the same words say. */
-  readonly besides?: readonly string[];
+  readonly alsoCovers?: readonly string[];
   /** It changes what several hosts share. */
   readonly shared?: boolean;
 }
 
-export interface Asking {
+export interface CandidateContext {
   readonly fleet: Fleet;
   readonly host: Host;
   readonly files: Files;
@@ -29,25 +29,25 @@ export interface Asking {
 }
 
 /** Somebody must take it over. */
-const OWNER = 'to-be-named';
+const OWNER_PLACEHOLDER = 'to-be-named';
 
-export function candidatesFor(difference: Difference, asking: Asking): readonly Candidate[] {
+export function candidatesFor(difference: Difference, context: CandidateContext): readonly Candidate[] {
   switch (difference.kind) {
     case 'added':
-      return added(difference, asking);
+      return added(difference, context);
     case 'removed':
-      return removed(difference, asking);
+      return removed(difference, context);
     case 'policy':
-      return baseline(difference, asking);
+      return baseline(difference, context);
     case 'set':
-      return members(difference, asking);
+      return members(difference, context);
     case 'moved':
     case 'hook':
       return [];
   }
 }
 
-type Of<K extends Difference['kind']> = Extract<Difference, { readonly kind: K }>;
+type DifferenceOf<K extends Difference['kind']> = Extract<Difference, { readonly kind: K }>;
 
 const LISTS: { readonly [chain: string]: 'input' | 'output' | 'forward' } = {
   INPUT: 'input',
@@ -56,11 +56,14 @@ const LISTS: { readonly [chain: string]: 'input' | 'output' | 'forward' } = {
 };
 
 /** In the words of the policy where it has some, else as a literal rule. */
-function added({ table, chain, rules, families }: Of<'added'>, asking: Asking): readonly Candidate[] {
+function added(
+  { table, chain, rules, families }: DifferenceOf<'added'>,
+  context: CandidateContext,
+): readonly Candidate[] {
   const builtIn = BUILT_IN_CHAINS[table].find((name) => name === chain || ownedChain(name) === chain);
   const [first] = rules;
   if (builtIn === undefined || first === undefined || isOwned(first.rule.target?.name ?? '')) return [];
-  const { host, fleet, date } = asking;
+  const { host, fleet, date } = context;
   const adopted = `Adopted from drift on ${date}`;
   const words = ruleToPolicy(first.rule, {
     table,
@@ -77,22 +80,22 @@ function added({ table, chain, rules, families }: Of<'added'>, asking: Asking): 
     ...(table === 'filter' ? {} : { table }),
     chain: builtIn,
     ...familyOf(families),
-    reason: `${adopted}; owner ${OWNER}`,
+    reason: `${adopted}; owner ${OWNER_PLACEHOLDER}`,
   };
   return [
     ...(words === undefined || words.list === 'raw'
       ? []
       : [
-          written(
+          addCandidate(
             host,
             words.list,
             words.list === 'nat'
-              ? { ...words.entry, reason: `${reason}; owner ${OWNER}` }
-              : { ...words.entry, reason, owner: OWNER },
+              ? { ...words.entry, reason: `${reason}; owner ${OWNER_PLACEHOLDER}` }
+              : { ...words.entry, reason, owner: OWNER_PLACEHOLDER },
             first,
           ),
         ]),
-    written(host, 'raw', literal, first),
+    addCandidate(host, 'raw', literal, first),
   ];
 }
 
@@ -100,19 +103,19 @@ const familyOf = (families: readonly Family[]): { readonly family?: Family } =>
   families.length === FAMILIES.length || families[0] === undefined ? {} : { family: families[0] };
 
 /** Behind the last of the host's own entries that stands above it in the kernel. */
-function written(host: Host, list: RuleList, entry: Entry, { behind }: Standing): Candidate {
-  const own = ownPlaces(host, list);
-  const after = behind.findLast((location) => own.has(keyOf(location)));
+function addCandidate(host: Host, list: RuleList, entry: Entry, { preceding }: ChangedRule): Candidate {
+  const own = ownEntries(host, list);
+  const after = preceding.findLast((location) => own.has(keyOf(location)));
   return {
     edits: [{ kind: 'add', host: host.location, list, entry, ...(after === undefined ? {} : { after }) }],
     how:
       list === 'raw'
         ? `A literal rule of ${host.name}.`
-        : `A rule under \`${list}:\` of ${host.name}: \`${words(entry)}\`.`,
+        : `A rule under \`${list}:\` of ${host.name}: \`${entryText(entry)}\`.`,
   };
 }
 
-const words = (entry: Entry): string =>
+const entryText = (entry: Entry): string =>
   Object.entries(entry)
     .filter(([key]) => key !== 'reason' && key !== 'owner')
     .map(([key, value]) => `${key}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}`)
@@ -123,7 +126,7 @@ const keyOf = ({ file, line, column }: SourceLocation): string => `${file}:${lin
 const entriesOf = (host: Host, list: RuleList) =>
   list === 'raw' ? host.raw : list === 'nat' ? host.nat : host[list];
 
-const ownPlaces = (host: Host, list: RuleList): ReadonlySet<string> =>
+const ownEntries = (host: Host, list: RuleList): ReadonlySet<string> =>
   new Set(
     entriesOf(host, list)
       .filter(({ origin, location }) => origin === host.name && location.file === host.location.file)
@@ -145,11 +148,14 @@ export function entryBehind(
   return undefined;
 }
 
-function removed({ rules, families }: Of<'removed'>, asking: Asking): readonly Candidate[] {
-  const { host, fleet } = asking;
+function removed(
+  { rules, families }: DifferenceOf<'removed'>,
+  context: CandidateContext,
+): readonly Candidate[] {
+  const { host, fleet } = context;
   const [first] = rules;
   const entry = entryBehind(host, first?.rule.location);
-  if (entry === undefined) return logCandidate(rules, asking);
+  if (entry === undefined) return logCandidate(rules, context);
   if (entry.origin === host.name) {
     const other = FAMILIES.find((family) => !families.includes(family));
     return [
@@ -170,7 +176,7 @@ function removed({ rules, families }: Of<'removed'>, asking: Asking): readonly C
   const rule = ruleAt(host, entry.location);
   return rule === undefined || rule.verb !== 'allow' || fleet.roles.get(entry.origin) === undefined
     ? []
-    : exception(rule, families, asking);
+    : exception(rule, families, context);
 }
 
 const ruleAt = (host: Host, location: SourceLocation): PolicyRule | undefined =>
@@ -180,7 +186,7 @@ const ruleAt = (host: Host, location: SourceLocation): PolicyRule | undefined =>
 function exception(
   rule: PolicyRule,
   families: readonly Family[],
-  { host, files, date }: Asking,
+  { host, files, date }: CandidateContext,
 ): readonly Candidate[] {
   const entry = entryAt(files.get(rule.location.file) ?? '', rule.location);
   if (entry === undefined) return [];
@@ -194,7 +200,7 @@ function exception(
     ),
     ...(family === undefined ? familyOf(families) : {}),
     reason: `Adopted from drift on ${date}: removed here, allowed by role ${rule.origin}`,
-    owner: OWNER,
+    owner: OWNER_PLACEHOLDER,
   };
   const last = host[rule.direction].findLast(({ origin }) => origin === host.name)?.location;
   return [
@@ -208,13 +214,13 @@ function exception(
           ...(last === undefined ? {} : { after: last }),
         },
       ],
-      how: `An exception of ${host.name} from its role ${rule.origin}: \`${words(deny)}\`.`,
+      how: `An exception of ${host.name} from its role ${rule.origin}: \`${entryText(deny)}\`.`,
     },
   ];
 }
 
 /** Every host of the role has lost it. */
-export function fromRole({ rules }: Of<'removed'>, host: Host): Candidate | undefined {
+export function fromRole({ rules }: DifferenceOf<'removed'>, host: Host): Candidate | undefined {
   const entry = entryBehind(host, rules[0]?.rule.location);
   if (entry === undefined || entry.origin === host.name) return undefined;
   return {
@@ -225,7 +231,7 @@ export function fromRole({ rules }: Of<'removed'>, host: Host): Candidate | unde
 }
 
 /** The log of drops is the one part of the baseline that goes by itself. */
-function logCandidate(rules: readonly Standing[], { host }: Asking): readonly Candidate[] {
+function logCandidate(rules: readonly ChangedRule[], { host }: CandidateContext): readonly Candidate[] {
   return rules.every(({ rule }) => rule.target?.name === 'LOG')
     ? [
         {
@@ -237,8 +243,11 @@ function logCandidate(rules: readonly Standing[], { host }: Asking): readonly Ca
 }
 
 /** A chain that is left open has no last drop and no log of it: these go with its policy. */
-function baseline({ table, chain, policy }: Of<'policy'>, asking: Asking): readonly Candidate[] {
-  const { host, differences } = asking;
+function baseline(
+  { table, chain, policy }: DifferenceOf<'policy'>,
+  context: CandidateContext,
+): readonly Candidate[] {
+  const { host, differences } = context;
   const key = table === 'filter' ? LISTS[chain] : undefined;
   if (key === undefined) return [];
   const value = policy === 'DROP' ? 'drop' : 'accept';
@@ -254,13 +263,16 @@ function baseline({ table, chain, policy }: Of<'policy'>, asking: Asking): reado
     {
       edits: [{ kind: 'baseline', host: host.location, key, value }],
       how: `\`baseline: {${key}: ${value}}\` of ${host.name}.`,
-      besides: besides.map((one) => one.key),
+      alsoCovers: besides.map((one) => one.key),
     },
   ];
 }
 
 /** The network that a set holds; hosts that share it must all have changed alike, which the caller looks after. */
-function members({ name, added, removed }: Of<'set'>, { fleet }: Asking): readonly Candidate[] {
+function members(
+  { name, added, removed }: DifferenceOf<'set'>,
+  { fleet }: CandidateContext,
+): readonly Candidate[] {
   const network = networkOf(fleet, name);
   if (network === undefined) return [];
   const file = `${fleet.directory === '.' ? '' : `${fleet.directory}/`}networks.yml`;

@@ -42,7 +42,7 @@ const NOT_YET = 'The policy has come to say it since the last deploy here; the n
 const NO_MORE = 'The policy has ceased to say it since the last deploy here; the next one takes it out.';
 
 /** Why a difference is none of somebody's hands; `undefined` when it is, or may be. */
-export function sinceDeploy(difference: Difference, deployed: Deployed): string | undefined {
+export function changedInPolicy(difference: Difference, deployed: Deployed): string | undefined {
   switch (difference.kind) {
     case 'removed': {
       const { table, rules } = difference;

@@ -9,11 +9,15 @@ import type { Chain, Rule, Ruleset, TableName, Tables } from '../netfilter/model
 
 export type Difference =
   /** In the kernel and not in the policy; `above` the hook when it stands in a built-in chain that is others'. */
-  | (Spot & { readonly kind: 'added'; readonly rules: readonly Standing[]; readonly above: boolean })
+  | (ChainDifference & {
+      readonly kind: 'added';
+      readonly rules: readonly ChangedRule[];
+      readonly above: boolean;
+    })
   /** In the policy and not in the kernel: every kernel rule that one line of it stands for, or one of the baseline. */
-  | (Spot & { readonly kind: 'removed'; readonly rules: readonly Standing[] })
-  | (Spot & { readonly kind: 'moved'; readonly rules: readonly Standing[] })
-  | (Spot & { readonly kind: 'policy'; readonly policy: 'ACCEPT' | 'DROP' })
+  | (ChainDifference & { readonly kind: 'removed'; readonly rules: readonly ChangedRule[] })
+  | (ChainDifference & { readonly kind: 'moved'; readonly rules: readonly ChangedRule[] })
+  | (ChainDifference & { readonly kind: 'policy'; readonly policy: 'ACCEPT' | 'DROP' })
   | {
       readonly kind: 'hook';
       readonly key: string;
@@ -29,7 +33,7 @@ export type Difference =
       readonly removed: readonly string[];
     };
 
-interface Spot {
+interface ChainDifference {
   /** The same thing has the same key on every host. */
   readonly key: string;
   readonly table: TableName;
@@ -38,59 +42,59 @@ interface Spot {
 }
 
 /** A rule, and where it stands: behind which lines of the policy, from the top of its chain. */
-export interface Standing {
+export interface ChangedRule {
   readonly family: Family;
   readonly chain: string;
   readonly rule: Rule;
-  readonly behind: readonly SourceLocation[];
+  readonly preceding: readonly SourceLocation[];
 }
 
 /** Two states of a host: what it runs, and what it would run by its policy. */
-export interface Sides {
+export interface RulesetPair {
   readonly live: Ruleset;
   readonly next: Ruleset;
   readonly ownership: 'chains' | 'tables';
 }
 
-interface Step {
+interface DiffLine {
   readonly rule: Rule;
   readonly change?: 'added' | 'removed';
   readonly key?: string;
 }
 
 /** A chain as a walk through both of its sides. */
-interface Script {
+interface ChainDiff {
   readonly family: Family;
   readonly table: TableName;
   readonly chain: string;
-  readonly steps: readonly Step[];
+  readonly lines: readonly DiffLine[];
 }
 
 /** Everything by which the live rules differ from the policy's, in the order of tables, chains and rules. */
-export function differencesOf(sides: Sides): readonly Difference[] {
+export function differencesOf(rulesets: RulesetPair): readonly Difference[] {
   const found = new Map<string, Difference>();
-  for (const script of scriptsOf(sides)) collect(script, found);
+  for (const diff of chainDiffs(rulesets)) collect(diff, found);
   for (const family of FAMILIES) {
-    policies(sides, family, found);
-    if (sides.ownership === 'chains') builtIns(sides, family, found);
+    policies(rulesets, family, found);
+    if (rulesets.ownership === 'chains') builtIns(rulesets, family, found);
   }
-  sets(sides, found);
+  sets(rulesets, found);
   return [...found.values()];
 }
 
 /** The policy's rules with these differences in them, as the host runs them: all of them give what it runs. */
-export function withDifferences(sides: Sides, keys: ReadonlySet<string>): Ruleset {
-  const scripts = scriptsOf(sides);
+export function withDifferences(rulesets: RulesetPair, keys: ReadonlySet<string>): Ruleset {
+  const scripts = chainDiffs(rulesets);
   const tables = (family: Family): Tables =>
-    sides.next[family].map((table) => {
+    rulesets.next[family].map((table) => {
       const known = table.chains.map((chain): Chain => {
-        const script = scripts.find(
+        const diff = scripts.find(
           (one) => one.family === family && one.table === table.name && one.chain === chain.name,
         );
         const rules =
-          script === undefined ? ownBuiltIn(sides, family, table.name, chain, keys) : chosen(script, keys);
+          diff === undefined ? ownBuiltIn(rulesets, family, table.name, chain, keys) : rulesWith(diff, keys);
         const policy = keys.has(policyKey(table.name, chain.name))
-          ? liveChain(sides, family, table.name, chain.name)?.policy
+          ? liveChain(rulesets, family, table.name, chain.name)?.policy
           : chain.policy;
         return { ...chain, rules, ...(policy === undefined ? {} : { policy }) };
       });
@@ -99,45 +103,49 @@ export function withDifferences(sides: Sides, keys: ReadonlySet<string>): Rulese
           (one) =>
             one.family === family && one.table === table.name && chainOf(table, one.chain) === undefined,
         )
-        .map((one): Chain => ({ name: one.chain, rules: chosen(one, keys) }));
+        .map((one): Chain => ({ name: one.chain, rules: rulesWith(one, keys) }));
       return { ...table, chains: [...known, ...more] };
     });
-  const all = new Map(sides.next.sets.map((set) => [set.name, set]));
-  for (const set of sides.live.sets)
+  const all = new Map(rulesets.next.sets.map((set) => [set.name, set]));
+  for (const set of rulesets.live.sets)
     if (keys.has(setKey(set.name)) || !all.has(set.name)) all.set(set.name, set);
   return { v4: tables('v4'), v6: tables('v6'), sets: [...all.values()] };
 }
 
-const chosen = ({ steps }: Script, keys: ReadonlySet<string>): readonly Rule[] =>
-  steps
+const rulesWith = ({ lines }: ChainDiff, keys: ReadonlySet<string>): readonly Rule[] =>
+  lines
     .filter(({ change, key = '' }) => change === undefined || keys.has(key) === (change === 'added'))
     .map(({ rule }) => rule);
 
 const policyKey = (table: TableName, chain: string): string => `policy ${table} ${chain}`;
-const hookKey = (table: TableName, chain: string): string => `hook ${table} ${chain}`;
+const entryJumpKey = (table: TableName, chain: string): string => `hook ${table} ${chain}`;
 const setKey = (name: string): string => `set ${name}`;
 
-const liveChain = ({ live }: Sides, family: Family, table: TableName, name: string): Chain | undefined =>
-  chainOf(tableOf(live[family], table), name);
+const liveChain = (
+  { live }: RulesetPair,
+  family: Family,
+  table: TableName,
+  name: string,
+): Chain | undefined => chainOf(tableOf(live[family], table), name);
 
-const SCRIPTS = new WeakMap<Sides, readonly Script[]>();
+const CHAIN_DIFFS = new WeakMap<RulesetPair, readonly ChainDiff[]>();
 
 /** Of every chain that is ours. */
-function scriptsOf(sides: Sides): readonly Script[] {
-  const known = SCRIPTS.get(sides);
+function chainDiffs(rulesets: RulesetPair): readonly ChainDiff[] {
+  const known = CHAIN_DIFFS.get(rulesets);
   if (known !== undefined) return known;
   const made = FAMILIES.flatMap((family) => {
-    const tables = [...new Set([...sides.next[family], ...sides.live[family]].map(({ name }) => name))];
+    const tables = [...new Set([...rulesets.next[family], ...rulesets.live[family]].map(({ name }) => name))];
     return tables.flatMap((table) => {
-      const [next, live] = [tableOf(sides.next[family], table), tableOf(sides.live[family], table)];
+      const [next, live] = [tableOf(rulesets.next[family], table), tableOf(rulesets.live[family], table)];
       const names = [...new Set([...(next?.chains ?? []), ...(live?.chains ?? [])].map(({ name }) => name))];
       return names
-        .filter((name) => isOwned(name) || sides.ownership === 'tables')
+        .filter((name) => isOwned(name) || rulesets.ownership === 'tables')
         .map((chain) => ({
           family,
           table,
           chain,
-          steps: walk(
+          lines: diffRules(
             chainOf(next, chain)?.rules ?? [],
             chainOf(live, chain)?.rules ?? [],
             `${table} ${chain}`,
@@ -145,35 +153,38 @@ function scriptsOf(sides: Sides): readonly Script[] {
         }));
     });
   });
-  SCRIPTS.set(sides, made);
+  CHAIN_DIFFS.set(rulesets, made);
   return made;
 }
 
 /** Myers' algorithm takes time in the product of rules and changes: past this many a chain is replaced as a whole. */
 const MAX_EDITS = 1000;
 
-function walk(next: readonly Rule[], live: readonly Rule[], spot: string): readonly Step[] {
+function diffRules(next: readonly Rule[], live: readonly Rule[], spot: string): readonly DiffLine[] {
   const text = (rule: Rule): string => rule.text;
   const parts = diffArrays(next.map(text), live.map(text), { maxEditLength: MAX_EDITS }) ?? [
     { count: next.length, removed: true, added: false },
     { count: live.length, removed: false, added: true },
   ];
   let [left, right] = [0, 0];
-  const steps: Step[] = [];
+  const lines: DiffLine[] = [];
   for (const { count, added, removed } of parts) {
     const some = added ? live.slice(right, right + count) : next.slice(left, left + count);
     if (!added) left += count;
     if (!removed) right += count;
-    steps.push(
+    lines.push(
       ...some.map(
-        (rule): Step => ({ rule, ...(added ? { change: 'added' } : removed ? { change: 'removed' } : {}) }),
+        (rule): DiffLine => ({
+          rule,
+          ...(added ? { change: 'added' } : removed ? { change: 'removed' } : {}),
+        }),
       ),
     );
   }
-  const both = (change: Step['change']) =>
-    new Set(steps.filter((step) => step.change === change).map(({ rule }) => rule.text));
+  const both = (change: DiffLine['change']) =>
+    new Set(lines.filter((step) => step.change === change).map(({ rule }) => rule.text));
   const [came, went] = [both('added'), both('removed')];
-  return steps.map((step) =>
+  return lines.map((step) =>
     step.change === undefined
       ? step
       : { ...step, key: keyOf(step, spot, came.has(step.rule.text) && went.has(step.rule.text)) },
@@ -181,7 +192,7 @@ function walk(next: readonly Rule[], live: readonly Rule[], spot: string): reado
 }
 
 /** What one line of the policy stands for goes together: in both families, in its own chain. */
-function keyOf({ rule, change }: Step, spot: string, moved: boolean): string {
+function keyOf({ rule, change }: DiffLine, spot: string, moved: boolean): string {
   if (moved) return `moved ${spot} ${rule.text}`;
   // The log of drops is one setting, wherever it writes.
   if (change === 'removed' && isBaselineLog(rule)) return 'removed log';
@@ -195,12 +206,12 @@ function keyOf({ rule, change }: Step, spot: string, moved: boolean): string {
 const isBaselineLog = ({ target, matches }: Rule): boolean =>
   target?.name === 'LOG' && matches.every(({ name }) => name === 'limit');
 
-function collect({ family, table, chain, steps }: Script, found: Map<string, Difference>): void {
-  const behind: SourceLocation[] = [];
-  for (const { rule, change, key } of steps) {
+function collect({ family, table, chain, lines }: ChainDiff, found: Map<string, Difference>): void {
+  const preceding: SourceLocation[] = [];
+  for (const { rule, change, key } of lines) {
     if (key !== undefined && change !== undefined) {
       const before = found.get(key);
-      const standing: Standing = { family, chain, rule, behind: [...behind] };
+      const standing: ChangedRule = { family, chain, rule, preceding: [...preceding] };
       const kind = key.startsWith('moved') ? 'moved' : change;
       // Of what has moved, where it stands now.
       const rules = [
@@ -218,14 +229,14 @@ function collect({ family, table, chain, steps }: Script, found: Map<string, Dif
           : { ...spot, kind, key, families, rules, table: spot.table, chain: spot.chain },
       );
     }
-    if (change !== 'added' && rule.location !== undefined) behind.push(rule.location);
+    if (change !== 'added' && rule.location !== undefined) preceding.push(rule.location);
   }
 }
 
-function policies(sides: Sides, family: Family, found: Map<string, Difference>): void {
-  for (const { name: table, chains } of sides.next[family])
+function policies(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
+  for (const { name: table, chains } of rulesets.next[family])
     for (const { name: chain, policy } of chains) {
-      const now = liveChain(sides, family, table, chain)?.policy;
+      const now = liveChain(rulesets, family, table, chain)?.policy;
       if (policy === undefined || now === undefined || now === policy) continue;
       const key = policyKey(table, chain);
       const before = found.get(key);
@@ -235,7 +246,12 @@ function policies(sides: Sides, family: Family, found: Map<string, Difference>):
 }
 
 /** Rules of others above the hook that will stand below it: the first that accepts, and whatever comes after that one. */
-const above = ({ live, next }: Sides, family: Family, table: TableName, chain: Chain): readonly Rule[] => {
+const above = (
+  { live, next }: RulesetPair,
+  family: Family,
+  table: TableName,
+  chain: Chain,
+): readonly Rule[] => {
   const [here, desired] = [tableOf(live[family], table), tableOf(next[family], table)];
   if (here === undefined || bypassing({ live: here, desired, chain }).length === 0) return [];
   const stays = aboveEntryJump(chainOf(desired, chain.name)?.rules ?? []).length;
@@ -243,15 +259,15 @@ const above = ({ live, next }: Sides, family: Family, table: TableName, chain: C
 };
 
 /** Built-in chains of which only the hook is ours: what others' rules decide before it, and the hook itself. */
-function builtIns(sides: Sides, family: Family, found: Map<string, Difference>): void {
-  for (const { name: table, chains } of sides.live[family])
+function builtIns(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
+  for (const { name: table, chains } of rulesets.live[family])
     for (const chain of chains.filter(({ name }) => isBuiltIn(table, name))) {
-      for (const rule of above(sides, family, table, chain)) {
+      for (const rule of above(rulesets, family, table, chain)) {
         const key = aboveKey(table, chain.name, rule);
         const before = found.get(key);
         const rules = [
           ...(before?.kind === 'added' ? before.rules : []),
-          { family, chain: chain.name, rule, behind: [] },
+          { family, chain: chain.name, rule, preceding: [] },
         ];
         const families = [...new Set(rules.map((one) => one.family))];
         found.set(key, { kind: 'added', key, table, chain: chain.name, families, rules, above: true });
@@ -261,9 +277,9 @@ function builtIns(sides: Sides, family: Family, found: Map<string, Difference>):
           .filter(isEntryJump)
           .map(({ text }) => text)
           .join('\n');
-      const wanted = chainOf(tableOf(sides.next[family], table), chain.name);
+      const wanted = chainOf(tableOf(rulesets.next[family], table), chain.name);
       if (hooks(chain.rules) === hooks(wanted?.rules)) continue;
-      const key = hookKey(table, chain.name);
+      const key = entryJumpKey(table, chain.name);
       const before = found.get(key);
       const families = before?.kind === 'hook' ? [...before.families, family] : [family];
       found.set(key, { kind: 'hook', key, table, chain: chain.name, families });
@@ -275,17 +291,17 @@ const aboveKey = (table: TableName, chain: string, rule: Rule): string =>
 
 /** Rules of others above the hook that are not chosen come behind it; the hook is the policy's, or the kernel's. */
 function ownBuiltIn(
-  sides: Sides,
+  rulesets: RulesetPair,
   family: Family,
   table: TableName,
   chain: Chain,
   keys: ReadonlySet<string>,
 ): readonly Rule[] {
-  const live = liveChain(sides, family, table, chain.name);
+  const live = liveChain(rulesets, family, table, chain.name);
   if (live === undefined || !isBuiltIn(table, chain.name)) return chain.rules;
-  if (keys.has(hookKey(table, chain.name))) return live.rules;
+  if (keys.has(entryJumpKey(table, chain.name))) return live.rules;
   const kept = new Set(
-    above(sides, family, table, live).filter((rule) => keys.has(aboveKey(table, chain.name, rule))),
+    above(rulesets, family, table, live).filter((rule) => keys.has(aboveKey(table, chain.name, rule))),
   );
   const stay = aboveEntryJump(chain.rules);
   return kept.size === 0
@@ -293,7 +309,7 @@ function ownBuiltIn(
     : [...stay, ...kept, ...chain.rules.slice(stay.length).filter((rule) => !kept.has(rule))];
 }
 
-function sets({ live, next }: Sides, found: Map<string, Difference>): void {
+function sets({ live, next }: RulesetPair, found: Map<string, Difference>): void {
   const wanted = new Map(next.sets.map((set) => [set.name, set.members]));
   for (const { name, members } of live.sets) {
     if (!isOwned(name)) continue;

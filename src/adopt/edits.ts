@@ -58,7 +58,7 @@ export function applyEdits(files: Files, edits: readonly Edit[]): Files {
     [...files].map(([path, text]) => [
       path,
       touched.has(path)
-        ? edited(
+        ? applyToText(
             text,
             edits.filter((edit) => fileOf(edit) === path),
           )
@@ -69,29 +69,30 @@ export function applyEdits(files: Files, edits: readonly Edit[]): Files {
 
 /** The entry at a place, as plain data; `undefined` when none stands there. */
 export function entryAt(text: string, location: SourceLocation): Entry | undefined {
-  const found = itemAt(read(text), location);
+  const found = itemAt(parsed(text), location);
   return found === undefined ? undefined : (found.item.toJSON() as Entry);
 }
 
-interface Read {
+interface ParsedFile {
   readonly text: string;
   readonly document: Document.Parsed;
   readonly lines: LineCounter;
 }
 
-function read(text: string): Read {
+function parsed(text: string): ParsedFile {
   const lines = new LineCounter();
   return { text, document: parseDocument(text, { lineCounter: lines, keepSourceTokens: true }), lines };
 }
 
-function edited(text: string, edits: readonly Edit[]): string {
-  if (text.includes('\r\n')) return edited(text.replaceAll('\r\n', '\n'), edits).replaceAll('\n', '\r\n');
-  const reading = read(text);
+function applyToText(text: string, edits: readonly Edit[]): string {
+  if (text.includes('\r\n'))
+    return applyToText(text.replaceAll('\r\n', '\n'), edits).replaceAll('\n', '\r\n');
+  const reading = parsed(text);
   const asWritten = reading.document.toString(styleOf(text));
   // Every place is looked up before anything moves.
   const works = edits.map((edit) => prepare(reading, edit));
   for (const work of works) work();
-  return spliced(text, asWritten, reading.document.toString(styleOf(text)));
+  return keepUntouchedLines(text, asWritten, reading.document.toString(styleOf(text)));
 }
 
 /** How this file is written, as far as the printer can keep it. */
@@ -109,7 +110,7 @@ function styleOf(text: string) {
  * The printer may spell untouched lines anew: only the lines that the edits changed are taken from it, everything else
  * from the text as it stands.
  */
-function spliced(text: string, before: string, after: string): string {
+function keepUntouchedLines(text: string, before: string, after: string): string {
   if (before === text) return after;
   const lines = before.split('\n');
   const [own, made] = [changesOf(before, text), changesOf(before, after)];
@@ -119,10 +120,10 @@ function spliced(text: string, before: string, after: string): string {
     .reduce((all, { start, end, to }) => all.toSpliced(start, end - start, ...to), lines)
     .join('\n');
   // Where lines of both do not fit together, all are the printer's.
-  return meaningOf(mended) === meaningOf(after) ? mended : after;
+  return contentOf(mended) === contentOf(after) ? mended : after;
 }
 
-const meaningOf = (text: string): string => {
+const contentOf = (text: string): string => {
   const document = parseDocument(text);
   return document.errors.length > 0 ? '' : JSON.stringify(document.toJSON());
 };
@@ -158,9 +159,9 @@ function changesOf(from: string, to: string): readonly LineChange[] {
   return changes;
 }
 
-type Work = () => void;
+type ApplyEdit = () => void;
 
-function prepare(reading: Read, edit: Edit): Work {
+function prepare(reading: ParsedFile, edit: Edit): ApplyEdit {
   switch (edit.kind) {
     case 'add': {
       const host = mapAt(reading, edit.host);
@@ -194,7 +195,7 @@ function prepare(reading: Read, edit: Edit): Work {
 }
 
 /** The comment above the first entry belongs to the list, as the package reads it; here it goes with its entry. */
-function removeItem({ item, list }: Found, above: number): void {
+function removeItem({ item, list }: FoundEntry, above: number): void {
   const index = list.items.indexOf(item);
   list.items.splice(index, 1);
   if (index > 0) return;
@@ -204,7 +205,7 @@ function removeItem({ item, list }: Found, above: number): void {
   if (isMap(next)) next.spaceBefore = false;
 }
 
-function commentLinesAbove({ text, lines }: Read, item: Node | undefined): number {
+function commentLinesAbove({ text, lines }: ParsedFile, item: Node | undefined): number {
   const offset = item?.range?.[0];
   if (offset === undefined) return 0;
   const above = text.split('\n').slice(0, lines.linePos(offset).line - 1);
@@ -275,10 +276,10 @@ const contains = (node: Node | undefined | null, offset: number): boolean => {
   return range !== undefined && range !== null && range[0] <= offset && offset < range[2];
 };
 
-const offsetOf = ({ lines }: Read, { line, column }: SourceLocation): number =>
+const offsetOf = ({ lines }: ParsedFile, { line, column }: SourceLocation): number =>
   (lines.lineStarts[line - 1] ?? 0) + column - 1;
 
-interface Found {
+interface FoundEntry {
   readonly item: YAMLMap;
   readonly list: YAMLSeq;
   /** The host or role whose list it is. */
@@ -288,7 +289,7 @@ interface Found {
 const LISTS: readonly RuleList[] = ['input', 'output', 'forward', 'nat', 'raw'];
 
 /** The entry of a list of rules in which a place lies. */
-function itemAt(reading: Read, location: SourceLocation): Found | undefined {
+function itemAt(reading: ParsedFile, location: SourceLocation): FoundEntry | undefined {
   const offset = offsetOf(reading, location);
   for (const owner of owners(reading.document))
     for (const name of LISTS) {
@@ -310,7 +311,7 @@ function owners({ contents }: Document.Parsed): readonly YAMLMap[] {
 }
 
 /** The host at a place: its name in a file of many, else the file. */
-function mapAt(reading: Read, location: SourceLocation): YAMLMap | undefined {
+function mapAt(reading: ParsedFile, location: SourceLocation): YAMLMap | undefined {
   const { contents } = reading.document;
   if (!isMap(contents)) return undefined;
   const hosts = contents.get('hosts');

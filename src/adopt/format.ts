@@ -2,7 +2,7 @@
 import type { Difference as Told } from '../rollout/results/adoption.js';
 import type { Difference } from './differences.js';
 
-export function differenceWords(difference: Difference): Told {
+export function describeDifference(difference: Difference): Told {
   const message = sentence(difference);
   const rule = 'rules' in difference ? difference.rules[0]?.rule.text : undefined;
   return {

@@ -34,7 +34,7 @@ export interface HostFile {
   readonly text: string;
 }
 
-export interface ImportQuestion {
+export interface ImportRequest {
   readonly targets: readonly Target[];
   readonly files: readonly HostFile[];
   readonly admin?: readonly string[];
@@ -49,17 +49,17 @@ export interface ImportQuestion {
 
 /** Reads hosts that have no files over SSH, and says what the policy of all would be; writes nothing. */
 export async function importHosts(
-  question: ImportQuestion,
+  request: ImportRequest,
   open: OpenHosts<Reader>,
 ): Promise<Result<Imported>> {
-  const { targets, files, user, admin } = question;
+  const { targets, files, user, admin } = request;
   const named = [...new Set(files.map(({ name }) => name))];
-  const fromFiles = named.map((name, index) => hostOfFiles(name, index, question));
+  const fromFiles = named.map((name, index) => hostOfFiles(name, index, request));
   const problems: Problem[] = fromFiles.flatMap((one) => one.problems);
   problems.push(...adminProblems(admin ?? []));
   if (hasErrors(problems)) return { ok: false, problems: problems.map(fileNames(files)) };
   const overSsh = targets.filter(({ name }) => !named.includes(name));
-  const live = overSsh.length === 0 ? [] : await readTargets(overSsh, user, open, question.parallel);
+  const live = overSsh.length === 0 ? [] : await readTargets(overSsh, user, open, request.parallel);
   problems.push(...live.flatMap((one) => one.problems));
   const hosts = [...fromFiles, ...live].flatMap((one) => (one.ok ? [one.value] : []));
   if (hasErrors(problems)) return { ok: false, problems };
@@ -78,9 +78,9 @@ export async function importHosts(
   const imported = importFleet(
     hosts.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     {
-      today: question.today ?? new Date().toISOString().slice(0, 10),
+      today: request.today ?? new Date().toISOString().slice(0, 10),
       check: findings,
-      ...(question.knownHosts === undefined ? {} : { knownHosts: question.knownHosts }),
+      ...(request.knownHosts === undefined ? {} : { knownHosts: request.knownHosts }),
       ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
     },
   );
@@ -164,7 +164,7 @@ export function readTarget(text: string): Result<Target> {
 }
 
 /** Of the networks for documentation (RFC 5737, RFC 3849): nobody answers there. */
-const nobody = (index: number, families: readonly Family[]): readonly string[] => [
+const documentationAddresses = (index: number, families: readonly Family[]): readonly string[] => [
   `192.0.2.${(index % 250) + 1}`,
   ...(families.includes('v6') ? [`2001:db8::${((index % 65535) + 1).toString(16)}`] : []),
 ];
@@ -172,7 +172,7 @@ const nobody = (index: number, families: readonly Family[]): readonly string[] =
 function hostOfFiles(
   name: string,
   index: number,
-  { targets, files, user }: ImportQuestion,
+  { targets, files, user }: ImportRequest,
 ): Result<ImportHost> {
   const problems: Problem[] = [];
   const texts: { v4?: string; v6?: string; sets?: string } = {};
@@ -207,7 +207,7 @@ function hostOfFiles(
   const families = FAMILIES.filter((family) => texts[family] !== undefined);
   const target = targets.find((each) => each.name === name);
   const literal = target !== undefined && !('id' in readNetwork(target.address));
-  const unknown = nobody(index, families);
+  const unknown = documentationAddresses(index, families);
   return {
     ok: true,
     problems: read.problems,
@@ -301,7 +301,7 @@ function fleetOf(targets: readonly Target[], user: string): Result<Fleet> {
 }
 
 /** Every file that would be written over, all at once. */
-export async function standingFiles(
+export async function existingFiles(
   directory: string,
   files: ReadonlyMap<string, string>,
 ): Promise<readonly Problem[]> {

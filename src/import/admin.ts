@@ -11,21 +11,21 @@ import {
 } from '../policy/addresses.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { proveLockout } from '../traffic/questions/lockout.js';
-import type { ChainItems } from './draft/host.js';
+import type { BuiltInChain } from './draft/host.js';
 import type { ImportHost } from './model.js';
 
 const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
 
 /** Everything, and the networks from which a rule of INPUT lets SSH in. */
-function candidates(chains: readonly ChainItems[], port: number): readonly string[] {
+function candidates(chains: readonly BuiltInChain[], port: number): readonly string[] {
   const found = new Set<string>();
   for (const { family, table, chain, items } of chains) {
     if (table !== 'filter' || chain !== 'INPUT') continue;
     found.add(EVERYWHERE[family]);
-    for (const { said } of items) {
-      if (said?.kind !== 'rule' || said.verb !== 'allow') continue;
-      if (said.services.some((service) => reaches(service, port)))
-        for (const network of said.from ?? [EVERYWHERE[family]]) found.add(network);
+    for (const { statement } of items) {
+      if (statement?.kind !== 'rule' || statement.verb !== 'allow') continue;
+      if (statement.services.some((service) => reaches(service, port)))
+        for (const network of statement.from ?? [EVERYWHERE[family]]) found.add(network);
     }
   }
   return [...found];
@@ -53,7 +53,7 @@ const common = (a: Ranges, b: Ranges): Ranges => subtractRanges(a, subtractRange
  * host has no address is none of its business.
  */
 export function deriveAdmin(
-  hosts: readonly (readonly [ImportHost, readonly ChainItems[]])[],
+  hosts: readonly (readonly [ImportHost, readonly BuiltInChain[]])[],
 ): readonly string[] {
   let all: Ranges = EVERYTHING;
   for (const [host, chains] of hosts) {
@@ -70,7 +70,7 @@ export function deriveAdmin(
     hosts.some(([host]) => host.addresses.some((address) => address.includes(':') === (family === 'v6'))),
   );
   // Nobody is an administrator who cannot come the way that deploys come.
-  if (hosts.some(([host]) => all[wayTo(host)].length === 0)) return [];
+  if (hosts.some(([host]) => all[sshFamily(host)].length === 0)) return [];
   const set = toSet([], {
     v4: families.includes('v4') ? all.v4 : [],
     v6: families.includes('v6') ? all.v6 : [],
@@ -79,7 +79,7 @@ export function deriveAdmin(
 }
 
 /** The family by which SSH connects. */
-const wayTo = ({ address }: ImportHost): Family => (address.includes(':') ? 'v6' : 'v4');
+const sshFamily = ({ address }: ImportHost): Family => (address.includes(':') ? 'v6' : 'v4');
 
 function proofOf({ live, addresses, port }: ImportHost, network: string): LockoutProof {
   const admin = toSet([], rangesOf([network]));
@@ -89,22 +89,22 @@ function proofOf({ live, addresses, port }: ImportHost, network: string): Lockou
 const isProved = (host: ImportHost, network: string): boolean => proofOf(host, network).verdict === 'proved';
 
 /** Hosts of which it is told why, and networks of each. */
-const MOST_HOSTS = 5;
-const MOST_NETWORKS = 2;
+const MAX_HOSTS = 5;
+const MAX_NETWORKS = 2;
 
 /** Where {@link deriveAdmin} finds none: what becomes of SSH on each host, in sentences. */
-export function whyNobody(
-  hosts: readonly (readonly [ImportHost, readonly ChainItems[]])[],
+export function whyNoAdmin(
+  hosts: readonly (readonly [ImportHost, readonly BuiltInChain[]])[],
 ): readonly string[] {
-  const more = hosts.length - MOST_HOSTS;
+  const more = hosts.length - MAX_HOSTS;
   return [
-    ...hosts.slice(0, MOST_HOSTS).map(([host, chains]) => {
+    ...hosts.slice(0, MAX_HOSTS).map(([host, chains]) => {
       const named = candidates(chains, host.port);
       const proved = named.filter((network) => isProved(host, network));
       if (proved.length > 0) return `${host.name} lets in ${proved.join(', ')}.`;
       const asked = named.length > 1 ? named.filter((network) => !network.endsWith('/0')) : named;
       const reasons = asked
-        .slice(0, MOST_NETWORKS)
+        .slice(0, MAX_NETWORKS)
         .flatMap((network) => proofOf(host, network).reasons[0] ?? []);
       return `On ${host.name}: ${reasons.join(' ').replaceAll(/ (0\.0\.0\.0|::)\/0 /g, ' anywhere ')}`;
     }),

@@ -8,21 +8,21 @@ import { error, hasErrors, type Problem, type Result, warning } from '../lib/pro
 import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
 import { proveLockout } from '../traffic/questions/lockout.js';
-import { adminSet, deriveAdmin, whyNobody } from './admin.js';
+import { adminSet, deriveAdmin, whyNoAdmin } from './admin.js';
 import { anomaliesOf } from './anomalies.js';
-import { chainsOf, filterAlone, hasForeign, openedTo, unmanagedRules } from './draft/unmanaged.js';
+import { chainsOf, filterOnly, hasForeign, unmanagedRules, withOpening } from './draft/unmanaged.js';
 import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
 import {
   adminRules,
-  type Case,
   compileFleet,
+  explainFailure,
   fleetHost,
+  type ProofContext,
   proveHost,
-  shortfall,
   trafficDiff,
   withAdmin,
 } from './prove.js';
-import { differences, notesOf, summaryOf } from './summary.js';
+import { notesOf, summaryOf, trafficProblems } from './summary.js';
 import { type FleetDraft, type Suppression, writeFleet } from './write/write.js';
 
 /**
@@ -34,7 +34,7 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
   const ownership = read.some(({ host, chains }) => hasForeign(host.live, chains)) ? 'chains' : 'tables';
   const all = read.map(({ host, chains }) => ({
     host,
-    chains: ownership === 'chains' ? filterAlone(chains) : chains,
+    chains: ownership === 'chains' ? filterOnly(chains) : chains,
   }));
   const pairs = all.map(({ host, chains }) => [host, chains] as const);
   const admin = options.admin ?? deriveAdmin(pairs);
@@ -46,20 +46,20 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
           'import-no-admin',
           [
             'No network that their rules name reaches SSH for sure on every one of these hosts, so nothing tells who their administrators are.',
-            ...whyNobody(pairs),
+            ...whyNoAdmin(pairs),
           ].join(' '),
           undefined,
           'Name their networks with --admin: where SSH is not open to them for sure today, the policy opens it. If sshd listens on another port, name that: NAME=USER@ADDRESS:PORT.',
         ),
       ],
     };
-  const cases = all.map(({ host, chains }): Case => {
+  const cases = all.map(({ host, chains }): ProofContext => {
     const reached = isReached(host, host.live, admin);
     const opening = (family: Family) => adminRules(host, admin, family);
     return {
       host,
-      chains: reached ? chains : openedTo(opening, chains),
-      remainder: unmanagedRules(host.live, chains),
+      chains: reached ? chains : withOpening(opening, chains),
+      unmanaged: unmanagedRules(host.live, chains),
       before: reached ? host.live : withAdmin(host, admin),
       admin,
       ownership,
@@ -77,33 +77,33 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
         ],
   );
   const drafts = draftAll(cases);
-  const failed = drafts.flatMap(({ one, proved }) =>
-    proved?.equal ? [] : differences(one.host, shortfall(one, proved?.draft)),
+  const failed = drafts.flatMap(({ context, proved }) =>
+    proved?.equal ? [] : trafficProblems(context.host, explainFailure(context, proved?.draft)),
   );
   if (failed.length > 0) return { ok: false, problems: [...problems, ...failed] };
-  const named = drafts.flatMap(({ one, proved }) =>
-    proved === undefined ? [] : [{ one, draft: proved.draft }],
+  const named = drafts.flatMap(({ context, proved }) =>
+    proved === undefined ? [] : [{ context, draft: proved.draft }],
   );
-  const anomalies = new Map(named.map(({ one }) => [one, anomaliesOf(one.host)]));
-  const written = writeAccepted(
-    named.map(({ one, draft }) => fleetHost(one.host, draft, anomalies.get(one)?.remarks)),
+  const anomalies = new Map(named.map(({ context }) => [context, anomaliesOf(context.host)]));
+  const written = writeWithSuppressions(
+    named.map(({ context, draft }) => fleetHost(context.host, draft, anomalies.get(context)?.remarks)),
     admin,
     ownership,
     options,
   );
   if (!written.ok) return { ok: false, problems: [...problems, ...written.problems] };
   const { files, fleet } = written.value;
-  const final = cases.flatMap((one) => prove(one, fleet));
+  const final = cases.flatMap((context) => proveFiles(context, fleet));
   if (hasErrors(final)) return { ok: false, problems: [...problems, ...final] };
   const value: Imported = {
     files,
     ownership,
     admin,
     hosts: named.map(
-      ({ one, draft }): ImportedHost => ({
-        ...summaryOf(one.host, one.chains, draft),
-        notes: notesOf(one.host, one.chains, draft, ownership),
-        anomalies: anomalies.get(one)?.problems ?? [],
+      ({ context, draft }): ImportedHost => ({
+        ...summaryOf(context.host, context.chains, draft),
+        notes: notesOf(context.host, context.chains, draft, ownership),
+        anomalies: anomalies.get(context)?.problems ?? [],
       }),
     ),
   };
@@ -111,21 +111,21 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
 }
 
 /** Hosts with the same rules are said in the same words; each is proved again with its own addresses in the end. */
-function draftAll(cases: readonly Case[]) {
+function draftAll(cases: readonly ProofContext[]) {
   const known = new Map<string, ReturnType<typeof proveHost>>();
-  return cases.map((one) => {
-    const { v4, v6, sets } = renderHost(one.host.live);
+  return cases.map((context) => {
+    const { v4, v6, sets } = renderHost(context.host.live);
     const key = JSON.stringify([
       v4,
       v6,
       sets,
-      one.host.families,
-      one.host.port,
-      one.before === one.host.live,
+      context.host.families,
+      context.host.port,
+      context.before === context.host.live,
     ]);
-    const proved = known.has(key) ? known.get(key) : proveHost(one);
+    const proved = known.has(key) ? known.get(key) : proveHost(context);
     known.set(key, proved);
-    return { one, proved };
+    return { context, proved };
   });
 }
 
@@ -141,60 +141,60 @@ interface Written {
 }
 
 /** What `check` says of the rules as they were is accepted, each with the day, so that the next reader looks at it again. */
-function writeAccepted(
+function writeWithSuppressions(
   hosts: FleetDraft['hosts'],
   admin: readonly string[],
   ownership: FleetDraft['ownership'],
   { today, knownHosts, check }: ImportOptions,
 ): Result<Written> {
-  const draft: Omit<FleetDraft, 'accepts'> = {
+  const draft: Omit<FleetDraft, 'suppressions'> = {
     hosts,
     admin,
     ownership,
     ...(knownHosts === undefined ? {} : { knownHosts }),
   };
-  let accepts: ReadonlyMap<string, readonly Suppression[]> = new Map();
+  let suppressions: ReadonlyMap<string, readonly Suppression[]> = new Map();
   // Acceptances move no rule to another file, so the second writing has them all.
   for (let round = 0; ; round++) {
-    const files = writeFleet({ ...draft, accepts });
+    const files = writeFleet({ ...draft, suppressions });
     const fleet = compileFleet(files, today);
     if (!fleet.ok) return fleet;
     const found = check(fleet.value);
     if (hasErrors(found))
-      return { ok: false, problems: found.filter(({ level }) => level === 'error').map(unwritten) };
+      return { ok: false, problems: found.filter(({ level }) => level === 'error').map(withoutFiles) };
     const doubtful = found.filter(({ level }) => level === 'warning');
     if (doubtful.length === 0 || round > 0) return { ...fleet, value: { files, fleet: fleet.value } };
-    accepts = acceptancesOf(doubtful, today);
+    suppressions = suppressionsOf(doubtful, today);
   }
 }
 
 /** The policy is not written, so no one can look at a line of it; what it says comes from the host. */
-function unwritten({ id, level, message, hint }: Problem): Problem {
-  const said = message.replaceAll(/ at policies\/\S+?:\d+/g, '');
+function withoutFiles({ id, level, message, hint }: Problem): Problem {
+  const text = message.replaceAll(/ at policies\/\S+?:\d+/g, '');
   const lockout = id === 'lockout' || id === 'lockout-not-proven';
-  const mend = lockout ? LET_IN : hint;
-  return { id, level, message: said, ...(mend === undefined ? {} : { hint: mend }) };
+  const mend = lockout ? OPEN_SSH : hint;
+  return { id, level, message: text, ...(mend === undefined ? {} : { hint: mend }) };
 }
 
-const LET_IN =
+const OPEN_SSH =
   'Let SSH of the administrators in and its answers out on the host, before the rule that is named, or name other networks with --admin.';
 
-function acceptancesOf(
+function suppressionsOf(
   found: readonly Problem[],
   today: string,
 ): ReadonlyMap<string, readonly Suppression[]> {
-  const accepts = new Map<string, Suppression[]>();
+  const suppressions = new Map<string, Suppression[]>();
   for (const { id, location } of found) {
     const [, origin = ''] = /\/(?:hosts|roles)\/(.+)\.yml$/.exec(location?.file ?? '') ?? [];
-    const list = accepts.get(origin) ?? [];
-    accepts.set(origin, list);
+    const list = suppressions.get(origin) ?? [];
+    suppressions.set(origin, list);
     if (!list.some(({ finding }) => finding === id))
       list.push({ finding: id, reason: `It was so when the rules were imported on ${today}` });
   }
   // What the fleet accepts holds for each of its hosts.
-  const everywhere = new Set((accepts.get('') ?? []).map(({ finding }) => finding));
+  const everywhere = new Set((suppressions.get('') ?? []).map(({ finding }) => finding));
   return new Map(
-    [...accepts].map(([origin, list]) => [
+    [...suppressions].map(([origin, list]) => [
       origin,
       origin === '' ? list : list.filter(({ finding }) => !everywhere.has(finding)),
     ]),
@@ -202,17 +202,21 @@ function acceptancesOf(
 }
 
 /** The last word: the files as they are, compiled, in the place of what they were made from. */
-function prove(one: Case, fleet: Fleet): readonly Problem[] {
-  const { host } = one;
+function proveFiles(context: ProofContext, fleet: Fleet): readonly Problem[] {
+  const { host } = context;
   const found = fleet.hosts.find(({ name }) => name === host.name);
   const compiled = found && compileHost(fleet, found);
   if (compiled === undefined || !compiled.ok) return compiled?.problems ?? [];
-  const alone = trafficDiff(one, compiled.value);
-  const beside = trafficDiff({ ...one, remainder: host.live }, compiled.value);
-  const proof = lockoutOf(host, replaceManaged(host.live, compiled.value, one.ownership).next, one.admin);
+  const alone = trafficDiff(context, compiled.value);
+  const beside = trafficDiff({ ...context, unmanaged: host.live }, compiled.value);
+  const proof = lockoutOf(
+    host,
+    replaceManaged(host.live, compiled.value, context.ownership).next,
+    context.admin,
+  );
   return [
-    ...(alone.equal ? [] : differences(host, alone)),
-    ...(beside.equal ? [] : differences(host, beside)),
+    ...(alone.equal ? [] : trafficProblems(host, alone)),
+    ...(beside.equal ? [] : trafficProblems(host, beside)),
     ...(proof.verdict === 'proved'
       ? []
       : [
@@ -220,7 +224,7 @@ function prove(one: Case, fleet: Fleet): readonly Problem[] {
             'import-lockout',
             `${host.name} could not be deployed to: with its rules as they are, ${lowerFirst(proof.reasons.join(' '))}`,
             undefined,
-            LET_IN,
+            OPEN_SSH,
           ),
         ]),
   ];

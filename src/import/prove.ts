@@ -13,17 +13,17 @@ import { readFleet } from '../policy/resolve/fleet.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import { compareTraffic, differingHooks } from '../traffic/questions/compare.js';
 import {
-  type Attempt,
-  type ChainItems,
-  DIRECTIONS,
+  type BuiltInChain,
+  type DraftOptions,
   draftHost,
-  type Given,
+  HOOK_OF,
   type HostDraft,
-  type Level,
-  NOTHING_GIVEN,
+  type ImpliedRules,
+  type LiteralLevel,
+  NOTHING_IMPLIED,
   withoutComment,
 } from './draft/host.js';
-import type { Parts } from './draft/packets.js';
+import type { BaselineParts } from './draft/packets.js';
 import { NEVER_MATCHES } from './draft/unmanaged.js';
 import type { ImportHost } from './model.js';
 import type { Direction, Statement } from './read/statement.js';
@@ -31,11 +31,11 @@ import { translate } from './read/translate.js';
 import { type FleetDraft, writeFleet } from './write/write.js';
 
 /** One host and all that its proof depends on. */
-export interface Case {
+export interface ProofContext {
   readonly host: ImportHost;
-  readonly chains: readonly ChainItems[];
+  readonly chains: readonly BuiltInChain[];
   /** What stays when the imported rules are taken out. */
-  readonly remainder: Ruleset;
+  readonly unmanaged: Ruleset;
   /** What the policy is compared with: the live rules, and SSH from administrators who were named. */
   readonly before: Ruleset;
   readonly admin: readonly string[];
@@ -44,7 +44,7 @@ export interface Case {
 }
 
 /** From the strictest baseline on: what is no part of it is said by rules. */
-const PARTS: readonly Parts[] = [
+const BASELINES: readonly BaselineParts[] = [
   { loopback: true, established: true, invalid: true, ssh: true },
   { loopback: true, established: true, invalid: false, ssh: true },
   { loopback: true, established: true, invalid: true, ssh: false },
@@ -54,44 +54,46 @@ const PARTS: readonly Parts[] = [
   { loopback: false, established: false, invalid: false, ssh: false },
 ];
 
-const LITTLE: Attempt['levels'] = { input: 0, forward: 0, output: 0, nat: 0 };
+const FEWEST_LITERAL: DraftOptions['levels'] = { input: 0, forward: 0, output: 0, nat: 0 };
 
 /** Nothing but the rules of the host. */
-const BARE: Attempt = {
+const NO_BASELINE: DraftOptions = {
   parts: { loopback: false, established: false, invalid: false, ssh: false },
   icmp: 'none',
-  levels: LITTLE,
+  levels: FEWEST_LITERAL,
 };
 
 /** So many attempts with the least differences are taken further with literal rules. */
-const MOST_PURSUED = 3;
+const MAX_REFINED = 3;
 
-interface Tried {
-  readonly attempt: Attempt;
+interface TestedDraft {
+  readonly options: DraftOptions;
   readonly draft: HostDraft;
   readonly proved: boolean;
   /** Where the traffic differs. */
   readonly hooks: readonly Flow['hook'][];
 }
 
-const isEqual = ({ proved, hooks }: Tried): boolean => proved && hooks.length === 0;
-const distance = ({ proved, hooks }: Tried): number => hooks.length + (proved ? 0 : 10);
+const isEqual = ({ proved, hooks }: TestedDraft): boolean => proved && hooks.length === 0;
+const distance = ({ proved, hooks }: TestedDraft): number => hooks.length + (proved ? 0 : 10);
 
 /** The first attempt that is proved equal, else the one that differs in the fewest hooks. */
-export function proveHost(one: Case): { readonly draft: HostDraft; readonly equal: boolean } | undefined {
-  const attempts = icmpOf(one.chains).flatMap((icmp) =>
-    PARTS.map((parts): Attempt => ({ parts, icmp, levels: LITTLE })),
+export function proveHost(
+  one: ProofContext,
+): { readonly draft: HostDraft; readonly equal: boolean } | undefined {
+  const attempts = icmpOrder(one.chains).flatMap((icmp) =>
+    BASELINES.map((parts): DraftOptions => ({ parts, icmp, levels: FEWEST_LITERAL })),
   );
-  const tried: Tried[] = [];
-  for (const attempt of attempts) {
-    const found = tryOut(one, attempt);
+  const tried: TestedDraft[] = [];
+  for (const options of attempts) {
+    const found = testDraft(one, options);
     if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
     if (found !== undefined) tried.push(found);
   }
   tried.sort((a, b) => distance(a) - distance(b));
-  const pursued = [...tried.slice(0, MOST_PURSUED).map(({ attempt }) => attempt), BARE];
-  for (const attempt of pursued) {
-    const found = moreLiteral(one, attempt);
+  const pursued = [...tried.slice(0, MAX_REFINED).map(({ options }) => options), NO_BASELINE];
+  for (const options of pursued) {
+    const found = refine(one, options);
     if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
     if (found !== undefined) tried.push(found);
   }
@@ -107,38 +109,38 @@ const BY_HOOK: { readonly [hook in Flow['hook']]: Direction } = {
 };
 
 /** Where the traffic differs, less and less is said in words. */
-function moreLiteral(one: Case, start: Attempt): Tried | undefined {
-  let best: Tried | undefined;
-  let attempt = start;
+function refine(one: ProofContext, start: DraftOptions): TestedDraft | undefined {
+  let best: TestedDraft | undefined;
+  let options = start;
   for (let round = 0; ; round++) {
-    const found = tryOut(one, attempt);
+    const found = testDraft(one, options);
     if (found !== undefined && isEqual(found)) return found;
     if (found !== undefined && (best === undefined || distance(found) < distance(best))) best = found;
     const hooks = found === undefined || !found.proved ? HOOKS : found.hooks;
-    const levels = { ...attempt.levels } as { -readonly [key in keyof Attempt['levels']]: Level };
-    for (const hook of hooks) levels[BY_HOOK[hook]] = Math.min(2, levels[BY_HOOK[hook]] + 1) as Level;
+    const levels = { ...options.levels } as { -readonly [key in keyof DraftOptions['levels']]: LiteralLevel };
+    for (const hook of hooks) levels[BY_HOOK[hook]] = Math.min(2, levels[BY_HOOK[hook]] + 1) as LiteralLevel;
     if (round > 0) levels.nat = 2;
-    if (JSON.stringify(levels) === JSON.stringify(attempt.levels)) return best;
-    attempt = { ...attempt, levels };
+    if (JSON.stringify(levels) === JSON.stringify(options.levels)) return best;
+    options = { ...options, levels };
   }
 }
 
 const HOOKS: readonly Flow['hook'][] = ['INPUT', 'FORWARD', 'OUTPUT'];
 
-function tryOut(one: Case, attempt: Attempt): Tried | undefined {
-  const draft = draftHost(one.chains, attempt, givenBy(one, attempt));
+function testDraft(one: ProofContext, options: DraftOptions): TestedDraft | undefined {
+  const draft = draftHost(one.chains, options, impliedRules(one, options));
   const compiled = draft && compileDraft(one, draft);
   if (draft === undefined || compiled === undefined || !compiled.ok) return undefined;
-  const { before, after } = sides(one, compiled.value);
-  return { attempt, draft, ...differingHooks(before, after, { addresses: one.host.addresses }) };
+  const { before, after } = rulesetPair(one, compiled.value);
+  return { options, draft, ...differingHooks(before, after, { addresses: one.host.addresses }) };
 }
 
 /**
  * The host as it is and with the policy in the place of its rules, beside what stays. A family whose rules are not
  * known is left out.
  */
-function sides({ host, before, remainder, ownership }: Case, desired: Ruleset) {
-  const { next } = replaceManaged(remainder, desired, ownership);
+function rulesetPair({ host, before, unmanaged, ownership }: ProofContext, desired: Ruleset) {
+  const { next } = replaceManaged(unmanaged, desired, ownership);
   const known = (ruleset: Ruleset): Ruleset => ({
     ...ruleset,
     v4: host.families.includes('v4') ? ruleset.v4 : [],
@@ -148,19 +150,22 @@ function sides({ host, before, remainder, ownership }: Case, desired: Ruleset) {
 }
 
 /** Whether the policy does with every packet what the host's rules did. */
-export function trafficDiff(one: Case, desired: Ruleset): TrafficDiff {
-  const { before, after } = sides(one, desired);
+export function trafficDiff(one: ProofContext, desired: Ruleset): TrafficDiff {
+  const { before, after } = rulesetPair(one, desired);
   return compareTraffic(before, after, { addresses: one.host.addresses });
 }
 
 /** How the best attempt differs; what no host would load of the rules, or why they cannot be written, comes first. */
-export function shortfall(one: Case, draft: HostDraft | undefined): TrafficDiff | readonly Problem[] {
+export function explainFailure(
+  one: ProofContext,
+  draft: HostDraft | undefined,
+): TrafficDiff | readonly Problem[] {
   const { live, name } = one.host;
   const unsound = FAMILIES.flatMap((family) =>
     validate(live[family], family, live.sets, `${name} ${family}`),
   ).filter(({ id }) => id !== NEVER_MATCHES);
   if (unsound.length > 0) return unsound;
-  const best = draft ?? draftHost(one.chains, BARE, NOTHING_GIVEN);
+  const best = draft ?? draftHost(one.chains, NO_BASELINE, NOTHING_IMPLIED);
   const compiled = best && compileDraft(one, best);
   return compiled?.ok ? trafficDiff(one, compiled.value) : (compiled?.problems ?? []);
 }
@@ -187,38 +192,44 @@ export const fleetHost = (
   remarks,
 });
 
-function compileDraft({ host, admin, ownership, today }: Case, draft: HostDraft): Result<Ruleset> {
-  const files = writeFleet({ hosts: [fleetHost(host, draft)], admin, ownership, accepts: new Map() });
+function compileDraft({ host, admin, ownership, today }: ProofContext, draft: HostDraft): Result<Ruleset> {
+  const files = writeFleet({ hosts: [fleetHost(host, draft)], admin, ownership, suppressions: new Map() });
   const fleet = compileFleet(files, today);
   if (!fleet.ok) return fleet;
   const [only] = fleet.value.hosts;
   return only === undefined ? { ok: false, problems: [] } : compileHost(fleet.value, only);
 }
 
-const GIVEN = new WeakMap<Case, Map<string, Given>>();
+const IMPLIED = new WeakMap<ProofContext, Map<string, ImpliedRules>>();
 
 /** What the policy of an attempt says before any rule of the host: asked of the compiler itself. */
-function givenBy(one: Case, attempt: Attempt): Given {
-  const known = GIVEN.get(one) ?? new Map<string, Given>();
-  GIVEN.set(one, known);
-  const key = JSON.stringify([attempt.parts, attempt.icmp, attempt.levels.nat]);
-  const found = known.get(key) ?? askGiven(one, attempt);
+function impliedRules(one: ProofContext, options: DraftOptions): ImpliedRules {
+  const known = IMPLIED.get(one) ?? new Map<string, ImpliedRules>();
+  IMPLIED.set(one, known);
+  const key = JSON.stringify([options.parts, options.icmp, options.levels.nat]);
+  const found = known.get(key) ?? compileImplied(one, options);
   known.set(key, found);
   return found;
 }
 
 const PROBE = 'where the rules of the host begin';
 
-function askGiven(one: Case, attempt: Attempt): Given {
+function compileImplied(one: ProofContext, options: DraftOptions): ImpliedRules {
   const plain = draftHost(
     one.chains.filter(({ table }) => table === 'nat'),
-    attempt,
-    NOTHING_GIVEN,
+    options,
+    NOTHING_IMPLIED,
   );
-  if (plain === undefined) return NOTHING_GIVEN;
+  if (plain === undefined) return NOTHING_IMPLIED;
   const probe = (direction: Direction) => [
     {
-      said: { kind: 'rule' as const, direction, verb: 'deny' as const, services: ['any'], comment: PROBE },
+      statement: {
+        kind: 'rule' as const,
+        direction,
+        verb: 'deny' as const,
+        services: ['any'],
+        comment: PROBE,
+      },
       families: FAMILIES,
       origins: [],
     },
@@ -234,41 +245,41 @@ function askGiven(one: Case, attempt: Attempt): Given {
     },
   };
   const compiled = compileDraft(one, draft);
-  if (!compiled.ok) return NOTHING_GIVEN;
+  if (!compiled.ok) return NOTHING_IMPLIED;
   const rulesOf = (family: Family, direction: Direction): readonly Rule[] =>
-    chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(DIRECTIONS[direction]))?.rules ?? [];
+    chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(HOOK_OF[direction]))?.rules ?? [];
   const sets = new Map(compiled.value.sets.map((set) => [set.name, set]));
   const baseline = new Map<string, readonly Statement[]>();
-  const brought = new Set<string>();
+  const fromNat = new Set<string>();
   for (const family of FAMILIES)
     for (const direction of ['input', 'output', 'forward'] as const) {
       const rules = rulesOf(family, direction);
       const until = rules.findIndex(({ text }) => text.includes(PROBE));
-      const chain = DIRECTIONS[direction];
+      const chain = HOOK_OF[direction];
       baseline.set(
         `${family} ${direction}`,
         rules.slice(0, Math.max(until, 0)).flatMap((rule) => translate(rule, chain, { family, sets }) ?? []),
       );
-      for (const { text } of rules) if (/--ctstate \S*DNAT/.test(text)) brought.add(withoutComment(text));
+      for (const { text } of rules) if (/--ctstate \S*DNAT/.test(text)) fromNat.add(withoutComment(text));
     }
-  return { baseline: (family, direction) => baseline.get(`${family} ${direction}`) ?? [], brought };
+  return { baseline: (family, direction) => baseline.get(`${family} ${direction}`) ?? [], fromNat };
 }
 
 /** What the host does with ICMP now comes first. */
-function icmpOf(chains: readonly ChainItems[]): readonly Attempt['icmp'][] {
+function icmpOrder(chains: readonly BuiltInChain[]): readonly DraftOptions['icmp'][] {
   const inputs = chains.filter(({ table, chain }) => table === 'filter' && chain === 'INPUT');
-  const allows = ({ family, items, policy }: ChainItems, services: readonly string[]): boolean =>
+  const allows = ({ family, items, policy }: BuiltInChain, services: readonly string[]): boolean =>
     policy === 'ACCEPT' ||
     services.every((service) =>
       items.some(
-        ({ said }) =>
-          said?.kind === 'rule' &&
-          said.verb === 'allow' &&
-          [said.to, said.in, said.except].every((part) => part === undefined) &&
-          (said.from === undefined || family === 'v6') &&
-          (said.services.includes(service) ||
-            said.services.includes('icmp') ||
-            said.services.includes('any')),
+        ({ statement }) =>
+          statement?.kind === 'rule' &&
+          statement.verb === 'allow' &&
+          [statement.to, statement.in, statement.except].every((part) => part === undefined) &&
+          (statement.from === undefined || family === 'v6') &&
+          (statement.services.includes(service) ||
+            statement.services.includes('icmp') ||
+            statement.services.includes('any')),
       ),
     );
   const all = inputs.every((chain) => allows(chain, ['icmp']));

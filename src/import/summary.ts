@@ -5,10 +5,10 @@ import { error, note, type Problem, warning } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import { packetText } from '../traffic/trace/sentences.js';
-import type { ChainItems, HostDraft } from './draft/host.js';
+import type { BuiltInChain, HostDraft } from './draft/host.js';
 import { foreignItems } from './draft/unmanaged.js';
 import type { ImportedHost, ImportHost } from './model.js';
-import type { Item, Logs } from './read/flatten.js';
+import type { ChainItem, Logs } from './read/flatten.js';
 import { linesOf } from './write/generated-names.js';
 
 const countRules = (ruleset: Ruleset): number =>
@@ -18,11 +18,11 @@ const countRules = (ruleset: Ruleset): number =>
 
 export function summaryOf(
   { name, live }: ImportHost,
-  chains: readonly ChainItems[],
+  chains: readonly BuiltInChain[],
   draft: HostDraft,
 ): Omit<ImportedHost, 'notes' | 'anomalies'> {
   const lines = linesOf(draft);
-  const literal = lines.filter(({ said }) => said.kind === 'raw').length;
+  const literal = lines.filter(({ statement }) => statement.kind === 'raw').length;
   const foreign = foreignItems(chains);
   return {
     name,
@@ -34,19 +34,19 @@ export function summaryOf(
   };
 }
 
-const programsOf = (items: readonly Item[]): readonly string[] =>
+const programsOf = (items: readonly ChainItem[]): readonly string[] =>
   [...new Set(items.flatMap(({ program }) => program ?? []))].toSorted();
 
 export function notesOf(
   host: ImportHost,
-  chains: readonly ChainItems[],
+  chains: readonly BuiltInChain[],
   draft: HostDraft,
   ownership: 'chains' | 'tables',
 ): readonly Problem[] {
   const { name } = host;
   const foreign = foreignItems(chains);
   const programs = programsOf(foreign);
-  const left = chains.flatMap(({ items }) => items.filter(({ stays }) => stays !== undefined));
+  const left = chains.flatMap(({ items }) => items.filter(({ keptReason }) => keptReason !== undefined));
   const missing = host.withoutIpv6 ? [] : FAMILIES.filter((family) => !host.families.includes(family));
   return [
     ...(host.unknownAddress
@@ -70,17 +70,17 @@ export function notesOf(
     ...(programs.length === 0
       ? []
       : [note('import-program', `The rules of ${programs.join(', ')} on ${name} stay theirs.`)]),
-    ...left.map(({ stays = '', top }) =>
+    ...left.map(({ keptReason = '', top }) =>
       warning(
         'import-chain-stays',
-        `The chain ${top.rule.target?.name} of ${where(top)} stays on ${name}, and a literal rule jumps to it: ${stays}.`,
+        `The chain ${top.rule.target?.name} of ${where(top)} stays on ${name}, and a literal rule jumps to it: ${keptReason}.`,
         top.rule.location,
       ),
     ),
-    ...aside(name, foreign),
-    ...loggingOtherwise(name, chains),
-    ...(ownership === 'chains' ? [oldRules(name)] : []),
-    ...otherwise(name, draft),
+    ...leftInPlaceNotes(name, foreign),
+    ...logNotes(name, chains),
+    ...(ownership === 'chains' ? [oldRulesNote(name)] : []),
+    ...verdictNotes(name, draft),
   ];
 }
 
@@ -89,7 +89,7 @@ const LOGS: { readonly [logs in Logs]: string } = {
   more: 'will log more than before: a limit in front of it has no place in the policy',
 };
 
-function loggingOtherwise(name: string, chains: readonly ChainItems[]): readonly Problem[] {
+function logNotes(name: string, chains: readonly BuiltInChain[]): readonly Problem[] {
   return (['less', 'more'] as const).flatMap((logs) => {
     const [first, ...others] = chains.flatMap(({ items }) => items.filter((item) => item.logs === logs));
     if (first === undefined) return [];
@@ -99,8 +99,8 @@ function loggingOtherwise(name: string, chains: readonly ChainItems[]): readonly
 }
 
 /** One sentence for whole tables. */
-function aside(name: string, foreign: readonly Item[]): readonly Problem[] {
-  const items = foreign.filter((item) => item.aside);
+function leftInPlaceNotes(name: string, foreign: readonly ChainItem[]): readonly Problem[] {
+  const items = foreign.filter((item) => item.leftInPlace);
   const tables = [...new Set(items.map(({ top }) => top.table))];
   return tables.length === 0
     ? []
@@ -112,10 +112,10 @@ function aside(name: string, foreign: readonly Item[]): readonly Problem[] {
       ];
 }
 
-const where = ({ table, chain, family }: Item['origin']): string =>
+const where = ({ table, chain, family }: ChainItem['origin']): string =>
   `${table === 'filter' ? '' : `${table} `}${chain} (${family === 'v4' ? 'IPv4' : 'IPv6'})`;
 
-const oldRules = (name: string): Problem =>
+const oldRulesNote = (name: string): Problem =>
   note(
     'import-old-rules',
     `The rules of ${name} that were imported stay beside the policy's and change nothing.`,
@@ -124,12 +124,12 @@ const oldRules = (name: string): Problem =>
   );
 
 /** Where the verdict is the same and something else is not. */
-function otherwise(name: string, draft: HostDraft): readonly Problem[] {
-  const lines = linesOf(draft).flatMap(({ said, origins }) =>
-    said.kind === 'rule' ? [{ said, rule: origins[0]?.rule }] : [],
+function verdictNotes(name: string, draft: HostDraft): readonly Problem[] {
+  const lines = linesOf(draft).flatMap(({ statement, origins }) =>
+    statement.kind === 'rule' ? [{ statement, rule: origins[0]?.rule }] : [],
   );
-  const answers = [...new Set(lines.flatMap(({ said }) => said.answer ?? []))];
-  const logs = lines.filter(({ said }) => said.log !== undefined);
+  const answers = [...new Set(lines.flatMap(({ statement }) => statement.answer ?? []))];
+  const logs = lines.filter(({ statement }) => statement.log !== undefined);
   return [
     ...(answers.length === 0
       ? []
@@ -151,10 +151,13 @@ function otherwise(name: string, draft: HostDraft): readonly Problem[] {
 }
 
 /** The most flows that are told of one kind. */
-const MOST_TOLD = 5;
+const MAX_FLOWS = 5;
 
 /** The traffic that the policy would treat otherwise. */
-export function differences(host: ImportHost, diff: TrafficDiff | readonly Problem[]): readonly Problem[] {
+export function trafficProblems(
+  host: ImportHost,
+  diff: TrafficDiff | readonly Problem[],
+): readonly Problem[] {
   if (!('proved' in diff))
     return [
       error(
@@ -178,9 +181,9 @@ export function differences(host: ImportHost, diff: TrafficDiff | readonly Probl
     ['would be answered otherwise', diff.answeredDifferently],
   ];
   return kinds.flatMap(([what, flows, hint]) => [
-    ...flows.slice(0, MOST_TOLD).map((flow) => difference(host.name, what, flow, hint)),
-    ...(flows.length > MOST_TOLD
-      ? [error('import-differs', `${flows.length - MOST_TOLD} more flows of ${host.name} ${what}.`)]
+    ...flows.slice(0, MAX_FLOWS).map((flow) => flowProblem(host.name, what, flow, hint)),
+    ...(flows.length > MAX_FLOWS
+      ? [error('import-differs', `${flows.length - MAX_FLOWS} more flows of ${host.name} ${what}.`)]
       : []),
   ]);
 }
@@ -197,7 +200,7 @@ function programFirst(after: Flow['after']): string | undefined {
 const NOT_IN_PACKET =
   'It hangs on what no packet shows, such as a mark, a rate or a module that is not understood: take such rules out of the file and import again, then write them under "raw:" by hand.';
 
-function difference(
+function flowProblem(
   name: string,
   what: string,
   { hook, before, after, example }: Flow,

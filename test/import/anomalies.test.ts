@@ -3,13 +3,13 @@ import { describe, expect, test } from '@jest/globals';
 import type { Imported } from '../../src/import/model.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
 import { DOCKER } from '../compile/foreign.js';
-import { importOf, said, type Texts } from './import.js';
+import { importOf, messagesOf, type Texts } from './import-texts.js';
 
 const filter = (...rules: readonly string[]): string =>
   `*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -m conntrack --ctstate INVALID -j DROP\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n${rules.map((rule) => `-A INPUT ${rule}\n`).join('')}COMMIT\n`;
 
 function imported(result: Result<Imported>): Imported {
-  if (!result.ok) throw new Error(said(result).join('\n'));
+  if (!result.ok) throw new Error(messagesOf(result).join('\n'));
   return result.value;
 }
 const anomalies = ({ hosts }: Imported): readonly string[] =>

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { formatProblem } from '../../src/lib/problem.js';
-import { importOf, said, type Texts } from './import.js';
+import { importOf, messagesOf, type Texts } from './import-texts.js';
 
 const GOLDEN = join(import.meta.dirname, 'golden');
 const KINDS = { v4: 'rules.v4', v6: 'rules.v6', sets: 'sets' } as const;
@@ -21,7 +21,7 @@ describe.each(readdirSync(GOLDEN))('%s', (name) => {
 
   test('the policy is the one in the golden files (UPDATE_GOLDEN=1 writes them)', async () => {
     const result = await importOf(textsOf(directory));
-    if (!result.ok) throw new Error(said(result).join('\n'));
+    if (!result.ok) throw new Error(messagesOf(result).join('\n'));
     const notes = result.value.hosts.flatMap((host) => host.notes.map(formatProblem));
     const files = new Map([...result.value.files, ['notes.txt', notes.map((line) => `${line}\n`).join('')]]);
     if (process.env.UPDATE_GOLDEN !== undefined)

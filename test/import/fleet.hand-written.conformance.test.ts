@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { BUILT_IN_CHAINS } from '../../src/netfilter/model.js';
-import { importOf, said } from './import.js';
+import { importOf, messagesOf } from './import-texts.js';
 
 const SHORT: Readonly<Record<string, string>> = {
   '@lo': '-A INPUT -i lo -j ACCEPT',
@@ -75,7 +75,10 @@ test('all of them are read', () => {
 
 test.each(CASES)('$name: at most $most literal rules', async ({ most, v4, sets, admin }) => {
   const result = await importOf({ v4, ...(sets === undefined ? {} : { sets }) }, admin);
-  expect({ ok: result.ok, said: result.ok ? [] : said(result) }).toEqual({ ok: true, said: [] });
+  expect({ ok: result.ok, messages: result.ok ? [] : messagesOf(result) }).toEqual({
+    ok: true,
+    messages: [],
+  });
   const [host] = result.ok ? result.value.hosts : [];
   expect(host?.literal).toBeLessThanOrEqual(most);
 });

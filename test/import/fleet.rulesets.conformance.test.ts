@@ -7,7 +7,7 @@ import { RULES } from '../netfilter/rule/corpus.js';
 import { TEXTS } from '../netfilter/rule/corpus-texts.js';
 import { generateRules, generateSets } from '../traffic/trace/kernel/generate.js';
 import { chance } from '../traffic/trace/kernel/random.js';
-import { ids, importOf, said } from './import.js';
+import { ids, importOf, messagesOf } from './import-texts.js';
 
 const FOLDER = process.env.SALLYPORT_RULESETS ?? join(import.meta.dirname, '../../../shared/data/rulesets');
 const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.v4')) : [];
@@ -37,7 +37,7 @@ describe('real rulesets', () => {
         expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: refused });
         return;
       }
-      expect({ ok: result.ok, said: said(result) }).toEqual({ ok: true, said: [] });
+      expect({ ok: result.ok, messages: messagesOf(result) }).toEqual({ ok: true, messages: [] });
     });
 });
 
@@ -73,7 +73,9 @@ describe('with administrators who are named', () => {
     '-A f2b-sshd -j RETURN',
   );
   test.each(LATE_BANS)('bans that come too late on the host: what to do is said', async (v4) => {
-    expect(said(await withAdmin(v4)).join('\n')).toContain('let their jump come first on the host as well');
+    expect(messagesOf(await withAdmin(v4)).join('\n')).toContain(
+      'let their jump come first on the host as well',
+    );
   });
 
   const WITHOUT_ANSWERS = kind(
@@ -86,7 +88,7 @@ describe('with administrators who are named', () => {
   test.each(WITHOUT_ANSWERS)('a host that drops the answers of SSH would lock them out', async (v4) => {
     const result = await withAdmin(v4);
     expect(result.ok).toBe(false);
-    expect(said(result).join('\n')).toMatch(/Replies of SSH to 203\.0\.113\.0\/24 would be dropped/);
+    expect(messagesOf(result).join('\n')).toMatch(/Replies of SSH to 203\.0\.113\.0\/24 would be dropped/);
   });
 });
 

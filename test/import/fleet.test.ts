@@ -4,13 +4,13 @@ import { parse } from 'yaml';
 import type { Imported } from '../../src/import/model.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
 import { DOCKER, FAIL2BAN } from '../compile/foreign.js';
-import { ids, importOf, said } from './import.js';
+import { ids, importOf, messagesOf } from './import-texts.js';
 
 const filter = (rules: readonly string[], chains = '', policy = 'DROP'): string =>
   `*filter\n:INPUT ${policy} [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n${chains}-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -m conntrack --ctstate INVALID -j DROP\n-A INPUT -s 203.0.113.0/24 -p tcp -m tcp --dport 22 -j ACCEPT\n${rules.map((rule) => `${rule.startsWith('-A') ? rule : `-A INPUT ${rule}`}\n`).join('')}COMMIT\n`;
 
 function files(result: Result<Imported>): (path: string) => ReturnType<typeof parse> {
-  if (!result.ok) throw new Error(said(result).join('\n'));
+  if (!result.ok) throw new Error(messagesOf(result).join('\n'));
   const { value } = result;
   return (path) => parse(value.files.get(path) ?? 'null');
 }
@@ -26,7 +26,7 @@ describe('several hosts', () => {
     'db-1': { v4: filter([app, '-s 10.1.0.0/16 -p tcp -m tcp --dport 6432 -j DROP']) },
   });
 
-  test('that say the same have a role, however they said it', async () => {
+  test('that say the same have a role, however they messagesOf it', async () => {
     const file = files(await fleet);
     expect(file('roles/web.yml').input).toMatchObject([{ allow: 'web' }]);
     expect(file('hosts/web-1.yml')).toMatchObject({ roles: ['web'] });
@@ -49,7 +49,7 @@ describe('several hosts', () => {
   });
 });
 
-test('what both families say is said once, the rest for its family', async () => {
+test('what both families say is messagesOf once, the rest for its family', async () => {
   const v4 = filter(['-p tcp -m tcp --dport 443 -j ACCEPT', '-p tcp -m tcp --dport 25 -j ACCEPT']);
   const v6 = v4.replace(/.*--dport 25.*\n/, '').replace('203.0.113.0/24', '2001:db8:a::/48');
   const host = files(await importOf({ v4, v6 }))('hosts/h.yml');
@@ -195,7 +195,7 @@ describe('what decides nothing', () => {
     expect(notes(result).join()).not.toContain('will log more');
   });
 
-  test('a log beside the verdict, behind a jump that counts: the verdict is kept, and the log is said to be left', async () => {
+  test('a log beside the verdict, behind a jump that counts: the verdict is kept, and the log is messagesOf to be left', async () => {
     const result = await importOf({
       v4: filter(
         [
@@ -246,7 +246,7 @@ test('rules of programs stay theirs and are named', async () => {
   expect(notes(await importOf({ v4: FAIL2BAN }, ['203.0.113.0/24'])).join()).toContain('fail2ban');
 });
 
-describe('what is not quite as it was is said', () => {
+describe('what is not quite as it was is messagesOf', () => {
   test('an open host is accepted as it was, by each finding', async () => {
     const file = files(
       await importOf({ v4: filter([], '', 'ACCEPT'), v6: '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n' }),
@@ -298,7 +298,7 @@ describe('nothing comes of', () => {
   test('a host whose administrators nobody can tell', async () => {
     const result = await importOf({ v4: filter([]).replace(/.*--dport 22.*\n/, '') });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
-    expect(said(result)[0]).toMatch(
+    expect(messagesOf(result)[0]).toMatch(
       /On h: New SSH connections from anywhere would be dropped, for example tcp .*, by the policy of INPUT \(filter\)\. Name their networks with --admin: /,
     );
   });
@@ -308,7 +308,7 @@ describe('nothing comes of', () => {
       '-A INPUT -s 203.0.113.0/24 -p tcp',
       '-A INPUT -s 192.0.2.128/25 -j DROP\n-A INPUT -p tcp',
     );
-    expect(said(await importOf({ v4: bans }))[0]).toContain(
+    expect(messagesOf(await importOf({ v4: bans }))[0]).toContain(
       'by "-A INPUT -s 192.0.2.128/25 -j DROP" (filter) at h.v4:8.',
     );
   });
@@ -316,7 +316,7 @@ describe('nothing comes of', () => {
   test('hosts of which each lets in others: they are told', async () => {
     const v4 = filter([]);
     const result = await importOf({ a: { v4 }, b: { v4: v4.replace('203.0.113.0/24', '198.51.100.0/24') } });
-    expect(said(result)[0]).toContain('a lets in 203.0.113.0/24. b lets in 198.51.100.0/24.');
+    expect(messagesOf(result)[0]).toContain('a lets in 203.0.113.0/24. b lets in 198.51.100.0/24.');
   });
 
   test('SSH that is open in a chain that stays on the host is found all the same', async () => {
@@ -334,7 +334,7 @@ describe('nothing comes of', () => {
     expect(result.problems[1]?.location).toMatchObject({ file: 'h.v4', line: 9 });
   });
 
-  test('a policy that check would refuse: what is said is about the host, not about a file that is not there', async () => {
+  test('a policy that check would refuse: what is messagesOf is about the host, not about a file that is not there', async () => {
     const sets = 'create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600\n';
     const v4 = filter([]).replace(
       '-A INPUT -i lo',
@@ -343,7 +343,7 @@ describe('nothing comes of', () => {
     const result = await importOf({ v4, sets }, ['203.0.113.0/24']);
     const refusal = result.problems.find(({ level }) => level === 'error');
     expect(refusal).toMatchObject({ id: 'lockout-not-proven', hint: expect.stringContaining('on the host') });
-    expect(said(result).join()).not.toContain('policies/');
+    expect(messagesOf(result).join()).not.toContain('policies/');
   });
 
   test('a host on which administrators do not come for sure the way that deploys come', async () => {
@@ -364,18 +364,18 @@ describe('nothing comes of', () => {
       ),
     });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
-    expect(said(result)[0]).toMatch(
+    expect(messagesOf(result)[0]).toMatch(
       /On h traffic of INPUT would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1 .* let their jump come first on the host as well, as fail2ban does itself when it is restarted, then import again/,
     );
   });
 
-  test('traffic that hangs on what no packet shows: it is said so', async () => {
+  test('traffic that hangs on what no packet shows: it is messagesOf so', async () => {
     const asked = '-A OUTPUT -p udp -m mark --mark 0x1 -j D';
     const result = await importOf({
       v4: filter([asked, '-A D -m mark --mark 0x1 -j DROP'], ':D - [0:0]\n'),
     });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
-    expect(said(result)[0]).toMatch(
+    expect(messagesOf(result)[0]).toMatch(
       /On h traffic of OUTPUT might be \w+: udp .* It hangs on what no packet shows, such as a mark/,
     );
   });
@@ -388,7 +388,7 @@ describe('nothing comes of', () => {
     ).replace('-s 203.0.113.0/24 -p tcp', '-p tcp');
     expect(ids(await importOf({ v4: late }, ['203.0.113.0/24']))).toEqual(['import-differs']);
     const first = late.replace(jump, '').replace('-A INPUT -i lo', `${jump}-A INPUT -i lo`);
-    expect(said(await importOf({ v4: first }, ['203.0.113.0/24']))).toEqual([]);
+    expect(messagesOf(await importOf({ v4: first }, ['203.0.113.0/24']))).toEqual([]);
   });
 
   test('a file that is no ruleset', async () => {

@@ -56,7 +56,7 @@ export function defineImport(program: Command, act: Act, io: Io): void {
 }
 
 async function runImport(hosts: readonly string[], options: ImportArguments, io: Io): Promise<number> {
-  const { importHosts, readTarget, standingFiles } = await import('../../commands/import.js');
+  const { importHosts, readTarget, existingFiles: standingFiles } = await import('../../commands/import.js');
   const read = hosts.map(readTarget);
   complain(
     io,
@@ -168,7 +168,7 @@ async function stateFiles(
 function report(io: Io, { hosts, ownership, admin }: Imported, files: number, out: string): void {
   complain(
     io,
-    hosts.flatMap((host): readonly Problem[] => [...host.notes, ...foremost(host)]),
+    hosts.flatMap((host): readonly Problem[] => [...host.notes, ...firstAnomalies(host)]),
   );
   const lines = hosts.map(hostLine);
   io.stderr.write(
@@ -177,16 +177,16 @@ function report(io: Io, { hosts, ownership, admin }: Imported, files: number, ou
 }
 
 /** Of each host; JSON has them all. */
-const MOST_ANOMALIES = 10;
+const MAX_ANOMALIES = 10;
 
 /** Warnings first, each kind in the order of the chains. */
-function foremost({ name, anomalies }: ImportedHost): readonly Problem[] {
+function firstAnomalies({ name, anomalies }: ImportedHost): readonly Problem[] {
   const sorted = anomalies.toSorted((a, b) => Number(b.level === 'warning') - Number(a.level === 'warning'));
-  const more = sorted.length - MOST_ANOMALIES;
+  const more = sorted.length - MAX_ANOMALIES;
   return more <= 0
     ? sorted
     : [
-        ...sorted.slice(0, MOST_ANOMALIES),
+        ...sorted.slice(0, MAX_ANOMALIES),
         note(
           'import-more-anomalies',
           `${count(more, 'more rule')} of ${name} can never match, change nothing or accept very much.`,

@@ -4,7 +4,7 @@ import { isIcmp } from '../read/entry.js';
 import type { Direction, Statement } from '../read/statement.js';
 
 /** The parts of the baseline that a policy has; the others are left to its rules. */
-export interface Parts {
+export interface BaselineParts {
   readonly loopback: boolean;
   readonly established: boolean;
   readonly invalid: boolean;
@@ -12,32 +12,32 @@ export interface Parts {
 }
 
 /** The states that the baseline has taken before any rule of a direction. */
-export const takenStates = (parts: Parts, direction: Direction): readonly StateName[] => [
+export const takenStates = (parts: BaselineParts, direction: Direction): readonly StateName[] => [
   ...(parts.established ? (['established', 'related'] as const) : []),
   ...(parts.invalid && direction !== 'output' ? (['invalid'] as const) : []),
 ];
 
 /** The statement about what is left of its packets; `undefined` when nothing is. */
-export function afterStates(said: Statement, taken: readonly StateName[]): Statement | undefined {
-  const { states, verb, services } = said;
-  if (states === 'usual') return said;
+export function withoutStates(statement: Statement, taken: readonly StateName[]): Statement | undefined {
+  const { states, verb, services } = statement;
+  if (states === 'usual') return statement;
   if (states === undefined) {
     const onlyNew = taken.length === 3 && verb === 'allow' && !services.every(isIcmp);
-    return onlyNew ? { ...said, states: ['new'] } : said;
+    return onlyNew ? { ...statement, states: ['new'] } : statement;
   }
   const left = states.filter((state) => !taken.includes(state));
-  return left.length === 0 ? undefined : { ...said, states: left };
+  return left.length === 0 ? undefined : { ...statement, states: left };
 }
 
 /** An allow of exactly what the policy means by one says so. */
-export function inUsualStates(said: Statement): Statement {
-  const { verb, services, states } = said;
+export function withUsualStates(statement: Statement): Statement {
+  const { verb, services, states } = statement;
   const usual = services.every(isIcmp) ? states === undefined : states?.length === 1 && states[0] === 'new';
-  return verb === 'allow' && usual ? { ...said, states: 'usual' } : said;
+  return verb === 'allow' && usual ? { ...statement, states: 'usual' } : statement;
 }
 
 /** The states as iptables asks for them. */
-export const plainStates = ({
+export const explicitStates = ({
   services,
   states,
 }: Pick<Statement, 'services' | 'states'>): readonly StateName[] | undefined =>
@@ -47,26 +47,32 @@ const isSubset = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): 
   b === undefined || (a?.every((one) => b.includes(one)) ?? false);
 
 /** Whether an earlier statement with the same verdict has taken every packet of another. */
-export const coveredBy = (said: Statement, earlier: Statement): boolean =>
-  earlier.verb === said.verb &&
+export const coveredBy = (statement: Statement, earlier: Statement): boolean =>
+  earlier.verb === statement.verb &&
   earlier.rate === undefined &&
   earlier.except === undefined &&
-  said.log === undefined &&
-  (said.verb === 'allow' || said.verb === 'deny') &&
+  statement.log === undefined &&
+  (statement.verb === 'allow' || statement.verb === 'deny') &&
   (earlier.services.includes('any') ||
-    said.services.every(
+    statement.services.every(
       (service) =>
         earlier.services.includes(service) || (earlier.services.includes('icmp') && isIcmp(service)),
     )) &&
-  isSubset(plainStates(said), plainStates(earlier)) &&
-  isSubset(said.from, earlier.from) &&
-  isSubset(said.to, earlier.to) &&
-  (earlier.in === undefined || earlier.in === said.in) &&
-  (earlier.out === undefined || earlier.out === said.out);
+  isSubset(explicitStates(statement), explicitStates(earlier)) &&
+  isSubset(statement.from, earlier.from) &&
+  isSubset(statement.to, earlier.to) &&
+  (earlier.in === undefined || earlier.in === statement.in) &&
+  (earlier.out === undefined || earlier.out === statement.out);
 
 /** Whether it is about every packet. */
-export const isEverything = (said: Statement): boolean =>
-  said.services.includes('any') &&
-  [said.from, said.to, said.except, said.in, said.out, said.states, said.rate].every(
-    (part) => part === undefined,
-  );
+export const matchesEverything = (statement: Statement): boolean =>
+  statement.services.includes('any') &&
+  [
+    statement.from,
+    statement.to,
+    statement.except,
+    statement.in,
+    statement.out,
+    statement.states,
+    statement.rate,
+  ].every((part) => part === undefined);

@@ -5,14 +5,14 @@ import { isEntryJump } from '../../compile/tables.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { BUILT_IN_CHAINS, type Chain, type Rule, type Ruleset, type Table } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
-import { type Item, itemsOf } from '../read/flatten.js';
-import { type ChainItems, isOurs } from './host.js';
+import { type ChainItem, itemsOf } from '../read/flatten.js';
+import { type BuiltInChain, isImported } from './host.js';
 
 /** SSH of the administrators before the statements of INPUT: what the policy opens to them. */
-export const openedTo = (
+export const withOpening = (
   rules: (family: Family) => readonly Rule[],
-  chains: readonly ChainItems[],
-): readonly ChainItems[] =>
+  chains: readonly BuiltInChain[],
+): readonly BuiltInChain[] =>
   chains.map((chain) => {
     if (chain.table !== 'filter' || chain.chain !== 'INPUT') return chain;
     const { family } = chain;
@@ -22,7 +22,7 @@ export const openedTo = (
   });
 
 /** The statements of every built-in chain of the families that are given. */
-export function chainsOf(live: Ruleset, families: readonly Family[]): readonly ChainItems[] {
+export function chainsOf(live: Ruleset, families: readonly Family[]): readonly BuiltInChain[] {
   const sets = new Map(live.sets.map((set) => [set.name, set]));
   return families.flatMap((family) => {
     const never = neverMatching(live, family);
@@ -62,13 +62,13 @@ const EMPTY_FILTER: Table = {
   chains: BUILT_IN_CHAINS.filter.map((name): Chain => ({ name, policy: 'ACCEPT', rules: [] })),
 };
 
-export const foreignItems = (chains: readonly ChainItems[]): readonly Item[] =>
-  chains.flatMap(({ items }) => items.filter((item) => !isOurs(item)));
+export const foreignItems = (chains: readonly BuiltInChain[]): readonly ChainItem[] =>
+  chains.flatMap(({ items }) => items.filter((item) => !isImported(item)));
 
 /** Whether the host has anything that a policy which owns whole tables would take away from others. */
-export const hasForeign = (live: Ruleset, chains: readonly ChainItems[]): boolean =>
+export const hasForeign = (live: Ruleset, chains: readonly BuiltInChain[]): boolean =>
   foreignItems(chains).length > 0 ||
-  chains.some(({ items }) => items.some(({ stays }) => stays !== undefined)) ||
+  chains.some(({ items }) => items.some(({ keptReason }) => keptReason !== undefined)) ||
   FAMILIES.some((family) =>
     live[family].some((table) =>
       table.chains.some(
@@ -82,24 +82,24 @@ export const hasForeign = (live: Ruleset, chains: readonly ChainItems[]): boolea
  * Beside others' programs only the filter is imported: what the other tables do goes on as it is, and would be done
  * twice otherwise.
  */
-export const filterAlone = (chains: readonly ChainItems[]): readonly ChainItems[] =>
+export const filterOnly = (chains: readonly BuiltInChain[]): readonly BuiltInChain[] =>
   chains.map((chain) =>
     chain.table === 'filter'
       ? chain
       : {
           ...chain,
           items: chain.items.map((item) =>
-            item.owned || item.program !== undefined ? item : { ...item, aside: true },
+            item.owned || item.program !== undefined ? item : { ...item, leftInPlace: true },
           ),
         },
   );
 
 /** The rules that stay when the imported ones are taken out. */
-export function unmanagedRules(live: Ruleset, chains: readonly ChainItems[]): Ruleset {
+export function unmanagedRules(live: Ruleset, chains: readonly BuiltInChain[]): Ruleset {
   const kept = new Set(foreignItems(chains).map(({ top }) => top.rule));
   const named = new Set(
     chains
-      .flatMap(({ items }) => items.filter(({ stays }) => stays !== undefined))
+      .flatMap(({ items }) => items.filter(({ keptReason }) => keptReason !== undefined))
       .map(({ top }) => `${top.table} ${top.rule.target?.name}`),
   );
   const without = (table: Table): Table => {

@@ -33,15 +33,15 @@ const COUNTING: ReadonlySet<string> = new Set(
 /** What a rule in between may change. */
 const CHANGEABLE: ReadonlySet<string> = new Set('mark connmark dscp tos ttl hl ecn set'.split(' '));
 
-export const counts = ({ match, flag }: Condition): boolean =>
+export const isCounting = ({ match, flag }: Condition): boolean =>
   flag === '-m' && (match === undefined || COUNTING.has(match));
 
 export const isChangeable = ({ match }: Condition): boolean => match !== undefined && CHANGEABLE.has(match);
 
-const wordOf = (text: string): string => (/^[\w./:,+@%=!~^-]+$/.test(text) ? text : quote(text));
+const quoted = (text: string): string => (/^[\w./:,+@%=!~^-]+$/.test(text) ? text : quote(text));
 
 const optionText = ({ flag, negated, values }: Option, turned = false): string =>
-  [negated === turned ? '' : '!', wordOf(flag), ...values.map(wordOf)]
+  [negated === turned ? '' : '!', quoted(flag), ...values.map(quoted)]
     .filter((word) => word !== '')
     .join(' ');
 
@@ -104,7 +104,7 @@ export function possibleIn(
 }
 
 /** The condition that holds where this one does not; `undefined` where iptables cannot ask for it. */
-export function opposite(condition: Condition): Condition | undefined {
+export function negated(condition: Condition): Condition | undefined {
   const { not, flag, value, match } = condition;
   if (not === undefined || (match !== undefined && COUNTING.has(match))) return undefined;
   return flag === '-m'
@@ -112,35 +112,35 @@ export function opposite(condition: Condition): Condition | undefined {
     : { ...condition, negated: !condition.negated };
 }
 
-export type Together = readonly Condition[] | 'never' | 'unsayable';
+export type Conjunction = readonly Condition[] | 'never' | 'unsayable';
 
 /** Both: `never` when no packet fits both, `unsayable` when one rule cannot ask for both. */
-export function both(a: readonly Condition[], b: readonly Condition[], family: Family): Together {
+export function conjunction(a: readonly Condition[], b: readonly Condition[], family: Family): Conjunction {
   let all: readonly Condition[] = a;
   for (const condition of b) {
-    const next = withOne(all, condition, family);
+    const next = withCondition(all, condition, family);
     if (typeof next === 'string') return next;
     all = next;
   }
   return all;
 }
 
-function withOne(all: readonly Condition[], added: Condition, family: Family): Together {
+function withCondition(all: readonly Condition[], added: Condition, family: Family): Conjunction {
   if (added.flag === '-m' && all.some(({ value, not }) => not === added.value || added.not === value))
     return 'never';
   if (added.flag === '-m')
-    return all.some(({ value }) => value === added.value) && !counts(added) ? all : [...all, added];
+    return all.some(({ value }) => value === added.value) && !isCounting(added) ? all : [...all, added];
   const known = all.find(({ flag }) => flag === added.flag);
   if (known === undefined) return [...all, added];
-  const kept = meet(known, added, family);
+  const kept = intersection(known, added, family);
   if (typeof kept === 'string') return kept;
   return all.flatMap((condition) => (condition === known ? kept : [condition]));
 }
 
-function meet(a: Condition, b: Condition, family: Family): Together {
+function intersection(a: Condition, b: Condition, family: Family): Conjunction {
   if (a.value === b.value) return a.negated === b.negated ? [a] : 'never';
   const [yes, no] = a.negated ? [b, a] : [a, b];
-  if (a.flag === '-s' || a.flag === '-d') return meetAddresses(a, b, family);
+  if (a.flag === '-s' || a.flag === '-d') return addressIntersection(a, b, family);
   if (a.flag === '-p') {
     if (!a.negated && !b.negated) return 'never';
     return yes.negated ? 'unsayable' : [yes];
@@ -159,7 +159,7 @@ function meet(a: Condition, b: Condition, family: Family): Together {
 const covers = (wide: string, narrow: string): boolean =>
   wide.endsWith('+') && narrow.startsWith(wide.slice(0, -1));
 
-function meetAddresses(a: Condition, b: Condition, family: Family): Together {
+function addressIntersection(a: Condition, b: Condition, family: Family): Conjunction {
   const [one, other] = [networkOf(a.value, family), networkOf(b.value, family)];
   if (one === undefined || other === undefined) return 'unsayable';
   if (!a.negated && !b.negated) {

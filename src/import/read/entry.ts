@@ -13,8 +13,8 @@ export interface RawStatement {
 }
 
 /** A statement in one family or in both; its addresses are then of both. */
-export interface Line {
-  readonly said: Statement | NatStatement | RawStatement;
+export interface FamilyStatement {
+  readonly statement: Statement | NatStatement | RawStatement;
   readonly families: readonly Family[];
 }
 
@@ -32,21 +32,22 @@ export type Entry = { readonly [key: string]: Value };
 
 export type ListName = 'input' | 'output' | 'forward' | 'nat' | 'raw';
 
-export const listOf = ({ said }: Line): ListName => (said.kind === 'rule' ? said.direction : said.kind);
+export const listOf = ({ statement }: FamilyStatement): ListName =>
+  statement.kind === 'rule' ? statement.direction : statement.kind;
 
-export function entryOf(line: Line, names: Names, reason: string): Entry {
-  const { said } = line;
-  if (said.kind === 'raw') return rawEntry(said, line.families, reason);
-  return said.kind === 'rule'
-    ? ruleEntry(said, line.families, names, reason)
-    : natEntry(said, line.families, names, reason);
+export function entryOf(line: FamilyStatement, names: Names, reason: string): Entry {
+  const { statement } = line;
+  if (statement.kind === 'raw') return rawEntry(statement, line.families, reason);
+  return statement.kind === 'rule'
+    ? ruleEntry(statement, line.families, names, reason)
+    : natEntry(statement, line.families, names, reason);
 }
 
-const short = (terms: readonly string[]): Value => (terms.length === 1 ? (terms[0] ?? '') : terms);
+const oneOrList = (terms: readonly string[]): Value => (terms.length === 1 ? (terms[0] ?? '') : terms);
 
 const given = (key: string, value: Value | undefined): Entry => (value === undefined ? {} : { [key]: value });
 
-const only = (families: readonly Family[]): Family | undefined =>
+const onlyFamily = (families: readonly Family[]): Family | undefined =>
   families.length === 1 ? families[0] : undefined;
 
 const rawEntry = (
@@ -57,31 +58,31 @@ const rawEntry = (
   rule: text,
   ...given('table', table === 'filter' ? undefined : table),
   chain,
-  ...given('family', only(families)),
+  ...given('family', onlyFamily(families)),
   reason,
 });
 
-function ruleEntry(said: Statement, families: readonly Family[], names: Names, reason: string): Entry {
+function ruleEntry(statement: Statement, families: readonly Family[], names: Names, reason: string): Entry {
   const addresses = (list: readonly string[] | undefined): Value | undefined =>
-    list === undefined ? undefined : short(names.addresses(list));
-  const { verb } = said;
+    list === undefined ? undefined : oneOrList(names.addresses(list));
+  const { verb } = statement;
   return {
-    [verb]: short(names.services(said.services)),
-    ...given('from', addresses(said.from)),
-    ...given('to', addresses(said.to)),
-    ...given('except', addresses(said.except)),
-    ...given('in', said.in === undefined ? undefined : names.interface(said.in)),
-    ...given('out', said.out === undefined ? undefined : names.interface(said.out)),
-    ...given('state', stateKey(said)),
-    ...given('rate', rateKey(verb === 'log' ? loggingRate(said) : said.rate)),
-    ...given('log', verb !== 'log' && said.log !== undefined ? true : undefined),
-    ...given('family', isOfOneFamily(said) ? undefined : only(families)),
+    [verb]: oneOrList(names.services(statement.services)),
+    ...given('from', addresses(statement.from)),
+    ...given('to', addresses(statement.to)),
+    ...given('except', addresses(statement.except)),
+    ...given('in', statement.in === undefined ? undefined : names.interface(statement.in)),
+    ...given('out', statement.out === undefined ? undefined : names.interface(statement.out)),
+    ...given('state', stateKey(statement)),
+    ...given('rate', rateKey(verb === 'log' ? logRate(statement) : statement.rate)),
+    ...given('log', verb !== 'log' && statement.log !== undefined ? true : undefined),
+    ...given('family', impliesFamily(statement) ? undefined : onlyFamily(families)),
     reason,
   };
 }
 
 /** Addresses and ICMP types tell the family by themselves. */
-const isOfOneFamily = ({ from, to, services }: Pick<Statement, 'from' | 'to' | 'services'>): boolean =>
+const impliesFamily = ({ from, to, services }: Pick<Statement, 'from' | 'to' | 'services'>): boolean =>
   from !== undefined || to !== undefined || services.every((service) => /^icmp(v6)?\//.test(service));
 
 export const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
@@ -89,7 +90,7 @@ export const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.
 /** The policy means every packet where a rule says nothing, but first packets by an allow of what has connections. */
 function stateKey({ verb, states }: Statement): Value | undefined {
   if (states === 'usual') return undefined;
-  if (states !== undefined) return short(states);
+  if (states !== undefined) return oneOrList(states);
   return verb === 'allow' ? 'any' : undefined;
 }
 
@@ -109,24 +110,24 @@ function rateKey(rate: Pick<StatementRate, 'rate' | 'burst' | 'perSource'> | und
 /** The pace of the policy's own log: what logged without a limit gets it. */
 export const USUAL_LIMIT = { rate: { count: 5, per: 'minute' }, burst: 10 } as const;
 
-const loggingRate = ({ log }: Statement) => ({ ...(log?.limit ?? USUAL_LIMIT), perSource: false });
+const logRate = ({ log }: Statement) => ({ ...(log?.limit ?? USUAL_LIMIT), perSource: false });
 
 const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
 
 /** A translation has no `family`: one of a single family says so by its addresses. */
-function natEntry(said: NatStatement, families: readonly Family[], names: Names, reason: string): Entry {
-  const family = only(families);
+function natEntry(statement: NatStatement, families: readonly Family[], names: Names, reason: string): Entry {
+  const family = onlyFamily(families);
   const addresses = (list: readonly string[] | undefined): Value | undefined =>
-    list === undefined ? undefined : short(names.addresses(list));
-  const tells = said.to !== undefined || /[.:]/.test(said.target ?? '') || family === undefined;
-  const from = said.from === undefined && !tells ? [EVERYWHERE[family]] : said.from;
+    list === undefined ? undefined : oneOrList(names.addresses(list));
+  const tells = statement.to !== undefined || /[.:]/.test(statement.target ?? '') || family === undefined;
+  const from = statement.from === undefined && !tells ? [EVERYWHERE[family]] : statement.from;
   return {
-    [said.verb]: short(names.services(said.services)),
+    [statement.verb]: oneOrList(names.services(statement.services)),
     ...given('from', addresses(from)),
-    ...given('to', addresses(said.to)),
-    ...given('in', said.in === undefined ? undefined : names.interface(said.in)),
-    ...given('out', said.out === undefined ? undefined : names.interface(said.out)),
-    ...given('target', /^\d+$/.test(said.target ?? '') ? Number(said.target) : said.target),
+    ...given('to', addresses(statement.to)),
+    ...given('in', statement.in === undefined ? undefined : names.interface(statement.in)),
+    ...given('out', statement.out === undefined ? undefined : names.interface(statement.out)),
+    ...given('target', /^\d+$/.test(statement.target ?? '') ? Number(statement.target) : statement.target),
     reason,
   };
 }

@@ -6,14 +6,14 @@ import type { Family } from '../../lib/family.js';
 import type { Chain, IpSet, Rule, Table } from '../../netfilter/model.js';
 import { parseRules } from '../../netfilter/text/parse.js';
 import {
-  both,
   type Condition,
   conditionsOf,
   conditionsText,
-  counts,
+  conjunction,
   endingText,
   isChangeable,
-  opposite,
+  isCounting,
+  negated,
   possibleIn,
 } from './conditions.js';
 import { translateJump } from './jumps.js';
@@ -31,22 +31,22 @@ export interface Origin {
 }
 
 /** One rule of a built-in chain, or all that its jump leads to. */
-export interface Item {
+export interface ChainItem {
   readonly origin: Origin;
   /** The rule of the built-in chain; `origin` may stand in a chain behind it. */
   readonly top: Origin;
   /** As the policy says it. */
-  readonly said?: Statement | NatStatement;
+  readonly statement?: Statement | NatStatement;
   /** As literal rules. */
-  readonly literal?: readonly Flat[];
+  readonly literal?: readonly LiteralRule[];
   /** From behind the hook of an owned chain. */
   readonly owned: boolean;
   /** Nobody's but this program's. */
   readonly program?: string;
   /** Why its chain stays on the host and the literal rule jumps to it. */
-  readonly stays?: string;
+  readonly keptReason?: string;
   /** Of a table that is left as it is. */
-  readonly aside?: true;
+  readonly leftInPlace?: true;
   readonly logs?: Logs;
 }
 
@@ -54,16 +54,16 @@ export interface Item {
 export type Logs = 'less' | 'more';
 
 /** A literal rule. */
-export interface Flat {
+export interface LiteralRule {
   readonly rule: Rule;
   readonly origin: Origin;
 }
 
 /** One statement behind a jump. */
-interface Piece {
+interface FlatItem {
   readonly origin: Origin;
-  readonly said?: Statement | NatStatement;
-  readonly literal?: readonly Flat[];
+  readonly statement?: Statement | NatStatement;
+  readonly literal?: readonly LiteralRule[];
   readonly logs?: Logs;
 }
 
@@ -76,14 +76,14 @@ export interface FlattenContext {
 }
 
 /** More than this is no ruleset that anyone wants to read, or a chain that doubles with every rule. */
-const MOST_RULES = 20_000;
+const MAX_RULES = 20_000;
 /** Chains behind chains. */
-const MOST_DEEP = 64;
+const MAX_DEPTH = 64;
 
 /** The statements of a built-in chain, in their order. */
-export function itemsOf(chain: Chain, context: FlattenContext): readonly Item[] {
+export function itemsOf(chain: Chain, context: FlattenContext): readonly ChainItem[] {
   const { family, table } = context;
-  return chain.rules.flatMap((rule, index): readonly Item[] => {
+  return chain.rules.flatMap((rule, index): readonly ChainItem[] => {
     const origin: Origin = { family, table: table.name, chain: chain.name, number: index + 1, rule };
     const base = { origin, top: origin, owned: isEntryJump(rule) };
     const program = programBehind(chain.name, rule, table);
@@ -93,11 +93,11 @@ export function itemsOf(chain: Chain, context: FlattenContext): readonly Item[] 
     if (typeof pieces !== 'string') return pieces.map((piece) => ({ ...base, ...piece }));
     return isOwned(rule.target?.name ?? '')
       ? [base]
-      : [{ ...base, literal: [{ rule, origin }], stays: pieces }];
+      : [{ ...base, literal: [{ rule, origin }], keptReason: pieces }];
   });
 }
 
-function saidOf(
+function statementOf(
   rule: Rule,
   chain: string,
   { family, table, sets }: FlattenContext,
@@ -122,78 +122,78 @@ function programBehind(chain: string, rule: Rule, table: Table): string | undefi
 const isChanging = ({ target }: Rule): boolean =>
   target !== undefined && /^(MARK|CONNMARK|DSCP|TOS|TTL|HL|ECN|SET)$/.test(target.name);
 
-interface Walk extends FlattenContext {
+interface FlattenState extends FlattenContext {
   readonly builtIn: Chain;
-  readonly found: Piece[];
-  readonly open: readonly string[];
+  readonly items: FlatItem[];
+  readonly callPath: readonly string[];
 }
 
 /** Why a chain cannot be written without its jumps. */
-class Unsayable extends Error {}
+class NotExpressible extends Error {}
 
 function flatten(
   rule: Rule,
   origin: Origin,
   builtIn: Chain,
   context: FlattenContext,
-): readonly Piece[] | string {
-  const found: Piece[] = [];
+): readonly FlatItem[] | string {
+  const found: FlatItem[] = [];
   try {
-    step([], rule, origin, { ...context, builtIn, found, open: [] });
+    flattenRule([], rule, origin, { ...context, builtIn, items: found, callPath: [] });
     return found;
   } catch (thrown) {
-    if (thrown instanceof Unsayable) return thrown.message;
+    if (thrown instanceof NotExpressible) return thrown.message;
     throw thrown;
   }
 }
 
 /** One rule under the conditions of the jumps that lead to it. What of these conditions goes on to the next rule. */
-function step(
+function flattenRule(
   under: readonly Condition[],
   rule: Rule,
   origin: Origin,
-  walk: Walk,
+  state: FlattenState,
 ): readonly (readonly Condition[])[] {
-  if (walk.never.has(rule)) return [under];
-  const own = conditionsOf(rule, walk.family);
+  if (state.never.has(rule)) return [under];
+  const own = conditionsOf(rule, state.family);
   const { target } = rule;
-  const chain = target?.chain ? chainOf(walk.table, target.name) : undefined;
+  const chain = target?.chain ? chainOf(state.table, target.name) : undefined;
   if (target?.name === 'RETURN' && !target.chain) {
-    if (origin.chain === walk.builtIn.name) emit(under, returnAsPolicy(rule, walk), origin, walk);
-    return origin.chain === walk.builtIn.name ? [under] : without(under, own, walk.family);
+    if (origin.chain === state.builtIn.name) addRule(under, returnAsPolicy(rule, state), origin, state);
+    return origin.chain === state.builtIn.name ? [under] : excluding(under, own, state.family);
   }
   // What is no chain is a target, perhaps one that others have made.
   if (target === undefined || chain === undefined) {
-    emit(under, rule, origin, walk);
+    addRule(under, rule, origin, state);
     return [under];
   }
-  if (!isOwned(target.name) && isSharedCount(target.name, walk))
-    throw new Unsayable('it counts packets, and is entered from several places');
-  const whole = statement(under, rule, origin, walk);
+  if (!isOwned(target.name) && isSharedCount(target.name, state))
+    throw new NotExpressible('it counts packets, and is entered from several places');
+  const whole = jumpStatement(under, rule, origin, state);
   if (whole !== undefined) {
-    walk.found.push(whole);
+    state.items.push(whole);
     return [under];
   }
-  const inner = both(under, own, walk.family);
-  if (inner === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
-  if (programOfChain(chain.name) !== undefined) throw new Unsayable(`it leads into ${chain.name}`);
-  if (inner !== 'never') enter(inner, chain, walk);
+  const inner = conjunction(under, own, state.family);
+  if (inner === 'unsayable') throw new NotExpressible('iptables cannot ask for both in one rule');
+  if (programOfChain(chain.name) !== undefined) throw new NotExpressible(`it leads into ${chain.name}`);
+  if (inner !== 'never') flattenChain(inner, chain, state);
   if (!target.goto) return [under];
-  if (origin.chain === walk.builtIn.name) {
-    if (!endsHard(chain)) throw new Unsayable('what comes back from a goto meets the policy');
+  if (origin.chain === state.builtIn.name) {
+    if (!endsWithVerdict(chain)) throw new NotExpressible('what comes back from a goto meets the policy');
     return [under];
   }
-  return without(under, own, walk.family);
+  return excluding(under, own, state.family);
 }
 
 const isLog = ({ target }: Rule): boolean => /^(LOG|NFLOG)$/.test(target?.name ?? '');
 
 /** A log that is limited decides nothing, and may be limited twice. */
 const decidesByCount = (rule: Rule, family: Family): boolean =>
-  !isLog(rule) && conditionsOf(rule, family).some(counts);
+  !isLog(rule) && conditionsOf(rule, family).some(isCounting);
 
 /** A limit can leave nothing but packets out of a log: it decides nothing, and is let go where it has no words. */
-const isPace = ({ match }: Condition): boolean => match === 'limit' || match === 'hashlimit';
+const isRateLimit = ({ match }: Condition): boolean => match === 'limit' || match === 'hashlimit';
 
 /** A chain that decides nothing. */
 const onlyLogs = ({ rules }: Chain): boolean =>
@@ -201,7 +201,7 @@ const onlyLogs = ({ rules }: Chain): boolean =>
   rules.every((rule) => isLog(rule) || (rule.target?.name === 'RETURN' && !rule.target.chain));
 
 /** Whether several rules lead to a chain that keeps one count for all of them. */
-function isSharedCount(name: string, { table, family }: Walk): boolean {
+function isSharedCount(name: string, { table, family }: FlattenState): boolean {
   const entries = table.chains.flatMap(({ rules }) =>
     rules.filter(({ target }) => target?.chain && target.name === name),
   );
@@ -215,76 +215,81 @@ function isSharedCount(name: string, { table, family }: Walk): boolean {
 }
 
 /** A jump that is one statement, if there is one; as literal rules where it can be. */
-function statement(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): Piece | undefined {
-  const head = under.length === 0 ? rule : conjoined(under, rule, origin, walk);
-  const said = head && translateJump(head, walk.builtIn.name, walk);
-  if (head === undefined || said === undefined) return undefined;
-  const chain = chainOf(walk.table, head.target?.name ?? '');
-  const inside: Walk = { ...walk, found: [] };
+function jumpStatement(
+  under: readonly Condition[],
+  rule: Rule,
+  origin: Origin,
+  state: FlattenState,
+): FlatItem | undefined {
+  const head = under.length === 0 ? rule : conjoined(under, rule, origin, state);
+  const statement = head && translateJump(head, state.builtIn.name, state);
+  if (head === undefined || statement === undefined) return undefined;
+  const chain = chainOf(state.table, head.target?.name ?? '');
+  const inside: FlattenState = { ...state, items: [] };
   try {
-    if (chain !== undefined) enter(conditionsOf(head, walk.family), chain, inside);
+    if (chain !== undefined) flattenChain(conditionsOf(head, state.family), chain, inside);
   } catch (thrown) {
-    if (thrown instanceof Unsayable) return { origin, said };
+    if (thrown instanceof NotExpressible) return { origin, statement };
     throw thrown;
   }
-  return { origin, said, literal: inside.found.flatMap(({ literal = [] }) => literal) };
+  return { origin, statement, literal: inside.items.flatMap(({ literal = [] }) => literal) };
 }
 
-const endsHard = ({ rules }: Chain): boolean => {
+const endsWithVerdict = ({ rules }: Chain): boolean => {
   const last = rules.at(-1);
   return (
     /^(ACCEPT|DROP|REJECT)$/.test(last?.target?.name ?? '') && conditionsOf(last as Rule, 'v4').length === 0
   );
 };
 
-function enter(under: readonly Condition[], chain: Chain, walk: Walk): void {
-  if (walk.open.includes(chain.name)) throw new Unsayable('its chains lead back to themselves');
-  if (walk.open.length > MOST_DEEP) throw new Unsayable('its chains lead too deep');
-  const before = walk.found.length;
+function flattenChain(under: readonly Condition[], chain: Chain, state: FlattenState): void {
+  if (state.callPath.includes(chain.name)) throw new NotExpressible('its chains lead back to themselves');
+  if (state.callPath.length > MAX_DEPTH) throw new NotExpressible('its chains lead too deep');
+  const before = state.items.length;
   const logs = onlyLogs(chain);
   const isLetGo = (rule: Rule): boolean =>
-    logs && !isLog(rule) && conditionsOf(rule, walk.family).some(isPace);
+    logs && !isLog(rule) && conditionsOf(rule, state.family).some(isRateLimit);
   let contexts: readonly (readonly Condition[])[] = [under];
   for (const [index, rule] of chain.rules.entries()) {
     if (isLetGo(rule)) continue;
     const origin: Origin = {
-      family: walk.family,
-      table: walk.table.name,
+      family: state.family,
+      table: state.table.name,
       chain: chain.name,
       number: index + 1,
       rule,
     };
-    const inside = { ...walk, open: [...walk.open, chain.name] };
-    if (contexts.length > 1 && decidesByCount(rule, walk.family))
-      throw new Unsayable('a rule in it counts packets, and would be asked in several places');
-    contexts = contexts.flatMap((context) => step(context, rule, origin, inside));
-    if (walk.found.length > MOST_RULES || contexts.length > 64)
-      throw new Unsayable('it would be too many rules');
+    const inside = { ...state, callPath: [...state.callPath, chain.name] };
+    if (contexts.length > 1 && decidesByCount(rule, state.family))
+      throw new NotExpressible('a rule in it counts packets, and would be asked in several places');
+    contexts = contexts.flatMap((context) => flattenRule(context, rule, origin, inside));
+    if (state.items.length > MAX_RULES || contexts.length > 64)
+      throw new NotExpressible('it would be too many rules');
   }
   if (chain.rules.some(isLetGo))
-    for (const [index, piece] of walk.found.entries())
-      if (index >= before) walk.found[index] = { ...piece, logs: 'more' };
-  if (under.some(counts)) countOnce(walk.found, before);
-  const changes = walk.found
+    for (const [index, piece] of state.items.entries())
+      if (index >= before) state.items[index] = { ...piece, logs: 'more' };
+  if (under.some(isCounting)) keepOneCounter(state.items, before);
+  const changes = state.items
     .slice(before)
     .some(({ literal = [] }) => literal.some(({ rule }) => isChanging(rule)));
   if (changes && contexts.concat([under]).some((context) => context.some(isChangeable)))
-    throw new Unsayable('its jump asks for what a rule behind it changes');
+    throw new NotExpressible('its jump asks for what a rule behind it changes');
 }
 
 /** What a jump that counts leads to must be one rule; logs beside the one that decides are let go. */
-function countOnce(found: Piece[], from: number): void {
+function keepOneCounter(found: FlatItem[], from: number): void {
   const pieces = found.slice(from);
   if (pieces.length < 2) return;
   const deciding = pieces.filter(({ literal = [] }) => !literal.every(({ rule }) => isLog(rule)));
   const [one, ...more] = deciding.length === 0 ? pieces.slice(0, 1) : deciding;
   if (one === undefined || more.length > 0)
-    throw new Unsayable('its jump counts packets, and may do so once only');
+    throw new NotExpressible('its jump counts packets, and may do so once only');
   found.splice(from, pieces.length, { ...one, logs: 'less' });
 }
 
 /** The packets of `under` that do not fit all of `own`, as alternatives that have no packet in common. */
-function without(
+function excluding(
   under: readonly Condition[],
   own: readonly Condition[],
   family: Family,
@@ -292,21 +297,21 @@ function without(
   const left: (readonly Condition[])[] = [];
   let fitting: readonly Condition[] = under;
   for (const condition of own) {
-    const other = opposite(condition);
+    const other = negated(condition);
     if (other === undefined)
-      throw new Unsayable(`iptables has no words for the opposite of ${conditionsText([condition])}`);
-    const rest = both(fitting, [other], family);
-    if (rest === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+      throw new NotExpressible(`iptables has no words for the opposite of ${conditionsText([condition])}`);
+    const rest = conjunction(fitting, [other], family);
+    if (rest === 'unsayable') throw new NotExpressible('iptables cannot ask for both in one rule');
     if (rest !== 'never') left.push(rest);
-    const next = both(fitting, [condition], family);
+    const next = conjunction(fitting, [condition], family);
     if (next === 'never') return left;
-    if (next === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+    if (next === 'unsayable') throw new NotExpressible('iptables cannot ask for both in one rule');
     fitting = next;
   }
   return left;
 }
 
-function returnAsPolicy(rule: Rule, { builtIn }: Walk): Rule {
+function returnAsPolicy(rule: Rule, { builtIn }: FlattenState): Rule {
   const name = builtIn.policy ?? 'ACCEPT';
   return {
     ...rule,
@@ -315,18 +320,18 @@ function returnAsPolicy(rule: Rule, { builtIn }: Walk): Rule {
   };
 }
 
-function emit(under: readonly Condition[], rule: Rule, origin: Origin, walk: Walk): void {
+function addRule(under: readonly Condition[], rule: Rule, origin: Origin, state: FlattenState): void {
   // A log that has a limit needs no other.
-  const limited = isLog(rule) && conditionsOf(rule, walk.family).some(isPace);
-  const asked = limited ? under.filter((condition) => !isPace(condition)) : under;
-  const flat = asked.length === 0 ? rule : conjoined(asked, rule, origin, walk);
+  const limited = isLog(rule) && conditionsOf(rule, state.family).some(isRateLimit);
+  const criteria = limited ? under.filter((condition) => !isRateLimit(condition)) : under;
+  const flat = criteria.length === 0 ? rule : conjoined(criteria, rule, origin, state);
   if (flat === undefined) return;
-  const said = saidOf(flat, walk.builtIn.name, walk);
-  walk.found.push({
+  const statement = statementOf(flat, state.builtIn.name, state);
+  state.items.push({
     origin,
-    ...(said === undefined ? {} : { said }),
+    ...(statement === undefined ? {} : { statement }),
     literal: [{ rule: flat, origin }],
-    ...(asked.length < under.length ? { logs: 'more' } : {}),
+    ...(criteria.length < under.length ? { logs: 'more' } : {}),
   });
 }
 
@@ -334,16 +339,17 @@ function conjoined(
   under: readonly Condition[],
   rule: Rule,
   origin: Origin,
-  { family, table, builtIn }: Walk,
+  { family, table, builtIn }: FlattenState,
 ): Rule | undefined {
-  const asked = both(under, conditionsOf(rule, family), family);
-  const all = typeof asked === 'string' ? asked : possibleIn(asked, builtIn.name);
+  const criteria = conjunction(under, conditionsOf(rule, family), family);
+  const all = typeof criteria === 'string' ? criteria : possibleIn(criteria, builtIn.name);
   if (all === 'never') return undefined;
-  if (all === 'unsayable') throw new Unsayable('iptables cannot ask for both in one rule');
+  if (all === 'unsayable') throw new NotExpressible('iptables cannot ask for both in one rule');
   const text = `${conditionsText(all)} ${endingText(rule)}`;
   const location = rule.location ?? { file: origin.chain, line: origin.number, column: 1 };
   const parsed = parseRules(text, { family, table: table.name, chain: builtIn.name, location });
   const [one, ...more] = parsed.ok ? parsed.value : [];
-  if (one === undefined || more.length > 0) throw new Unsayable('iptables cannot ask for both in one rule');
+  if (one === undefined || more.length > 0)
+    throw new NotExpressible('iptables cannot ask for both in one rule');
   return one;
 }

@@ -7,7 +7,7 @@ import type { Rate, StateName } from '../../policy/fleet.js';
 import type { Statement, StatementRate } from './statement.js';
 
 /** What the matches of a rule add to it. */
-export interface Asked {
+export interface Criteria {
   readonly ports?: string;
   readonly icmp?: string;
   readonly from?: readonly string[];
@@ -24,19 +24,19 @@ export interface MatchContext {
   readonly sets: ReadonlyMap<string, IpSet>;
 }
 
-type Reader = (options: readonly Option[], context: MatchContext) => Asked | undefined;
+type MatchReader = (options: readonly Option[], context: MatchContext) => Criteria | undefined;
 
 const STATES: readonly StateName[] = ['new', 'established', 'related', 'invalid', 'untracked'];
 
 /** SNAT and DNAT are no states of the policy. */
-function states([option, ...more]: readonly Option[]): Asked | undefined {
+function states([option, ...more]: readonly Option[]): Criteria | undefined {
   const names = (option?.values[0] ?? '').toLowerCase().split(',') as StateName[];
   if (more.length > 0 || !names.every((name) => STATES.includes(name))) return undefined;
   return { states: STATES.filter((name) => names.includes(name) !== option?.negated) };
 }
 
 const ports =
-  (flag: string): Reader =>
+  (flag: string): MatchReader =>
   (options) => {
     const [option, ...more] = options;
     if (option?.flag !== flag || option.negated || more.length > 0) return undefined;
@@ -46,7 +46,7 @@ const ports =
   };
 
 const icmp =
-  (flag: string): Reader =>
+  (flag: string): MatchReader =>
   ([option, ...more]) => {
     const [type] = option?.values ?? [];
     return option?.flag !== flag || option.negated || more.length > 0 || type === undefined
@@ -77,13 +77,13 @@ function only(
   return sound ? new Map(options.map(({ flag, values }) => [flag, values[0] ?? ''])) : undefined;
 }
 
-function limit(options: readonly Option[]): Asked | undefined {
+function limit(options: readonly Option[]): Criteria | undefined {
   const given = only(options, '--limit', '--limit-burst');
   const pace = rate(given?.get('--limit') ?? '');
   return pace && { limit: { rate: pace, burst: Number(given?.get('--limit-burst') ?? 5), perSource: false } };
 }
 
-function hashlimit(options: readonly Option[]): Asked | undefined {
+function hashlimit(options: readonly Option[]): Criteria | undefined {
   const names = ['--hashlimit-upto', '--hashlimit-burst', '--hashlimit-mode', '--hashlimit-name'] as const;
   const given = only(options, ...names);
   const pace = rate(given?.get('--hashlimit-upto') ?? '');
@@ -95,7 +95,7 @@ function hashlimit(options: readonly Option[]): Asked | undefined {
   };
 }
 
-function range(options: readonly Option[], { family }: MatchContext): Asked | undefined {
+function range(options: readonly Option[], { family }: MatchContext): Criteria | undefined {
   const [option, ...more] = options;
   if (option === undefined || more.length > 0) return undefined;
   const [first, last] = (option.values[0] ?? '').split('-').map((end) => readNetwork(end));
@@ -104,7 +104,7 @@ function range(options: readonly Option[], { family }: MatchContext): Asked | un
   return sided(option.flag === '--src-range' ? 'src' : 'dst', option.negated, blocks);
 }
 
-function sided(side: string, negated: boolean, networks: readonly string[]): Asked {
+function sided(side: string, negated: boolean, networks: readonly string[]): Criteria {
   if (side === 'src') return negated ? { notFrom: networks } : { from: networks };
   return negated ? { notTo: networks } : { to: networks };
 }
@@ -122,7 +122,7 @@ export function membersOf(set: IpSet | undefined, family: Family): readonly stri
     : undefined;
 }
 
-function set(options: readonly Option[], { family, sets }: MatchContext): Asked | undefined {
+function set(options: readonly Option[], { family, sets }: MatchContext): Criteria | undefined {
   const [option, ...more] = options;
   const [name = '', side = ''] = option?.values ?? [];
   if (option?.flag !== '--match-set' || more.length > 0 || !/^(src|dst)$/.test(side)) return undefined;
@@ -130,7 +130,7 @@ function set(options: readonly Option[], { family, sets }: MatchContext): Asked 
   return members && sided(side, option.negated, members);
 }
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Readonly<Record<string, MatchReader>> = {
   tcp: ports('--dport'),
   udp: ports('--dport'),
   udplite: ports('--dport'),
@@ -149,16 +149,16 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /** All matches of a rule together; `undefined` when the policy cannot say one of them, or the same thing twice. */
-export function askedBy(matches: readonly Extension[], context: MatchContext): Asked | undefined {
-  let all: Asked = {};
+export function criteriaOf(matches: readonly Extension[], context: MatchContext): Criteria | undefined {
+  let all: Criteria = {};
   for (const { name, options, known } of matches) {
-    const asked = known ? READERS[name]?.(options, context) : undefined;
-    if (asked === undefined || Object.keys(asked).some((key) => key in all)) return undefined;
-    all = { ...all, ...asked };
+    const criteria = known ? READERS[name]?.(options, context) : undefined;
+    if (criteria === undefined || Object.keys(criteria).some((key) => key in all)) return undefined;
+    all = { ...all, ...criteria };
   }
   return all;
 }
 
 /** How the policy takes a limit: its rate, and whose count it is. */
-export const rateOf = (asked: Asked, own: string): Pick<Statement, 'rate'> =>
-  asked.limit === undefined ? {} : { rate: { ...asked.limit, bucket: asked.limit.bucket ?? own } };
+export const rateOf = (criteria: Criteria, own: string): Pick<Statement, 'rate'> =>
+  criteria.limit === undefined ? {} : { rate: { ...criteria.limit, bucket: criteria.limit.bucket ?? own } };

@@ -4,7 +4,7 @@ import type { Family } from '../../lib/family.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Negatable, Option, Rule } from '../../netfilter/model.js';
 import { INTERFACE } from '../../policy/names.js';
-import { type Asked, askedBy, type MatchContext, rateOf } from './matches.js';
+import { type Criteria, criteriaOf, type MatchContext, rateOf } from './matches.js';
 import type { Direction, NatStatement, Statement, StatementLog } from './statement.js';
 
 const DIRECTIONS: Readonly<Record<string, Direction>> = {
@@ -29,7 +29,7 @@ interface Core {
   readonly notTo?: readonly string[];
   readonly in?: string;
   readonly out?: string;
-  readonly asked: Asked;
+  readonly criteria: Criteria;
 }
 
 const ICMP: { readonly [family in Family]: string } = { v4: 'icmp', v6: 'ipv6-icmp' };
@@ -38,17 +38,17 @@ const WITH_PORTS: readonly string[] = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'];
 /** ICMP types that the policy names by one word in both families. */
 const BOTH: Readonly<Record<string, string>> = { 'v4 8': 'ping', 'v6 128': 'ping' };
 
-function servicesOf(rule: Rule, asked: Asked, family: Family): readonly string[] | undefined {
+function servicesOf(rule: Rule, criteria: Criteria, family: Family): readonly string[] | undefined {
   const { protocol } = rule;
   if (protocol?.negated) return undefined;
   const name = protocol?.value;
-  if (asked.ports !== undefined)
+  if (criteria.ports !== undefined)
     return name !== undefined && WITH_PORTS.includes(name)
-      ? asked.ports.split(',').map((port) => `${name}/${port}`)
+      ? criteria.ports.split(',').map((port) => `${name}/${port}`)
       : undefined;
-  if (asked.icmp !== undefined && asked.icmp !== 'any') {
-    const both = BOTH[`${family} ${asked.icmp}`];
-    return [both ?? `${family === 'v4' ? 'icmp' : 'icmpv6'}/${asked.icmp}`];
+  if (criteria.icmp !== undefined && criteria.icmp !== 'any') {
+    const both = BOTH[`${family} ${criteria.icmp}`];
+    return [both ?? `${family === 'v4' ? 'icmp' : 'icmpv6'}/${criteria.icmp}`];
   }
   if (name === undefined) return ['any'];
   if (name === ICMP[family]) return ['icmp'];
@@ -65,16 +65,16 @@ function networks(part: Negatable | undefined): readonly string[] | undefined {
 function coreOf(rule: Rule, context: MatchContext): Core | undefined {
   if (rule.fragment !== undefined || rule.inInterface?.negated || rule.outInterface?.negated)
     return undefined;
-  const asked = askedBy(rule.matches, context);
-  const services = asked && servicesOf(rule, asked, context.family);
-  if (asked === undefined || services === undefined) return undefined;
+  const criteria = criteriaOf(rule.matches, context);
+  const services = criteria && servicesOf(rule, criteria, context.family);
+  if (criteria === undefined || services === undefined) return undefined;
   const sides = { source: rule.source, destination: rule.destination };
   for (const part of Object.values(sides))
     if (part !== undefined && networks(part) === undefined) return undefined;
   const both = (
     [
-      ['from', sides.source, asked.from, asked.notFrom],
-      ['to', sides.destination, asked.to, asked.notTo],
+      ['from', sides.source, criteria.from, criteria.notFrom],
+      ['to', sides.destination, criteria.to, criteria.notTo],
     ] as const
   ).map(([key, part, listed, left]) => {
     const own = networks(part);
@@ -96,7 +96,7 @@ function coreOf(rule: Rule, context: MatchContext): Core | undefined {
     ...both[1],
     ...(rule.inInterface === undefined ? {} : { in: rule.inInterface.value }),
     ...(rule.outInterface === undefined ? {} : { out: rule.outInterface.value }),
-    asked,
+    criteria,
   };
 }
 
@@ -106,11 +106,11 @@ const valueGiven = (options: readonly Option[], flag: string): string | undefine
 const LEVELS = ['emerg', 'alert', 'crit', 'error', 'warning', 'notice', 'info', 'debug'] as const;
 
 /** What a LOG writes; `undefined` when it writes more than the policy can ask for. */
-export function logOf(rule: Rule, asked: Asked): StatementLog | undefined {
+export function logOf(rule: Rule, criteria: Criteria): StatementLog | undefined {
   const options = rule.target?.options ?? [];
   if (options.some(({ flag }) => flag !== '--log-prefix' && flag !== '--log-level')) return undefined;
-  if (asked.limit?.perSource) return undefined;
-  const { limit } = asked;
+  if (criteria.limit?.perSource) return undefined;
+  const { limit } = criteria;
   return {
     prefix: valueGiven(options, '--log-prefix') ?? '',
     level: LEVELS[Number(valueGiven(options, '--log-level') ?? 4)] ?? 'warning',
@@ -136,13 +136,13 @@ export function translate(
   if (direction === undefined || verb === undefined || rule.target?.chain) return undefined;
   const core = coreOf(rule, context);
   if (core === undefined) return undefined;
-  const { asked, notFrom, notTo, ...rest } = core;
+  const { criteria, notFrom, notTo, ...rest } = core;
   const [except, other] = direction === 'output' ? [notTo, notFrom] : [notFrom, notTo];
   if (other !== undefined) return undefined;
-  const log = verb === 'log' ? logOf(rule, asked) : undefined;
+  const log = verb === 'log' ? logOf(rule, criteria) : undefined;
   if (verb === 'log' && log === undefined) return undefined;
   // A deny beyond a rate would let the rest pass on; the policy does not say that.
-  if ((verb === 'deny' || verb === 'reject') && asked.limit !== undefined) return undefined;
+  if ((verb === 'deny' || verb === 'reject') && criteria.limit !== undefined) return undefined;
   const answer = verb === 'reject' ? valueGiven(rule.target?.options ?? [], '--reject-with') : undefined;
   return {
     kind: 'rule',
@@ -150,11 +150,11 @@ export function translate(
     verb,
     ...rest,
     ...(except === undefined ? {} : { except }),
-    ...(asked.states === undefined ? {} : { states: asked.states }),
-    ...(verb === 'log' ? {} : rateOf(asked, bucket)),
+    ...(criteria.states === undefined ? {} : { states: criteria.states }),
+    ...(verb === 'log' ? {} : rateOf(criteria, bucket)),
     ...(log === undefined ? {} : { log }),
     ...(answer === undefined || usualAnswer(rule, context.family).includes(answer) ? {} : { answer }),
-    ...(asked.comment === undefined ? {} : { comment: asked.comment }),
+    ...(criteria.comment === undefined ? {} : { comment: criteria.comment }),
   };
 }
 
@@ -183,8 +183,8 @@ export function translateNat(rule: Rule, chain: string, context: MatchContext): 
   if (row === undefined || row.chain !== chain || rule.target?.chain) return undefined;
   const core = coreOf(rule, context);
   if (core === undefined || core.notFrom !== undefined || core.notTo !== undefined) return undefined;
-  const { asked, ...rest } = core;
-  if (asked.states !== undefined || asked.limit !== undefined) return undefined;
+  const { criteria, ...rest } = core;
+  if (criteria.states !== undefined || criteria.limit !== undefined) return undefined;
   const options = rule.target?.options ?? [];
   const target = row.option === undefined ? '' : (valueGiven(options, row.option) ?? '');
   if (options.length > (row.option === undefined ? 0 : 1) || !row.target.test(target)) return undefined;
@@ -197,6 +197,6 @@ export function translateNat(rule: Rule, chain: string, context: MatchContext): 
     verb: row.verb,
     ...rest,
     ...(row.verb === 'masquerade' ? {} : { target }),
-    ...(asked.comment === undefined ? {} : { comment: asked.comment }),
+    ...(criteria.comment === undefined ? {} : { comment: criteria.comment }),
   };
 }

@@ -5,7 +5,7 @@ import type { IpSet } from '../../netfilter/model.js';
 import { NETWORKS, SERVICES } from '../../policy/builtin.js';
 import { NAME } from '../../policy/names.js';
 import type { HostDraft } from '../draft/host.js';
-import type { Draft } from '../draft/join.js';
+import type { DraftRule } from '../draft/join.js';
 import { membersOf } from '../read/matches.js';
 import { isBuiltInNetwork, keyOfNetworks, nameServices } from './names.js';
 
@@ -16,15 +16,17 @@ export interface Network {
 
 /** Hosts that say the same are one where things are counted. */
 const distinct = (hosts: readonly HostDraft[]): readonly HostDraft[] => [
-  ...new Map(hosts.map((host) => [JSON.stringify(linesOf(host).map(({ said }) => said)), host])).values(),
+  ...new Map(
+    hosts.map((host) => [JSON.stringify(linesOf(host).map(({ statement }) => statement)), host]),
+  ).values(),
 ];
 
-export const linesOf = ({ lists }: HostDraft): readonly Draft[] => Object.values(lists).flat();
+export const linesOf = ({ lists }: HostDraft): readonly DraftRule[] => Object.values(lists).flat();
 
-function addressLists({ said }: Draft): readonly (readonly string[])[] {
-  if (said.kind === 'raw') return [];
-  const except = said.kind === 'rule' ? said.except : undefined;
-  return [said.from, said.to, except].filter((list) => list !== undefined);
+function addressLists({ statement }: DraftRule): readonly (readonly string[])[] {
+  if (statement.kind === 'raw') return [];
+  const except = statement.kind === 'rule' ? statement.except : undefined;
+  return [statement.from, statement.to, except].filter((list) => list !== undefined);
 }
 
 /** Letters, digits and `-`, beginning with a letter. */
@@ -99,9 +101,9 @@ function setLabels(sets: readonly IpSet[]): ReadonlyMap<string, string> {
 /** Services of several ports without a name that stand in several rules: their terms → a name. */
 export function nameServiceLists(hosts: readonly HostDraft[]): ReadonlyMap<string, string> {
   const uses = new Map<string, number>();
-  for (const { said } of distinct(hosts).flatMap(linesOf)) {
-    if (said.kind === 'raw' || nameServices(said.services).length < MANY) continue;
-    const key = said.services.join(' ');
+  for (const { statement } of distinct(hosts).flatMap(linesOf)) {
+    if (statement.kind === 'raw' || nameServices(statement.services).length < MANY) continue;
+    const key = statement.services.join(' ');
     uses.set(key, (uses.get(key) ?? 0) + 1);
   }
   const taken = new Set(Object.keys(SERVICES));
@@ -119,9 +121,9 @@ export function nameServiceLists(hosts: readonly HostDraft[]): ReadonlyMap<strin
 export function nameInterfaces(host: HostDraft): ReadonlyMap<string, string> {
   const named = new Map<string, string>();
   const taken = new Set(['lo']);
-  for (const { said } of linesOf(host)) {
-    if (said.kind === 'raw') continue;
-    for (const kernel of [said.in, said.out]) {
+  for (const { statement } of linesOf(host)) {
+    if (statement.kind === 'raw') continue;
+    for (const kernel of [statement.in, statement.out]) {
       if (kernel === undefined || kernel === 'lo' || named.has(kernel)) continue;
       const name = fresh(nameOf(kernel.replace(/\+$/, '-any'), 'interface'), taken);
       taken.add(name);

@@ -3,22 +3,25 @@
 import { isOwned } from '../../compile/names.js';
 import { COMMENT_BYTES } from '../../compile/rules/fragment.js';
 import { CONTROL } from '../../policy/values.js';
-import type { Draft } from '../draft/join.js';
+import type { DraftRule } from '../draft/join.js';
 import type { Origin } from '../read/flatten.js';
 import type { Direction } from '../read/statement.js';
 
 /** @param also hosts that have the same rules */
-export function reasonOf({ said, origins }: Draft, host: string, also: readonly string[]): string {
-  const comment = said.kind === 'raw' ? commentOf(origins[0]) : said.comment;
+export function reasonOf({ statement, origins }: DraftRule, host: string, also: readonly string[]): string {
+  const comment = statement.kind === 'raw' ? commentOf(origins[0]) : statement.comment;
   const written = comment === undefined ? '' : readable(comment, origins[0]);
   if (written !== '') return written;
   const others =
     also.length === 0 ? '' : ` (and ${also.slice(0, 3).join(', ')}${also.length > 3 ? ', …' : ''})`;
-  const places = origins.length === 0 && said.kind === 'rule' ? policyOf(said.direction) : placesOf(origins);
+  const places =
+    origins.length === 0 && statement.kind === 'rule'
+      ? chainPolicy(statement.direction)
+      : locationsOf(origins);
   return `Imported from ${host}${others}: ${places}`;
 }
 
-const policyOf = (direction: Direction): string => `the policy of ${direction.toUpperCase()}`;
+const chainPolicy = (direction: Direction): string => `the policy of ${direction.toUpperCase()}`;
 
 function commentOf(origin: Origin | undefined): string | undefined {
   const match = origin?.rule.matches.find(({ name }) => name === 'comment');
@@ -37,7 +40,7 @@ function readable(comment: string, origin: Origin | undefined): string {
 }
 
 /** `INPUT rules 3 to 5 and LOGDROP rule 2`; of both families the numbers of the first. */
-function placesOf(origins: readonly Origin[]): string {
+function locationsOf(origins: readonly Origin[]): string {
   const [first] = origins;
   if (first === undefined) return 'no rule of its own';
   const some = origins.filter(({ family }) => family === first.family);

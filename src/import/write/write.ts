@@ -4,7 +4,7 @@ import type { IpSet, Rule } from '../../netfilter/model.js';
 import { SCHEMAS } from '../../policy/files/schema-url.js';
 import { CONTROL } from '../../policy/values.js';
 import type { BaselineDraft, HostDraft } from '../draft/host.js';
-import type { Draft } from '../draft/join.js';
+import type { DraftRule } from '../draft/join.js';
 import { type Entry, entryOf, type ListName, type Names, USUAL_LIMIT, type Value } from '../read/entry.js';
 import { linesOf, nameInterfaces, nameNetworks, nameServiceLists, roleName } from './generated-names.js';
 import { namesFrom } from './names.js';
@@ -35,7 +35,7 @@ export interface FleetDraft {
   readonly ownership: 'chains' | 'tables';
   readonly knownHosts?: string;
   /** By the role or host whose rules they are about; of the fleet under the empty name. */
-  readonly accepts: ReadonlyMap<string, readonly Suppression[]>;
+  readonly suppressions: ReadonlyMap<string, readonly Suppression[]>;
 }
 
 const LISTS: readonly ListName[] = ['input', 'output', 'forward', 'nat', 'raw'];
@@ -44,17 +44,17 @@ type File = { readonly [key: string]: unknown };
 
 /** Path below the policy folder → text. */
 export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
-  const { hosts, admin, accepts } = fleet;
+  const { hosts, admin, suppressions } = fleet;
   const networks = nameNetworks(
     hosts.map(({ draft }) => draft),
     admin,
     hosts.map(({ sets }) => sets),
   );
-  const called = new Map([...networks].map(([key, { name }]) => [key, name]));
+  const networkNames = new Map([...networks].map(([key, { name }]) => [key, name]));
   const services = nameServiceLists(hosts.map(({ draft }) => draft));
   const interfaces = new Map(hosts.map(({ name, draft }) => [name, nameInterfaces(draft)]));
   const names = (host: FleetHost): Names =>
-    namesFrom(called, interfaces.get(host.name) ?? new Map(), services);
+    namesFrom(networkNames, interfaces.get(host.name) ?? new Map(), services);
   const plainAddress = (members: readonly string[]): Value => {
     const list = members.map((member) => member.replace(/(?<=\..*)\/32$|(?<=:.*)\/128$/, ''));
     return list.length === 1 ? (list[0] ?? '') : list;
@@ -63,7 +63,7 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
   const common = commonBaseline(hosts);
   const ssh = { user: hosts[0]?.user ?? 'root', port: hosts[0]?.port ?? 22 };
   const accepted = (name: string): File => {
-    const list = accepts.get(name) ?? [];
+    const list = suppressions.get(name) ?? [];
     return list.length === 0 ? {} : { accept: list };
   };
   const files = new Map<string, string>();
@@ -142,12 +142,12 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
 }
 
 /** The most hosts that are named one by one. */
-const MOST_NAMED = 4;
+const MAX_NAMED = 4;
 
 const listOf = (names: readonly string[]): string =>
-  names.length <= MOST_NAMED
+  names.length <= MAX_NAMED
     ? names.join(', ')
-    : `${names.slice(0, MOST_NAMED - 1).join(', ')} and ${names.length - MOST_NAMED + 1} more`;
+    : `${names.slice(0, MAX_NAMED - 1).join(', ')} and ${names.length - MAX_NAMED + 1} more`;
 
 function listsOf(host: FleetHost, names: Names, also: readonly string[] = []): File {
   return Object.fromEntries(
@@ -166,14 +166,14 @@ const remarksOf = (host: FleetHost): Remarks =>
   Object.fromEntries(LISTS.map((list) => [list, host.draft.lists[list].map((line) => remarkOn(line, host))]));
 
 /** The most remarks above one entry. */
-const MOST_REMARKS = 3;
+const MAX_REMARKS = 3;
 
 /** The comment above an entry; empty when there is nothing to say. */
-function remarkOn({ origins }: Draft, { name, remarks }: FleetHost): string {
-  const said = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
-  const lines = said.slice(0, MOST_REMARKS).map((text) => ` ${name}: ${text.replace(CONTROL, ' ')}`);
+function remarkOn({ origins }: DraftRule, { name, remarks }: FleetHost): string {
+  const texts = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
+  const lines = texts.slice(0, MAX_REMARKS).map((text) => ` ${name}: ${text.replace(CONTROL, ' ')}`);
   const more =
-    said.length > MOST_REMARKS ? [` ${said.length - MOST_REMARKS} more of these rules are like that.`] : [];
+    texts.length > MAX_REMARKS ? [` ${texts.length - MAX_REMARKS} more of these rules are like that.`] : [];
   return [...lines, ...more].join('\n');
 }
 
@@ -238,8 +238,8 @@ function baselineEntry({ input, forward, output, icmp, log, parts }: BaselineDra
 }
 
 /** More than so many words stand below each other. */
-const MOST_IN_A_LINE = 8;
-const SMALL: ReadonlySet<string> = new Set(['ssh', 'rate', 'log', 'interfaces']);
+const MAX_INLINE = 8;
+const INLINE_KEYS: ReadonlySet<string> = new Set(['ssh', 'rate', 'log', 'interfaces']);
 
 function text(schema: string, value: File, remarks: Remarks = {}): string {
   const document = new Document(value);
@@ -250,10 +250,10 @@ function text(schema: string, value: File, remarks: Remarks = {}): string {
     }
   visit(document, {
     Seq: (_, node) => {
-      if (node.items.every(isScalar) && node.items.length <= MOST_IN_A_LINE) node.flow = true;
+      if (node.items.every(isScalar) && node.items.length <= MAX_INLINE) node.flow = true;
     },
     Pair: (_, { key, value: inner }) => {
-      if (isMap(inner) && isScalar(key) && SMALL.has(String(key.value))) inner.flow = true;
+      if (isMap(inner) && isScalar(key) && INLINE_KEYS.has(String(key.value))) inner.flow = true;
       if (isSeq(inner) && inner.items.length === 0) inner.flow = true;
       if (isMap(inner) && inner.items.length === 0) inner.flow = true;
     },

@@ -12,29 +12,29 @@ import { transitionsOf } from '../rollout/plan/transition.js';
 import type { Left, Taken } from '../rollout/results/adoption.js';
 import type { Candidate } from './candidates.js';
 import type { Deployed } from './deployed.js';
-import { type Difference, type Sides, withDifferences } from './differences.js';
+import { type Difference, type RulesetPair, withDifferences } from './differences.js';
 import { applyEdits, type Edit, type Files } from './edits.js';
-import { type Likeness, likeness } from './same.js';
+import { type Equivalence, equivalence } from './equivalence.js';
 
 /** One host that differs from its policy. */
-export interface Subject {
+export interface DriftedHost {
   readonly host: Host;
   readonly state: HostState;
-  readonly sides: Sides;
+  readonly rulesets: RulesetPair;
   readonly differences: readonly Difference[];
   /** What the last deploy left here; absent where the host does not tell. */
   readonly deployed: Deployed | undefined;
   /** The keys of what the policy says by now. */
-  readonly chosen: Set<string>;
+  readonly settled: Set<string>;
   /** The keys of what nobody did by hand. */
-  readonly aside: Set<string>;
+  readonly notByHand: Set<string>;
   /** The states of which packets pass by the kernel's rules alone. */
-  readonly strays: Set<string>;
+  readonly notedStates: Set<string>;
   readonly taken: Taken[];
   readonly left: Left[];
 }
 
-export interface Work {
+export interface AdoptionWork {
   readonly fleet: Fleet;
   readonly files: Files;
   readonly date: string;
@@ -42,42 +42,42 @@ export interface Work {
   edits: readonly Edit[];
 }
 
-export interface Held {
+export interface TrialResult {
   /** Why it does not hold. */
   readonly why?: string;
   /** Host → the states of which packets its kernel lets in and the policy would not, when that is all. */
-  readonly strays: ReadonlyMap<string, readonly string[]>;
+  readonly untrackedStates: ReadonlyMap<string, readonly string[]>;
 }
 
-const NO_STRAYS: Held['strays'] = new Map();
-const failed = (why: string): Held => ({ why, strays: NO_STRAYS });
+const NO_STRAYS: TrialResult['untrackedStates'] = new Map();
+const failed = (why: string): TrialResult => ({ why, untrackedStates: NO_STRAYS });
 
 /** Tries a candidate on top of what was accepted, for every host that it is about; keeps its edits when it holds. */
-export function trial(
-  work: Work,
-  { edits, besides = [], shared = false }: Candidate,
-  subjects: readonly Subject[],
+export function tryCandidate(
+  work: AdoptionWork,
+  { edits, alsoCovers: besides = [], shared = false }: Candidate,
+  subjects: readonly DriftedHost[],
   key: string,
-): Held {
+): TrialResult {
   const all = [...work.edits, ...edits];
   const read = readFleet(applyEdits(work.files, all), work.fleet.directory, {
     today: work.fleet.today ?? work.date,
   });
   if (!read.ok) return failed(`The policy would not be sound: ${sentences(read.problems)}`);
-  const strays = new Map<string, readonly string[]>();
+  const untrackedStates = new Map<string, readonly string[]>();
   for (const subject of subjects) {
-    const held = holds(work, read.value, subject, [key, ...besides]);
-    if (held.why !== undefined) return failed(held.why);
-    strays.set(subject.host.name, held.strays ?? []);
+    const result = tryOnHost(work, read.value, subject, [key, ...besides]);
+    if (result.why !== undefined) return failed(result.why);
+    untrackedStates.set(subject.host.name, result.untrackedStates ?? []);
   }
-  const other = shared ? touchedBesides(work.fleet, read.value, subjects) : undefined;
+  const other = shared ? otherChangedHost(work.fleet, read.value, subjects) : undefined;
   if (other !== undefined) return failed(`It would change ${other} too, which runs what its policy says.`);
   work.edits = all;
-  return { strays };
+  return { untrackedStates };
 }
 
 /** What roles and networks say may be of hosts that nobody changed: none of these may change with it. */
-function touchedBesides(before: Fleet, after: Fleet, subjects: readonly Subject[]): string | undefined {
+function otherChangedHost(before: Fleet, after: Fleet, subjects: readonly DriftedHost[]): string | undefined {
   const own = new Set(subjects.map(({ host }) => host.name));
   const text = (fleet: Fleet, host: Host | undefined): string => {
     const compiled = host === undefined ? undefined : compileHost(fleet, host);
@@ -90,11 +90,14 @@ function touchedBesides(before: Fleet, after: Fleet, subjects: readonly Subject[
 }
 
 /** Whether a difference changes nothing at all: neither the fate of a packet nor what is written of it. */
-export function isIdle({ host, state, sides, chosen }: Subject, key: string): boolean {
-  const [before, after] = [withDifferences(sides, chosen), withDifferences(sides, new Set([...chosen, key]))];
-  const { why, strays } = likeness(before, after, addressesOf(host, state));
-  const back = likeness(after, before, addressesOf(host, state));
-  return why === undefined && strays === undefined && back.strays === undefined;
+export function hasNoEffect({ host, state, rulesets, settled }: DriftedHost, key: string): boolean {
+  const [before, after] = [
+    withDifferences(rulesets, settled),
+    withDifferences(rulesets, new Set([...settled, key])),
+  ];
+  const { why, untrackedStates } = equivalence(before, after, addressesOf(host, state));
+  const back = equivalence(after, before, addressesOf(host, state));
+  return why === undefined && untrackedStates === undefined && back.untrackedStates === undefined;
 }
 
 const addressesOf = (host: Host, { facts }: HostState): readonly string[] => [
@@ -108,8 +111,13 @@ const sentences = (problems: readonly Problem[]): string =>
     .map(({ message }) => message)
     .join(' ');
 
-function holds(work: Work, fleet: Fleet, subject: Subject, keys: readonly string[]): Likeness {
-  const { state, sides, chosen } = subject;
+function tryOnHost(
+  work: AdoptionWork,
+  fleet: Fleet,
+  subject: DriftedHost,
+  keys: readonly string[],
+): Equivalence {
+  const { state, rulesets, settled } = subject;
   const host = fleet.hosts.find(({ name }) => name === subject.host.name);
   if (host === undefined) return { why: 'The policy would not have this host any more.' };
   const compiled = compileHost(fleet, host);
@@ -119,13 +127,13 @@ function holds(work: Work, fleet: Fleet, subject: Subject, keys: readonly string
   const { next, problems } = placed.value.live.owned;
   const faults = problems.filter(({ level }) => level === 'error');
   if (faults.length > 0) return { why: sentences(faults) };
-  const wanted = withDifferences(sides, new Set([...chosen, ...keys]));
-  const { why, strays = [] } = likeness(wanted, next, addressesOf(host, state));
+  const wanted = withDifferences(rulesets, new Set([...settled, ...keys]));
+  const { why, untrackedStates = [] } = equivalence(wanted, next, addressesOf(host, state));
   if (why !== undefined) return { why };
   const before = new Set(errorsOf(work.fleet, subject.host).map(({ message }) => message));
-  const fresh = errorsOf(fleet, host).filter(({ message }) => !before.has(message));
-  if (fresh.length > 0) return { why: `The policy would not pass its check: ${sentences(fresh)}` };
-  return { strays };
+  const added = errorsOf(fleet, host).filter(({ message }) => !before.has(message));
+  if (added.length > 0) return { why: `The policy would not pass its check: ${sentences(added)}` };
+  return { untrackedStates };
 }
 
 const errorsOf = (fleet: Fleet, host: Host): readonly Problem[] =>

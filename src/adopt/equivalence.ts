@@ -6,32 +6,32 @@ import type { TrafficDiff } from '../traffic/model.js';
 import { compareTraffic } from '../traffic/questions/compare.js';
 import { packetText } from '../traffic/trace/sentences.js';
 
-export interface Likeness {
+export interface Equivalence {
   /** Why they are not the same. */
   readonly why?: string;
   /** States of packets that connection tracking has no place for, and that only the first lets in. */
-  readonly strays?: readonly string[];
+  readonly untrackedStates?: readonly string[];
 }
 
 /** The same rules but for their comments, or the same fate for every packet. */
-export function likeness(one: Ruleset, other: Ruleset, addresses: readonly string[]): Likeness {
+export function equivalence(one: Ruleset, other: Ruleset, addresses: readonly string[]): Equivalence {
   const differing = FAMILIES.flatMap((family) => differingChains(one, other, family));
   if (differing.length === 0 && setsText(one) === setsText(other)) return {};
   // What translates and marks is not all a matter of who is let in.
   if (differing.some((name) => !name.startsWith('filter ')))
     return { why: 'Its place among the other rules cannot be said in the policy.' };
-  if (FAMILIES.some((family) => writings(one, family) !== writings(other, family)))
+  if (FAMILIES.some((family) => sideEffects(one, family) !== sideEffects(other, family)))
     return { why: 'What is logged or marked would not be the same.' };
   const traffic = compareTraffic(one, other, { addresses });
   if (!traffic.proved)
     return { why: `It could not be proved to mean the same: ${traffic.why ?? 'no budget left'}.` };
   if (traffic.equal && traffic.answeredDifferently.length === 0) return {};
-  const strays = onlyStrays(traffic);
-  return strays === undefined ? { why: otherwise(traffic) } : { strays };
+  const untrackedStates = onlyUntracked(traffic);
+  return untrackedStates === undefined ? { why: differenceReason(traffic) } : { untrackedStates };
 }
 
 /** With a packet for which the two differ, what lets in before what keeps out. */
-function otherwise({
+function differenceReason({
   opened,
   possiblyOpened,
   closed,
@@ -45,7 +45,7 @@ function otherwise({
 }
 
 /** The states that are closed, when nothing else is, and connection tracking has no place for any of them. */
-function onlyStrays({
+function onlyUntracked({
   opened,
   possiblyOpened,
   closed,
@@ -58,8 +58,8 @@ function onlyStrays({
       state.length === 0 ? ['NEW'] : state,
     ),
   );
-  const strays = [...states].every((state) => state === 'INVALID' || state === 'UNTRACKED');
-  return strays &&
+  const untrackedStates = [...states].every((state) => state === 'INVALID' || state === 'UNTRACKED');
+  return untrackedStates &&
     omitted === undefined &&
     opened.length + possiblyOpened.length + answeredDifferently.length === 0
     ? [...states].toSorted()
@@ -69,7 +69,7 @@ function onlyStrays({
 const DECIDING: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN']);
 
 /** The rules of the owned chains that only write a log or a mark: no packet's fate tells of them. */
-const writings = (ruleset: Ruleset, family: Family): string =>
+const sideEffects = (ruleset: Ruleset, family: Family): string =>
   ruleset[family]
     .flatMap(({ chains }) => chains)
     .filter(({ name }) => isOwned(name))

@@ -41,7 +41,7 @@ export function importOf(
 
 const isTexts = (hosts: object): hosts is Texts => 'v4' in hosts || 'v6' in hosts || 'sets' in hosts;
 
-export const said = (result: Result<unknown>): readonly string[] => result.problems.map(formatProblem);
+export const messagesOf = (result: Result<unknown>): readonly string[] => result.problems.map(formatProblem);
 export const ids = (result: Result<unknown>): readonly string[] => [
   ...new Set(result.problems.map(({ id }) => id)),
 ];

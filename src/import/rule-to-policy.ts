@@ -10,7 +10,7 @@
 import type { Family } from '../lib/family.js';
 import { BUILT_IN_CHAINS, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
 import type { AddressSet } from '../policy/fleet.js';
-import { afterStates, inUsualStates } from './draft/packets.js';
+import { withoutStates, withUsualStates } from './draft/packets.js';
 import { type Entry, entryOf, type ListName, listOf } from './read/entry.js';
 import type { NatStatement, Statement } from './read/statement.js';
 import { translate, translateNat } from './read/translate.js';
@@ -46,13 +46,13 @@ export function ruleToPolicy(rule: Rule, context: RuleContext): PolicyEntry | un
   const named = new Map(
     [...networks].map(([name, set]: [string, AddressSet]): [string, string] => [keyOfSet(set), name]),
   );
-  const said = saidInAll(rule, context, kernelNames);
-  const line = { said: said ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
-  const reason = plainComment(said?.comment ?? '') || context.reason;
+  const statement = statementInAll(rule, context, kernelNames);
+  const line = { statement: statement ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
+  const reason = plainComment(statement?.comment ?? '') || context.reason;
   return { list: listOf(line), entry: entryOf(line, namesFrom(named, kernelNames), reason) };
 }
 
-function saidInAll(
+function statementInAll(
   rule: Rule,
   { table, chain, families, sets = [] }: RuleContext,
   interfaces: ReadonlyMap<string, string>,
@@ -60,13 +60,13 @@ function saidInAll(
   const byName = new Map(sets.map((set) => [set.name, set]));
   const [first, ...more] = families.map((family) => {
     const context = { family, sets: byName };
-    const said =
+    const statement =
       table === 'filter'
         ? translate(rule, chain, context)
         : table === 'nat'
           ? translateNat(rule, chain, context)
           : undefined;
-    return said === undefined || said.kind === 'nat' ? said : inStates(said);
+    return statement === undefined || statement.kind === 'nat' ? statement : inPolicyStates(statement);
   });
   const named = [first?.in, first?.out].every(
     (name) => name === undefined || name === 'lo' || interfaces.has(name),
@@ -77,5 +77,5 @@ function saidInAll(
 }
 
 /** Behind a baseline that takes standing connections and drops invalid packets, only first packets are left. */
-const inStates = (said: Statement): Statement =>
-  inUsualStates(afterStates(said, ['established', 'related', 'invalid']) ?? said);
+const inPolicyStates = (statement: Statement): Statement =>
+  withUsualStates(withoutStates(statement, ['established', 'related', 'invalid']) ?? statement);

@@ -1,6 +1,6 @@
 /** One rule as one entry of a policy file. */
 import { expect, test } from '@jest/globals';
-import { type RuleContext, ruleToPolicy } from '../../src/import/import.js';
+import { type RuleContext, ruleToPolicy } from '../../src/import/rule-to-policy.js';
 import type { Family } from '../../src/lib/family.js';
 import { parseSets } from '../../src/netfilter/sets.js';
 import { parseRules } from '../../src/netfilter/text/parse.js';
@@ -57,8 +57,8 @@ test.each<readonly [string, object, Partial<RuleContext>?]>([
   ],
   ['-p tcp -m tcp --dport 53 -j ACCEPT', { allow: 'tcp/53' }, { families: ['v4', 'v6'] }],
 ])('%s', (text, expected, more = {}) => {
-  const { list, entry: said } = entry(text, more) ?? {};
-  expect({ list, said }).toEqual({ list: 'input', said: { ...expected, reason: 'Imported' } });
+  const { list, entry: policyEntry } = entry(text, more) ?? {};
+  expect({ list, policyEntry }).toEqual({ list: 'input', policyEntry: { ...expected, reason: 'Imported' } });
 });
 
 test.each([
@@ -75,9 +75,9 @@ test.each([
   '-d 192.0.2.1 -j NFQUEUE --queue-num 1',
   '-p tcp -m set --match-set unknown src -j ACCEPT',
 ])('%s is a literal rule', (text) => {
-  const said = entry(text);
-  expect(said?.list).toBe('raw');
-  expect(said?.entry).toMatchObject({ chain: 'INPUT', family: 'v4', reason: 'Imported' });
+  const literal = entry(text);
+  expect(literal?.list).toBe('raw');
+  expect(literal?.entry).toMatchObject({ chain: 'INPUT', family: 'v4', reason: 'Imported' });
 });
 
 test('a comment is the reason', () => {

@@ -1,7 +1,7 @@
 /** `map`: who may talk to whom, from the rules of every host together, without a host. */
 import { compileHost } from '../compile/rules/compile.js';
 import { hasErrors, type Problem, type Result } from '../lib/problem.js';
-import { type Mapped, mapFleet } from '../map/fleet-map.js';
+import { type MapResult, mapFleet } from '../map/fleet-map.js';
 import type { MapHost } from '../map/tools.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { chooseHosts } from './inputs/fleet.js';
@@ -12,7 +12,7 @@ export interface MapOptions {
   readonly before?: string;
 }
 
-export async function map({ policies, before }: MapOptions): Promise<Result<Mapped>> {
+export async function map({ policies, before }: MapOptions): Promise<Result<MapResult>> {
   const after = await compiled(policies);
   const earlier = before === undefined ? undefined : await compiled(before);
   const problems = [...after.problems, ...(earlier?.problems ?? [])];

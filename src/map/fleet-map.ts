@@ -8,16 +8,16 @@ import { joinMaps } from './change.js';
 import { buildMap, survey } from './map.js';
 import type { FleetMap } from './model.js';
 import { findOneSided, oneSidedNotes } from './one-sided.js';
-import { reacher } from './reaches.js';
-import type { MapHost, MapTools } from './tools.js';
+import { createReachCache } from './reaches.js';
+import type { MapContext, MapHost } from './tools.js';
 
-export interface Mapped {
+export interface MapResult {
   readonly map: FleetMap;
   /** One-sided flows, a note each. */
   readonly notes: readonly Problem[];
 }
 
-export interface Earlier {
+export interface EarlierFleet {
   /** Where it is another policy than the one that names things. */
   readonly fleet?: Fleet;
   readonly hosts: readonly MapHost[];
@@ -27,11 +27,11 @@ export interface Earlier {
  * @param hosts with what each runs, or would run.
  * @param earlier what they ran before; names are those of `fleet` wherever it has one for the same addresses.
  */
-export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earlier): Mapped {
+export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: EarlierFleet): MapResult {
   const tools = toolsFor(fleet, earlier?.fleet);
   const oneSided = findOneSided(hosts, tools);
   const [now, past] = [survey(hosts, tools), earlier && survey(earlier.hosts, tools)];
-  const notes = oneSidedNotes(oneSided, fleet, tools.atlas);
+  const notes = oneSidedNotes(oneSided, fleet, tools.addressNames);
   if (earlier === undefined || past === undefined) return { map: buildMap(now, oneSided, tools), notes };
   const before = buildMap(past, findOneSided(earlier.hosts, tools), tools, {
     survey: now,
@@ -44,11 +44,11 @@ export function mapFleet(fleet: Fleet, hosts: readonly MapHost[], earlier?: Earl
 /** What is one-sided alone, without a map. */
 export function oneSidedFlows(fleet: Fleet, hosts: readonly MapHost[]): readonly Problem[] {
   const tools = toolsFor(fleet);
-  return oneSidedNotes(findOneSided(hosts, tools), fleet, tools.atlas);
+  return oneSidedNotes(findOneSided(hosts, tools), fleet, tools.addressNames);
 }
 
-const toolsFor = (fleet: Fleet, earlier?: Fleet): MapTools => ({
-  atlas: createAddressNames(fleet, earlier),
+const toolsFor = (fleet: Fleet, earlier?: Fleet): MapContext => ({
+  addressNames: createAddressNames(fleet, earlier),
   naming: naming(new Map([...(earlier?.services ?? []), ...fleet.services])),
-  reach: reacher(),
+  reach: createReachCache(),
 });

@@ -8,8 +8,8 @@ import type { DecidingRule } from '../traffic/model.js';
 import { ICMP_SERVICES, isOpen, type Reach, type ReachHook } from '../traffic/questions/reach.js';
 import type { FleetMap, MapEdge } from './model.js';
 import type { OneSided } from './one-sided.js';
-import { placeOf, type Shared } from './reaches.js';
-import type { MapHost, MapTools } from './tools.js';
+import { ruleLocation, type SharedReach } from './reaches.js';
+import type { MapContext, MapHost } from './tools.js';
 
 /** What every host lets through, before it is told in words. */
 export interface Survey {
@@ -19,7 +19,7 @@ export interface Survey {
   readonly reaches: ReadonlyMap<string, Reaches>;
 }
 
-type Reaches = { readonly [hook in ReachHook]: Shared };
+type Reaches = { readonly [hook in ReachHook]: SharedReach };
 
 interface Seen {
   readonly one: MapHost;
@@ -43,8 +43,8 @@ interface Found {
 }
 
 /** Traffic that a host forwards and ICMP are not in it. */
-export function survey(hosts: readonly MapHost[], tools: MapTools): Survey {
-  const { atlas, reach } = tools;
+export function survey(hosts: readonly MapHost[], tools: MapContext): Survey {
+  const { addressNames: atlas, reach } = tools;
   const seen: Seen[] = [];
   const missing = new Map<string, string>();
   const reaches = new Map<string, Reaches>();
@@ -84,10 +84,10 @@ const HOOKS: readonly ReachHook[] = ['INPUT', 'OUTPUT'];
 export function buildMap(
   { seen, missing, reaches }: Survey,
   oneSided: readonly OneSided[],
-  tools: MapTools,
+  tools: MapContext,
   against?: { readonly survey: Survey; readonly change: 'added' | 'removed' },
 ): FleetMap {
-  const { atlas } = tools;
+  const { addressNames: atlas } = tools;
   const nodes = new Map<string, MapNode>(atlas.groups.map((node) => [node.id, node]));
   const drafts = new Map<string, Draft>();
   const memory = new Map<string, readonly Flow[]>();
@@ -113,7 +113,7 @@ export function buildMap(
   };
 }
 
-function findPeers(shared: Shared, hook: ReachHook, tools: MapTools): readonly Found[] {
+function findPeers(shared: SharedReach, hook: ReachHook, tools: MapContext): readonly Found[] {
   return FAMILIES.flatMap((family) => {
     const reached = shared[family];
     if (!reached.ok) return [];
@@ -136,7 +136,7 @@ interface Listed {
   wires: Ranges;
 }
 
-function peersIn(reach: Reach, family: Family, { atlas }: MapTools): readonly Listed[] {
+function peersIn(reach: Reach, family: Family, { addressNames: atlas }: MapContext): readonly Listed[] {
   const listed = new Map<string, Listed>();
   for (const { services: wire, perhaps } of reach)
     for (const named of atlas.name(perhaps, family)) {
@@ -183,8 +183,8 @@ interface Flow {
 /** @param other the reach of the same host in the other survey. */
 function flowsOf(
   found: Found,
-  other: Shared | undefined,
-  { naming }: MapTools,
+  other: SharedReach | undefined,
+  { naming }: MapContext,
   change: 'added' | 'removed' | undefined,
 ): readonly Flow[] {
   const { wires, open } = found;
@@ -206,7 +206,7 @@ function flowsOf(
  * Wires on which the other survey lets through, by whatever name, all of the peer that gets through here. Nothing
  * changes on a host of which it could not tell.
  */
-function otherWires({ reach, family, named, wires }: Found, other: Shared | undefined): Ranges {
+function otherWires({ reach, family, named, wires }: Found, other: SharedReach | undefined): Ranges {
   const reached = other?.[family];
   if (reached === undefined) return [];
   if (!reached.ok) return wires;
@@ -273,7 +273,7 @@ function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow:
   draft.part ||= flow.part;
   draft.conditional ||= flow.conditional;
   for (const rule of flow.rules) {
-    const location = placeOf(one.ruleset, flow.family, rule);
+    const location = ruleLocation(one.ruleset, flow.family, rule);
     if (location !== undefined)
       draft.rules.set(`${location.file}:${location.line}:${location.column}`, location);
   }

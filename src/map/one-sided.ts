@@ -22,8 +22,8 @@ import type { DecidingRule } from '../traffic/model.js';
 import { addressText, parseAddressNumber } from '../traffic/program/fields.js';
 import { isOpen, PORTS, type Reach, type ReachHook } from '../traffic/questions/reach.js';
 import { explainer } from '../traffic/trace/explain.js';
-import { placeOf } from './reaches.js';
-import type { MapHost, MapTools } from './tools.js';
+import { ruleLocation } from './reaches.js';
+import type { MapContext, MapHost } from './tools.js';
 
 export interface OneSided {
   /** Whose rules let it through: the sender's or the receiver's. */
@@ -57,7 +57,7 @@ interface Crowd {
  * Asks this of every rule whose other side is hosts of the fleet and no one else: of a network or of anywhere nobody says
  * that each host in it takes part. A rule for several ports is one-sided when none of a row of ports gets through.
  */
-export function findOneSided(hosts: readonly MapHost[], tools: MapTools): readonly OneSided[] {
+export function findOneSided(hosts: readonly MapHost[], tools: MapContext): readonly OneSided[] {
   const rows = FAMILIES.flatMap((family) => {
     const locked = crowds(hosts, 'OUTPUT', family, tools).filter(({ reach }) => !isOpen(reach, family));
     if (locked.length === 0) return [];
@@ -113,7 +113,7 @@ function merged(
   return [...found.values()];
 }
 
-function oneSided(rows: readonly Row[], { naming }: MapTools): readonly OneSided[] {
+function oneSided(rows: readonly Row[], { naming }: MapContext): readonly OneSided[] {
   const [first] = rows;
   if (first === undefined) return [];
   const { wire: _, family: __, ...rest } = first;
@@ -131,7 +131,7 @@ function crowds(
   hosts: readonly MapHost[],
   hook: ReachHook,
   family: Family,
-  { reach }: MapTools,
+  { reach }: MapContext,
 ): readonly Crowd[] {
   const found = new Map<string, { reach: Reach; hosts: MapHost[] }>();
   for (const one of hosts) {
@@ -196,9 +196,9 @@ function refusedBy(
   others: readonly Crowd[],
   allowedBy: OneSided['allowedBy'],
   family: Family,
-  tools: MapTools,
+  tools: MapContext,
 ): readonly Row[] {
-  const { atlas } = tools;
+  const { addressNames: atlas } = tools;
   return allowances(allower.reach, atlas, family).flatMap((allowance) =>
     others.flatMap((other) => {
       const far = intersect(allowance.peers, other.addresses);
@@ -239,7 +239,7 @@ interface Sides {
   readonly allowance: Allowance;
   readonly allowedBy: OneSided['allowedBy'];
   readonly family: Family;
-  readonly tools: MapTools;
+  readonly tools: MapContext;
 }
 
 function describe({ near, far }: Pair, sides: Sides): Row {
@@ -247,12 +247,12 @@ function describe({ near, far }: Pair, sides: Sides): Row {
   const [senders, receivers] = allowedBy === 'sender' ? [near, far] : [far, near];
   const allows = allower.hosts.find(({ host }) => near.includes(host.name));
   const refuses = other.hosts.find(({ host }) => far.includes(host.name));
-  const allowing = allows && placeOf(allows.ruleset, family, allowance.rule);
+  const allowing = allows && ruleLocation(allows.ruleset, family, allowance.rule);
   const refusing = allows && refuses && refusingPlace(allows, refuses, sides);
   return {
     allowedBy,
-    from: tools.atlas.groupOf(senders[0] ?? ''),
-    to: tools.atlas.groupOf(receivers[0] ?? ''),
+    from: tools.addressNames.groupOf(senders[0] ?? ''),
+    to: tools.addressNames.groupOf(receivers[0] ?? ''),
     wire: allowance.wire,
     family,
     senders,

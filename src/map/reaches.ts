@@ -8,13 +8,13 @@ import { changingSets } from '../traffic/program/compiled-ruleset.js';
 import { PIPELINES } from '../traffic/program/pipeline.js';
 import { type Reached, type ReachHook, reachOf } from '../traffic/questions/reach.js';
 
-export interface Subject {
+export interface ReachSubject {
   readonly ruleset: Ruleset;
   /** The host's own, of both families. */
   readonly addresses: readonly string[];
 }
 
-export interface Shared {
+export interface SharedReach {
   /** The same for all hosts that share it. */
   readonly key: string;
   readonly v4: Reached;
@@ -22,17 +22,17 @@ export interface Shared {
 }
 
 /** Remembers every answer: ask one of these for a whole fleet. */
-export type Reacher = (subject: Subject, hook: ReachHook) => Shared;
+export type ReachCache = (subject: ReachSubject, hook: ReachHook) => SharedReach;
 
-export function reacher(): Reacher {
-  const known = new Map<string, Shared>();
+export function createReachCache(): ReachCache {
+  const known = new Map<string, SharedReach>();
   return (subject, hook) => {
     const text = hookText(subject.ruleset, hook);
     const key = `${hook}\n${ownPart(text, hook, subject.addresses)}\n${text}`;
     const before = known.get(key);
     if (before !== undefined) return before;
     const of = (family: Family): Reached => reachOf(subject.ruleset, family, hook, subject.addresses);
-    const made: Shared = { key: `${known.size}`, v4: of('v4'), v6: of('v6') };
+    const made: SharedReach = { key: `${known.size}`, v4: of('v4'), v6: of('v6') };
     known.set(key, made);
     return made;
   };
@@ -85,7 +85,7 @@ function setText(set: IpSet): string {
 }
 
 /** Where a host's own policy says what a rule of its reach says; nothing for a chain's policy. */
-export function placeOf(
+export function ruleLocation(
   ruleset: Ruleset,
   family: Family,
   rule: Pick<DecidingRule, 'table' | 'chain' | 'number'> | null,

@@ -3,15 +3,15 @@ import type { AddressNames } from '../naming/address-names.js';
 import type { Naming } from '../naming/service-names.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
-import type { Reacher } from './reaches.js';
+import type { ReachCache } from './reaches.js';
 
 export interface MapHost {
   readonly host: Pick<Host, 'name' | 'addresses'>;
   readonly ruleset: Ruleset;
 }
 
-export interface MapTools {
-  readonly atlas: AddressNames;
+export interface MapContext {
+  readonly addressNames: AddressNames;
   readonly naming: Naming;
-  readonly reach: Reacher;
+  readonly reach: ReachCache;
 }

@@ -1,7 +1,7 @@
 /** Small policies, compiled, as the map takes them. */
 import { compileHost } from '../../src/compile/rules/compile.js';
 import { formatProblem } from '../../src/lib/problem.js';
-import { type Mapped, mapFleet } from '../../src/map/fleet-map.js';
+import { type MapResult, mapFleet } from '../../src/map/fleet-map.js';
 import type { MapEdge } from '../../src/map/model.js';
 import type { MapHost } from '../../src/map/tools.js';
 import type { Fleet } from '../../src/policy/fleet.js';
@@ -42,7 +42,7 @@ export const hostsOf = (fleet: Fleet): readonly MapHost[] =>
 export function mapOf(
   more: Readonly<Record<string, string>> = {},
   before?: Readonly<Record<string, string>>,
-): Mapped {
+): MapResult {
   const fleet = fleetOf({ ...TIERS, ...more });
   if (before === undefined) return mapFleet(fleet, hostsOf(fleet));
   const earlier = fleetOf({ ...TIERS, ...before });
@@ -50,7 +50,7 @@ export function mapOf(
 }
 
 /** `+ role web → role db: postgres (policies/roles/db.yml:2)`, one line an edge. */
-export const linesOf = ({ map }: Mapped): readonly string[] => map.edges.map(lineOf);
+export const linesOf = ({ map }: MapResult): readonly string[] => map.edges.map(lineOf);
 
 const SIGN = { added: '+ ', removed: '- ', changed: '~ ' } as const;
 

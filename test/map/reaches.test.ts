@@ -1,10 +1,10 @@
-import { reacher } from '../../src/map/reaches.js';
+import { createReachCache } from '../../src/map/reaches.js';
 import { DROPS, ruleset, table } from '../traffic/rules.js';
 
 const SETS = 'create guests hash:ip family inet hashsize 1024 maxelem 65536\nadd guests 10.0.0.1\n';
 const GUESTS = '-A INPUT -p tcp -m set --match-set guests src -m tcp --dport 22 -j ACCEPT';
 const keyOf = (() => {
-  const reach = reacher();
+  const reach = createReachCache();
   return (rules: readonly string[], addresses: readonly string[]): string =>
     reach({ ruleset: ruleset({ v4: table('filter', rules, DROPS), sets: SETS }), addresses }, 'INPUT').key;
 })();

@@ -6,7 +6,7 @@ import type { Activity, CurrentFlow, Listener } from '../../host/client.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { note, type Problem, warning } from '../../lib/problem.js';
 import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../../lib/ranges.js';
-import { placeOf, type Reacher, reacher } from '../../map/reaches.js';
+import { createReachCache, type ReachCache, ruleLocation } from '../../map/reaches.js';
 import { type AddressNames, createAddressNames } from '../../naming/address-names.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
@@ -39,15 +39,15 @@ export function impactOf(fleet: Fleet, question: ImpactQuestion): readonly Probl
 }
 
 interface Tools {
-  readonly atlas: AddressNames;
-  readonly reach: Reacher;
+  readonly addressNames: AddressNames;
+  readonly reach: ReachCache;
 }
 
 /** Hosts of one policy share names, and those with equal rules their reach. */
 const TOOLS = new WeakMap<Fleet, Tools>();
 
 function toolsOf(fleet: Fleet): Tools {
-  const known = TOOLS.get(fleet) ?? { atlas: createAddressNames(fleet), reach: reacher() };
+  const known = TOOLS.get(fleet) ?? { addressNames: createAddressNames(fleet), reach: createReachCache() };
   TOOLS.set(fleet, known);
   return known;
 }
@@ -66,16 +66,16 @@ function reachesOf(
 
 const PROTOCOLS = { tcp: 6n, udp: 17n } as const;
 
-const wireOf = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): bigint =>
+const keyOf = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): bigint =>
   PROTOCOLS[protocol] * PORTS + BigInt(port);
 
 const portText = ({ protocol, port }: Pick<Listener, 'protocol' | 'port'>): string => `${protocol}/${port}`;
 
-/** Who may get through on a wire, here or at the host to which nat sends it on. */
-const peersOn = ({ value, redirected }: Reaches[Family], family: Family, wire: bigint): Ranges =>
-  has(redirected, wire)
+/** Who may get through on a protocol-port key, here or at the host to which nat sends it on. */
+const peersOn = ({ value, redirected }: Reaches[Family], family: Family, key: bigint): Ranges =>
+  has(redirected, key)
     ? everyPeer(family)
-    : (value.find(({ services: [from, to] }) => from <= wire && wire <= to)?.perhaps ?? []);
+    : (value.find(({ services: [from, to] }) => from <= key && key <= to)?.perhaps ?? []);
 
 /** One address, as most peers are, is looked up. */
 const meets = (ranges: Ranges, peers: Ranges): boolean =>
@@ -100,7 +100,7 @@ function flowProblems(
   const [old, next] = [question.before, question.next].map((one) => reachesOf(one, question, hook, tools));
   if (old === undefined || next === undefined) return [];
   const mayBegin = (reach: Reaches, { flow, family, peers }: Standing): boolean =>
-    meets(peersOn(reach[family], family, wireOf(flow)), peers);
+    meets(peersOn(reach[family], family, keyOf(flow)), peers);
   const refused = flows.filter((one) => !mayBegin(next, one));
   const closed = refused.filter((one) => mayBegin(old, one));
   const before = refused.filter((one) => !mayBegin(old, one));
@@ -139,11 +139,11 @@ function closedFlows(
   direction: CurrentFlow['direction'],
   flows: readonly Standing[],
   question: ImpactQuestion,
-  { atlas }: Tools,
+  { addressNames }: Tools,
 ): Problem {
   const [first] = flows;
   const port = first === undefined ? '' : portText(first.flow);
-  const peers = peersText(flows, atlas);
+  const peers = peersText(flows, addressNames);
   const way = direction === 'in' ? `${port} by ${peers}` : `${port} of ${peers} by this host`;
   return warning(
     'closes-current-flows',
@@ -157,14 +157,14 @@ function leftOver(
   direction: CurrentFlow['direction'],
   flows: readonly Standing[],
   question: ImpactQuestion,
-  { atlas }: Tools,
+  { addressNames }: Tools,
 ): Problem {
   const [first] = flows;
   const port = first === undefined ? '' : portText(first.flow);
   const way = direction === 'in' ? 'from' : 'to';
   return note(
     'flows-of-refused-peers',
-    `There are flows that no rule would let begin, before or after: ${port} ${way} ${peersText(flows, atlas)} (${countText(flows, question.activity)}). ${fate(flows, question)}`,
+    `There are flows that no rule would let begin, before or after: ${port} ${way} ${peersText(flows, addressNames)} (${countText(flows, question.activity)}). ${fate(flows, question)}`,
     undefined,
     'They began under other rules, or with an address or interface of their own; `conntrack -D` on the host ends them.',
   );
@@ -205,11 +205,11 @@ function established({ flow, family, peers }: Standing, { next, addresses }: Imp
 const MOST_NAMED = 5;
 
 /** Networks and hosts by the names of the policy, private addresses as they are, strangers as a number. */
-function peersText(flows: readonly Standing[], atlas: AddressNames): string {
+function peersText(flows: readonly Standing[], addressNames: AddressNames): string {
   const named = new Set<string>();
   const strangers = new Set<string>();
   for (const { flow, family, peers } of flows) {
-    const [only, ...others] = atlas.name(peers, family);
+    const [only, ...others] = addressNames.name(peers, family);
     // A network of which some has a name may have been meant with the rest.
     const one = others.length === 0 ? only : undefined;
     if (one?.hosts !== undefined) for (const host of one.hosts) named.add(host);
@@ -248,11 +248,11 @@ function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Pro
     ({ protocol, port }) => protocol === 'tcp' || port < EPHEMERAL,
   );
   const open = (reach: Reaches, listener: Listener): boolean =>
-    listener.families.some((family) => !isEmpty(peersOn(reach[family], family, wireOf(listener))));
+    listener.families.some((family) => !isEmpty(peersOn(reach[family], family, keyOf(listener))));
   const reached = (reach: Reaches): ReadonlySet<string> =>
     new Set(servers.filter((one) => open(reach, one)).map(portText));
   const [was, will] = [reached(old), reached(next)];
-  const all = [...new Map(servers.map((one) => [portText(one), wireOf(one)]))]
+  const all = [...new Map(servers.map((one) => [portText(one), keyOf(one)]))]
     .sort(([, a], [, b]) => (a < b ? -1 : 1))
     .map(([port]) => port)
     .filter((port) => !will.has(port));
@@ -288,13 +288,13 @@ const LONGEST_ROW = 100n;
 function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[] {
   const next = reachesOf(question.next, question, 'INPUT', tools);
   if (next === undefined) return [];
-  const listening = new Set(question.activity.listening.map(wireOf));
+  const listening = new Set(question.activity.listening.map(keyOf));
   const notes = new Map<string, Problem>();
   for (const family of FAMILIES)
-    for (const [rule, wires] of rulesOf(next[family].value)) {
-      const location = placeOf(question.next, family, rule);
+    for (const [rule, keys] of rulesOf(next[family].value)) {
+      const location = ruleLocation(question.next, family, rule);
       if (location === undefined || !isOfPolicy(location)) continue;
-      const idle = wires.filter(
+      const idle = keys.filter(
         (row) => row[1] - row[0] < LONGEST_ROW && isRead(row) && !somethingOn(row, listening),
       );
       if (idle.length === 0) continue;
@@ -312,14 +312,14 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
 /** Rows of ports by the rule that lets them in for sure: what nat sends on may be listened for elsewhere. */
 function rulesOf(reach: Reach): ReadonlyMap<DecidingRule, Ranges> {
   const found = new Map<DecidingRule, Range[]>();
-  for (const { services: wire, by, surely } of reach)
+  for (const { services, by, surely } of reach)
     for (const { rule, peers } of by) {
       if (rule === null || isEmpty(intersect(surely, peers))) continue;
-      const wires = found.get(rule);
-      if (wires === undefined) found.set(rule, [wire]);
-      else wires.push(wire);
+      const known = found.get(rule);
+      if (known === undefined) found.set(rule, [services]);
+      else known.push(services);
     }
-  return new Map([...found].map(([rule, wires]) => [rule, normalise(wires)]));
+  return new Map([...found].map(([rule, keys]) => [rule, normalise(keys)]));
 }
 
 /** Of other protocols it is not read what listens. */
@@ -327,7 +327,7 @@ const isRead = ([from, to]: Range): boolean =>
   from / PORTS === to / PORTS && Object.values(PROTOCOLS).includes((from / PORTS) as 6n | 17n);
 
 function somethingOn([from, to]: Range, listening: ReadonlySet<bigint>): boolean {
-  for (let wire = from; wire <= to; wire++) if (listening.has(wire)) return true;
+  for (let key = from; key <= to; key++) if (listening.has(key)) return true;
   return false;
 }
 

@@ -31,9 +31,9 @@ import { assume } from './prove.js';
 /** INPUT: peers that reach the host; OUTPUT: peers that the host reaches. */
 export type ReachHook = 'INPUT' | 'OUTPUT';
 
-/** Ports of one protocol, or whole protocols, and the peers between whom and the host they are let through. */
+/** Services as protocol-port keys, and the peers between whom and the host they are let through. */
 export interface ReachEntry {
-  /** From `protocol * 65536 + port` to the same, both included; a protocol without ports has all of its 65536. */
+  /** From one key to another, both included; a protocol without ports has all of its 65536 keys. */
   readonly services: Range;
   /** Peers that some rule accepts on some interface, if unmodelled matches such as rate limits allow it, by that rule. */
   readonly by: readonly { readonly rule: DecidingRule | null; readonly peers: Ranges }[];
@@ -43,14 +43,14 @@ export interface ReachEntry {
   readonly surely: Ranges;
 }
 
-/** In the order of their wires, which are disjoint; what is in none is refused for every peer. */
+/** In the order of their keys, which are disjoint; what is in none is refused for every peer. */
 export type Reach = readonly ReachEntry[];
 
 export type Reached =
   | {
       readonly ok: true;
       readonly value: Reach;
-      /** Wires on which nat sends some peer to another host. */
+      /** Keys on which nat sends some peer to another host. */
       readonly redirected: Ranges;
     }
   /** The proof was given up. */
@@ -152,12 +152,12 @@ function readReach(
   const sent = store.mapLeaves(result, (leaf) =>
     leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat' ? TRUE : FALSE,
   );
-  const redirected = rectangles(space, some(assume(space, sent, [])), peer).map(({ wires }) => wires);
-  return { value: atomsOf(parts, sure), redirected: union(...redirected) };
+  const redirected = rectangles(space, some(assume(space, sent, [])), peer).map(({ services }) => services);
+  return { value: entriesOf(parts, sure), redirected: union(...redirected) };
 }
 
 interface Rectangle {
-  readonly wires: Ranges;
+  readonly services: Ranges;
   readonly peers: Ranges;
 }
 
@@ -167,12 +167,12 @@ const MOST_BOXES = 100_000;
 function rectangles(space: Space, node: number, peer: Field): readonly Rectangle[] {
   const { family } = space;
   return [...enumerateCubes(space, node, MOST_BOXES).cubes.values()].flat().map((box) => ({
-    wires: wiresOf(box),
+    services: servicesOf(box),
     peers: box.get(peer) ?? [domain(peer, family)],
   }));
 }
 
-function wiresOf(box: Cube): Ranges {
+function servicesOf(box: Cube): Ranges {
   const protocols = box.get('protocol') ?? [domain('protocol', 'v4')];
   const ports = box.get('dport');
   return normalise(
@@ -191,15 +191,15 @@ interface Part {
   readonly boxes: readonly Rectangle[];
 }
 
-/** The rectangles cut along their wires, so that each piece of wire has its peers once. */
-function atomsOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
+/** The rectangles cut along their services, so that each of these has its peers once. */
+function entriesOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
   const edges = new Set<bigint>();
-  for (const { wires } of [...parts.flatMap(({ boxes }) => boxes), ...sure])
-    for (const [from, to] of wires) edges.add(from).add(to + 1n);
+  for (const { services } of [...parts.flatMap(({ boxes }) => boxes), ...sure])
+    for (const [from, to] of services) edges.add(from).add(to + 1n);
   const starts = [...edges].sort((a, b) => (a < b ? -1 : 1));
   const bySide = parts.map(({ rule, boxes }) => ({ rule, columns: columnsOf(boxes, starts) }));
   const sureColumns = columnsOf(sure, starts);
-  const atoms: ReachEntry[] = [];
+  const entries: ReachEntry[] = [];
   for (const [index, from] of starts.entries()) {
     const next = starts[index + 1];
     if (next === undefined) break;
@@ -208,26 +208,26 @@ function atomsOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
       return peers === undefined ? [] : [{ rule, peers }];
     });
     if (by.length === 0) continue;
-    const atom: ReachEntry = {
+    const entry: ReachEntry = {
       services: [from, next - 1n],
       by,
       perhaps: union(...by.map(({ peers }) => peers)),
       surely: sureColumns.get(index) ?? [],
     };
-    const last = atoms.at(-1);
-    if (last !== undefined && last.services[1] + 1n === from && alike(last, atom))
-      atoms[atoms.length - 1] = { ...last, services: [last.services[0], atom.services[1]] };
-    else atoms.push(atom);
+    const last = entries.at(-1);
+    if (last !== undefined && last.services[1] + 1n === from && alike(last, entry))
+      entries[entries.length - 1] = { ...last, services: [last.services[0], entry.services[1]] };
+    else entries.push(entry);
   }
-  return atoms;
+  return entries;
 }
 
-/** Index of a piece of wire → the peers there. */
+/** Index of a range of keys → the peers there. */
 function columnsOf(boxes: readonly Rectangle[], starts: readonly bigint[]): ReadonlyMap<number, Ranges> {
   const indexOf = new Map(starts.map((start, index) => [start, index]));
   const columns = new Map<number, Ranges[]>();
-  for (const { wires, peers } of boxes)
-    for (const [from, to] of wires) {
+  for (const { services, peers } of boxes)
+    for (const [from, to] of services) {
       const end = indexOf.get(to + 1n) ?? 0;
       for (let index = indexOf.get(from) ?? end; index < end; index++) {
         const column = columns.get(index);
@@ -248,8 +248,8 @@ const alike = (one: ReachEntry, other: ReachEntry): boolean =>
 /** Ports that are let through for every peer in every way, and all of them: the hook filters nothing. */
 export const isOpen = (reach: Reach, family: Family): boolean =>
   isEmpty(
-    subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ services: wire }) => [wire]), ICMP_SERVICES)),
+    subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ services }) => [services]), ICMP_SERVICES)),
   ) && reach.every(({ surely }) => isEmpty(subtract(everyPeer(family), surely)));
 
-/** The wires that no reach says anything about. */
+/** The keys that no reach says anything about. */
 export const ICMP_SERVICES: Ranges = ICMP.map(([from, to]): Range => [from * PORTS, to * PORTS + PORTS - 1n]);

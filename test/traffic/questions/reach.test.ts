@@ -24,13 +24,13 @@ const reachIn = (v4: string, hook: ReachHook = 'INPUT'): Reach => {
   return reached.value;
 };
 
-/** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line an atom. */
+/** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line an entry. */
 const lines = (reach: Reach): readonly string[] =>
   reach.map(({ services: [from, to], perhaps, surely }) => {
     const [all, sure] = [perhaps, surely].map((ranges) => networksText(ranges, 'v4').join(' '));
-    const end = (wire: bigint): string => `${wire / PORTS}/${wire % PORTS}`;
-    const wires = from === to ? end(from) : `${end(from)}-${end(to)}`;
-    return `${wires}: ${all}${sure === all ? '' : ` (surely ${sure || 'nobody'})`}`;
+    const end = (key: bigint): string => `${key / PORTS}/${key % PORTS}`;
+    const range = from === to ? end(from) : `${end(from)}-${end(to)}`;
+    return `${range}: ${all}${sure === all ? '' : ` (surely ${sure || 'nobody'})`}`;
   });
 
 test('ports with their peers; an earlier deny counts, and so does a rate', () => {
@@ -49,14 +49,14 @@ test('ports with their peers; an earlier deny counts, and so does a rate', () =>
   ]);
 });
 
-test('each atom tells which rule lets whom through', () => {
-  const [atom] = reachIn(
+test('each entry has the rules that accept, with their peers', () => {
+  const [entry] = reachIn(
     host(
       '-A INPUT -s 10.0.0.1/32 -p tcp -m tcp --dport 22 -j ACCEPT',
       '-A INPUT -s 10.0.0.0/30 -p tcp -m tcp --dport 22 -j ACCEPT',
     ),
   );
-  expect(atom?.by.map(({ rule, peers }) => [rule?.number, networksText(peers, 'v4').join()])).toEqual([
+  expect(entry?.by.map(({ rule, peers }) => [rule?.number, networksText(peers, 'v4').join()])).toEqual([
     [5, '10.0.0.0/32,10.0.0.2/31'],
     [4, '10.0.0.1/32'],
   ]);
@@ -76,17 +76,17 @@ test('what nat sends to another host does not reach this one, and its ports are 
   const reached = reachOf(ruleset({ v4: dnat }), 'v4', 'INPUT', ['198.51.100.1']);
   const port = 6n * PORTS + 8080n;
   expect(reached).toMatchObject({ ok: true, redirected: [[port, port]] });
-  const atom = reachIn(dnat).find(({ services: [from] }) => from === port);
-  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
-  expect(has(atom?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
+  const entry = reachIn(dnat).find(({ services: [from] }) => from === port);
+  expect(has(entry?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
+  expect(has(entry?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
 });
 
 test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
   const redirect = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80']);
   const http = host('-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
-  const atom = reachIn(redirect + http).find(({ services: [from] }) => from === 6n * PORTS + 8080n);
-  expect(atom?.perhaps.length).toBeGreaterThan(0);
-  expect(atom).toMatchObject({ surely: [] });
+  const entry = reachIn(redirect + http).find(({ services: [from] }) => from === 6n * PORTS + 8080n);
+  expect(entry?.perhaps.length).toBeGreaterThan(0);
+  expect(entry).toMatchObject({ surely: [] });
 });
 
 test('a host without an address of the family is reached by nobody', () => {
@@ -133,13 +133,13 @@ test.each(SEEDS)('seed %i: reach and walk agree on every packet', (seed) => {
       const number = BigInt(protocolNumber(packet.protocol) ?? 0);
       const peer = parseAddressNumber(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
       if (number === 1n || number === 58n || !has(everyPeer(family), peer)) continue;
-      const wire = number * PORTS + BigInt(packet.dport ?? 0);
-      const atom = reached.value.find(({ services: [from, to] }) => from <= wire && wire <= to);
+      const key = number * PORTS + BigInt(packet.dport ?? 0);
+      const entry = reached.value.find(({ services: [from, to] }) => from <= key && key <= to);
       const { verdict } = explain(packet);
       asked++;
-      if (atom === undefined || !has(atom.perhaps, peer)) expect(verdict).toMatch(/^(drop|reject)$/);
-      else if (has(atom.surely, peer)) expect(verdict).toBe('accept');
-      if (verdict === 'accept') expect(atom && has(atom.perhaps, peer)).toBe(true);
+      if (entry === undefined || !has(entry.perhaps, peer)) expect(verdict).toMatch(/^(drop|reject)$/);
+      else if (has(entry.surely, peer)) expect(verdict).toBe('accept');
+      if (verdict === 'accept') expect(entry && has(entry.perhaps, peer)).toBe(true);
     }
   }
   expect(asked).toBeGreaterThan(100);

@@ -56,6 +56,7 @@ export type Reached =
   /** The proof was given up. */
   | { readonly ok: false; readonly why: string };
 
+/** A protocol-port key is `protocol * PORTS + port`. */
 export const PORTS = 65536n;
 
 /** ICMP is how a network works, not whom it serves. */

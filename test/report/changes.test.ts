@@ -21,7 +21,7 @@ test('every row of a folded table is counted and listed', async () => {
   const { closed } = planTotals(plan).traffic;
   const comment = planMarkdown(plan);
   const [, table = '', folded = ''] =
-    /### 🔒 Closes \d+\n([\s\S]*?)<details><summary>The \d+ rows that are folded above<\/summary>([\s\S]*?)<\/details>/.exec(
+    /### 🔒 Closes \d+\n([\s\S]*?)<details><summary>The \d+ rows that are joined above<\/summary>([\s\S]*?)<\/details>/.exec(
       comment,
     ) ?? [];
   const rows = (text: string): readonly string[] =>

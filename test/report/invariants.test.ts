@@ -327,10 +327,10 @@ test('rows that were cut are told, in every report', () => {
   if (whole === undefined || traffic === undefined) throw new Error('There is traffic.');
   const hosts = [{ ...whole, traffic: { ...traffic, proved: true, omitted: 1234 } }];
   const plan: Plan = { version: 1, commit: null, digest: 'sha256:0', hosts };
-  expect(planMarkdown(plan)).toContain('1,234 rows of traffic beyond those counted here');
+  expect(planMarkdown(plan)).toContain('1,234 rows of traffic not listed or counted here');
   expect(planMarkdown(plan)).toContain('and more than can be listed on 1 host');
-  expect(planPage(plan)).toContain('1,234 more rows of traffic.');
-  expect(planText(plan, { colour: false })).toContain('1,234 rows beyond those counted');
+  expect(planPage(plan)).toContain('1,234 rows of traffic not listed or counted here');
+  expect(planText(plan, { colour: false })).toContain('1,234 rows of traffic not listed or counted here');
   expect(comparisonText(plan, { colour: false })).toContain('and 1,234 rows more than can be listed');
 });
 

@@ -5,7 +5,7 @@ import type { MapNode } from '../../src/naming/address-names.js';
 import { mapMarkdown } from '../../src/report/markdown/map.js';
 import { MOST_ARROWS, mermaidText } from '../../src/report/markdown/mermaid.js';
 import { mapText } from '../../src/report/terminal/map.js';
-import { drawingOf } from '../../src/report/view/arrows.js';
+import { drawingOf } from '../../src/report/view/map-view.js';
 import { findingOf } from '../../src/rollout/plan/findings.js';
 import { mapOf } from '../map/fleet.js';
 

@@ -4,7 +4,7 @@ import { SUMMARY_BUDGET } from '../../report/markdown/budget.js';
 import { outcomesMarkdown } from '../../report/markdown/outcomes.js';
 import { outcomesText } from '../../report/terminal/outcomes.js';
 import { jsonText } from '../../report/view/json.js';
-import { allDeployed, outcomesVerdict } from '../../report/view/totals.js';
+import { allDeployed, outcomesVerdict } from '../../report/view/outcomes-view.js';
 import type { Outcomes } from '../../rollout/results/model.js';
 import type { Context } from '../context.js';
 import { annotate, comment, reportProblems, stop, summarise } from './publish.js';

@@ -1,8 +1,9 @@
 /** The report of `compare` in each format. */
 import type { Comparison } from '../../commands/compare.js';
 import { fence } from '../../report/markdown/escape.js';
-import { comparisonText, comparisonVerdict } from '../../report/terminal/comparison.js';
+import { comparisonText } from '../../report/terminal/comparison.js';
 import type { TextOptions } from '../../report/terminal/paint.js';
+import { comparisonVerdict } from '../../report/view/comparison-view.js';
 import { jsonText } from '../../report/view/json.js';
 import type { Plan } from '../../rollout/results/model.js';
 import type { Format } from '../options.js';

@@ -1,7 +1,7 @@
 /** What `adopt` does at a terminal. */
 import { adopt, adoptionPatch } from '../../commands/adopt.js';
 import { adoptionText } from '../../report/terminal/adoption.js';
-import { adoptionTotals } from '../../report/view/adoption.js';
+import { adoptionTotals } from '../../report/view/totals.js';
 import { eventReporter } from '../events.js';
 import { type StateOptions, toRead } from '../hosts.js';
 import { DONE, FAILED, type Io, mustBeWritable, reportProblems, textOptions, writeText } from '../io.js';

@@ -1,36 +1,26 @@
 /** A plan as one HTML file that needs nothing else: the whole of it, with a search, for fleets that no comment holds. */
-
 import { count, grouped, shortCommit } from '../../lib/text.js';
 import { visible, visibleLines } from '../../lib/visible.js';
-import { type Naming, namingOf } from '../../naming/phrases.js';
-import type { HostPlan, Plan } from '../../rollout/results/model.js';
-import type { DecidingRule } from '../../traffic/model.js';
+import type { Plan } from '../../rollout/results/model.js';
+import { locationText } from '../view/format.js';
+import type { FindingRow } from '../view/group.js';
 import {
-  closes,
-  conditions,
-  endpoints,
-  exampleText,
-  locationText,
-  protocolText,
-  ruleReason,
-  ruleText,
-  serviceName,
-} from '../view/format.js';
-import { type DiffGroup, diffGroups, type FindingRow, findingRows } from '../view/group.js';
-import { diffText } from '../view/rules.js';
-import { type PlanTotals, planTotals, planVerdict } from '../view/totals.js';
-import {
-  cause,
-  TRAFFIC_KINDS,
-  type TrafficKind,
-  type TrafficRow,
-  trafficRows,
-} from '../view/traffic-rows.js';
+  type DiffItem,
+  type Figure,
+  type HostItem,
+  type HostNote,
+  type PlanSection,
+  planView,
+  type RuleItem,
+  type TrafficItem,
+  type TrafficSection,
+  type UnmanagedItem,
+} from '../view/plan-view.js';
 import style from './page.css';
 
+/** The view of a plan as an HTML page. */
 export function planPage(plan: Plan): string {
-  const totals = planTotals(plan);
-  const naming = namingOf(plan.names);
+  const view = planView(plan, 'page');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -43,15 +33,12 @@ export function planPage(plan: Plan): string {
 <body>
 <main>
 <h1>Firewall plan</h1>
-<p class="verdict">${text(planVerdict(totals))}.</p>
-<p class="soft">${text(plan.digest)}${plan.commit === null ? '' : `, commit ${text(shortCommit(plan.commit))}`}</p>
-${numbers(totals)}
+<p class="verdict">${text(view.verdict)}.</p>
+<p class="soft">${text(view.digest)}${view.commit === null ? '' : `, commit ${text(shortCommit(view.commit))}`}</p>
+<ul class="numbers">${view.figures.map(figure).join('')}</ul>
 <div class="search"><input type="search" id="search" placeholder="Search hosts, ports, addresses, rules" aria-label="Search"> <output id="found" class="soft"></output></div>
-${TRAFFIC_KINDS.map((kind) => traffic(kind, trafficRows(plan, kind), naming)).join('')}
-${section('Not proved, or more than can be listed', plan.hosts.flatMap(unsure))}
-${findings(findingRows(plan.hosts))}
-${section('Rules', rules(diffGroups(plan)))}
-${section('Hosts', plan.hosts.map(host))}
+${view.sections.map(planSection).join('\n')}
+${sectionHtml('Hosts', view.hosts.map(hostHtml))}
 </main>
 <script>${SEARCH}</script>
 </body>
@@ -91,110 +78,83 @@ input.addEventListener('input', () => {
 });
 `;
 
-const TITLES: { readonly [kind in TrafficKind]: string } = {
-  opened: 'Opens',
-  possiblyOpened: 'Possibly opens',
-  closed: 'Closes',
-  possiblyClosed: 'Possibly closes',
-  answeredDifferently: 'Refuses in another way',
-};
+const figure = ({ kind, number, label }: Figure): string =>
+  `<li class="${kind}"><b>${grouped(number)}</b>${label}</li>`;
 
-const COLUMN: { readonly [kind in TrafficKind]: string } = {
-  opened: 'Allowed by',
-  possiblyOpened: 'Perhaps allowed by',
-  closed: 'Why',
-  possiblyClosed: 'Why',
-  answeredDifferently: 'Decided by',
-};
+const sectionHtml = (title: string, items: readonly string[]): string =>
+  `<section><h2>${title}</h2>\n${items.join('\n')}\n</section>`;
 
-function numbers({ traffic, ...totals }: PlanTotals): string {
-  const cells: readonly (readonly [string, number, string])[] = [
-    ['opened', traffic.opened + traffic.possiblyOpened, 'opened'],
-    ['closed', traffic.closed + traffic.possiblyClosed, 'closed'],
-    ['', totals.changed, 'hosts change'],
-    ['', totals.unchanged, 'unchanged'],
-    ['bad', totals.unreachable + totals.error, 'without a plan'],
-  ];
-  const shown = cells.filter(([, number], index) => index < 4 || number > 0);
-  return `<ul class="numbers">${shown.map(([kind, number, words]) => `<li class="${kind}"><b>${grouped(number)}</b>${words}</li>`).join('')}</ul>`;
-}
-
-const section = (title: string, items: readonly string[]): string =>
-  items.length === 0 ? '' : `<section><h2>${title}</h2>\n${items.join('\n')}\n</section>`;
-
-function traffic(kind: TrafficKind, rows: readonly TrafficRow[], naming: Naming): string {
-  if (rows.length === 0) return '';
-  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${COLUMN[kind]}</th></tr>`;
-  const body = rows.map(
-    (row) =>
-      `<tr data-item><td>${what(row, kind, naming)}</td><td>${row.hosts.map(text).join(', ')}</td><td>${why(row, kind)}</td></tr>`,
+const planSection = (section: PlanSection): string =>
+  sectionHtml(
+    section.kind === 'traffic' ? `${section.title}: ${grouped(section.total)}` : section.title,
+    itemsOf(section),
   );
-  return section(`${TITLES[kind]}: ${grouped(rows.length)}`, [
-    `<table><thead>${head}</thead><tbody>${body.join('\n')}</tbody></table>`,
-  ]);
+
+function itemsOf(section: PlanSection): readonly string[] {
+  switch (section.kind) {
+    case 'notes':
+      return section.items.map(noteHtml);
+    case 'traffic':
+      return [trafficTable(section)];
+    case 'findings':
+      return section.items.map(findingHtml);
+    case 'rules':
+      return section.items.map(diffHtml);
+    case 'unmanaged':
+      return section.items.map(unmanagedHtml);
+  }
 }
 
-function what(row: TrafficRow, kind: TrafficKind, naming: Naming): string {
-  const extra = conditions(row, naming, kind);
-  const name = serviceName(row, naming);
-  const service = text(protocolText(row));
+const names = (hosts: readonly string[]): string => hosts.map(text).join(', ');
+const soft = (html: string): string => `<span class="soft">${html}</span>`;
+
+const noteHtml = ({ hosts, state, details }: HostNote): string =>
+  `<p data-item><b>${names(hosts)}</b> ${rich(state)}${details.length === 0 ? '' : `: ${details.map(text).join(' ')}`}</p>`;
+
+function trafficTable({ column, note, items }: TrafficSection): string {
+  const head = `<tr><th>Traffic</th><th>Hosts</th><th>${column ?? 'Why'}</th></tr>`;
+  const body = items.map(
+    (item) =>
+      `<tr data-item><td>${trafficCell(item)}</td><td>${names(item.hosts)}</td><td>${ruleCell(item, column === undefined)}</td></tr>`,
+  );
+  return `${note === undefined ? '' : `<p class="soft">${note}</p>`}<table><thead>${head}</thead><tbody>${body.join('\n')}</tbody></table>`;
+}
+
+function trafficCell({ service, protocol, endpoints, conditions, example }: TrafficItem): string {
+  const what =
+    service === undefined ? `<b>${text(protocol)}</b>` : `<b>${text(service)}</b> (${text(protocol)})`;
+  const ends = endpoints.map((part) => {
+    const html = text(typeof part === 'string' ? part : part.text);
+    return typeof part !== 'string' && part.named ? `<b>${html}</b>` : html;
+  });
   return [
-    name === undefined ? `<b>${service}</b>` : `<b>${text(name)}</b> (${service})`,
-    ` ${endpoints(row, naming, ({ text: one, named }) => (named ? `<b>${text(one)}</b>` : text(one)))}`,
-    extra.length === 0 ? '' : `<br><span class="soft">${extra.map(text).join(' · ')}</span>`,
-    `<br><span class="soft">for example ${text(exampleText(row))}</span>`,
-  ].join('');
+    `${what} ${ends.join('')}`,
+    ...(conditions.length === 0 ? [] : [soft(conditions.map(text).join(' · '))]),
+    soft(`for example ${text(example)}`),
+  ].join('<br>');
 }
 
-function why(row: TrafficRow, kind: TrafficKind): string {
-  const { rules, gone } = cause(row, kind);
-  const verb = closes(kind) ? (gone ? 'no longer allowed by ' : 'refused by ') : '';
-  const before = gone ? [] : row.before;
+function ruleCell({ verb, rules, former, formerVerb }: TrafficItem, withVerb: boolean): string {
   const until =
-    before.length === 0 ? '' : `<br><span class="soft">until now:</span> ${before.map(decider).join('<br>')}`;
-  return verb + rules.map(decider).join('<br>') + until;
+    former.length === 0 ? '' : `<br>${soft(`until now ${formerVerb}`)} ${former.map(ruleHtml).join('<br>')}`;
+  return `${withVerb ? `${verb} ` : ''}${rules.map(ruleHtml).join('<br>')}${until}`;
 }
 
-function decider(rule: DecidingRule): string {
-  const reason = ruleReason(rule);
-  const location =
-    rule.source === undefined ? '' : `<span class="soft">${text(locationText(rule.source))}</span><br>`;
-  return `${location}${reason === undefined ? '' : `${text(reason)}<br>`}<code>${text(ruleText(rule))}</code>`;
+function ruleHtml({ source, reason, text: rule }: RuleItem): string {
+  const location = source === undefined ? '' : `${soft(text(locationText(source)))}<br>`;
+  return `${location}${reason === undefined ? '' : `${text(reason)}<br>`}<code>${text(rule)}</code>`;
 }
 
-function findings(rows: readonly FindingRow[]): string {
-  if (rows.length === 0) return '';
-  const line = ({ finding, hosts }: FindingRow): string => {
-    const location =
-      finding.source === undefined ? '' : `<span class="soft">${text(locationText(finding.source))}</span> `;
-    const hint = finding.hint === undefined ? '' : ` ${rich(finding.hint)}`;
-    const level = finding.level === 'error' ? '<b class="bad">error</b>' : `<b>${finding.level}</b>`;
-    return `<p data-item>${level} ${location}${rich(finding.message)}${hint} <span class="soft">${hosts.map(text).join(', ')}</span></p>`;
-  };
-  return section('Findings', rows.map(line));
+function findingHtml({ finding: { level, source, message, hint }, hosts }: FindingRow): string {
+  const location = source === undefined ? '' : `${soft(text(locationText(source)))} `;
+  const mark = level === 'error' ? '<b class="bad">error</b>' : `<b>${level}</b>`;
+  return `<p data-item>${mark} ${location}${rich(message)}${hint === undefined ? '' : ` ${rich(hint)}`} ${soft(names(hosts))}</p>`;
 }
 
-/** What nobody may take for all there is. */
-function unsure({ host: name, traffic: diff }: HostPlan): readonly string[] {
-  const words = [
-    ...(diff?.proved === false ? [diff.why ?? 'The proof was ended.'] : []),
-    ...((diff?.omitted ?? 0) > 0 ? [`${count(diff?.omitted ?? 0, 'more row')} of traffic.`] : []),
-  ];
-  return words.length === 0 ? [] : [`<p data-item><b>${text(name)}</b> ${text(words.join(' '))}</p>`];
-}
-
-/** More than this, opened, is nothing that anyone would scroll through. */
-const MOST_OPEN = 20;
-
-const rules = (groups: readonly DiffGroup[]): readonly string[] =>
-  groups.map((group) => diff(group, groups.length <= MOST_OPEN));
-
-function diff(group: DiffGroup, open: boolean): string {
-  const lines = visibleLines(diffText(group)).split('\n').map(diffLine).join('\n');
-  const [first = ''] = group.hosts;
-  const who = group.hosts.length === 1 ? first : count(group.hosts.length, 'host');
-  const title = text(`${who}: +${group.added} −${group.removed}`);
-  return `<details data-item${open ? ' open' : ''}><summary>${title}</summary><p class="soft">${group.hosts.map(text).join(', ')}</p><pre>${lines}</pre></details>`;
+function diffHtml({ hosts, counts, text: diff, open }: DiffItem): string {
+  const lines = visibleLines(diff).split('\n').map(diffLine).join('\n');
+  const title = hosts.length === 1 ? names(hosts) : count(hosts.length, 'host');
+  return `<details data-item${open ? ' open' : ''}><summary>${title}: ${counts}</summary><p class="soft">${names(hosts)}</p><pre>${lines}</pre></details>`;
 }
 
 const CLASSES: { readonly [sign: string]: string } = { '+': 'add', '-': 'del', '@': 'at' };
@@ -204,16 +164,10 @@ function diffLine(line: string): string {
   return kind === undefined ? text(line) : `<span class="${kind}">${text(line)}</span>`;
 }
 
-function host({ host: name, status, reason, lockout, foreign }: HostPlan): string {
-  const facts = [
-    ...(reason === undefined ? [] : [reason]),
-    ...(lockout === undefined
-      ? []
-      : [`Lock-out: ${lockout.verdict}${lockout.accepted ? ', accepted' : ''}.`, ...lockout.reasons]),
-    ...(foreign === undefined || foreign.rules + foreign.chains.length === 0
-      ? []
-      : [`Left alone: ${count(foreign.rules, 'rule')}; ${foreign.chains.join(', ')}.`]),
-  ];
-  const state = status === 'unreachable' || status === 'error' ? `<b class="bad">${status}</b>` : status;
-  return `<p data-item><b>${text(name)}</b><span class="tag">${state}</span> <span class="soft">${facts.map(text).join(' ')}</span></p>`;
+const unmanagedHtml = ({ hosts, rules, chains }: UnmanagedItem): string =>
+  `<p data-item><b>${names(hosts)}</b> ${count(rules, 'rule')}${chains.length === 0 ? '' : ` in ${names(chains)}`}</p>`;
+
+function hostHtml({ host, status, bad, lockout }: HostItem): string {
+  const state = bad ? `<b class="bad">${status}</b>` : status;
+  return `<p data-item><b>${text(host)}</b><span class="tag">${state}</span>${lockout === undefined ? '' : ` ${soft(`lock-out: ${lockout}`)}`}</p>`;
 }

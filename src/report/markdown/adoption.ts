@@ -1,52 +1,35 @@
-/** What was taken into the policy as Markdown: the body of the pull request, and the job summary. */
-
+/** What was adopted into the policy as Markdown: the body of the pull request, and the job summary. */
 import { count, FAMILY } from '../../lib/text.js';
 import type { Adoption, Difference, HostAdoption } from '../../rollout/results/adoption.js';
-import { adoptionVerdict } from '../view/adoption.js';
-import { assemble, type Budget, COMMENT_BUDGET, type Section } from './budget.js';
-import { code, prose } from './escape.js';
-
-export interface AdoptionMarkdownOptions {
-  /** Default: a comment's. */
-  readonly budget?: Budget;
-  readonly environment?: string;
-  /** Where the whole report is, as Markdown of our own. */
-  readonly elsewhere?: string;
-}
+import { adoptionVerdict } from '../view/totals.js';
+import { assemble, COMMENT_BUDGET } from './budget.js';
+import { clip, code, prose } from './escape.js';
+import { fixed, listSection, type MarkdownOptions, notShown } from './sections.js';
 
 /** Verdict, then host by host what was written into the policy, what was left and why. */
-export function adoptionMarkdown(adoption: Adoption, options: AdoptionMarkdownOptions = {}): string {
-  const where = options.environment === undefined ? '' : `: ${prose(options.environment.slice(0, 100))}`;
+export function adoptionMarkdown(adoption: Adoption, options: MarkdownOptions = {}): string {
+  const { environment, budget = COMMENT_BUDGET } = options;
+  const where = environment === undefined ? '' : `: ${prose(clip(environment, 100))}`;
+  const about = adoption.files.length === 0 ? '' : `${ABOUT}\n\n`;
+  const read = adoption.hosts.filter(({ status }) => status === 'read');
   const unread = adoption.hosts.filter(({ status }) => status !== 'read');
-  const left = (what: string) => (number: number) =>
-    `- _${count(number, what)} did not fit here: see ${options.elsewhere ?? 'the whole report'}._\n`;
-  const fixed = (head: string): Section => ({ head, items: [], tail: '', rank: 0, left: () => '' });
-  const sections: readonly Section[] = [
-    fixed(
-      `## Firewall drift into the policy${where}\n\n**${prose(adoptionVerdict(adoption))}.**\n\n${adoption.files.length === 0 ? '' : `${ABOUT}\n\n`}`,
-    ),
-    {
-      head: '',
-      items: adoption.hosts.filter(({ status }) => status === 'read').map(hostBlock),
-      tail: '',
-      rank: 1,
-      left: left('more host'),
-    },
-    {
-      head: unread.length === 0 ? '' : '### Hosts of which nothing is known\n\n',
-      items: unread.map(({ host, reason }) => `- ${code(host)}: ${prose(reason ?? 'no reason given')}\n`),
-      tail: '',
-      rank: 2,
-      left: left('more host'),
-    },
-  ];
-  return assemble(sections, options.budget ?? COMMENT_BUDGET);
+  const reasons = unread.map(({ host, reason = 'no reason given' }) => `- ${code(host)}: ${prose(reason)}\n`);
+  const left = notShown('host', options);
+  return assemble(
+    [
+      fixed(
+        `## Firewall drift into the policy${where}\n\n**${prose(adoptionVerdict(adoption))}.**\n\n${about}`,
+      ),
+      listSection('', read.map(hostBlock), '', 1, left),
+      listSection('### Hosts that could not be read\n\n', reasons, '', 2, left),
+    ],
+    budget,
+  );
 }
 
 const ABOUT =
-  'Each change was proved before it was written: with it the policy does to every packet what the host does now, unless a line below says otherwise. Name an owner and a reason for what shall stay, and take out what shall not; the deploy after the merge makes the hosts so.';
+  'Each change is proved: with it the policy treats every packet as the host does now, unless a line below says otherwise. Give each rule that stays an owner and a reason, and remove the others; the deploy after the merge applies the result to the hosts.';
 
-/** More would be read by nobody. */
 const MAX_ITEMS = 40;
 
 function hostBlock({ host, taken, left }: HostAdoption): string {
@@ -60,17 +43,17 @@ function hostBlock({ host, taken, left }: HostAdoption): string {
       'Taken into the policy',
       taken.map(
         (one) =>
-          `${words(one)}<br>→ ${prose(one.how)} (${code(one.file)})${one.note === undefined ? '' : ` _${prose(one.note)}_`}\n`,
+          `${itemText(one)}<br>→ ${prose(one.how)} (${code(one.file)})${one.note === undefined ? '' : ` _${prose(one.note)}_`}\n`,
       ),
     ),
     list(
       'Left',
-      left.map((one) => `${words(one)}<br>→ ${prose(one.why)}\n`),
+      left.map((one) => `${itemText(one)}<br>→ ${prose(one.why)}\n`),
     ),
   ].join('');
 }
 
-function words({ message, rule, families = [] }: Difference): string {
+function itemText({ message, rule, families = [] }: Difference): string {
   const [only] = families;
   const family = families.length === 1 && only !== undefined ? `${FAMILY[only]}: ` : '';
   return `- ${family}${prose(message)}${rule === undefined ? '' : `<br>${code(rule)}`}`;

@@ -3,6 +3,7 @@
  * HTML, no table cell, no fence and no marker can come out of it.
  */
 import type { SourceLocation } from '../../lib/problem.js';
+import { count, list } from '../../lib/text.js';
 import { visible, visibleLines } from '../../lib/visible.js';
 import { locationText } from '../view/format.js';
 
@@ -76,3 +77,10 @@ export function locationLink(location: SourceLocation, linkTo: LinkTo | undefine
 /** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */
 export const clip = (text: string, max: number): string =>
   text.length > max ? `${text.slice(0, max - 1)}…` : text;
+
+/** Hosts by name; of more than three the number, the first and the last. */
+export function hostNames(hosts: readonly string[], form: 'text' | 'cell' = 'text'): string {
+  if (hosts.length <= 3) return form === 'cell' ? hosts.map(code).join(', ') : list(hosts.map(code));
+  const ends = `${code(hosts[0] ?? '')} … ${code(hosts.at(-1) ?? '')}`;
+  return `**${count(hosts.length, 'host')}**${form === 'cell' ? `<br><sub>${ends}</sub>` : ` (${ends})`}`;
+}

@@ -3,7 +3,7 @@
 import { count } from '../../lib/text.js';
 import { visible } from '../../lib/visible.js';
 import type { MapNode } from '../../naming/address-names.js';
-import type { Arrow, Drawing } from '../view/arrows.js';
+import type { Arrow, Drawing } from '../view/map-view.js';
 
 /** GitHub draws no graph of more than 500 edges or 50,000 characters (Mermaid's maxEdges and maxTextSize). */
 export const MOST_ARROWS = 60;

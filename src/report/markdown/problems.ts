@@ -10,7 +10,8 @@ export interface ProblemsMarkdownOptions {
   readonly linkTo?: LinkTo;
 }
 
-const MARKS = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
+/** How severe a problem is, as an emoji. */
+export const LEVEL_MARK = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
 const LEVELS = ['error', 'warning', 'note'] as const;
 
 /** `3 errors, 1 warning`; `No problems`. */
@@ -37,7 +38,7 @@ export function problemsMarkdown(
     const location =
       problem.location === undefined ? '' : ` ${locationLink(problem.location, options.linkTo)}`;
     const hint = problem.hint === undefined ? '' : ` ${prose(problem.hint)}`;
-    return `- ${MARKS[problem.level]}${location} ${prose(problem.message)}${hint}\n`;
+    return `- ${LEVEL_MARK[problem.level]}${location} ${prose(problem.message)}${hint}\n`;
   };
   const alert = problems.some(({ level }) => level === 'error')
     ? 'CAUTION'

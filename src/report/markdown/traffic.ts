@@ -1,168 +1,88 @@
 /** What opens and closes, as tables of Markdown. */
-
 import { count, grouped } from '../../lib/text.js';
-import type { Naming } from '../../naming/phrases.js';
-import type { Plan } from '../../rollout/results/model.js';
-import type { DecidingRule } from '../../traffic/model.js';
-import {
-  closes,
-  conditions,
-  endpoints,
-  exampleText,
-  protocolText,
-  ruleReason,
-  ruleText,
-  serviceName,
-} from '../view/format.js';
-import {
-  cause,
-  isOfHost,
-  type TrafficGroup,
-  type TrafficKind,
-  type TrafficRow,
-  trafficGroups,
-  trafficRows,
-  untilNow,
-} from '../view/traffic-rows.js';
+import type { RuleItem, TrafficItem, TrafficSection } from '../view/plan-view.js';
+import type { TrafficKind } from '../view/traffic-rows.js';
 import type { Section } from './budget.js';
-import { clip, code, type LinkTo, locationLink, prose } from './escape.js';
+import { clip, code, hostNames, type LinkTo, locationLink, prose } from './escape.js';
 
-/** Says of a kind of thing how many did not fit. */
-export type Rest = (what: string, block: 'row' | 'item') => (left: number) => string;
-
-const TRAFFIC_TITLES: { readonly [kind in TrafficKind]: string } = {
-  opened: '🔓 Opens',
-  possiblyOpened: '🔓 Possibly opens',
-  closed: '🔒 Closes',
-  possiblyClosed: '🔒 Possibly closes',
-  answeredDifferently: '↩️ Refused in another way',
+const MARKS: { readonly [kind in TrafficKind]: string } = {
+  opened: '🔓',
+  possiblyOpened: '🔓',
+  closed: '🔒',
+  possiblyClosed: '🔒',
+  answeredDifferently: '↩️',
 };
 
-const COLUMN: { readonly [kind in TrafficKind]: string } = {
-  opened: 'Allowed by',
-  possiblyOpened: 'Perhaps allowed by',
-  closed: 'Why',
-  possiblyClosed: 'Why',
-  answeredDifferently: 'Decided by',
-};
+/** Joined rows go before the tables do when not everything fits. */
+const JOINED_RANK = 6;
 
-const UNTIL: { readonly [kind in TrafficKind]: string } = {
-  opened: 'refused by',
-  possiblyOpened: 'refused by',
-  closed: 'allowed by',
-  possiblyClosed: 'allowed by',
-  answeredDifferently: 'decided by',
-};
-
-const HINTS: { readonly [kind in TrafficKind]: string } = {
-  opened: '',
-  possiblyOpened: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
-  closed: '',
-  possiblyClosed: 'These depend on matches that cannot be modelled, such as rate limits.\n\n',
-  answeredDifferently: '',
-};
-
-/** What every row is written with. */
-export interface RenderContext {
-  readonly plan: Plan;
-  readonly naming: Naming;
-  readonly linkTo: LinkTo | undefined;
-  readonly rest: Rest;
-}
-
-/** The table, and behind it, folded, the rows of what the table says in one. */
-export function trafficSection(scene: RenderContext, kind: TrafficKind, rank: number): readonly Section[] {
-  const rows = trafficRows(scene.plan, kind);
-  if (rows.length === 0) return [];
-  const columns = `| Traffic | Hosts | ${COLUMN[kind]} |\n| :-- | :-- | :-- |\n`;
-  const head = `### ${TRAFFIC_TITLES[kind]} ${grouped(rows.length)}\n\n${HINTS[kind]}${columns}`;
-  const groups = trafficGroups(rows, kind);
-  const inFull = groups.flatMap((group) => (group.rows.length > 1 ? group.rows : []));
-  const left = scene.rest('row', 'row');
-  const table = {
-    head,
-    items: groups.map((group) => tableRow(group, kind, scene)),
-    tail: '\n',
+/** The table, and after it, folded, the rows that it holds joined. @param left the sentence for rows that did not fit */
+export function trafficSections(
+  section: TrafficSection,
+  left: (number: number) => string,
+  linkTo: LinkTo | undefined,
+): readonly Section[] {
+  const { title, change, total, note, column = 'Why', collapsed, rank } = section;
+  const columns = `| Traffic | Hosts | ${column} |\n| :-- | :-- | :-- |\n`;
+  const rowOf = (item: TrafficItem): string =>
+    `| ${trafficCell(item)} | ${hostNames(item.hosts, 'cell')} | ${ruleCell(item, section, linkTo)} |\n`;
+  const table = (head: string, items: readonly TrafficItem[], tail: string, rank: number): Section => ({
+    head: head + columns,
+    items: items.map(rowOf),
+    tail,
     rank,
-    left,
-  };
-  if (inFull.length === 0) return [table];
-  const summary = `<details><summary>The ${grouped(inFull.length)} rows that are folded above</summary>\n\n`;
+    left: (number) => `\n_${left(number)}_\n`,
+  });
+  const folded = (summary: string): string => `<details><summary>${summary}</summary>\n\n`;
+  const below = note === undefined ? '' : `${note}\n\n`;
+  const heading = `${MARKS[change]} ${title}`;
   return [
-    table,
-    {
-      head: summary + columns,
-      items: inFull.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
-      tail: '\n</details>\n\n',
-      rank: rank + 6,
-      left,
-    },
+    collapsed
+      ? table(folded(`${heading}: ${count(total, 'row')}`) + below, section.items, END, rank)
+      : table(`### ${heading} ${grouped(total)}\n\n${below}`, section.items, '\n', rank),
+    ...(section.joined.length === 0
+      ? []
+      : [
+          table(
+            folded(`The ${grouped(section.joined.length)} rows that are joined above`),
+            section.joined,
+            END,
+            rank + JOINED_RANK,
+          ),
+        ]),
   ];
 }
 
-/** Nothing opens or closes: who wants to know looks inside. */
-export function answeredSection(scene: RenderContext): readonly Section[] {
-  const kind = 'answeredDifferently';
-  const rows = trafficRows(scene.plan, kind);
-  if (rows.length === 0) return [];
-  const summary = `${TRAFFIC_TITLES[kind]}: ${count(rows.length, 'kind')} of traffic that stays refused`;
-  return [
-    {
-      head: `<details><summary>${summary}</summary>\n\n| Traffic | Hosts | Decided by |\n| :-- | :-- | :-- |\n`,
-      items: rows.map((row) => tableRow({ whole: row, rows: [row] }, kind, scene)),
-      tail: '\n</details>\n\n',
-      rank: 12,
-      left: scene.rest('row', 'row'),
-    },
-  ];
-}
+const END = '\n</details>\n\n';
 
-const tableRow = (group: TrafficGroup, kind: TrafficKind, scene: RenderContext): string =>
-  `| ${trafficCell(group, kind, scene)} | ${hostsCell(group.whole.hosts)} | ${ruleCell(group.whole, kind, scene)} |\n`;
-
-function trafficCell({ whole, rows }: TrafficGroup, kind: TrafficKind, { naming }: RenderContext): string {
-  const name = serviceName(whole, naming);
-  const what = prose(protocolText(whole));
-  const service = name === undefined ? `**${what}**` : `**${prose(name)}** (${what})`;
-  const ends = endpoints(whole, naming, ({ text, named }) => (named ? `**${prose(text)}**` : code(text)));
-  const several = rows.length > 1;
-  const still = several && cause(whole, kind).gone ? ', but for what other rules allow' : '';
-  const extra = [
-    ...conditions(whole, naming, kind, rows).map(prose),
-    ...(several ? [`${grouped(rows.length)} rows`] : []),
-  ];
+function trafficCell({ service, protocol, endpoints, conditions, example }: TrafficItem): string {
+  const what =
+    service === undefined ? `**${prose(protocol)}**` : `**${prose(service)}** (${prose(protocol)})`;
+  const ends = endpoints.map((part) =>
+    typeof part === 'string' ? part : part.named ? `**${prose(part.text)}**` : code(part.text),
+  );
   return [
-    `${service} ${ends}${still}`,
-    ...(extra.length === 0 ? [] : [`<sub>${extra.join(' · ')}</sub>`]),
-    `<sub>for example ${prose(exampleText(whole))}</sub>`,
+    `${what} ${ends.join('')}`,
+    ...(conditions.length === 0 ? [] : [`<sub>${conditions.map(prose).join(' · ')}</sub>`]),
+    `<sub>for example ${prose(example)}</sub>`,
   ].join('<br>');
 }
 
-function hostsCell(hosts: readonly string[]): string {
-  if (hosts.length <= 3) return hosts.map(code).join(', ');
-  const [first = '', last = ''] = [hosts[0], hosts.at(-1)];
-  return `**${count(hosts.length, 'host')}**<br><sub>${code(first)} … ${code(last)}</sub>`;
+function ruleCell(item: TrafficItem, { column }: TrafficSection, linkTo: LinkTo | undefined): string {
+  const { verb, rules, omittedRules, former, formerVerb } = item;
+  const deciding = rules.map(
+    (rule) => (rule.source === undefined ? '' : `${locationLink(rule.source, linkTo)}<br>`) + ruleLabel(rule),
+  );
+  return [
+    ...(column === undefined ? [`<sub>${verb}</sub>`] : []),
+    ...(deciding.length === 0 ? ['no rule'] : deciding),
+    ...(omittedRules === 0 ? [] : [`and ${count(omittedRules, 'more rule')}`]),
+    ...(former.length === 0
+      ? []
+      : [`<sub>until now ${formerVerb} ${former.map(ruleLabel).join(' and ')}</sub>`]),
+  ].join('<br>');
 }
 
-function ruleCell(row: TrafficRow, kind: TrafficKind, { linkTo }: RenderContext): string {
-  const { rules, gone } = cause(row, kind);
-  const verb = closes(kind) ? [`<sub>${gone ? 'no longer allowed by' : 'refused by'}</sub>`] : [];
-  const deciders = rules.slice(0, 2).map((rule) => decider(rule, linkTo));
-  const more = rules.length > 2 ? [`and ${count(rules.length - 2, 'more rule')}`] : [];
-  const before = untilNow(row, kind).map(words);
-  const until = before.length === 0 ? [] : [`<sub>until now ${UNTIL[kind]} ${before.join(' and ')}</sub>`];
-  return [...verb, ...(deciders.length === 0 ? ['no rule'] : deciders), ...more, ...until].join('<br>');
-}
-
-/** A rule that a host alone has stands in no file that could be opened. */
-function decider(rule: DecidingRule, linkTo: LinkTo | undefined): string {
-  const { source } = rule;
-  const location = source === undefined || isOfHost(source) ? '' : `${locationLink(source, linkTo)}<br>`;
-  return location + words(rule);
-}
-
-/** The rule in the words of the policy, or as it stands where the policy has none for it. */
-function words(rule: DecidingRule): string {
-  const reason = ruleReason(rule);
-  return reason === undefined ? code(clip(ruleText(rule), 200)) : prose(clip(reason, 200));
-}
+/** The reason that the policy gives, or the rule itself. */
+const ruleLabel = ({ reason, text }: RuleItem): string =>
+  reason === undefined ? code(clip(text, 200)) : prose(clip(reason, 200));

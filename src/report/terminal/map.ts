@@ -1,56 +1,40 @@
-/** The map of a fleet as terminal text: one line a flow, under the node that is reached. */
-
+/** The map of a fleet as terminal text: one line a flow, under the node that it leads to. */
 import { groupBy } from '../../lib/group.js';
-import { count, FAMILY } from '../../lib/text.js';
+import { count } from '../../lib/text.js';
 import { visible } from '../../lib/visible.js';
-import type { FleetMap, MapEdge } from '../../map/model.js';
-import { serviceText } from '../view/arrows.js';
+import type { FleetMap } from '../../map/model.js';
 import { locationText } from '../view/format.js';
-import { mapVerdict } from '../view/map-words.js';
+import { type FlowRow, flowRows, mapVerdict } from '../view/map-view.js';
 import { columns, paint, type TextOptions } from './paint.js';
 
 const SIGN = { added: '+', removed: '-', changed: '~' } as const;
 const COLOUR = { added: 'green', removed: 'red', changed: 'yellow' } as const;
+const MOST_LINES = 2;
 
+/** Verdict, then the flows to each node, then the hosts that are missing. */
 export function mapText(map: FleetMap, options: TextOptions): string {
   const colours = paint(options);
-  const nodes = new Map(map.nodes.map((node) => [node.id, node]));
-  const sizes = new Map(
-    map.nodes
-      .filter(({ kind }) => kind === 'role' || kind === 'host')
-      .map(({ id, hosts = [] }) => [id, hosts.length]),
-  );
-  const nameOf = (id: string): string => visible(nodes.get(id)?.name ?? id);
-  const cells = (edge: MapEdge): readonly string[] => [
-    edge.change === undefined ? ' ' : SIGN[edge.change],
-    nameOf(edge.from),
-    `${visible(serviceText(edge, sizes))}${edge.families.length === 1 ? ` ${edge.families.map((one) => FAMILY[one]).join('')} only` : ''}${edge.blocked ? ' (refused at the other end)' : ''}`,
-    placesText(edge),
-  ];
-  const reached = groupBy(map.edges, ({ to }) => to);
-  const blocks = map.nodes.flatMap(({ id: to, kind, hosts = [] }) => {
-    const edges = reached.get(to) ?? [];
-    if (edges.length === 0) return [];
+  const byNode = groupBy(flowRows(map, MOST_LINES), ({ toId }) => toId);
+  const blocks = map.nodes.flatMap(({ id, name, kind, hosts = [] }) => {
+    const rows = byNode.get(id) ?? [];
+    if (rows.length === 0) return [];
     const size = kind === 'role' ? ` (${count(hosts.length, 'host')})` : '';
-    const text = columns(edges.map(cells), (row, column) => {
-      const change = edges[row]?.change;
+    const text = columns(rows.map(cells), (row, column) => {
+      const change = rows[row]?.change;
       if (change !== undefined && column < 3) return colours[COLOUR[change]];
-      return column === 3 ? colours.dim : (plain) => plain;
+      return column === 3 ? colours.dim : String;
     });
-    return [`${colours.bold(`to ${nameOf(to)}`)}${size}\n${text.replace(/^/gm, '  ').trimEnd()}\n`];
+    return [`${colours.bold(`to ${visible(name)}`)}${size}\n${text.replace(/^/gm, '  ').trimEnd()}\n`];
   });
-  const missing = map.missing
-    .map(({ host, why }) => `${visible(host)} is not in it: ${visible(why)}\n`)
-    .join('');
-  return [`${colours.bold(`${mapVerdict(map)}.`)}\n`, ...blocks, missing]
+  const missing = map.missing.map(({ host, why }) => `${visible(host)} is missing: ${visible(why)}\n`);
+  return [`${colours.bold(`${mapVerdict(map)}.`)}\n`, ...blocks, missing.join('')]
     .filter((part) => part !== '')
     .join('\n');
 }
 
-const MOST_LINES = 2;
-
-function placesText({ rules }: MapEdge): string {
-  const shown = rules.slice(0, MOST_LINES).map(locationText);
-  const more = rules.length > MOST_LINES ? [`${rules.length - MOST_LINES} more`] : [];
-  return visible([...shown, ...more].join(', '));
-}
+const cells = ({ change, from, service, limits, lines, omittedLines }: FlowRow): readonly string[] => [
+  change === undefined ? ' ' : SIGN[change],
+  visible(from),
+  visible(service) + limits,
+  visible([...lines.map(locationText), ...(omittedLines === 0 ? [] : [`${omittedLines} more`])].join(', ')),
+];

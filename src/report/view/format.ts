@@ -1,9 +1,10 @@
 /** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
 import type { SourceLocation } from '../../lib/problem.js';
-import { FAMILY, list } from '../../lib/text.js';
+import { FAMILY, grouped } from '../../lib/text.js';
 import type { Naming, Piece } from '../../naming/phrases.js';
 import type { RowService } from '../../naming/service-sets.js';
 import type { DecidingRule } from '../../traffic/model.js';
+import type { PlanTotals } from './totals.js';
 import type { TrafficKind, TrafficRow } from './traffic-rows.js';
 export const locationText = (location: SourceLocation): string => `${location.file}:${location.line}`;
 
@@ -125,25 +126,35 @@ const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
     return [...of, ...but].some(({ families }) => families.length === 1);
   });
 
-type Say = (piece: Piece) => string;
+/** Text in which names and addresses can be set apart. */
+export type Phrase = readonly (string | Piece)[];
 
 /** The most pieces of one side that are named one by one. */
 const MOST_PIECES = 6;
 
-/**
- * `from app and 192.0.2.7`, `from anywhere but admin to db-1`, `out to mirrors`.
- * @param say how one piece is written; anywhere is a piece as well
- */
-export function endpoints(row: TrafficRow, naming: Naming, say: Say): string {
-  const side = (networks: readonly string[]): string => {
+/** `from app and 192.0.2.7`, `from anywhere but admin to db-1`, `out to mirrors`. */
+export function endpoints(row: TrafficRow, naming: Naming): Phrase {
+  const side = (networks: readonly string[]): Phrase => {
     const { of, but } = naming.side(networks, row.families);
-    const some = of.length === 0 ? say(ANYWHERE) : list(of.map(say), MOST_PIECES);
-    return but.length === 0 ? some : `${some} but ${list(but.map(say), MOST_PIECES)}`;
+    const some = of.length === 0 ? [ANYWHERE] : phraseList(of);
+    return but.length === 0 ? some : [...some, ' but ', ...phraseList(but)];
   };
-  const [from, to] = [`from ${side(row.src)}`, `to ${side(row.dst)}`];
-  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : `${from} ${to}`;
-  if (row.hook === 'OUTPUT') return row.src.length === 0 ? `out ${to}` : `out ${from} ${to}`;
-  return `forwarded ${from} ${to}`;
+  const from: Phrase = ['from ', ...side(row.src)];
+  const to: Phrase = ['to ', ...side(row.dst)];
+  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : [...from, ' ', ...to];
+  if (row.hook === 'OUTPUT') return row.src.length === 0 ? ['out ', ...to] : ['out ', ...from, ' ', ...to];
+  return ['forwarded ', ...from, ' ', ...to];
+}
+
+/** `a, b and c`, of at most {@link MOST_PIECES}. */
+function phraseList(pieces: readonly Piece[]): Phrase {
+  const shown = pieces.length > MOST_PIECES ? pieces.slice(0, MOST_PIECES - 1) : pieces;
+  const rest = pieces.length - shown.length;
+  const all = rest === 0 ? shown : [...shown, `${grouped(rest)} more`];
+  return all.flatMap((part, index) => [
+    ...(index === 0 ? [] : [index < all.length - 1 ? ', ' : ' and ']),
+    part,
+  ]);
 }
 
 const ANYWHERE: Piece = { text: 'anywhere', named: true, families: ['v4', 'v6'] };
@@ -169,3 +180,10 @@ export function ruleText(rule: DecidingRule): string {
   const bare = rule.text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();
   return bare.startsWith('-A ') ? bare : `-A ${rule.chain} ${bare}`;
 }
+
+/** `+2 −1`, `4 moved`. */
+export const ruleCounts = ({ added, removed, moved }: PlanTotals['rules']): string =>
+  [
+    ...(added + removed > 0 || moved === 0 ? [`+${grouped(added)} −${grouped(removed)}`] : []),
+    ...(moved > 0 ? [`${grouped(moved)} moved`] : []),
+  ].join(', ');

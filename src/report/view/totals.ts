@@ -1,7 +1,8 @@
 /** Exact numbers over a whole plan, rollout or drift report, and the one sentence that says what they mean. */
 
 import { count, grouped, list } from '../../lib/text.js';
-import type { Drift, HostPlan, Outcome, Outcomes, Plan } from '../../rollout/results/model.js';
+import type { Adoption } from '../../rollout/results/adoption.js';
+import type { Drift, HostPlan, Plan } from '../../rollout/results/model.js';
 import { findingRows } from './group.js';
 import { TRAFFIC_KINDS, type TrafficKind, trafficRows } from './traffic-rows.js';
 
@@ -75,16 +76,24 @@ export function planVerdict(totals: PlanTotals): string {
 
 function trafficVerdict({ traffic, changed, unproved, cut }: PlanTotals): string {
   const parts = [
-    ...(traffic.opened > 0 ? [`opens ${grouped(traffic.opened)}`] : []),
-    ...(traffic.closed > 0 ? [`closes ${grouped(traffic.closed)}`] : []),
-    ...(traffic.possiblyOpened > 0 ? [`possibly opens ${grouped(traffic.possiblyOpened)}`] : []),
-    ...(traffic.possiblyClosed > 0 ? [`possibly closes ${grouped(traffic.possiblyClosed)}`] : []),
+    ...trafficCounts(traffic),
     ...(cut.length > 0 ? [`and more than can be listed on ${count(cut.length, 'host')}`] : []),
     ...(unproved.length > 0 ? [`traffic not fully proved on ${count(unproved.length, 'host')}`] : []),
   ];
   if (parts.length > 0) return capital(parts.join(', '));
   return changed > 0 ? 'Opens and closes no traffic, proved for every packet' : '';
 }
+
+/** `opens 2`, `closes 1`: kinds of traffic, those of which there are any. */
+export const trafficCounts = (traffic: PlanTotals['traffic']): readonly string[] =>
+  CHANGES.filter(([kind]) => traffic[kind] > 0).map(([kind, verb]) => `${verb} ${grouped(traffic[kind])}`);
+
+const CHANGES = [
+  ['opened', 'opens'],
+  ['closed', 'closes'],
+  ['possiblyOpened', 'possibly opens'],
+  ['possiblyClosed', 'possibly closes'],
+] as const;
 
 function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {
   if (hosts === 0) return 'No host';
@@ -102,7 +111,7 @@ function unreadVerdict({ unreachable, error }: PlanTotals): string {
   ].join(', ');
 }
 
-/** The worst that is true comes alone: a proof that holds elsewhere is no comfort. */
+/** Only the worst result: a proof that holds on other hosts does not make up for it. */
 function lockoutVerdict({ lockout }: PlanTotals): string {
   if (lockout.violated.length > 0) return `LOCK-OUT on ${list(lockout.violated, 3)}`;
   if (lockout.notProven.length > 0) return `lock-out proof incomplete for ${list(lockout.notProven, 3)}`;
@@ -110,38 +119,8 @@ function lockoutVerdict({ lockout }: PlanTotals): string {
   return lockout.proved > 0 ? 'lock-out proof holds' : '';
 }
 
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-export type OutcomeName = Outcome['outcome'];
-
-/** Worst first: the order of every table and sentence about outcomes. */
-export const OUTCOME_ORDER: readonly OutcomeName[] = [
-  'unknown',
-  'rolled-back',
-  'refused',
-  'unreachable',
-  'not-reached',
-  'confirmed',
-  'unchanged',
-];
-
-const GOOD: ReadonlySet<OutcomeName> = new Set(['confirmed', 'unchanged']);
-
-export const outcomeCount = (outcomes: Outcomes, name: OutcomeName): number =>
-  outcomes.hosts.filter((host) => host.outcome === name).length;
-
-/** Every host runs the policy now. */
-export const allDeployed = (outcomes: Outcomes): boolean =>
-  outcomes.hosts.every((host) => GOOD.has(host.outcome));
-
-/** `Deployed: 38 confirmed, 2 unchanged` or `Deploy failed: 1 rolled back, 37 not reached, …`. */
-export function outcomesVerdict(outcomes: Outcomes): string {
-  const parts = OUTCOME_ORDER.map((name) => ({ name, number: outcomeCount(outcomes, name) }))
-    .filter(({ number }) => number > 0)
-    .map(({ name, number }) => `${grouped(number)} ${name.replace('-', ' ')}`);
-  const title = allDeployed(outcomes) ? 'Deployed' : 'Deploy failed';
-  return parts.length === 0 ? 'Deployed: no host' : `${title}: ${parts.join(', ')}`;
-}
+/** The text with a capital first letter. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export interface DriftTotals {
   readonly hosts: number;
@@ -184,3 +163,29 @@ const unreadDrift = ({ busy, unreachable, error }: DriftTotals): string =>
     ...(error > 0 ? [`${grouped(error)} could not be read`] : []),
     ...(busy > 0 ? [`${grouped(busy)} ${busy === 1 ? 'is' : 'are'} being changed`] : []),
   ].join(', ');
+
+export interface AdoptionTotals {
+  readonly taken: number;
+  readonly left: number;
+  /** Hosts of which nothing is known. */
+  readonly unread: number;
+}
+
+export function adoptionTotals({ hosts }: Adoption): AdoptionTotals {
+  const sum = (of: 'taken' | 'left'): number => hosts.reduce((total, host) => total + host[of].length, 0);
+  return {
+    taken: sum('taken'),
+    left: sum('left'),
+    unread: hosts.filter(({ status }) => status !== 'read').length,
+  };
+}
+
+/** `Takes 3 differences into the policy; 1 is left`, without a full stop. */
+export function adoptionVerdict(adoption: Adoption): string {
+  const { taken, left, unread } = adoptionTotals(adoption);
+  return [
+    taken === 0 ? 'Nothing to take into the policy' : `Takes ${count(taken, 'difference')} into the policy`,
+    ...(left === 0 ? [] : [`${left} ${left === 1 ? 'is' : 'are'} left`]),
+    ...(unread === 0 ? [] : [`${count(unread, 'host')} could not be read`]),
+  ].join('; ');
+}

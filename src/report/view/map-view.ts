@@ -1,7 +1,8 @@
-/** The flows of a map as few arrows: what is alike is one arrow, and what every host gets goes to "every host". */
+/** What a report of a map shows: a picture of few arrows, and a table of all flows. */
 
 import { groupBy } from '../../lib/group.js';
-import { count, list } from '../../lib/text.js';
+import type { SourceLocation } from '../../lib/problem.js';
+import { count, FAMILY, grouped, list } from '../../lib/text.js';
 import type { FleetMap, MapEdge } from '../../map/model.js';
 import type { MapNode } from '../../naming/address-names.js';
 
@@ -33,8 +34,8 @@ const FEWEST_FOR_EVERY = 3;
  * @param most arrows; changes come first, then what is refused, then what comes from anywhere.
  */
 export function drawingOf(map: FleetMap, most: number): Drawing {
-  const groups = map.nodes.filter(({ kind }) => kind === 'role' || kind === 'host');
-  const sizes = new Map(groups.map(({ id, hosts = [] }) => [id, hosts.length]));
+  const groups = hostGroups(map);
+  const sizes = sizesOf(groups);
   const every: MapNode = {
     id: EVERY,
     kind: 'role',
@@ -132,7 +133,7 @@ function arrowsOf(edges: readonly Weighed[], sizes: ReadonlyMap<string, number>)
         from,
         to,
         services: some.map(({ edge }) => serviceText(edge, sizes)),
-        ...(change === undefined ? {} : { change }),
+        change,
         blocked: blocked === true,
         edges: some.reduce((sum, { edges: own }) => sum + own, 0),
       }),
@@ -140,8 +141,15 @@ function arrowsOf(edges: readonly Weighed[], sizes: ReadonlyMap<string, number>)
   );
 }
 
+const hostGroups = ({ nodes }: FleetMap): readonly MapNode[] =>
+  nodes.filter(({ kind }) => kind === 'role' || kind === 'host');
+
+type Sizes = ReadonlyMap<string, number>;
+const sizesOf = (groups: readonly MapNode[]): Sizes =>
+  new Map(groups.map(({ id, hosts = [] }) => [id, hosts.length]));
+
 /** `ssh`, `ssh (2 of 5 hosts, in part)`. */
-export function serviceText(edge: MapEdge, sizes: ReadonlyMap<string, number>): string {
+function serviceText(edge: MapEdge, sizes: Sizes): string {
   const all = sizes.get(sizes.has(edge.to) ? edge.to : edge.from) ?? 0;
   const limits = [
     ...(edge.hosts === undefined ? [] : [`${edge.hosts.length} of ${count(all, 'host')}`]),
@@ -149,4 +157,51 @@ export function serviceText(edge: MapEdge, sizes: ReadonlyMap<string, number>): 
     ...(edge.conditional ? ['on a condition'] : []),
   ];
   return limits.length === 0 ? edge.service : `${edge.service} (${limits.join(', ')})`;
+}
+
+/** A flow as a row of a table. */
+export interface FlowRow {
+  readonly change?: MapEdge['change'];
+  readonly from: string;
+  readonly to: string;
+  /** The node that it leads to. */
+  readonly toId: string;
+  readonly service: string;
+  /** ` IPv4 only (refused at the other end)`, or empty. */
+  readonly limits: string;
+  /** Lines of the policy, of which some may be left out. */
+  readonly lines: readonly SourceLocation[];
+  readonly omittedLines: number;
+}
+
+/** All flows in the order of the map. @param most lines of a flow */
+export function flowRows(map: FleetMap, most: number): readonly FlowRow[] {
+  const names = new Map(map.nodes.map(({ id, name }) => [id, name]));
+  const sizes = sizesOf(hostGroups(map));
+  return map.edges.map((edge) => ({
+    change: edge.change,
+    from: names.get(edge.from) ?? edge.from,
+    to: names.get(edge.to) ?? edge.to,
+    toId: edge.to,
+    service: serviceText(edge, sizes),
+    limits: [
+      ...(edge.families.length === 1 ? edge.families.map((family) => ` ${FAMILY[family]} only`) : []),
+      ...(edge.blocked ? [' (refused at the other end)'] : []),
+    ].join(''),
+    lines: edge.rules.slice(0, most),
+    omittedLines: Math.max(0, edge.rules.length - most),
+  }));
+}
+
+/** `12 flows between 7 nodes; 2 added, 1 removed`. */
+export function mapVerdict({ nodes, edges, missing }: FleetMap): string {
+  const withChange = (wanted: string): number => edges.filter(({ change }) => change === wanted).length;
+  const changes = (['added', 'removed', 'changed'] as const)
+    .filter((kind) => withChange(kind) > 0)
+    .map((kind) => `${grouped(withChange(kind))} ${kind}`);
+  return [
+    `${count(edges.length - withChange('removed'), 'flow')} between ${count(nodes.length, 'node')}`,
+    ...(changes.length === 0 ? [] : [changes.join(', ')]),
+    ...(missing.length === 0 ? [] : [`${count(missing.length, 'host')} missing`]),
+  ].join('; ');
 }

@@ -1,6 +1,6 @@
 /** The inputs of `action.yml`, checked and typed. */
 import { error, type Problem, type Result } from '../lib/problem.js';
-import { MOST_SHARDS, type Part, readShard, readWaves } from '../rollout/results/part.js';
+import { MOST_SHARDS, type RolloutPart, readShard, readWaves } from '../rollout/results/part.js';
 
 export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'adopt', 'report', 'reviewed'] as const;
 export type CommandName = (typeof COMMANDS)[number];
@@ -18,7 +18,7 @@ export interface Inputs {
   /** A folder in which every state that was read is recorded. */
   readonly save?: string;
   /** Of a job that shares its work with others. */
-  readonly part?: Part;
+  readonly part?: RolloutPart;
   /** Files, and folders of files, that other jobs wrote. */
   readonly reports: readonly string[];
   readonly ssh: SshInputs;

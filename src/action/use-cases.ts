@@ -28,7 +28,7 @@ export const openUseCases: OpenUseCases = (commission) => {
     policies: inputs.policies,
     acceptLockoutRisk: inputs.acceptLockoutRisk,
     commit: event.pull?.headCommit ?? event.commit,
-    tell: telling(log),
+    onEvent: telling(log),
     ...(inputs.hosts === undefined ? {} : { hosts: inputs.hosts }),
   };
   const shard = inputs.part?.shard;

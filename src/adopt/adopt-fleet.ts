@@ -29,7 +29,7 @@ export interface AdoptFleetOptions {
   /** `YYYY-MM-DD`. */
   readonly date: string;
   readonly parallel?: number;
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
 }
 
 /** @param files the policy that the fleet was read from, by path. */
@@ -40,15 +40,15 @@ export async function adoptFleet(
   port: Pick<HostClient, 'read'>,
   options: AdoptFleetOptions,
 ): Promise<Adoption> {
-  const { date, tell = () => {} } = options;
-  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+  const { date, onEvent = () => {} } = options;
+  onEvent({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   const read = await pMap(
     hosts,
     async (host) => {
-      tell({ kind: 'reading', host: host.name });
+      onEvent({ kind: 'reading', host: host.name });
       const found = await readHost(fleet, host, port);
       const status = 'rulesets' in found ? 'drifted' : found.status === 'busy' ? 'error' : found.status;
-      tell({ kind: 'read', host: host.name, status, words: '' });
+      onEvent({ kind: 'read', host: host.name, status, words: '' });
       return found;
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },

@@ -6,7 +6,7 @@ import type { OnEvent } from '../rollout/results/events.js';
 import type { Io } from './io.js';
 
 export interface EventReporter {
-  readonly tell: OnEvent;
+  readonly onEvent: OnEvent;
   /** Takes the progress line away. */
   readonly end: () => void;
 }
@@ -22,7 +22,7 @@ export function eventReporter(io: Io, title: string): EventReporter {
   const progress = (total: number): void => {
     line = io.stderr.isTTY === true ? progressLine(io.stderr, title, total) : undefined;
   };
-  const tell: OnEvent = (event) => {
+  const onEvent: OnEvent = (event) => {
     switch (event.kind) {
       case 'begin':
         progress(event.hosts.length);
@@ -56,12 +56,12 @@ export function eventReporter(io: Io, title: string): EventReporter {
         say(event.reason);
     }
   };
-  return { tell, end: () => line?.end() };
+  return { onEvent, end: () => line?.end() };
 }
 
 /** Every event as one line of JSON, written before the next one can happen: it survives this process. */
 export const journal =
-  (file: string, tell: OnEvent): OnEvent =>
+  (file: string, onEvent: OnEvent): OnEvent =>
   (event) => {
     const line = `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
     try {
@@ -69,5 +69,5 @@ export const journal =
     } catch (thrown) {
       throw new Error(`${file}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
     }
-    tell(event);
+    onEvent(event);
   };

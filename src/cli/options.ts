@@ -1,7 +1,7 @@
 /** Options that several commands take, each described once. */
 import { posix } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { MOST_SHARDS, type Part, readShard, readWaves, type Shard } from '../rollout/results/part.js';
+import { MOST_SHARDS, type RolloutPart, readShard, readWaves, type Shard } from '../rollout/results/part.js';
 
 const FORMATS = ['text', 'markdown', 'json'] as const;
 /** A plan can be a page of its own as well. */
@@ -100,7 +100,7 @@ export function folder(text: string): string {
   );
 }
 
-export function waves(text: string): Part['waves'] {
+export function waves(text: string): RolloutPart['waves'] {
   const read = readWaves(text);
   if (read !== undefined) return read;
   throw new InvalidArgumentError(

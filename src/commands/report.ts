@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { error, type Problem, type Result } from '../lib/problem.js';
-import { type Delivered, mergeOutcomes, mergePlans } from '../rollout/results/merge.js';
+import { mergeOutcomes, mergePlans, type ReportFile } from '../rollout/results/merge.js';
 import type { Outcomes, Plan } from '../rollout/results/model.js';
 import { readOutcomes, readPlan } from '../rollout/results/read.js';
 
@@ -74,9 +74,9 @@ function as<K extends Report['kind'], T>(
   kind: K,
   files: readonly Text[],
   read: (text: string, file: string) => Result<T>,
-  mergeAll: (delivered: readonly Delivered<T>[]) => Result<T>,
+  mergeAll: (delivered: readonly ReportFile<T>[]) => Result<T>,
 ): Result<{ readonly kind: K; readonly value: T }> {
-  const delivered: Delivered<T>[] = [];
+  const delivered: ReportFile<T>[] = [];
   const unreadable: Problem[] = [];
   for (const { file, text } of files) {
     const one = read(text, file);

@@ -7,23 +7,23 @@ import { chooseHosts, type FleetOptions, type OpenHosts, type Reader, withHosts 
 
 export interface StatusOptions extends FleetOptions {
   readonly parallel?: number;
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
 }
 
 export async function status(
   options: StatusOptions,
   open: OpenHosts<Reader>,
 ): Promise<Result<readonly HostStatus[]>> {
-  const { tell = () => {} } = options;
+  const { onEvent = () => {} } = options;
   return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) => {
-    tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+    onEvent({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
     return pMap(
       hosts,
       async (host): Promise<HostStatus> => {
-        tell({ kind: 'reading', host: host.name });
+        onEvent({ kind: 'reading', host: host.name });
         const reading = await port.read(host);
         const words = reading.status === 'read' ? '' : reading.problem.message;
-        tell({ kind: 'read', host: host.name, status: reading.status, words });
+        onEvent({ kind: 'read', host: host.name, status: reading.status, words });
         return { host: host.name, reading };
       },
       { concurrency: options.parallel ?? fleet.rollout.parallel },

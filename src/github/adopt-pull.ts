@@ -1,7 +1,7 @@
 /** The pull request that takes drift into the policy: one branch of our own, never over somebody's commits. */
 import { createHash } from 'node:crypto';
 import { ProblemError, warning } from '../lib/problem.js';
-import type { AdoptionPull, Marker, Posted } from './client.js';
+import type { AdoptionPull, Marker, WriteResult } from './client.js';
 import { carries, sameText, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
@@ -18,7 +18,11 @@ function adoptBranch(environment: string): string {
  * Brings branch and pull request up to date: no call that changes anything when both are so. Without files a pull
  * request of ours that is open is closed: the hosts are as the policy says again.
  */
-export async function adoptPull(client: RepositoryApi, marker: Marker, pull: AdoptionPull): Promise<Posted> {
+export async function adoptPull(
+  client: RepositoryApi,
+  marker: Marker,
+  pull: AdoptionPull,
+): Promise<WriteResult> {
   const branch = adoptBranch(marker.environment);
   const open = await openPullOf(client, branch, marker);
   if (pull.files.length === 0) return open === undefined ? { action: 'none' } : close(client, open, pull);
@@ -63,7 +67,7 @@ async function create(
   branch: string,
   pull: AdoptionPull,
   body: string,
-): Promise<Posted> {
+): Promise<WriteResult> {
   const { rest, owner, repo } = client;
   const { data } = await rest.pulls.create({
     owner,
@@ -76,7 +80,7 @@ async function create(
   return { action: 'created', url: data.html_url };
 }
 
-async function close(client: RepositoryApi, open: OpenPull, { body }: AdoptionPull): Promise<Posted> {
+async function close(client: RepositoryApi, open: OpenPull, { body }: AdoptionPull): Promise<WriteResult> {
   const { rest, owner, repo } = client;
   await rest.issues.createComment({ owner, repo, issue_number: open.number, body });
   await rest.pulls.update({ owner, repo, pull_number: open.number, state: 'closed' });

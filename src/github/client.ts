@@ -14,7 +14,7 @@ export interface Marker {
 }
 
 /** What was done, and where it can be seen. */
-export interface Posted {
+export interface WriteResult {
   readonly action: 'created' | 'updated' | 'unchanged' | 'closed' | 'none';
   readonly url?: string;
 }
@@ -45,11 +45,11 @@ export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
 
 export interface GitHubClient {
   /** One comment a marker on this pull request: created, updated when the text differs, otherwise left alone. */
-  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<Posted>>;
+  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<WriteResult>>;
   /** One issue a marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
-  driftIssue(marker: Marker, report: DriftReport): Promise<Result<Posted>>;
+  driftIssue(marker: Marker, report: DriftReport): Promise<Result<WriteResult>>;
   /** One pull request a marker, on a branch of our own: opened, kept up to date, closed when there is nothing left. */
-  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<Posted>>;
+  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<WriteResult>>;
   /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
   mergedPull(commit: string): Promise<Result<number | undefined>>;
   /**
@@ -62,7 +62,7 @@ export interface GitHubClient {
   /** The commit that a branch is at now. */
   branchHead(branch: string): Promise<Result<string>>;
   /** Sets exactly these labels of ours on a pull request; others stay. */
-  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<Posted>>;
+  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<WriteResult>>;
   /** Records that this commit is being deployed; the number is what `finishDeployment` takes. */
   startDeployment(environment: string, commit: string, logUrl: string): Promise<Result<number>>;
   finishDeployment(
@@ -70,5 +70,5 @@ export interface GitHubClient {
     state: DeploymentState,
     description: string,
     logUrl: string,
-  ): Promise<Result<Posted>>;
+  ): Promise<Result<WriteResult>>;
 }

@@ -1,6 +1,6 @@
 /** The sticky comment. */
 
-import type { Marker, Posted } from './client.js';
+import type { Marker, WriteResult } from './client.js';
 import { carries, sameText, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
@@ -21,7 +21,7 @@ export async function upsertComment(
   marker: Marker,
   body: string,
   blind: boolean,
-): Promise<Posted> {
+): Promise<WriteResult> {
   const text = withMarker(marker, body);
   const [first, ...others] = await ownComments(client, pull, marker).catch((thrown: unknown) => {
     if (blind) return [];
@@ -47,12 +47,16 @@ async function ownComments(client: RepositoryApi, pull: number, marker: Marker):
   return own.sort((a, b) => a.id - b.id);
 }
 
-async function create({ rest, owner, repo }: RepositoryApi, pull: number, body: string): Promise<Posted> {
+async function create(
+  { rest, owner, repo }: RepositoryApi,
+  pull: number,
+  body: string,
+): Promise<WriteResult> {
   const { data } = await rest.issues.createComment({ owner, repo, issue_number: pull, body });
   return { action: 'created', url: data.html_url };
 }
 
-async function update(client: RepositoryApi, pull: number, id: number, body: string): Promise<Posted> {
+async function update(client: RepositoryApi, pull: number, id: number, body: string): Promise<WriteResult> {
   const { rest, owner, repo } = client;
   try {
     const { data } = await rest.issues.updateComment({ owner, repo, comment_id: id, body });

@@ -1,6 +1,6 @@
 /** GitHub deployments, and the commits and pull requests that a deployment is about. */
 
-import type { DeploymentState, Posted } from './client.js';
+import type { DeploymentState, WriteResult } from './client.js';
 import type { RepositoryApi } from './octokit.js';
 
 /** GitHub refuses a longer one. */
@@ -54,7 +54,7 @@ export async function finishDeployment(
   state: DeploymentState,
   description: string,
   logUrl: string,
-): Promise<Posted> {
+): Promise<WriteResult> {
   await rest.repos.createDeploymentStatus({
     owner,
     repo,
@@ -104,7 +104,7 @@ export async function setLabels(
   pull: number,
   wanted: readonly string[],
   ours: readonly string[],
-): Promise<Posted> {
+): Promise<WriteResult> {
   const { data } = await rest.issues.listLabelsOnIssue({ owner, repo, issue_number: pull, per_page: 100 });
   const present = new Set(data.map(({ name }) => name));
   const missing = wanted.filter((name) => !present.has(name));

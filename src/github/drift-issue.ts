@@ -1,6 +1,6 @@
 /** The life of the drift issue: opened, updated when the drift changes, closed when clean, opened again. */
 
-import type { DriftReport, Marker, Posted } from './client.js';
+import type { DriftReport, Marker, WriteResult } from './client.js';
 import { carries, sameText, stateOf, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
@@ -23,7 +23,7 @@ export async function driftIssue(
   client: RepositoryApi,
   digest: Marker,
   report: DriftReport,
-): Promise<Posted> {
+): Promise<WriteResult> {
   const marker = { ...digest, state: withHosts(digest.state, report.drifted) };
   const [issue, ...others] = await ownIssues(client, marker);
   for (const other of others.filter(({ state }) => state === 'open'))
@@ -95,7 +95,7 @@ async function open(
   { rest, owner, repo }: RepositoryApi,
   { title }: DriftReport,
   body: string,
-): Promise<Posted> {
+): Promise<WriteResult> {
   const { data } = await rest.issues.create({ owner, repo, title, body, labels: [DRIFT_LABEL] });
   return { action: 'created', url: data.html_url };
 }
@@ -105,7 +105,7 @@ async function close(
   issue: Issue,
   report: DriftReport,
   body: string,
-): Promise<Posted> {
+): Promise<WriteResult> {
   await say(client, issue.number, report.summary);
   await write(client, issue.number, { title: report.title, body, state: 'closed' });
   return { action: 'closed', url: issue.html_url };

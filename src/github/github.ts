@@ -11,7 +11,7 @@ import {
   startDeployment,
 } from './deployments.js';
 import { driftIssue } from './drift-issue.js';
-import { attempt, type Clock, type Operation } from './faults.js';
+import { attempt, type Clock, type Operation } from './errors.js';
 import { type ClientOptions, connect } from './octokit.js';
 import { reviewedRun } from './reviewed.js';
 

@@ -3,7 +3,7 @@
  * hosts is done, the report stands in the summary, and log and summary say what was not posted. Nobody waits.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Clock } from '../../src/github/faults.js';
+import type { Clock } from '../../src/github/errors.js';
 import { openGitHub } from '../../src/github/github.js';
 import { type Fault, type Hub, REPOSITORY, startHub, TOKEN } from '../github/hub.js';
 import { deployed, drift, typicalPlan } from '../report/example.js';

@@ -26,11 +26,11 @@ const EVENTS: readonly RolloutEvent[] = [
 function told(isTTY: boolean): string {
   const parts: string[] = [];
   const stream = { isTTY, columns: 80, write: (text: string) => parts.push(text) };
-  const { tell, end } = eventReporter(
+  const { onEvent, end } = eventReporter(
     { stdout: stream, stderr: stream, stdin: Readable.from(['']), env: {} },
     'reading',
   );
-  for (const event of EVENTS) tell(event);
+  for (const event of EVENTS) onEvent(event);
   end();
   return parts.join('');
 }
@@ -53,17 +53,17 @@ test('a terminal also gets a line that counts the hosts, and loses it at the end
 test('the journal has every event with its time, a line each, as it happens', () => {
   const file = join(directory, 'journal.jsonl');
   const seen: string[] = [];
-  const tell = journal(file, ({ kind }) => {
+  const onEvent = journal(file, ({ kind }) => {
     const lines = readFileSync(file, 'utf8').trim().split('\n');
     seen.push(kind);
     expect(lines).toHaveLength(seen.length);
   });
-  for (const event of EVENTS) tell(event);
+  for (const event of EVENTS) onEvent(event);
   const last = JSON.parse(readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '');
   expect(last).toEqual({ time: expect.stringMatching(/^\d{4}-.*Z$/), ...EVENTS.at(-1) });
 });
 
 test('a journal that cannot be written says which file it is', () => {
-  const tell = journal('/dev/full', () => {});
-  expect(() => tell({ kind: 'stopped', reason: 'x' })).toThrow(/^\/dev\/full: .*ENOSPC/);
+  const onEvent = journal('/dev/full', () => {});
+  expect(() => onEvent({ kind: 'stopped', reason: 'x' })).toThrow(/^\/dev\/full: .*ENOSPC/);
 });

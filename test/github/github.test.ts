@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { GitHubClient, Marker } from '../../src/github/client.js';
-import type { Clock } from '../../src/github/faults.js';
+import type { Clock } from '../../src/github/errors.js';
 import { openGitHub } from '../../src/github/github.js';
 import type { Problem, Result } from '../../src/lib/problem.js';
 import { EVE, type Hub, type HubRequest, REPOSITORY, startHub, TOKEN } from './hub.js';

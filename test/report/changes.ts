@@ -263,9 +263,9 @@ function deployed(fleet: Fleet): ReadonlyMap<string, RulesText> {
   return new Map(
     fleet.hosts.map((host) => {
       const state = recorded(host.name, { ...NOTHING, v4: FOREIGN[host.name] ?? '' });
-      const { ready, plan } = assess(fleet, host, { status: 'read', state });
+      const { deployable: ready, plan } = assess(fleet, host, { status: 'read', state });
       if (ready === undefined) throw new Error(`${host.name}: ${plan.reason}`);
-      return [host.name, renderHost(ready.placed.live.owned.next)];
+      return [host.name, renderHost(ready.transitions.live.owned.next)];
     }),
   );
 }

@@ -12,8 +12,8 @@ export type AdoptArguments = PolicyOptions &
   Pick<StateOptions, 'state'> & { readonly patch?: boolean };
 
 export async function runAdopt(options: AdoptArguments, io: Io): Promise<number> {
-  const { tell, end } = eventReporter(io, 'reading');
-  const made = await adopt({ ...options, tell }, toRead(io, options));
+  const { onEvent, end } = eventReporter(io, 'reading');
+  const made = await adopt({ ...options, onEvent }, toRead(io, options));
   end();
   const adoption = reportProblems(io, made)?.value;
   if (adoption === undefined) return FAILED;

@@ -16,7 +16,7 @@ import { jsonText } from '../../report/view/json.js';
 import { allDeployed } from '../../report/view/outcomes-view.js';
 import { driftTotals, planTotals } from '../../report/view/totals.js';
 import type { Outcomes, Plan } from '../../rollout/results/model.js';
-import type { Part, Shard } from '../../rollout/results/part.js';
+import type { RolloutPart, Shard } from '../../rollout/results/part.js';
 import { readPlan } from '../../rollout/results/read.js';
 import { eventReporter, journal } from '../events.js';
 import { overSsh, type StateOptions, toRead } from '../hosts.js';
@@ -47,16 +47,16 @@ export type DeployArguments = Common &
     readonly journal?: string;
     readonly yes?: boolean;
     readonly shard?: Shard;
-    readonly wave?: Part['waves'];
+    readonly wave?: RolloutPart['waves'];
   };
 export type RollbackArguments = Common & RiskOptions & { readonly to?: number; readonly yes?: boolean };
 
 export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
-  const { tell, end } = eventReporter(io, 'reading');
+  const { onEvent, end } = eventReporter(io, 'reading');
   const commit = await commitOf(options.policies, io.env);
   const planned = await plan(
-    { ...options, tell, ...(commit === undefined ? {} : { commit }) },
+    { ...options, onEvent, ...(commit === undefined ? {} : { commit }) },
     toRead(io, options),
   );
   end();
@@ -82,8 +82,8 @@ export function mustNotGo(made: Plan): boolean {
 
 export async function runDrift(options: DriftArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
-  const { tell, end } = eventReporter(io, 'reading');
-  const looked = await drift({ ...options, tell }, toRead(io, options));
+  const { onEvent, end } = eventReporter(io, 'reading');
+  const looked = await drift({ ...options, onEvent }, toRead(io, options));
   end();
   const found = reportProblems(io, looked);
   if (found === undefined) return FAILED;
@@ -94,8 +94,8 @@ export async function runDrift(options: DriftArguments, io: Io): Promise<number>
 
 export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
-  const { tell, end } = eventReporter(io, 'reading');
-  const asked = await status({ ...options, tell }, overSsh(io, options));
+  const { onEvent, end } = eventReporter(io, 'reading');
+  const asked = await status({ ...options, onEvent }, overSsh(io, options));
   end();
   const said = reportProblems(io, asked);
   if (said === undefined) return FAILED;
@@ -116,7 +116,7 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
   if (options.plan !== undefined && reviewed === undefined) return FAILED;
   const which = options.hosts ?? 'every host of the policy';
   if (!(await mayGo(io, options, `This changes the firewall of ${which}. Go on?`))) return FAILED;
-  const { tell, end } = eventReporter(io, 'deploying');
+  const { onEvent, end } = eventReporter(io, 'deploying');
   // What connects is loaded while git answers.
   const [commit] = await Promise.all([commitOf(options.policies, io.env), import('../../host/open.js')]);
   const { signal, release } = interrupted(io);
@@ -126,7 +126,7 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
       ...options,
       ...(part === undefined ? {} : { part }),
       owner: ownerOf(io.env),
-      tell: options.journal === undefined ? tell : journal(options.journal, tell),
+      onEvent: options.journal === undefined ? onEvent : journal(options.journal, onEvent),
       signal,
       ...(commit === undefined ? {} : { commit }),
       ...(reviewed === undefined ? {} : { reviewed: reviewed.value }),
@@ -138,7 +138,7 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
   return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
 }
 
-const partOf = ({ shard, wave }: DeployArguments): Part | undefined =>
+const partOf = ({ shard, wave }: DeployArguments): RolloutPart | undefined =>
   shard === undefined && wave === undefined
     ? undefined
     : { ...(shard === undefined ? {} : { shard }), ...(wave === undefined ? {} : { waves: wave }) };
@@ -149,8 +149,8 @@ export async function runRollback(host: string, options: RollbackArguments, io: 
     options.to === undefined ? 'the known-good state before this one' : `its known-good state ${options.to}`;
   const question = `This takes ${host} back to ${state}. Go on?`;
   if (!(await mayGo(io, options, question))) return FAILED;
-  const { tell, end } = eventReporter(io, 'rolling back');
-  const taken = await rollback({ ...options, host, owner: ownerOf(io.env), tell }, overSsh(io, options));
+  const { onEvent, end } = eventReporter(io, 'rolling back');
+  const taken = await rollback({ ...options, host, owner: ownerOf(io.env), onEvent }, overSsh(io, options));
   end();
   const done = reportProblems(io, taken);
   return done === undefined ? FAILED : reportOutcomes(io, options, done.value);

@@ -37,8 +37,8 @@ async function play(io: Io, stage: Stage, lab: Lab): Promise<boolean> {
   const text = textOptions(io.stdout, io.env);
   const folder = 'policies';
   const open = await overLab(lab);
-  const { tell, end } = eventReporter(io, 'working');
-  const options = { policies: folder, tell, owner: 'demo', commit: 'demo' };
+  const { onEvent, end } = eventReporter(io, 'working');
+  const options = { policies: folder, onEvent, owner: 'demo', commit: 'demo' };
 
   stage.scene(
     'Three real hosts',
@@ -113,14 +113,14 @@ interface Scene {
 async function lockOut(stage: Stage, lab: Lab, scene: Scene): Promise<boolean> {
   const { io, open, options, web1, others } = scene;
   const text = textOptions(io.stdout, io.env);
-  const { tell, end } = eventReporter(io, 'working');
+  const { onEvent, end } = eventReporter(io, 'working');
   stage.scene(
     'A policy that locks everyone out of web-1',
     'Someone means well and adds to that change, for web-1:',
     ...newLines('hosts/all.yml').map((line) => `   ${line}`),
   );
   await writePolicy(join(lab.directory, options.policies), LOCKOUT);
-  const refused = stage.take(await deploy({ ...options, tell }, open));
+  const refused = stage.take(await deploy({ ...options, onEvent }, open));
   end();
   stage.show(outcomesText(refused, text));
 
@@ -131,7 +131,7 @@ async function lockOut(stage: Stage, lab: Lab, scene: Scene): Promise<boolean> {
   );
   const states = () => Promise.all([web1, ...others].map(stateOf));
   const before = await states();
-  const outcomes = stage.take(await deploy({ ...options, tell, acceptLockoutRisk: ['web-1'] }, open));
+  const outcomes = stage.take(await deploy({ ...options, onEvent, acceptLockoutRisk: ['web-1'] }, open));
   end();
   stage.show(outcomesText(outcomes, text));
   const after = await states();

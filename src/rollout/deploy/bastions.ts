@@ -1,27 +1,27 @@
-/** Hosts of the fleet that others are reached through. What breaks on one of them cuts off the rest. */
+/** Bastions that are hosts of the fleet: what breaks on one of them cuts off the hosts behind it. */
 import type { Fleet, Host } from '../../policy/fleet.js';
 
-/** The hosts whose connection goes through `passage`. */
-export function hostsBehind({ hosts }: Fleet, passage: Host): readonly Host[] {
-  const names = namesOf(passage);
+/** The hosts whose SSH connection goes through this bastion. */
+export function hostsBehind({ hosts }: Fleet, bastion: Host): readonly Host[] {
+  const names = namesOf(bastion);
   return hosts.filter(({ ssh }) => ssh.bastions.some(({ host }) => names.includes(host)));
 }
 
-/** In the order in which they may be changed: whoever is reached through another one comes before it. */
+/** Names of the bastions, in the order in which they may be changed: a host before the bastions that it is behind. */
 export function bastionsOf(fleet: Fleet): ReadonlySet<string> {
-  const bastions = new Set(fleet.hosts.flatMap(({ ssh }) => ssh.bastions.map(({ host }) => host)));
-  const passages = fleet.hosts.filter((host) => namesOf(host).some((name) => bastions.has(name)));
+  const targets = new Set(fleet.hosts.flatMap(({ ssh }) => ssh.bastions.map(({ host }) => host)));
+  const bastions = fleet.hosts.filter((host) => namesOf(host).some((name) => targets.has(name)));
   const [seen, ordered] = [new Set<Host>(), new Set<string>()];
-  const visit = (passage: Host): void => {
-    if (seen.has(passage)) return;
-    seen.add(passage);
-    const behind = new Set(hostsBehind(fleet, passage));
-    for (const other of passages) if (behind.has(other)) visit(other);
-    ordered.add(passage.name);
+  const visit = (bastion: Host): void => {
+    if (seen.has(bastion)) return;
+    seen.add(bastion);
+    const behind = new Set(hostsBehind(fleet, bastion));
+    for (const other of bastions) if (behind.has(other)) visit(other);
+    ordered.add(bastion.name);
   };
-  for (const passage of passages) visit(passage);
+  for (const bastion of bastions) visit(bastion);
   return ordered;
 }
 
-/** What a policy may call it where it names a bastion. */
+/** By which a policy may name it as a bastion. */
 const namesOf = ({ name, address, addresses }: Host): readonly string[] => [name, address, ...addresses];

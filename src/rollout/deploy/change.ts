@@ -7,7 +7,7 @@ import type { Ruleset, RulesText } from '../../netfilter/model.js';
 import { printSets } from '../../netfilter/sets.js';
 import { printTables } from '../../netfilter/text/print.js';
 import type { Fleet } from '../../policy/fleet.js';
-import type { Ready } from '../plan/assess.js';
+import type { DeployableHost } from '../plan/assess.js';
 import { sameRuleset, type Transition } from '../plan/transition.js';
 import { hostsBehind } from './bastions.js';
 
@@ -22,19 +22,20 @@ export interface Run {
  * A host on which nothing is left to do: live and saved are as the policy wants them, and so is the boot. What somebody
  * has not confirmed yet may go back.
  */
-export function isUpToDate({ host, state, placed }: Ready): boolean {
+export function isUpToDate({ host, state, transitions }: DeployableHost): boolean {
   if (state.record.pending !== undefined) return false;
-  if (!placed.saved.ok || !isApplied(placed.live) || !isApplied(placed.saved.value)) return false;
+  if (!transitions.saved.ok || !isApplied(transitions.live) || !isApplied(transitions.saved.value))
+    return false;
   return state.boot.enabled || !host.boot.enable;
 }
 
 /** What must stand stands already. */
 export const isApplied = ({ before, owned }: Transition): boolean => sameRuleset(before, owned.next);
 
-/** @param saved The saved files with the policy in its place; a {@link Ready} host's, once they could be read. */
-export function changeOf(fleet: Fleet, ready: Ready, saved: Transition, run: Run): Change {
-  const { host, state, placed } = ready;
-  const { before, owned } = placed.live;
+/** @param saved The saved files with the policy in its place; a {@link DeployableHost} host's, once they could be read. */
+export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transition, run: Run): Change {
+  const { host, state, transitions } = deployable;
+  const { before, owned } = transitions.live;
   return {
     ...run,
     hostsBehind: hostsBehind(fleet, host),
@@ -45,7 +46,7 @@ export function changeOf(fleet: Fleet, ready: Ready, saved: Transition, run: Run
     backward: stepsBetween(owned.next, before),
     savedBefore: state.saved,
     savedAfter: textOf(saved.owned.next),
-    owned: renderHost(placed.desired),
+    owned: renderHost(transitions.desired),
     ownership: fleet.ownership,
     digest: rulesetDigest(owned.next, fleet.ownership),
   };

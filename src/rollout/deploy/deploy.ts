@@ -4,18 +4,18 @@ import pMap from 'p-map';
 import type { HostClient, TransactionResult } from '../../host/client.js';
 import { pause, whileUncancelled } from '../../lib/time.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
-import type { Assessed, Ready } from '../plan/assess.js';
+import type { DeployableHost, HostAssessment } from '../plan/assess.js';
 import { assessFleet } from '../plan/plan.js';
 import type { Transition } from '../plan/transition.js';
 import type { OnEvent } from '../results/events.js';
 import type { Outcome, Outcomes, Plan } from '../results/model.js';
-import { failuresAllowedIn, type Part, type PartOfRollout, partOfRollout } from '../results/part.js';
+import { failuresAllowedIn, type PartWaves, type RolloutPart, wavesOfPart } from '../results/part.js';
 import { type Wave, wavesOf } from '../results/waves.js';
 import { bastionsOf } from './bastions.js';
 import { changeOf, type Run } from './change.js';
 import { preflight, type Verdict } from './preflight.js';
 import { rollBack } from './rollback.js';
-import { judgeSoak, type Soaked, type Soaking, soakLeft } from './soak.js';
+import { judgeSoak, remainingSoak, type SoakingHost, type SoakResult } from './soak.js';
 
 export interface DeployOptions {
   readonly commit?: string;
@@ -25,48 +25,48 @@ export interface DeployOptions {
   /** The plan that was reviewed: a host that is no longer as it found it is refused. */
   readonly reviewed?: Plan;
   /** Of a rollout that several jobs share; the waves are those of all the hosts. */
-  readonly part?: Part;
+  readonly part?: RolloutPart;
   /** Default: the policy's. */
   readonly parallel?: number;
   /** Aborted: no further host is begun; what is pending is left to its own timer. */
   readonly signal?: AbortSignal;
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
 }
 
 /** One {@link Outcome} a host, in the order of the rollout. Never throws for a host's fault. */
 export async function deployFleet(
   fleet: Fleet,
   hosts: readonly Host[],
-  port: HostClient,
+  client: HostClient,
   options: DeployOptions,
 ): Promise<Outcomes> {
   const { part = {} } = options;
   const halts: string[] = [];
-  const tell = steadfast(options.tell ?? (() => {}), halts);
-  const passages = bastionsOf(fleet);
+  const onEvent = guardedListener(options.onEvent ?? (() => {}), halts);
+  const bastions = bastionsOf(fleet);
   const whole = wavesOf(
     hosts.map(({ name }) => name),
     fleet.rollout,
-    passages,
+    bastions,
   );
-  const own = partOfRollout(whole, part, passages);
+  const own = wavesOfPart(whole, part, bastions);
   const { waves } = own;
   const names = new Set(waves.flatMap((wave) => wave.hosts));
   const asked = new Set([...names, ...own.gate]);
   const reading = assessFleet(
     fleet,
     hosts.filter(({ name }) => asked.has(name)),
-    port,
-    { ...options, tell, traffic: false },
+    client,
+    { ...options, onEvent, traffic: false },
   );
   // Of a run that is cancelled now nothing is left to do.
   const assessed = (await whileUncancelled(reading, options.signal, 0)) ?? [];
   const rollout: Rollout = {
     ...own,
     fleet,
-    port,
+    client,
     options,
-    tell,
+    onEvent,
     verdicts: new Map(assessed.map((one) => [one.host.name, preflight(one, options.reviewed)])),
     outcomes: new Map(),
     changes: new Map(),
@@ -78,7 +78,7 @@ export async function deployFleet(
     assessed.filter(({ host }) => names.has(host.name)),
   );
   const stopped = stopBefore(rollout) ?? (await go(rollout));
-  if (stopped !== undefined) tell({ kind: 'stopped', reason: stopped });
+  if (stopped !== undefined) onEvent({ kind: 'stopped', reason: stopped });
   if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await undo(rollout);
   return {
     version: 1,
@@ -91,15 +91,15 @@ export async function deployFleet(
   };
 }
 
-interface Rollout extends PartOfRollout {
+interface Rollout extends PartWaves {
   readonly fleet: Fleet;
-  readonly port: HostClient;
+  readonly client: HostClient;
   readonly options: DeployOptions;
-  readonly tell: OnEvent;
+  readonly onEvent: OnEvent;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly outcomes: Map<string, Outcome>;
   /** Of the hosts that this run has changed. */
-  readonly changes: Map<string, Omit<Soaking, 'seconds'>>;
+  readonly changes: Map<string, Omit<SoakingHost, 'seconds'>>;
   readonly allowed: number;
   /** Why no further host may follow although none of them failed. */
   readonly halts: string[];
@@ -112,7 +112,7 @@ const failuresOf = ({ outcomes }: Rollout): readonly Outcome[] =>
 
 function record(rollout: Rollout, outcome: Outcome): void {
   rollout.outcomes.set(outcome.host, outcome);
-  rollout.tell({ kind: 'outcome', outcome });
+  rollout.onEvent({ kind: 'outcome', outcome });
 }
 
 const waveOf = ({ waves }: Rollout, host: string): number =>
@@ -128,7 +128,7 @@ const notReached = (host: string, wave: number, reason: string): Outcome => ({
 });
 
 /** What is certain before anything begins: hosts that are done already, and hosts that cannot be. */
-function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
+function recordVerdicts(rollout: Rollout, assessed: readonly HostAssessment[]): void {
   for (const { host } of assessed) {
     const verdict = rollout.verdicts.get(host.name);
     if (verdict === undefined || verdict.kind === 'go') continue;
@@ -152,10 +152,10 @@ function recordVerdicts(rollout: Rollout, assessed: readonly Assessed[]): void {
  * Where what happens cannot be told (the disk that the journal is on is full), no further host may follow; but those
  * under way must not be broken off for that.
  */
-function steadfast(tell: OnEvent, halts: string[]): OnEvent {
+function guardedListener(onEvent: OnEvent, halts: string[]): OnEvent {
   return (event) => {
     try {
-      tell(event);
+      onEvent(event);
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       halts.push(`what happens cannot be recorded: ${why.replace(/\.$/, '')}.`);
@@ -231,8 +231,8 @@ function whyStop(rollout: Rollout): string | undefined {
 }
 
 async function runWave(rollout: Rollout, wave: Wave): Promise<void> {
-  const { tell, options, fleet } = rollout;
-  tell({ kind: 'wave', wave: wave.number, hosts: wave.hosts });
+  const { onEvent, options, fleet } = rollout;
+  onEvent({ kind: 'wave', wave: wave.number, hosts: wave.hosts });
   await pMap(
     wave.hosts,
     async (host) => {
@@ -247,20 +247,20 @@ async function runWave(rollout: Rollout, wave: Wave): Promise<void> {
 async function changeHost(
   rollout: Rollout,
   wave: number,
-  { ready, saved }: { readonly ready: Ready; readonly saved: Transition },
+  { deployable, saved }: { readonly deployable: DeployableHost; readonly saved: Transition },
 ): Promise<Outcome> {
-  const { port, tell, options, fleet } = rollout;
-  const { host } = ready;
-  const change = changeOf(fleet, ready, saved, newRun(options));
+  const { client, onEvent, options, fleet } = rollout;
+  const { host } = deployable;
+  const change = changeOf(fleet, deployable, saved, newRun(options));
   let phase: TransactionResult['phase'] = 'connect';
   const ended = await whileUncancelled(
-    port.transact(host, change, (reached) => {
+    client.transact(host, change, (reached) => {
       phase = reached;
-      tell({ kind: 'phase', host: host.name, phase: reached });
+      onEvent({ kind: 'phase', host: host.name, phase: reached });
     }),
     options.signal,
   );
-  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { ready, run: change.run });
+  if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { deployable, run: change.run });
   return { host: host.name, wave, ...(ended ?? leftAlone(phase)) };
 }
 
@@ -282,34 +282,34 @@ const leftAlone = (phase: TransactionResult['phase']): TransactionResult => ({
  * cannot have soaked them to the end.
  */
 async function soak(rollout: Rollout, wave: Wave): Promise<void> {
-  const { tell, port, options, fleet } = rollout;
+  const { onEvent, client, options, fleet } = rollout;
   const soaking = wave.hosts.flatMap((host) => soakingOf(rollout, host) ?? []);
   if (soaking.length === 0) return;
   const seconds = Math.max(...soaking.map((one) => one.seconds));
-  tell({ kind: 'soak', wave: wave.number, seconds });
+  onEvent({ kind: 'soak', wave: wave.number, seconds });
   await pause(seconds, options.signal);
   await pMap(
     soaking,
-    async ({ ready, run }) => {
-      const { host } = ready;
+    async ({ deployable, run }) => {
+      const { host } = deployable;
       if (isCancelled(rollout)) return;
-      const said = await whileUncancelled(port.reverify(host, { run }), options.signal);
-      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, ready, said));
+      const said = await whileUncancelled(client.reverify(host, { run }), options.signal);
+      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, deployable, said));
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
 }
 
-function soakingOf({ changes, verdicts, fleet }: Rollout, host: string): Soaking | undefined {
+function soakingOf({ changes, verdicts, fleet }: Rollout, host: string): SoakingHost | undefined {
   const { soakSeconds } = fleet.rollout;
   const changed = changes.get(host);
   if (changed !== undefined) return { ...changed, seconds: soakSeconds };
   const verdict = verdicts.get(host);
-  return verdict?.kind === 'unchanged' ? soakLeft(verdict.ready, soakSeconds) : undefined;
+  return verdict?.kind === 'unchanged' ? remainingSoak(verdict.deployable, soakSeconds) : undefined;
 }
 
 /** The host's outcome as it is now known; one that drops too much keeps the new rules, and stops the others. */
-function recordSoak(rollout: Rollout, host: string, soaked: Soaked): void {
+function recordSoak(rollout: Rollout, host: string, soaked: SoakResult): void {
   const known = rollout.outcomes.get(host);
   if (known === undefined) {
     if (soaked.kind !== 'good') rollout.halts.push(`the canary ${host} is not as it was: ${soaked.reason}`);
@@ -344,7 +344,7 @@ const leftWithNew = ({ reason }: Outcome): string =>
 
 /** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
 async function undo(rollout: Rollout): Promise<void> {
-  const { fleet, port, options } = rollout;
+  const { fleet, client, options } = rollout;
   for (const { number: wave, hosts } of rollout.waves.toReversed())
     await pMap(
       hosts,
@@ -353,7 +353,7 @@ async function undo(rollout: Rollout): Promise<void> {
         const known = rollout.outcomes.get(host);
         if (changed === undefined || known === undefined || !KEPT.has(known.outcome)) return;
         if (isCancelled(rollout)) return record(rollout, { ...known, reason: leftWithNew(known) });
-        const taking = rollBack(fleet, changed.ready, port, newRun(options));
+        const taking = rollBack(fleet, changed.deployable, client, newRun(options));
         record(rollout, {
           host,
           wave,

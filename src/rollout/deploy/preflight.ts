@@ -1,6 +1,6 @@
 /** What is decided about every host before the first one is touched. */
 import type { Phase } from '../../host/client.js';
-import type { Assessed, Ready } from '../plan/assess.js';
+import type { DeployableHost, HostAssessment } from '../plan/assess.js';
 import { OTHER_MANAGER } from '../plan/findings.js';
 import { changeSince } from '../plan/states.js';
 import type { Transition } from '../plan/transition.js';
@@ -10,8 +10,8 @@ import { list } from '../words.js';
 import { isUpToDate } from './change.js';
 
 export type Verdict =
-  | { readonly kind: 'go'; readonly ready: Ready; readonly saved: Transition }
-  | { readonly kind: 'unchanged'; readonly ready: Ready }
+  | { readonly kind: 'go'; readonly deployable: DeployableHost; readonly saved: Transition }
+  | { readonly kind: 'unchanged'; readonly deployable: DeployableHost }
   | {
       readonly kind: 'unreachable' | 'refused';
       readonly phase: Phase;
@@ -22,24 +22,24 @@ export type Verdict =
     };
 
 /** @param reviewed The plan that the deploy is bound to. */
-export function preflight(assessed: Assessed, reviewed?: Plan): Verdict {
-  const { plan, ready } = assessed;
+export function preflight(assessed: HostAssessment, reviewed?: Plan): Verdict {
+  const { plan, deployable } = assessed;
   if (plan.status === 'unreachable')
     return { kind: 'unreachable', phase: 'connect', reason: plan.reason ?? '', policy: false };
-  if (ready === undefined) return refused(plan.reason ?? '');
+  if (deployable === undefined) return refused(plan.reason ?? '');
   const fault = policyFault(plan);
   if (fault !== undefined) return { ...refused(fault), policy: true };
   if (reviewed !== undefined && !isAsReviewed(plan, reviewed)) {
-    const changed = changeSince(reviewed, ready);
+    const changed = changeSince(reviewed, deployable);
     return { ...refused(unlikeReviewed(plan, reviewed, changed)), changed };
   }
   const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
   if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
-  if (isUpToDate(ready)) return { kind: 'unchanged', ready };
-  const { saved } = ready.placed;
+  if (isUpToDate(deployable)) return { kind: 'unchanged', deployable };
+  const { saved } = deployable.transitions;
   // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
   if (!saved.ok) return refused(saved.problems.map(({ message }) => message).join(' '));
-  return { kind: 'go', ready, saved: saved.value };
+  return { kind: 'go', deployable, saved: saved.value };
 }
 
 const refused = (reason: string) => ({ kind: 'refused', phase: 'preflight', reason, policy: false }) as const;

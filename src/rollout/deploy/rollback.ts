@@ -3,7 +3,7 @@ import { ownedPart } from '../../compile/merge/replace-managed.js';
 import { readRuleset } from '../../compile/read.js';
 import type { HostClient, KnownGood, Reading, TransactionResult } from '../../host/client.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
-import { type Assessed, assess, type Ready } from '../plan/assess.js';
+import { assess, type DeployableHost, type HostAssessment } from '../plan/assess.js';
 import { savedText, transitionsOf } from '../plan/transition.js';
 import type { OnEvent } from '../results/events.js';
 import type { Outcomes } from '../results/model.js';
@@ -17,23 +17,23 @@ export interface RollbackOptions {
    */
   readonly to?: number;
   readonly acceptLockoutRisk?: readonly string[];
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
 }
 
 /** Takes one host to an earlier known-good state. The lock-out proof holds for that one as well. */
 export async function rollbackHost(
   fleet: Fleet,
   host: Host,
-  port: HostClient,
+  client: HostClient,
   run: Run,
-  { to, acceptLockoutRisk = [], tell = () => {} }: RollbackOptions,
+  { to, acceptLockoutRisk = [], onEvent = () => {} }: RollbackOptions,
 ): Promise<Outcomes> {
-  tell({ kind: 'begin', hosts: [host.name] });
-  tell({ kind: 'reading', host: host.name });
-  const reading = await readWithKnownGood(host, port, to);
+  onEvent({ kind: 'begin', hosts: [host.name] });
+  onEvent({ kind: 'reading', host: host.name });
+  const reading = await readWithKnownGood(host, client, to);
   const outcomes = (result: TransactionResult): Outcomes => {
     const outcome = { host: host.name, wave: 0, ...result };
-    tell({ kind: 'outcome', outcome });
+    onEvent({ kind: 'outcome', outcome });
     return { version: 1, commit: null, hosts: [outcome] };
   };
   if (reading.status !== 'read')
@@ -47,17 +47,17 @@ export async function rollbackHost(
   if (!desired.ok) return outcomes(refused(desired.problems.map(({ message }) => message).join(' ')));
   const assessed = assess(fleet, host, reading, { acceptLockoutRisk, desired: desired.value });
   return outcomes(
-    await transactIfGood(fleet, assessed, port, { ...run, commit: entry.commit }, (phase) =>
-      tell({ kind: 'phase', host: host.name, phase }),
+    await transactIfGood(fleet, assessed, client, { ...run, commit: entry.commit }, (phase) =>
+      onEvent({ kind: 'phase', host: host.name, phase }),
     ),
   );
 }
 
-async function readWithKnownGood(host: Host, port: HostClient, to: number | undefined): Promise<Reading> {
-  if (to !== undefined) return port.read(host, { knownGood: to });
-  const reading = await port.read(host);
+async function readWithKnownGood(host: Host, client: HostClient, to: number | undefined): Promise<Reading> {
+  if (to !== undefined) return client.read(host, { knownGood: to });
+  const reading = await client.read(host);
   const entry = reading.status === 'read' ? stateBefore(reading.state.record.history) : undefined;
-  return entry === undefined ? reading : port.read(host, { knownGood: entry.number });
+  return entry === undefined ? reading : client.read(host, { knownGood: entry.number });
 }
 
 /**
@@ -82,14 +82,14 @@ function nothingThere(to: number | undefined, entries: number): string {
 
 async function transactIfGood(
   fleet: Fleet,
-  assessed: Assessed,
-  port: HostClient,
+  assessed: HostAssessment,
+  client: HostClient,
   run: Run,
   report: Parameters<HostClient['transact']>[2],
 ): Promise<TransactionResult> {
   const verdict = preflight(assessed);
   if (verdict.kind === 'go')
-    return port.transact(assessed.host, changeOf(fleet, verdict.ready, verdict.saved, run), report);
+    return client.transact(assessed.host, changeOf(fleet, verdict.deployable, verdict.saved, run), report);
   return verdict.kind === 'unchanged'
     ? ended('unchanged', 'done', '')
     : ended(verdict.kind, verdict.phase, verdict.reason);
@@ -101,24 +101,24 @@ async function transactIfGood(
  */
 export async function rollBack(
   fleet: Fleet,
-  before: Ready,
-  port: HostClient,
+  before: DeployableHost,
+  client: HostClient,
   run: Run,
 ): Promise<TransactionResult> {
   const { host } = before;
-  const reading = await port.read(host);
+  const reading = await client.read(host);
   if (reading.status !== 'read') return keeps(reading.problem.message);
   const { state } = reading;
-  const live = transitionsOf(fleet, host, state, ownedPart(before.placed.live.before, fleet.ownership));
+  const live = transitionsOf(fleet, host, state, ownedPart(before.transitions.live.before, fleet.ownership));
   const old = readRuleset(savedText(before.state), `${host.name} saved`);
   if (!live.ok || !old.ok) return keeps('Its state could not be read.');
   const saved = transitionsOf(fleet, host, state, ownedPart(old.value, fleet.ownership));
   if (!saved.ok || !saved.value.saved.ok) return keeps('Its saved files could not be read.');
-  const ready = { host, state, placed: live.value, ownership: fleet.ownership };
+  const deployable = { host, state, transitions: live.value, ownership: fleet.ownership };
   // The host keeps the commit beside the rules, and tells it as what it runs.
   const commit = before.state.record.current?.commit ?? '';
-  const change = changeOf(fleet, ready, saved.value.saved.value, { ...run, commit });
-  const result = await port.transact(host, change, () => {});
+  const change = changeOf(fleet, deployable, saved.value.saved.value, { ...run, commit });
+  const result = await client.transact(host, change, () => {});
   return result.outcome === 'confirmed'
     ? {
         ...result,

@@ -15,24 +15,24 @@ import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
 export interface DriftOptions {
   /** Default: the policy's. */
   readonly parallel?: number;
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
 }
 
 /** One {@link HostDrift} a host, in the order given; a host that cannot be read is never called clean. */
 export async function driftFleet(
   fleet: Fleet,
   hosts: readonly Host[],
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
   options: DriftOptions = {},
 ): Promise<Drift> {
-  const { tell = () => {} } = options;
-  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+  const { onEvent = () => {} } = options;
+  onEvent({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   const found = await pMap(
     hosts,
     async (host) => {
-      tell({ kind: 'reading', host: host.name });
-      const drift = driftOf(fleet, host, await port.read(host));
-      tell({ kind: 'read', host: host.name, status: drift.status, words: drift.reason ?? '' });
+      onEvent({ kind: 'reading', host: host.name });
+      const drift = driftOf(fleet, host, await client.read(host));
+      onEvent({ kind: 'read', host: host.name, status: drift.status, words: drift.reason ?? '' });
       return drift;
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
@@ -67,14 +67,14 @@ export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
   if (busy !== undefined) return { ...unread(host, 'busy', []), reason: busy };
   const compiled = compileHost(fleet, host);
   if (!compiled.ok) return unread(host, 'error', compiled.problems);
-  const placed = transitionsOf(fleet, host, state, compiled.value);
-  if (!placed.ok) return unread(host, 'error', placed.problems);
+  const transitions = transitionsOf(fleet, host, state, compiled.value);
+  if (!transitions.ok) return unread(host, 'error', transitions.problems);
   const items = {
-    live: liveDrift(fleet, host, placed.value.live),
-    saved: state.recorded ? [] : savedDrift(fleet, host, state, placed.value),
+    live: liveDrift(fleet, host, transitions.value.live),
+    saved: state.recorded ? [] : savedDrift(fleet, host, state, transitions.value),
     boot: state.recorded ? [] : bootDrift(host, state),
   };
-  const { foreign } = placed.value.live.owned;
+  const { foreign } = transitions.value.live.owned;
   const ignored = { chains: foreign.chains.length, rules: foreign.rules };
   return {
     host: host.name,

@@ -20,17 +20,17 @@ import { machineOf } from './machine.js';
 import { type HostTransitions, sameRuleset, transitionsOf } from './transition.js';
 
 /** A host whose plan could be made, with everything that a deploy needs. */
-export interface Ready {
+export interface DeployableHost {
   readonly host: Host;
   readonly state: HostState;
-  readonly placed: HostTransitions;
+  readonly transitions: HostTransitions;
   readonly ownership: Fleet['ownership'];
 }
 
-export interface Assessed {
+export interface HostAssessment {
   readonly host: Host;
   readonly plan: HostPlan;
-  readonly ready?: Ready;
+  readonly deployable?: DeployableHost;
 }
 
 export interface AssessOptions {
@@ -48,25 +48,37 @@ export interface AssessOptions {
 export async function readAndAssess(
   fleet: Fleet,
   host: Host,
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
   options: AssessOptions = {},
-): Promise<Assessed> {
-  const reading = await port.read(host, { activity: options.activity === true });
+): Promise<HostAssessment> {
+  const reading = await client.read(host, { activity: options.activity === true });
   return assess(fleet, host, reading, options);
 }
 
 /** Pure: the same reading gives the same plan. */
-export function assess(fleet: Fleet, host: Host, reading: Reading, options: AssessOptions = {}): Assessed {
+export function assess(
+  fleet: Fleet,
+  host: Host,
+  reading: Reading,
+  options: AssessOptions = {},
+): HostAssessment {
   if (reading.status !== 'read') return { host, plan: withoutPlan(host, reading.status, [reading.problem]) };
   const compiled = options.desired === undefined ? compileHost(fleet, host) : known(options.desired);
   if (!compiled.ok) return { host, plan: withoutPlan(host, 'error', compiled.problems) };
   const { state } = reading;
-  const placed = transitionsOf(fleet, host, state, compiled.value);
-  if (!placed.ok) return { host, plan: withoutPlan(host, 'error', placed.problems) };
+  const transitions = transitionsOf(fleet, host, state, compiled.value);
+  if (!transitions.ok) return { host, plan: withoutPlan(host, 'error', transitions.problems) };
   return {
     host,
-    plan: planOf(fleet, host, state, placed.value, [...compiled.problems, ...placed.problems], options),
-    ready: { host, state, placed: placed.value, ownership: fleet.ownership },
+    plan: planOf(
+      fleet,
+      host,
+      state,
+      transitions.value,
+      [...compiled.problems, ...transitions.problems],
+      options,
+    ),
+    deployable: { host, state, transitions: transitions.value, ownership: fleet.ownership },
   };
 }
 
@@ -87,11 +99,11 @@ function planOf(
   fleet: Fleet,
   host: Host,
   state: HostState,
-  placed: HostTransitions,
+  transitions: HostTransitions,
   problems: readonly Problem[],
   options: AssessOptions,
 ): HostPlan {
-  const { before, owned } = placed.live;
+  const { before, owned } = transitions.live;
   const { next, foreign } = owned;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
@@ -111,8 +123,8 @@ function planOf(
     ...takenOver(owned.problems, traffic),
     ...expiryNotes(rules, expired),
     ...statements,
-    ...stateFindings(fleet, host, state, placed),
-    ...impact(fleet, host, state, placed),
+    ...stateFindings(fleet, host, state, transitions),
+    ...impact(fleet, host, state, transitions),
   ];
   return {
     host: host.name,

@@ -62,7 +62,7 @@ export function expiryNotes(
 /** What closes because a rule expired was decided by a line that still stands in the policy. */
 export function withExpiry(traffic: TrafficDiff, expired: Expired): TrafficDiff {
   if (expired.size === 0) return traffic;
-  const placed = (flow: Flow): Flow => {
+  const withLocation = (flow: Flow): Flow => {
     const { before, family } = flow;
     const due = before === null ? undefined : expired.get(expiryKey(family, before));
     return before === null || due === undefined
@@ -71,7 +71,7 @@ export function withExpiry(traffic: TrafficDiff, expired: Expired): TrafficDiff 
   };
   return {
     ...traffic,
-    closed: traffic.closed.map(placed),
-    possiblyClosed: traffic.possiblyClosed.map(placed),
+    closed: traffic.closed.map(withLocation),
+    possiblyClosed: traffic.possiblyClosed.map(withLocation),
   };
 }

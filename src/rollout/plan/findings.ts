@@ -8,7 +8,7 @@ import { blockedEssentials } from '../../traffic/questions/essentials.js';
 import { includesAddress } from '../admin.js';
 import type { Finding } from '../results/model.js';
 import { publishedPorts } from './docker.js';
-import { takenForAnother } from './machine.js';
+import { deployedAsAnotherHost } from './machine.js';
 import { type HostTransitions, hasIpv6, sameRuleset } from './transition.js';
 
 /** A problem as a plan holds it. */
@@ -33,17 +33,17 @@ export function stateFindings(
   fleet: Fleet,
   host: Host,
   state: HostState,
-  placed: HostTransitions,
+  transitions: HostTransitions,
 ): readonly Problem[] {
   return [
-    ...foreign(host, state, placed),
-    ...(state.recorded === true ? [] : own(fleet, host, state, placed)),
+    ...foreign(host, state, transitions),
+    ...(state.recorded === true ? [] : own(fleet, host, state, transitions)),
   ];
 }
 
 /** Of others' rules, and of literal ones, which may stand before the baseline. */
-function foreign(host: Host, { facts }: HostState, placed: HostTransitions): readonly Problem[] {
-  const { next, foreign: others } = placed.live.owned;
+function foreign(host: Host, { facts }: HostState, transitions: HostTransitions): readonly Problem[] {
+  const { next, foreign: others } = transitions.live.owned;
   if (others.rules === 0 && host.raw.length === 0) return [];
   return [
     ...lintForeign(next),
@@ -52,15 +52,15 @@ function foreign(host: Host, { facts }: HostState, placed: HostTransitions): rea
   ];
 }
 
-function own(fleet: Fleet, host: Host, state: HostState, placed: HostTransitions): readonly Problem[] {
+function own(fleet: Fleet, host: Host, state: HostState, transitions: HostTransitions): readonly Problem[] {
   return [
-    ...takenForAnother(fleet, host, state),
+    ...deployedAsAnotherHost(fleet, host, state),
     ...(state.notes ?? []),
     ...managers(host, state),
     ...pending(host, state),
     ...ipv6(host, state),
     ...runner(fleet, host, state),
-    ...saved(host, state, placed),
+    ...saved(host, state, transitions),
     ...boot(host, state),
   ];
 }
@@ -132,9 +132,9 @@ function runner(fleet: Fleet, host: Host, { facts }: HostState): readonly Proble
   ];
 }
 
-function saved(host: Host, state: HostState, placed: HostTransitions): readonly Problem[] {
-  if (!placed.saved.ok)
-    return placed.saved.problems.map((problem) =>
+function saved(host: Host, state: HostState, transitions: HostTransitions): readonly Problem[] {
+  if (!transitions.saved.ok)
+    return transitions.saved.problems.map((problem) =>
       error(
         'saved-unreadable',
         `What ${host.name} loads at boot cannot be read: ${problem.message}`,
@@ -151,8 +151,8 @@ function saved(host: Host, state: HostState, placed: HostTransitions): readonly 
         'A deploy writes them.',
       ),
     ];
-  const { before, owned } = placed.saved.value;
-  const bootsLive = sameRuleset(placed.live.before, placed.live.owned.next);
+  const { before, owned } = transitions.saved.value;
+  const bootsLive = sameRuleset(transitions.live.before, transitions.live.owned.next);
   return bootsLive && !sameRuleset(before, owned.next)
     ? [
         warning(

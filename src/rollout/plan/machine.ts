@@ -16,7 +16,11 @@ export function machineOf({ recorded, facts: { machineId, hostname } }: HostStat
 }
 
 /** What is deployed to a machine is kept on it under the host's name: where that is another host, the way there is wrong. */
-export function takenForAnother(fleet: Fleet, host: Host, { facts, record }: HostState): readonly Problem[] {
+export function deployedAsAnotherHost(
+  fleet: Fleet,
+  host: Host,
+  { facts, record }: HostState,
+): readonly Problem[] {
   const { current } = record;
   if (current?.host === undefined || current.host === host.name) return [];
   // A clone that got an identity of its own is a new machine; a host that the policy no longer has was renamed.
@@ -32,7 +36,7 @@ export function takenForAnother(fleet: Fleet, host: Host, { facts, record }: Hos
   ];
 }
 
-interface Answered {
+interface ReadHost {
   readonly host: Host;
   readonly state: HostState;
 }
@@ -41,8 +45,8 @@ interface Answered {
  * Hosts that one machine answers for: what is deployed to the one would be undone by the other. By host name, an error
  * each. Copies that kept the machine-id have another name or another kernel (random(4): boot_id is of one boot).
  */
-export function sharedMachines(answered: readonly Answered[]): ReadonlyMap<string, Problem> {
-  const byMachine = new Map<string, Answered[]>();
+export function sharedMachines(answered: readonly ReadHost[]): ReadonlyMap<string, Problem> {
+  const byMachine = new Map<string, ReadHost[]>();
   for (const one of answered) {
     const [machine, boot] = [machineOf(one.state), one.state.drops?.now.boot];
     if (machine === undefined || boot === undefined) continue;
@@ -52,11 +56,11 @@ export function sharedMachines(answered: readonly Answered[]): ReadonlyMap<strin
   return new Map(
     [...byMachine.values()]
       .filter(({ length }) => length > 1)
-      .flatMap((same) => same.map(({ host }) => [host.name, oneMachine(host, same)] as const)),
+      .flatMap((same) => same.map(({ host }) => [host.name, sharedMachineError(host, same)] as const)),
   );
 }
 
-const oneMachine = (host: Host, same: readonly Answered[]): Problem =>
+const sharedMachineError = (host: Host, same: readonly ReadHost[]): Problem =>
   error(
     'one-machine',
     `${list(

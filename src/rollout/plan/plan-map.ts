@@ -3,18 +3,22 @@ import { mapFleet } from '../../map/fleet-map.js';
 import type { MapHost } from '../../map/tools.js';
 import type { Fleet } from '../../policy/fleet.js';
 import type { PlanMap } from '../results/model.js';
-import type { Assessed } from './assess.js';
+import type { HostAssessment } from './assess.js';
 import { findingOf } from './findings.js';
 import { isOfPolicy } from './transition.js';
 
 /** Hosts without a plan are named in it as missing. */
-export function planMap(fleet: Fleet, assessed: readonly Assessed[]): PlanMap {
-  const ready = assessed.flatMap((one) => (one.ready === undefined ? [] : [one.ready]));
-  const hosts = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.owned.next }));
-  const before = ready.map(({ host, placed }): MapHost => ({ host, ruleset: placed.live.before }));
+export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): PlanMap {
+  const deployable = assessed.flatMap((one) => (one.deployable === undefined ? [] : [one.deployable]));
+  const hosts = deployable.map(
+    ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.owned.next }),
+  );
+  const before = deployable.map(
+    ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.before }),
+  );
   const { map, notes } = mapFleet(fleet, hosts, { hosts: before });
   const unread = assessed
-    .filter((one) => one.ready === undefined)
+    .filter((one) => one.deployable === undefined)
     .map(({ plan: { host, reason } }) => ({ host, why: reason ?? 'It has no plan.' }));
   return {
     ...map,

@@ -6,7 +6,7 @@ import { policyNames } from '../../naming/policy-names.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { OnEvent } from '../results/events.js';
 import type { HostPlan, Plan } from '../results/model.js';
-import { type Assessed, readAndAssess } from './assess.js';
+import { type HostAssessment, readAndAssess } from './assess.js';
 import { findingOf } from './findings.js';
 import { sharedMachines } from './machine.js';
 import { planMap } from './plan-map.js';
@@ -18,7 +18,7 @@ export interface PlanOptions {
   readonly acceptLockoutRisk?: readonly string[];
   /** Default: the policy's. */
   readonly parallel?: number;
-  readonly tell?: OnEvent;
+  readonly onEvent?: OnEvent;
   /** Also draw the map of the hosts. */
   readonly map?: boolean;
   /** What the hosts are doing now is read for a plan, and not for a deploy. */
@@ -31,10 +31,13 @@ export interface PlanOptions {
 export async function planFleet(
   fleet: Fleet,
   hosts: readonly Host[],
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const assessed = await assessFleet(fleet, hosts, port, { activity: fleet.quiet === undefined, ...options });
+  const assessed = await assessFleet(fleet, hosts, client, {
+    activity: fleet.quiet === undefined,
+    ...options,
+  });
   return {
     ...planOf(
       assessed.map(({ plan }) => plan),
@@ -58,28 +61,28 @@ export const planOf = (hosts: readonly HostPlan[], commit?: string): Plan => ({
 export async function assessFleet(
   fleet: Fleet,
   hosts: readonly Host[],
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
   options: Omit<PlanOptions, 'commit'> = {},
-): Promise<readonly Assessed[]> {
-  const { tell = () => {}, acceptLockoutRisk = [], activity = false, traffic = true } = options;
-  tell({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
+): Promise<readonly HostAssessment[]> {
+  const { onEvent = () => {}, acceptLockoutRisk = [], activity = false, traffic = true } = options;
+  onEvent({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
   const all = await pMap(
     hosts,
     async (host) => {
-      tell({ kind: 'reading', host: host.name });
-      const assessed = await readAndAssess(fleet, host, port, { acceptLockoutRisk, activity, traffic });
+      onEvent({ kind: 'reading', host: host.name });
+      const assessed = await readAndAssess(fleet, host, client, { acceptLockoutRisk, activity, traffic });
       const { status, reason = '' } = assessed.plan;
-      tell({ kind: 'read', host: host.name, status, words: reason });
+      onEvent({ kind: 'read', host: host.name, status, words: reason });
       return assessed;
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
-  return toldApart(all);
+  return withSharedMachines(all);
 }
 
 /** What is wrong with hosts only beside each other. */
-function toldApart(all: readonly Assessed[]): readonly Assessed[] {
-  const shared = sharedMachines(all.flatMap(({ ready }) => ready ?? []));
+function withSharedMachines(all: readonly HostAssessment[]): readonly HostAssessment[] {
+  const shared = sharedMachines(all.flatMap(({ deployable }) => deployable ?? []));
   return all.map((one) => {
     const problem = shared.get(one.host.name);
     if (problem === undefined) return one;

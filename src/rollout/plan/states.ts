@@ -7,17 +7,17 @@ import type { Fleet } from '../../policy/fleet.js';
 import { textOf } from '../deploy/change.js';
 import { diffStates } from '../results/differences.js';
 import type { Plan, PlanChange } from '../results/model.js';
-import type { Assessed, Ready } from './assess.js';
+import type { DeployableHost, HostAssessment } from './assess.js';
 
 /** By the digest of each host's live rules; hosts that run the same share one. */
 export function statesOf(
-  assessed: readonly Assessed[],
+  assessed: readonly HostAssessment[],
   ownership: Fleet['ownership'],
 ): NonNullable<Plan['states']> {
   const states: { [digest: string]: RulesText } = {};
-  for (const { plan, ready } of assessed)
-    if (ready !== undefined && plan.live !== undefined)
-      states[plan.live] ??= textOf(lasting(ready.placed.live.before, ownership));
+  for (const { plan, deployable } of assessed)
+    if (deployable !== undefined && plan.live !== undefined)
+      states[plan.live] ??= textOf(lasting(deployable.transitions.live.before, ownership));
   return states;
 }
 
@@ -39,8 +39,8 @@ function lasting(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
 }
 
 /** Three ways: from what was reviewed to what the host runs now, and from there to what a deploy would make of it. */
-export function changeSince(reviewed: Plan, { host, placed, ownership }: Ready): PlanChange {
-  const { before, owned } = placed.live;
+export function changeSince(reviewed: Plan, { host, transitions, ownership }: DeployableHost): PlanChange {
+  const { before, owned } = transitions.live;
   const next = diffStates(before, owned.next);
   const then = reviewed.hosts.find((plan) => plan.host === host.name);
   const { states = {} } = reviewed;

@@ -6,7 +6,7 @@ import type { HostPlan, Outcome, Outcomes, Plan } from './model.js';
 import { inShard, type Shard, shardText } from './part.js';
 import type { Wave } from './waves.js';
 
-export interface Delivered<T> {
+export interface ReportFile<T> {
   /** As messages call it. */
   readonly file: string;
   readonly value: T;
@@ -16,11 +16,11 @@ export interface Delivered<T> {
  * One plan of many, in the order of the whole plan and with its digest. A host whose shard delivered nothing stands in
  * it as an error, so that no count is less than the truth.
  */
-export function mergePlans(plans: readonly Delivered<Plan>[]): Result<Plan> {
+export function mergePlans(plans: readonly ReportFile<Plan>[]): Result<Plan> {
   const parts = plans.flatMap(({ value: { shard } }) => (shard === undefined ? [] : [shard]));
-  const { hosts, problems } = together(plans);
+  const { hosts, problems } = hostsOf(plans);
   if (parts.length > 0 && distinct(parts.map(({ of, fleet }) => JSON.stringify([of, fleet]))).length > 1)
-    problems.push(unlike('the plans do not say the same of how many shards and hosts there are'));
+    problems.push(mismatch('the plans do not say the same of how many shards and hosts there are'));
   if (problems.length > 0) return { ok: false, problems };
   const [part] = parts;
   const [first] = plans;
@@ -53,16 +53,16 @@ const missingShards = ({ of }: Shard, delivered: readonly Shard[]): readonly Sha
   );
 
 /** The outcomes of every job of a rollout, in its order. */
-export function mergeOutcomes(reports: readonly Delivered<Outcomes>[]): Result<Outcomes> {
+export function mergeOutcomes(reports: readonly ReportFile<Outcomes>[]): Result<Outcomes> {
   const parts = reports.flatMap(({ value: { part } }) => (part === undefined ? [] : [part]));
-  const { hosts, problems } = together(reports);
+  const { hosts, problems } = hostsOf(reports);
   if (distinct(parts.map(({ fleet }) => JSON.stringify(fleet))).length > 1)
-    problems.push(unlike('the reports do not say the same of which hosts come in which wave'));
+    problems.push(mismatch('the reports do not say the same of which hosts come in which wave'));
   if (problems.length > 0) return { ok: false, problems };
   const waves = parts[0]?.fleet ?? [];
   const names = waves.length > 0 ? waves.flatMap((wave) => wave.hosts) : [...hosts.keys()];
   const stopped = distinct(reports.flatMap(({ value }) => value.stopped ?? []));
-  const all = inOrder(names, hosts, (host) => untold(host, waves, hosts, stopped.length > 0));
+  const all = inOrder(names, hosts, (host) => missingOutcome(host, waves, hosts, stopped.length > 0));
   const silent = all.filter(({ host, outcome }) => outcome === 'unknown' && !hosts.has(host));
   return {
     ok: true,
@@ -79,7 +79,7 @@ export function mergeOutcomes(reports: readonly Delivered<Outcomes>[]): Result<O
 const GOOD: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unchanged']);
 
 /** A wave of which nobody tells anything, behind one that is known to have gone wrong, was never begun. */
-function untold(
+function missingOutcome(
   host: string,
   waves: readonly Wave[],
   told: ReadonlyMap<string, Outcome>,
@@ -95,13 +95,13 @@ function untold(
     : { ...known, outcome: 'unknown', reason: 'The job that had it delivered no report.' };
 }
 
-interface Told {
+interface HostEntry {
   readonly host: string;
 }
 
 /** Every host once, and why the files cannot be of one plan or rollout. */
-function together<T extends Told>(
-  files: readonly Delivered<{ readonly commit: string | null; readonly hosts: readonly T[] }>[],
+function hostsOf<T extends HostEntry>(
+  files: readonly ReportFile<{ readonly commit: string | null; readonly hosts: readonly T[] }>[],
 ): { readonly hosts: ReadonlyMap<string, T>; readonly problems: Problem[] } {
   const hosts = new Map<string, T>();
   const problems: Problem[] = [];
@@ -109,16 +109,16 @@ function together<T extends Told>(
     for (const host of value.hosts) {
       const known = hosts.get(host.host);
       if (known !== undefined && JSON.stringify(known) !== JSON.stringify(host))
-        problems.push(toldTwice(host.host, file));
+        problems.push(conflict(host.host, file));
       hosts.set(host.host, host);
     }
   if (distinct(files.map(({ value }) => value.commit ?? '')).length > 1)
-    problems.push(unlike('they are of different commits'));
+    problems.push(mismatch('they are of different commits'));
   return { hosts, problems };
 }
 
 /** In the order given; what it does not name comes last. */
-function inOrder<T extends Told>(
+function inOrder<T extends HostEntry>(
   order: readonly string[],
   hosts: ReadonlyMap<string, T>,
   absent: (host: string) => T,
@@ -152,7 +152,7 @@ const outcomesMissing = (hosts: number): Problem =>
     'Ask them with `sallyport status`, then run the failed jobs again.',
   );
 
-const unlike = (why: string): Problem =>
+const mismatch = (why: string): Problem =>
   error(
     'reports-unlike',
     `These reports are not of one run: ${why}.`,
@@ -160,7 +160,7 @@ const unlike = (why: string): Problem =>
     'Give the reports of one run alone.',
   );
 
-const toldTwice = (host: string, file: string): Problem =>
+const conflict = (host: string, file: string): Problem =>
   error(
     'host-twice',
     `${file} and another report tell different things of ${host}.`,

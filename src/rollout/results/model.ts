@@ -5,7 +5,7 @@ import type { FleetMap } from '../../map/model.js';
 import type { PolicyNames } from '../../naming/policy-names.js';
 import type { RuleDiff, RulesText, SetDiff } from '../../netfilter/model.js';
 import type { LockoutProof, TrafficDiff } from '../../traffic/model.js';
-import type { Part, Shard } from './part.js';
+import type { RolloutPart, Shard } from './part.js';
 import type { Wave } from './waves.js';
 
 export interface Plan {
@@ -65,7 +65,7 @@ export interface Outcomes {
   /** Why the rollout ended before its last host: one sentence; absent when it did not. */
   readonly stopped?: string;
   /** Of a job that did a part of a rollout; `fleet` holds the waves of all of it. */
-  readonly part?: Part & { readonly fleet: readonly Wave[] };
+  readonly part?: RolloutPart & { readonly fleet: readonly Wave[] };
 }
 
 export interface Outcome {

@@ -19,7 +19,7 @@ interface WaveRange {
   readonly to?: number;
 }
 
-export interface Part {
+export interface RolloutPart {
   readonly shard?: Shard;
   /** `bastions`: the hosts that others are reached through, which come after all of these. */
   readonly waves?: WaveRange | 'bastions';
@@ -35,7 +35,7 @@ export function readShard(text: string): Shard | undefined {
 }
 
 /** `canary`, `2`, `2+` for the second wave and all after it, or `bastions`. */
-export function readWaves(text: string): Part['waves'] {
+export function readWaves(text: string): RolloutPart['waves'] {
   if (text === 'bastions') return text;
   if (text === 'canary') return { from: 0, to: 0 };
   const [, number, more] = /^([1-9]\d{0,3})(\+?)$/.exec(text) ?? [];
@@ -46,7 +46,7 @@ export function readWaves(text: string): Part['waves'] {
 export const shardText = ({ index, of }: Shard): string => `${index}/${of}`;
 
 /** The canary, and the hosts that others are reached through, are one job's each. */
-export const isWhole = ({ waves }: Part): boolean =>
+export const isWhole = ({ waves }: RolloutPart): boolean =>
   waves === 'bastions' || (waves?.from === 0 && waves.to === 0);
 
 /** From 1: the first 32 bits of the SHA-256 of the name, modulo. */
@@ -56,7 +56,7 @@ const shardOf = (host: string, of: number): number =>
 export const inShard = (host: string, shard: Shard | undefined): boolean =>
   shard === undefined || shardOf(host, shard.of) === shard.index;
 
-export interface PartOfRollout {
+export interface PartWaves {
   /** What this job changes. */
   readonly waves: readonly Wave[];
   /** Canaries that another job changes: they must run the new rules before this one begins. */
@@ -69,15 +69,15 @@ export interface PartOfRollout {
  * The canary is one job's alone, which names no shard; so are the hosts that others are reached through, whatever wave
  * they are in: another shard may be at work behind them.
  */
-export function partOfRollout(
+export function wavesOfPart(
   whole: readonly Wave[],
-  { shard, waves = { from: 0 } }: Part,
-  passages: ReadonlySet<string>,
-): PartOfRollout {
-  const isPassage = ({ number, hosts }: Wave): boolean =>
-    number > 0 && hosts.every((host) => passages.has(host));
+  { shard, waves = { from: 0 } }: RolloutPart,
+  bastions: ReadonlySet<string>,
+): PartWaves {
+  const isBastionWave = ({ number, hosts }: Wave): boolean =>
+    number > 0 && hosts.every((host) => bastions.has(host));
   const takes = (wave: Wave): boolean => {
-    if (isPassage(wave)) return shard === undefined && (waves === 'bastions' || within(wave, waves));
+    if (isBastionWave(wave)) return shard === undefined && (waves === 'bastions' || within(wave, waves));
     if (waves === 'bastions') return false;
     return within(wave, waves) && (wave.number > 0 || shard === undefined);
   };
@@ -99,7 +99,7 @@ const within = ({ number }: Wave, { from, to = Number.POSITIVE_INFINITY }: WaveR
 export function failuresAllowedIn(
   settings: Pick<RolloutSettings, 'maxFailures'>,
   hosts: number,
-  { shard }: Part,
+  { shard }: RolloutPart,
 ): number {
   const { maxFailures } = settings;
   if (shard === undefined || !('count' in maxFailures)) return failuresAllowed(settings, hosts);

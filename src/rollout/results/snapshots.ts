@@ -56,11 +56,11 @@ export async function saveSnapshot(
 }
 
 /** The same reader, which also records every host that it could read. */
-export function recording<P extends Pick<HostClient, 'read'>>(port: P, directory: string): P {
+export function recording<P extends Pick<HostClient, 'read'>>(client: P, directory: string): P {
   return {
-    ...port,
+    ...client,
     read: async (host, options) => {
-      const reading = await port.read(host, options);
+      const reading = await client.read(host, options);
       if (reading.status === 'read') {
         const { live, activity } = reading.state;
         await saveSnapshot(directory, host.name, live, activity);

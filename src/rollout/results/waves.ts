@@ -16,12 +16,12 @@ export interface Wave {
 export function wavesOf(
   hosts: readonly string[],
   { canary, waves }: Pick<RolloutSettings, 'canary' | 'waves'>,
-  passages: ReadonlySet<string> = new Set(),
+  bastions: ReadonlySet<string> = new Set(),
 ): readonly Wave[] {
   const first = hosts.filter((host) => canary.includes(host)).toSorted();
   const others = hosts.filter((host) => !canary.includes(host));
-  const rest = others.filter((host) => !passages.has(host)).toSorted();
-  const last = [...passages].filter((host) => others.includes(host)).map((host) => [host]);
+  const rest = others.filter((host) => !bastions.has(host)).toSorted();
+  const last = [...bastions].filter((host) => others.includes(host)).map((host) => [host]);
   const groups: (readonly string[])[] = [];
   let done = 0;
   for (const size of [...waves, { percent: 100 }]) {

@@ -2,19 +2,19 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import type { RolloutEvent } from '../../../src/rollout/results/events.js';
 import type { Behaviour, ModelFleet } from '../model-host.js';
-import { NAMES, scene, short, touched } from '../scene.js';
+import { modelRollout, NAMES, short, touched } from '../model-rollout.js';
 
 jest.setTimeout(20_000);
 
 /** A deploy that is cancelled at the first event that is such a one. */
 function cancelling(
-  { deploy }: Pick<ReturnType<typeof scene>, 'deploy'>,
+  { deploy }: Pick<ReturnType<typeof modelRollout>, 'deploy'>,
   at: (event: RolloutEvent) => boolean,
 ): ReturnType<typeof deploy> {
   const controller = new AbortController();
   return deploy({
     signal: controller.signal,
-    tell: (event) => {
+    onEvent: (event) => {
       if (at(event)) controller.abort();
     },
   });
@@ -26,7 +26,7 @@ const become = ({ hosts }: ModelFleet, behaviour: Behaviour): void => {
 
 describe('a cancelled run', () => {
   test('begins no further host', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     const outcomes = await cancelling({ deploy }, ({ kind }) => kind === 'outcome');
     expect(short(outcomes)).toEqual([
       '0 web-1 confirmed',
@@ -34,30 +34,30 @@ describe('a cancelled run', () => {
       '2 web-3 not-reached',
       '2 web-4 not-reached',
     ]);
-    expect(touched(port)).toEqual(['web-1']);
+    expect(touched(client)).toEqual(['web-1']);
     expect(outcomes.hosts[1]?.reason).toBe('The run was cancelled.');
   });
 
   test('does not wait for the end of a soak', async () => {
-    const { deploy } = scene({ rollout: 'soak: 1h' });
+    const { deploy } = modelRollout({ rollout: 'soak: 1h' });
     const outcomes = await cancelling({ deploy }, ({ kind }) => kind === 'soak');
     expect(short(outcomes)[0]).toBe('0 web-1 confirmed');
     expect(outcomes.stopped).toBe('The run was cancelled.');
   });
 
   test('does not wait for hosts that are still being read', async () => {
-    const { port, deploy } = scene({}, { 'web-3': 'hangs' });
+    const { client, deploy } = modelRollout({}, { 'web-3': 'hangs' });
     const outcomes = await cancelling({ deploy }, ({ kind }) => kind === 'reading');
     expect(short(outcomes).every((line) => line.endsWith('not-reached'))).toBe(true);
     expect(outcomes.hosts).toHaveLength(NAMES.length);
     expect(outcomes.stopped).toBe('The run was cancelled.');
-    expect(touched(port)).toEqual([]);
+    expect(touched(client)).toEqual([]);
   });
 
   test('leaves a host that it is changing alone, and says so', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     const outcomes = await cancelling({ deploy }, ({ kind }) => {
-      if (kind === 'wave') become(port, 'hangs');
+      if (kind === 'wave') become(client, 'hangs');
       return kind === 'phase';
     });
     expect(short(outcomes)).toEqual([
@@ -73,13 +73,13 @@ describe('a cancelled run', () => {
   });
 
   test('ends while a host is being taken back, and says that the host alone knows', async () => {
-    const { port, deploy } = scene({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
+    const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
     const controller = new AbortController();
     const outcomes = await deploy({
       signal: controller.signal,
-      tell: ({ kind }) => {
+      onEvent: ({ kind }) => {
         if (kind !== 'stopped') return;
-        become(port, 'hangs');
+        become(client, 'hangs');
         // Once the first host is asked to go back.
         setImmediate(() => controller.abort());
       },
@@ -93,7 +93,7 @@ describe('a cancelled run', () => {
   });
 
   test('tells which hosts it did not come to take back', async () => {
-    const { port, deploy } = scene(
+    const { client, deploy } = modelRollout(
       { rollout: 'on_failure: rollback, parallel: 1' },
       { 'web-4': 'rolls-back' },
     );
@@ -109,11 +109,11 @@ describe('a cancelled run', () => {
     ]);
     const kept = 'The run was cancelled. It was not taken back: it keeps the new rules.';
     expect(outcomes.hosts.slice(0, 2).map(({ reason }) => reason)).toEqual([kept, kept]);
-    expect(touched(port)).toEqual(['web-1', 'web-2', 'web-3', 'web-4', 'web-3']);
+    expect(touched(client)).toEqual(['web-1', 'web-2', 'web-3', 'web-4', 'web-3']);
   });
 
   test('that had reached its last host by then was not stopped', async () => {
-    const { deploy } = scene();
+    const { deploy } = modelRollout();
     const outcomes = await cancelling(
       { deploy },
       (event) => event.kind === 'outcome' && event.outcome.host === 'web-4',

@@ -4,7 +4,7 @@ import type { Host } from '../../../src/policy/fleet.js';
 import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
 import { fleetOf } from '../fleet.js';
-import { behave, scene, short, touched } from '../scene.js';
+import { behave, modelRollout, short, touched } from '../model-rollout.js';
 
 const hostNamed = (hosts: readonly Host[], name: string): Host => {
   const found = hosts.find((host) => host.name === name);
@@ -14,9 +14,9 @@ const hostNamed = (hosts: readonly Host[], name: string): Host => {
 
 describe('bound to a reviewed plan', () => {
   test('a host that changed since is refused, and is said to be', async () => {
-    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 1' });
-    const reviewed = await planFleet(fleet, fleet.hosts, port);
-    const host = port.hosts.get('web-3');
+    const { fleet, client, deploy } = modelRollout({ rollout: 'max_failures: 1' });
+    const reviewed = await planFleet(fleet, fleet.hosts, client);
+    const host = client.hosts.get('web-3');
     if (host === undefined) throw new Error('web-3');
     host.live = {
       ...host.live,
@@ -37,28 +37,28 @@ describe('bound to a reviewed plan', () => {
   });
 
   test('a plan that someone wrote by hand is no reason to break off', async () => {
-    const { fleet, port, deploy } = scene();
-    const made = await planFleet(fleet, fleet.hosts, port);
+    const { fleet, client, deploy } = modelRollout();
+    const made = await planFleet(fleet, fleet.hosts, client);
     const hosts = made.hosts.map((plan) => ({ ...plan, live: 'constructor' }));
     const outcomes = await deploy({ reviewed: { ...made, hosts } });
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
   });
 
   test('another policy than the reviewed one is refused', async () => {
-    const { fleet, port } = scene();
-    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const { fleet, client } = modelRollout();
+    const reviewed = await planFleet(fleet, fleet.hosts, client);
     const other = fleetOf({ web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
-    const outcomes = await deployFleet(other, other.hosts, port, { owner: 'test', reviewed });
+    const outcomes = await deployFleet(other, other.hosts, client, { owner: 'test', reviewed });
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
     expect(outcomes.hosts[0]?.reason).toContain('8443');
-    expect(touched(port)).toEqual([]);
+    expect(touched(client)).toEqual([]);
   });
 
   test('hosts that an earlier run of the same plan has done are done', async () => {
-    const { fleet, port, deploy } = scene({}, { 'web-2': 'rolls-back' });
-    const reviewed = await planFleet(fleet, fleet.hosts, port);
+    const { fleet, client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
+    const reviewed = await planFleet(fleet, fleet.hosts, client);
     await deploy({ reviewed });
-    behave(port, 'web-2', 'good');
+    behave(client, 'web-2', 'good');
     expect(short(await deploy({ reviewed }))).toEqual([
       '0 web-1 unchanged',
       '1 web-2 confirmed',
@@ -68,8 +68,8 @@ describe('bound to a reviewed plan', () => {
   });
 
   test('hosts that the plan did not have are refused', async () => {
-    const { fleet, port, deploy } = scene({ rollout: 'max_failures: 4' });
-    const reviewed = await planFleet(fleet, [hostNamed(fleet.hosts, 'web-1')], port);
+    const { fleet, client, deploy } = modelRollout({ rollout: 'max_failures: 4' });
+    const reviewed = await planFleet(fleet, [hostNamed(fleet.hosts, 'web-1')], client);
     expect(short(await deploy({ reviewed }))).toEqual([
       '0 web-1 confirmed',
       '1 web-2 refused',

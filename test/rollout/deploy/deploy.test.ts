@@ -4,18 +4,18 @@ import { planFleet } from '../../../src/rollout/plan/plan.js';
 import type { RolloutEvent } from '../../../src/rollout/results/events.js';
 import { fleetOf } from '../fleet.js';
 import { type ModelFleet, modelFleet, modelHost } from '../model-host.js';
-import { behave, NAMES, scene, short, touched } from '../scene.js';
+import { behave, modelRollout, NAMES, short, touched } from '../model-rollout.js';
 
 describe('a rollout where all goes well', () => {
   test('takes the canary, asks it again, and then wave after wave', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
       '1 web-2 confirmed',
       '2 web-3 confirmed',
       '2 web-4 confirmed',
     ]);
-    expect(port.log.filter((line) => !line.startsWith('read'))).toEqual([
+    expect(client.log.filter((line) => !line.startsWith('read'))).toEqual([
       'transact web-1',
       'reverify web-1',
       'transact web-2',
@@ -26,40 +26,40 @@ describe('a rollout where all goes well', () => {
   });
 
   test('reads every host before the first one is changed', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     await deploy();
-    expect(port.log.slice(0, 4).toSorted()).toEqual(NAMES.map((name) => `read ${name}`));
+    expect(client.log.slice(0, 4).toSorted()).toEqual(NAMES.map((name) => `read ${name}`));
   });
 
   test('leaves live and saved as the plan said, and a second run has nothing to do', async () => {
-    const { port, deploy, fleet } = scene();
+    const { client, deploy, fleet } = modelRollout();
     await deploy();
-    for (const { live, saved } of port.hosts.values()) expect(saved).toEqual(live);
-    const before = port.log.length;
+    for (const { live, saved } of client.hosts.values()) expect(saved).toEqual(live);
+    const before = client.log.length;
     expect(short(await deploy())).toEqual(NAMES.map((name, at) => `${[0, 1, 2, 2][at]} ${name} unchanged`));
-    expect(port.log.slice(before).every((line) => line.startsWith('read'))).toBe(true);
-    const plan = await planFleet(fleet, fleet.hosts, port);
+    expect(client.log.slice(before).every((line) => line.startsWith('read'))).toBe(true);
+    const plan = await planFleet(fleet, fleet.hosts, client);
     expect(plan.hosts.map(({ status }) => status)).toEqual(Array(4).fill('unchanged'));
   });
 
   test('persists a host that runs the policy and would boot something else', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     await deploy();
-    const host = port.hosts.get('web-3');
+    const host = client.hosts.get('web-3');
     if (host === undefined) throw new Error('web-3');
     const right = host.saved;
     host.saved = {};
     const outcomes = await deploy();
     expect(outcomes.hosts.find(({ host: name }) => name === 'web-3')?.outcome).toBe('confirmed');
     expect(host.saved).toEqual(right);
-    const last = port.changes.at(-1);
+    const last = client.changes.at(-1);
     expect(last?.change.forward).toEqual({ sets: '', v4: '', v6: '', setsAfter: '' });
   });
 
   test('has no more hosts under way than `parallel`', async () => {
-    const { port, deploy } = scene({ rollout: 'parallel: 2' });
+    const { client, deploy } = modelRollout({ rollout: 'parallel: 2' });
     await deploy();
-    expect(port.most()).toBeLessThanOrEqual(2);
+    expect(client.most()).toBeLessThanOrEqual(2);
   });
 });
 
@@ -70,7 +70,7 @@ describe('a failed canary', () => {
     ['lost', 'unknown'],
     ['gone-later', 'unreachable'],
   ] as const)('that %s stops everything, whatever may fail elsewhere', async (behaviour, outcome) => {
-    const { port, deploy } = scene({ rollout: 'max_failures: 3' }, { 'web-1': behaviour });
+    const { client, deploy } = modelRollout({ rollout: 'max_failures: 3' }, { 'web-1': behaviour });
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
       `0 web-1 ${outcome}`,
@@ -78,25 +78,25 @@ describe('a failed canary', () => {
       '2 web-3 not-reached',
       '2 web-4 not-reached',
     ]);
-    expect(touched(port)).toEqual(['web-1']);
+    expect(touched(client)).toEqual(['web-1']);
     expect(outcomes.hosts[1]?.reason).toContain('web-1');
   });
 });
 
 describe('failures further on', () => {
   test('stop the rollout when there are more than `max_failures`', async () => {
-    const { port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    const { client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
       '1 web-2 rolled-back',
       '2 web-3 not-reached',
       '2 web-4 not-reached',
     ]);
-    expect(touched(port)).toEqual(['web-1', 'web-2']);
+    expect(touched(client)).toEqual(['web-1', 'web-2']);
   });
 
   test('are passed over up to `max_failures`', async () => {
-    const { deploy } = scene({ rollout: 'max_failures: 1' }, { 'web-2': 'rolls-back' });
+    const { deploy } = modelRollout({ rollout: 'max_failures: 1' }, { 'web-2': 'rolls-back' });
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
       '1 web-2 rolled-back',
@@ -106,9 +106,9 @@ describe('failures further on', () => {
   });
 
   test('leave the hosts that are done as they are, and a later run takes the rest', async () => {
-    const { port, deploy } = scene({}, { 'web-2': 'rolls-back' });
+    const { client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
     await deploy();
-    behave(port, 'web-2', 'good');
+    behave(client, 'web-2', 'good');
     expect(short(await deploy())).toEqual([
       '0 web-1 unchanged',
       '1 web-2 confirmed',
@@ -118,8 +118,8 @@ describe('failures further on', () => {
   });
 
   test('take the hosts that are done back with `on_failure: rollback`', async () => {
-    const { port, deploy } = scene({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
-    const web1 = port.hosts.get('web-1');
+    const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
+    const web1 = client.hosts.get('web-1');
     const before = web1?.live;
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
@@ -134,28 +134,28 @@ describe('failures further on', () => {
   });
 
   test('leave on a host that went back the commit whose rules it runs again', async () => {
-    const { port, deploy } = scene({ rollout: 'on_failure: rollback' });
+    const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' });
     await deploy({ commit: 'one' });
     const wider = fleetOf({
       rollout: 'on_failure: rollback',
       web: '  - {allow: tcp/8443, from: any, reason: Preview}\n',
     });
-    behave(port, 'web-2', 'rolls-back');
-    const outcomes = await deployFleet(wider, wider.hosts, port, { owner: 'test', commit: 'two' });
+    behave(client, 'web-2', 'rolls-back');
+    const outcomes = await deployFleet(wider, wider.hosts, client, { owner: 'test', commit: 'two' });
     expect(short(outcomes)[0]).toBe('0 web-1 rolled-back');
-    const [current] = port.hosts.get('web-1')?.known ?? [];
+    const [current] = client.hosts.get('web-1')?.known ?? [];
     expect(current?.commit).toBe('one');
     expect(current?.rules?.v4).not.toContain('8443');
   });
 
   test('a host that lets nobody in after the soak is tried to be taken back as well', async () => {
-    const { port, deploy } = scene({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
+    const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
     expect(short(await deploy())[0]).toBe('0 web-1 rolled-back');
-    behave(port, 'web-1', 'gone-later');
-    const gone = scene({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
+    behave(client, 'web-1', 'gone-later');
+    const gone = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-1': 'gone-later' });
     const outcomes = await gone.deploy({
-      tell: ({ kind }) => {
-        if (kind === 'stopped') behave(gone.port, 'web-1', 'unreachable');
+      onEvent: ({ kind }) => {
+        if (kind === 'stopped') behave(gone.client, 'web-1', 'unreachable');
       },
     });
     expect(outcomes.hosts[0]).toMatchObject({
@@ -172,7 +172,7 @@ describe('failures further on', () => {
   hall: { addresses: [192.0.2.9], roles: [web], ssh: {bastion: {host: gate, user: jump}} }
 `;
     const fleet = fleetOf({ hosts, rollout: 'on_failure: rollback' });
-    const port = modelFleet(
+    const client = modelFleet(
       Object.fromEntries(
         fleet.hosts.map(({ name }) => [
           name,
@@ -180,26 +180,26 @@ describe('failures further on', () => {
         ]),
       ),
     );
-    await deployFleet(fleet, fleet.hosts, port, { owner: 'test' });
-    expect(touched(port)).toEqual(['web-1', 'web-2', 'hall', 'gate', 'hall', 'web-2', 'web-1']);
-    expect(port.most()).toBe(1);
+    await deployFleet(fleet, fleet.hosts, client, { owner: 'test' });
+    expect(touched(client)).toEqual(['web-1', 'web-2', 'hall', 'gate', 'hall', 'web-2', 'web-1']);
+    expect(client.most()).toBe(1);
   });
 });
 
 describe('before anything is changed', () => {
   test('a host out of reach counts as a failure', async () => {
-    const { port, deploy } = scene({}, { 'web-4': 'unreachable' });
+    const { client, deploy } = modelRollout({}, { 'web-4': 'unreachable' });
     expect(short(await deploy())).toEqual([
       '0 web-1 not-reached',
       '1 web-2 not-reached',
       '2 web-3 not-reached',
       '2 web-4 unreachable',
     ]);
-    expect(touched(port)).toEqual([]);
+    expect(touched(client)).toEqual([]);
   });
 
   test('it is passed over where that many may fail', async () => {
-    const { deploy } = scene({ rollout: 'max_failures: 1' }, { 'web-4': 'unreadable' });
+    const { deploy } = modelRollout({ rollout: 'max_failures: 1' }, { 'web-4': 'unreadable' });
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
       '1 web-2 confirmed',
@@ -223,7 +223,7 @@ describe('before anything is changed', () => {
   };
 
   test('one host that would be locked out stops all of them', async () => {
-    const { port, deploy } = scene(LOCKOUT);
+    const { client, deploy } = modelRollout(LOCKOUT);
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
       '0 web-1 not-reached',
@@ -232,17 +232,17 @@ describe('before anything is changed', () => {
       '2 web-4 not-reached',
     ]);
     expect(outcomes.hosts[1]?.reason).toMatch(/^The new rules would lock SSH out\. /);
-    expect(touched(port)).toEqual([]);
+    expect(touched(client)).toEqual([]);
   });
 
   test('unless the risk is accepted for that host by name', async () => {
-    const { deploy } = scene(LOCKOUT);
+    const { deploy } = modelRollout(LOCKOUT);
     expect(short(await deploy({ acceptLockoutRisk: ['web-1'] }))).toContain('1 web-2 refused');
     expect(short(await deploy({ acceptLockoutRisk: ['web-2'] }))).toContain('1 web-2 confirmed');
   });
 
   test('a guard that does not hold stops all of them', async () => {
-    const { deploy } = scene({
+    const { deploy } = modelRollout({
       more: 'guards:\n  - {name: No web, on: web-3, drop: {service: https, from: any}}\n',
     });
     const outcomes = await deploy();
@@ -253,13 +253,13 @@ describe('before anything is changed', () => {
 
 describe('a host that somebody else is changing', () => {
   test('is not called unchanged, whatever it runs: it may go back', async () => {
-    const { port, deploy } = scene();
+    const { client, deploy } = modelRollout();
     await deploy();
-    const host = port.hosts.get('web-3');
+    const host = client.hosts.get('web-3');
     if (host === undefined) throw new Error('web-3');
     const pending = { run: 'other', phase: 'verify', owner: 'ci', since: '', secondsLeft: 40 } as const;
     host.state = { record: { history: [], pending } };
-    behave(port, 'web-3', 'refuses');
+    behave(client, 'web-3', 'refuses');
     expect(short(await deploy())).toContain('2 web-3 refused');
   });
 });
@@ -270,15 +270,15 @@ describe('what happens cannot be told any more', () => {
   };
 
   test('before anything is changed: nothing is', async () => {
-    const { port, deploy } = scene();
-    const outcomes = await deploy({ tell: failingAt('begin') });
+    const { client, deploy } = modelRollout();
+    const outcomes = await deploy({ onEvent: failingAt('begin') });
     expect(outcomes.stopped).toBe('Nothing was changed: what happens cannot be recorded: the disk is full.');
-    expect(touched(port)).toEqual([]);
+    expect(touched(client)).toEqual([]);
   });
 
   test('in the middle of a host: it ends as it would have, and no further one is begun', async () => {
-    const { port, deploy } = scene();
-    const outcomes = await deploy({ tell: failingAt('phase') });
+    const { client, deploy } = modelRollout();
+    const outcomes = await deploy({ onEvent: failingAt('phase') });
     expect(short(outcomes)).toEqual([
       '0 web-1 confirmed',
       '1 web-2 not-reached',
@@ -286,21 +286,21 @@ describe('what happens cannot be told any more', () => {
       '2 web-4 not-reached',
     ]);
     expect(outcomes.stopped).toBe('The rollout stopped: what happens cannot be recorded: the disk is full.');
-    expect(touched(port)).toEqual(['web-1']);
+    expect(touched(client)).toEqual(['web-1']);
   });
 });
 
 describe('a host with another manager of the same chains', () => {
-  const managed = (port: ModelFleet): void => {
-    const host = port.hosts.get('web-4');
+  const managed = (client: ModelFleet): void => {
+    const host = client.hosts.get('web-4');
     if (host === undefined) throw new Error('web-4');
     host.facts = { managers: ['ufw'] };
   };
 
   test('has a plan that says so as an error', async () => {
-    const { fleet, port } = scene();
-    managed(port);
-    const plan = await planFleet(fleet, fleet.hosts, port);
+    const { fleet, client } = modelRollout();
+    managed(client);
+    const plan = await planFleet(fleet, fleet.hosts, client);
     expect(plan.hosts[3]?.findings).toContainEqual(
       expect.objectContaining({
         id: 'other-manager',
@@ -311,8 +311,8 @@ describe('a host with another manager of the same chains', () => {
   });
 
   test('is refused, and the policy is not to blame for it', async () => {
-    const { port, deploy } = scene({ rollout: 'max_failures: 1' });
-    managed(port);
+    const { client, deploy } = modelRollout({ rollout: 'max_failures: 1' });
+    managed(client);
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
       '0 web-1 confirmed',
@@ -321,14 +321,14 @@ describe('a host with another manager of the same chains', () => {
       '2 web-4 refused',
     ]);
     expect(outcomes.hosts[3]?.reason).toContain('Switch it off on the host');
-    expect(touched(port)).not.toContain('web-4');
+    expect(touched(client)).not.toContain('web-4');
   });
 });
 
 test('everything that happens is told in its order', async () => {
-  const { deploy } = scene();
+  const { deploy } = modelRollout();
   const events: string[] = [];
-  await deploy({ tell: ({ kind }) => void events.push(kind) });
+  await deploy({ onEvent: ({ kind }) => void events.push(kind) });
   expect(events.filter((kind) => !['begin', 'reading', 'read'].includes(kind))).toEqual([
     'wave',
     'phase',

@@ -12,74 +12,74 @@ const RUN = { run: 'r', commit: '', owner: 'test' };
 
 async function deployedTwice() {
   const model = modelHost();
-  const port = modelFleet({ 'web-1': model });
-  await deployFleet(first, first.hosts, port, { owner: 'test', commit: 'one' });
+  const client = modelFleet({ 'web-1': model });
+  await deployFleet(first, first.hosts, client, { owner: 'test', commit: 'one' });
   const old = model.live;
-  await deployFleet(second, second.hosts, port, { owner: 'test', commit: 'two' });
+  await deployFleet(second, second.hosts, client, { owner: 'test', commit: 'two' });
   const [host] = second.hosts;
   if (host === undefined) throw new Error('no host');
-  return { model, port, old, host };
+  return { model, client, old, host };
 }
 
 test('a rollback brings back the rules before the last ones, live and saved', async () => {
-  const { model, port, old, host } = await deployedTwice();
+  const { model, client, old, host } = await deployedTwice();
   expect(model.live.v4).toContain('8443');
-  const outcomes = await rollbackHost(second, host, port, RUN, { to: 2 });
+  const outcomes = await rollbackHost(second, host, client, RUN, { to: 2 });
   expect(outcomes.hosts[0]).toMatchObject({ host: 'web-1', outcome: 'confirmed' });
   expect(model.live).toEqual(old);
   expect(model.saved).toEqual(old);
-  expect(port.changes.at(-1)?.change.commit).toBe('one');
+  expect(client.changes.at(-1)?.change.commit).toBe('one');
 });
 
 test('without a number it is the state before, and not one that was left by going back', async () => {
-  const { model, port, old, host } = await deployedTwice();
-  const back = () => rollbackHost(second, host, port, RUN, {});
+  const { model, client, old, host } = await deployedTwice();
+  const back = () => rollbackHost(second, host, client, RUN, {});
   const newest = model.live;
   expect((await back()).hosts[0]).toMatchObject({ outcome: 'confirmed' });
   expect(model.live).toEqual(old);
-  expect(port.changes.at(-1)?.change.commit).toBe('one');
+  expect(client.changes.at(-1)?.change.commit).toBe('one');
   expect((await back()).hosts[0]).toMatchObject({
     outcome: 'refused',
     reason: 'The host has no known-good state before the rules that it runs. `--to` takes one by its number.',
   });
   expect(model.live).toEqual(old);
-  await rollbackHost(second, host, port, RUN, { to: 2 });
+  await rollbackHost(second, host, client, RUN, { to: 2 });
   expect(model.live).toEqual(newest);
 });
 
 test('rules that came a second time by a deploy have what was between before them', async () => {
-  const { model, port, old, host } = await deployedTwice();
+  const { model, client, old, host } = await deployedTwice();
   const newest = model.live;
-  await deployFleet(first, first.hosts, port, { owner: 'test', commit: 'three' });
-  await deployFleet(second, second.hosts, port, { owner: 'test', commit: 'four' });
+  await deployFleet(first, first.hosts, client, { owner: 'test', commit: 'three' });
+  await deployFleet(second, second.hosts, client, { owner: 'test', commit: 'four' });
   expect(model.live).toEqual(newest);
-  await rollbackHost(second, host, port, RUN, {});
+  await rollbackHost(second, host, client, RUN, {});
   expect(model.live).toEqual(old);
-  expect(port.changes.at(-1)?.change.commit).toBe('three');
+  expect(client.changes.at(-1)?.change.commit).toBe('three');
 });
 
 test('rules of others that came since stay', async () => {
-  const { model, port, host } = await deployedTwice();
+  const { model, client, host } = await deployedTwice();
   model.live = { ...model.live, v4: model.live.v4.replace(/^-A/m, ':f2b-sshd - [0:0]\n-A') };
-  await rollbackHost(second, host, port, RUN, { to: 2 });
+  await rollbackHost(second, host, client, RUN, { to: 2 });
   expect(model.live.v4).toContain(':f2b-sshd');
   expect(model.saved.v4).not.toContain(':f2b-sshd');
 });
 
 test('the state that a host runs already is no change', async () => {
-  const { port, host } = await deployedTwice();
-  const outcomes = await rollbackHost(second, host, port, RUN, { to: 1 });
+  const { client, host } = await deployedTwice();
+  const outcomes = await rollbackHost(second, host, client, RUN, { to: 1 });
   expect(outcomes.hosts[0]?.outcome).toBe('unchanged');
 });
 
 test('a state that is not there is refused with what there is', async () => {
-  const { port, host } = await deployedTwice();
-  const outcomes = await rollbackHost(second, host, port, RUN, { to: 7 });
+  const { client, host } = await deployedTwice();
+  const outcomes = await rollbackHost(second, host, client, RUN, { to: 7 });
   expect(outcomes.hosts[0]).toMatchObject({
     outcome: 'refused',
     reason: 'The host has no known-good state 7; it has 1 to 2.',
   });
-  expect(port.changes).toHaveLength(2);
+  expect(client.changes).toHaveLength(2);
 });
 
 test('a host that others are reached through must still let them be reached', async () => {
@@ -88,10 +88,13 @@ test('a host that others are reached through must still let them be reached', as
   web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: {host: web-1, user: jump}} }
 `;
   const [before, after] = [fleetOf({ hosts }), fleetOf({ hosts, web: PREVIEW })];
-  const port = modelFleet({ 'web-1': modelHost(), 'web-2': modelHost() });
-  for (const fleet of [before, after]) await deployFleet(fleet, fleet.hosts, port, { owner: 'test' });
+  const client = modelFleet({ 'web-1': modelHost(), 'web-2': modelHost() });
+  for (const fleet of [before, after]) await deployFleet(fleet, fleet.hosts, client, { owner: 'test' });
   const [passage] = after.hosts;
   if (passage === undefined) throw new Error('no host');
-  await rollbackHost(after, passage, port, RUN, { to: 2 });
-  expect(port.changes.at(-1)).toMatchObject({ host: 'web-1', change: { hostsBehind: [{ name: 'web-2' }] } });
+  await rollbackHost(after, passage, client, RUN, { to: 2 });
+  expect(client.changes.at(-1)).toMatchObject({
+    host: 'web-1',
+    change: { hostsBehind: [{ name: 'web-2' }] },
+  });
 });

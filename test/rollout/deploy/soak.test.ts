@@ -4,7 +4,7 @@ import type { RolloutEvent } from '../../../src/rollout/results/events.js';
 import type { Outcomes } from '../../../src/rollout/results/model.js';
 import { fleetOf } from '../fleet.js';
 import type { ModelFleet } from '../model-host.js';
-import { behave, scene, short, touched } from '../scene.js';
+import { behave, modelRollout, short, touched } from '../model-rollout.js';
 
 describe('a soak', () => {
   const count = (uptime: number, packets: number) => ({
@@ -13,8 +13,8 @@ describe('a soak', () => {
     rules: [{ family: 'v4' as const, chain: 'SALLYPORT-INPUT', packets }],
   });
   /** A host that dropped nothing for ten minutes, and then so many packets in a minute of soak. */
-  const dropping = (port: ModelFleet, name: string, packets: number): void => {
-    const host = port.hosts.get(name);
+  const dropping = (client: ModelFleet, name: string, packets: number): void => {
+    const host = client.hosts.get(name);
     if (host === undefined) return;
     host.state = { drops: { before: count(0, 0), now: count(600, 0) } };
     host.meanwhile = (model) => {
@@ -23,8 +23,8 @@ describe('a soak', () => {
   };
 
   test('stops the rollout when the canary drops far more than before; the canary keeps its rules', async () => {
-    const { port, deploy } = scene();
-    dropping(port, 'web-1', 300);
+    const { client, deploy } = modelRollout();
+    dropping(client, 'web-1', 300);
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
       '0 web-1 confirmed',
@@ -37,18 +37,18 @@ describe('a soak', () => {
       /^It dropped 300 packets a minute that no rule names, and 0 before/,
     );
     expect(outcomes.stopped).toBe('The rollout stopped: web-1 drops more than before.');
-    expect(touched(port)).toEqual(['web-1']);
+    expect(touched(client)).toEqual(['web-1']);
   });
 
   test('takes it back with `on_failure: rollback`', async () => {
-    const { port, deploy } = scene({ rollout: 'on_failure: rollback' });
-    dropping(port, 'web-1', 300);
+    const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' });
+    dropping(client, 'web-1', 300);
     expect(short(await deploy())[0]).toBe('0 web-1 rolled-back');
   });
 
   test('goes on, and says the rates, when the rise is within what the policy lets pass', async () => {
-    const { port, deploy } = scene();
-    dropping(port, 'web-1', 10);
+    const { client, deploy } = modelRollout();
+    dropping(client, 'web-1', 10);
     const outcomes = await deploy();
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'confirmed')).toBe(true);
     expect(outcomes.hosts[0]?.drops).toEqual({ before: 0, during: 10 });
@@ -56,8 +56,8 @@ describe('a soak', () => {
   });
 
   test('stops the rollout when someone changed the rules that were deployed', async () => {
-    const { port, deploy } = scene();
-    const host = port.hosts.get('web-1');
+    const { client, deploy } = modelRollout();
+    const host = client.hosts.get('web-1');
     if (host === undefined) throw new Error('web-1');
     host.meanwhile = (model) => {
       model.live = {
@@ -70,12 +70,12 @@ describe('a soak', () => {
     expect(outcomes.hosts[0]?.reason).toMatch(
       /someone changed its rules since: "SALLYPORT-INPUT .*" is gone\.$/,
     );
-    expect(touched(port)).toEqual(['web-1']);
+    expect(touched(client)).toEqual(['web-1']);
   });
 
   test('leaves alone what programs add meanwhile', async () => {
-    const { port, deploy } = scene();
-    const host = port.hosts.get('web-1');
+    const { client, deploy } = modelRollout();
+    const host = client.hosts.get('web-1');
     if (host === undefined) throw new Error('web-1');
     host.meanwhile = (model) => {
       model.live = {
@@ -95,13 +95,13 @@ describe('a soak', () => {
 describe('a soak that an earlier run did not end', () => {
   /** A canary that runs the new rules since so many seconds, by its own clock; the others do not yet. */
   async function brokenOff(seconds: number | undefined) {
-    const { port, deploy: first } = scene({}, { 'web-2': 'rolls-back' });
+    const { client, deploy: first } = modelRollout({}, { 'web-2': 'rolls-back' });
     await first();
-    behave(port, 'web-2', 'good');
+    behave(client, 'web-2', 'good');
     const fleet = fleetOf({ rollout: 'soak: 1s' });
     const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
-      deployFleet(fleet, fleet.hosts, port, { owner: 'test', ...options });
-    const canary = port.hosts.get('web-1');
+      deployFleet(fleet, fleet.hosts, client, { owner: 'test', ...options });
+    const canary = client.hosts.get('web-1');
     if (canary === undefined) throw new Error('web-1');
     const at = (uptime: number) => ({ boot: 'a', uptime, rules: [] });
     const [current] = canary.known;
@@ -112,7 +112,7 @@ describe('a soak that an earlier run did not end', () => {
       ...(seconds === undefined ? {} : { drops: { before: at(1000), now: at(1000 + seconds) } }),
     };
     const events: RolloutEvent[] = [];
-    return { port, deploy, canary, events, tell: (event: RolloutEvent) => void events.push(event) };
+    return { client, deploy, canary, events, onEvent: (event: RolloutEvent) => void events.push(event) };
   }
   const soaks = (events: readonly RolloutEvent[]): readonly string[] =>
     events.flatMap((event) => (event.kind === 'soak' ? [`${event.wave}: ${event.seconds} s`] : []));
@@ -122,30 +122,30 @@ describe('a soak that an earlier run did not end', () => {
     ['it is as long as any where the host cannot tell', undefined, ['0: 1 s', '1: 1 s']],
     ['it is over when its time is', 1, ['1: 1 s']],
   ])('%s', async (_, seconds, expected) => {
-    const { deploy, events, tell, port } = await brokenOff(seconds);
-    const before = port.log.length;
-    expect(short(await deploy({ tell }))).toEqual([
+    const { deploy, events, onEvent, client } = await brokenOff(seconds);
+    const before = client.log.length;
+    expect(short(await deploy({ onEvent }))).toEqual([
       '0 web-1 unchanged',
       '1 web-2 confirmed',
       '2 web-3 confirmed',
       '2 web-4 confirmed',
     ]);
     expect(soaks(events)).toEqual(expected);
-    expect(port.log.slice(before).includes('reverify web-1')).toBe(expected.length === 2);
+    expect(client.log.slice(before).includes('reverify web-1')).toBe(expected.length === 2);
   });
 
   test('stops the rollout as any other when the canary lets nobody in after it', async () => {
-    const { deploy, port } = await brokenOff(0.5);
-    behave(port, 'web-1', 'gone-later');
-    const before = touched(port).length;
+    const { deploy, client } = await brokenOff(0.5);
+    behave(client, 'web-1', 'gone-later');
+    const before = touched(client).length;
     const outcomes = await deploy();
     expect(outcomes.stopped).toBe('The rollout stopped: the canary web-1 is unreachable.');
-    expect(touched(port).slice(before)).toEqual([]);
+    expect(touched(client).slice(before)).toEqual([]);
   });
 
   test('keeps the jobs of the later waves from theirs as well', async () => {
-    const { deploy, port } = await brokenOff(0.5);
-    behave(port, 'web-1', 'gone-later');
+    const { deploy, client } = await brokenOff(0.5);
+    behave(client, 'web-1', 'gone-later');
     const outcomes = await deploy({ part: { waves: { from: 1 } } });
     expect(outcomes.stopped).toBe(
       'The rollout stopped: the canary web-1 is not as it was: the host lets no new connection in',
@@ -154,11 +154,11 @@ describe('a soak that an earlier run did not end', () => {
   });
 
   test('is none when nothing is left to do', async () => {
-    const { deploy, canary, events, tell } = await brokenOff(0.5);
+    const { deploy, canary, events, onEvent } = await brokenOff(0.5);
     const { state } = canary;
     await deploy();
     canary.state = state;
-    expect(short(await deploy({ tell })).every((line) => line.endsWith('unchanged'))).toBe(true);
+    expect(short(await deploy({ onEvent })).every((line) => line.endsWith('unchanged'))).toBe(true);
     expect(soaks(events)).toEqual([]);
   });
 });

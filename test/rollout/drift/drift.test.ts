@@ -12,9 +12,9 @@ const fleet = fleetOf({ hosts: HOSTS });
 let deployed: RulesText;
 
 beforeAll(async () => {
-  const port = modelFleet({ 'web-1': modelHost() });
-  await deployFleet(fleet, fleet.hosts, port, { owner: 'test' });
-  deployed = port.hosts.get('web-1')?.live ?? deployed;
+  const client = modelFleet({ 'web-1': modelHost() });
+  await deployFleet(fleet, fleet.hosts, client, { owner: 'test' });
+  deployed = client.hosts.get('web-1')?.live ?? deployed;
 });
 
 async function driftOf(change: Partial<ModelHost>, policy = fleet): Promise<HostDrift> {
@@ -81,9 +81,9 @@ describe('in the kernel', () => {
     const clean = await driftOf({}, policy);
     expect(clean.status).toBe('clean');
     const before = fleetOf({ hosts: HOSTS, web: rule.replace('2026-12-31', '2027-12-31') });
-    const port = modelFleet({ 'web-1': modelHost() });
-    await deployFleet(before, before.hosts, port, { owner: 'test' });
-    const live = port.hosts.get('web-1')?.live ?? deployed;
+    const client = modelFleet({ 'web-1': modelHost() });
+    await deployFleet(before, before.hosts, client, { owner: 'test' });
+    const live = client.hosts.get('web-1')?.live ?? deployed;
     const drift = await driftOf({ live, saved: live }, policy);
     expect(drift.live.length).toBeGreaterThan(0);
     for (const item of drift.live)
@@ -97,9 +97,9 @@ describe('in the kernel', () => {
 
 test('a set that was made with other options is told with both', async () => {
   const policy = fleetOf({ hosts: HOSTS, more: 'sets_from: 2\n', web: MANY });
-  const port = modelFleet({ 'web-1': modelHost() });
-  await deployFleet(policy, policy.hosts, port, { owner: 'test' });
-  const live = port.hosts.get('web-1')?.live ?? deployed;
+  const client = modelFleet({ 'web-1': modelHost() });
+  await deployFleet(policy, policy.hosts, client, { owner: 'test' });
+  const live = client.hosts.get('web-1')?.live ?? deployed;
   const sets = live.sets.replace('maxelem 65536', 'maxelem 65536 timeout 600');
   const drift = await driftOf({ live: { ...live, sets }, saved: live }, policy);
   expect(drift.live).toEqual([
@@ -116,9 +116,9 @@ test('rules whose day has come or is near are told, and are no drift', async () 
   const rule = (day: string) => `  - {allow: tcp/8443, from: any, reason: Preview, expires: ${day}}\n`;
   const dueOf = async (web: string) => {
     const policy = fleetOf({ hosts: HOSTS, web });
-    const port = modelFleet({ 'web-1': modelHost() });
-    await deployFleet(policy, policy.hosts, port, { owner: 'test' });
-    const { hosts, due } = await driftFleet(policy, policy.hosts, port);
+    const client = modelFleet({ 'web-1': modelHost() });
+    await deployFleet(policy, policy.hosts, client, { owner: 'test' });
+    const { hosts, due } = await driftFleet(policy, policy.hosts, client);
     expect(hosts[0]?.status).toBe('clean');
     return due;
   };
@@ -167,13 +167,13 @@ describe('hosts about which nothing can be said', () => {
   test('D1 silence none of the others', async () => {
     const policy = fleetOf();
     const opened = edited((v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT'));
-    const port = modelFleet({
+    const client = modelFleet({
       'web-1': modelHost({ behaviour: 'unreadable' }),
       'web-2': modelHost({ behaviour: 'unreachable' }),
       'web-3': modelHost({ live: opened }),
       'web-4': modelHost({ live: deployed, saved: deployed }),
     });
-    const { hosts } = await driftFleet(policy, policy.hosts, port);
+    const { hosts } = await driftFleet(policy, policy.hosts, client);
     expect(hosts.map(({ status }) => status)).toEqual(['error', 'unreachable', 'drifted', 'clean']);
   });
 

@@ -9,8 +9,8 @@ const HOSTS = '\n  web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] 
 
 async function findings(v4: string, words: Parameters<typeof fleetOf>[0] = {}) {
   const fleet = fleetOf({ hosts: HOSTS, ...words });
-  const port = modelFleet({ 'web-1': modelHost({ live: { ...EMPTY, v4 } }) });
-  const [host] = (await planFleet(fleet, fleet.hosts, port, { commit: 'abc' })).hosts;
+  const client = modelFleet({ 'web-1': modelHost({ live: { ...EMPTY, v4 } }) });
+  const [host] = (await planFleet(fleet, fleet.hosts, client, { commit: 'abc' })).hosts;
   return host?.findings ?? [];
 }
 const of = async (id: string, ...args: Parameters<typeof findings>) =>
@@ -70,7 +70,7 @@ test('what others drop that no host can do without is told', async () => {
 test('what the host noted of itself stands among the findings', async () => {
   const fleet = fleetOf({ hosts: HOSTS });
   const notes = [{ id: 'native-nft-rules', level: 'warning', message: 'Made with nft.' }] as const;
-  const port = modelFleet({ 'web-1': modelHost({ state: { notes } }) });
-  const [host] = (await planFleet(fleet, fleet.hosts, port, { commit: 'abc' })).hosts;
+  const client = modelFleet({ 'web-1': modelHost({ state: { notes } }) });
+  const [host] = (await planFleet(fleet, fleet.hosts, client, { commit: 'abc' })).hosts;
   expect(host?.findings).toContainEqual({ ...notes[0] });
 });

@@ -227,10 +227,12 @@ test('a plan asks hosts what they are doing, unless the policy wants none of it'
   const state = { activity: { tracked: true, more: false, flows: [], listening: [on(8080)] } };
   const planOf = async (more: string) => {
     const fleet = policyOf({ more });
-    const port = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost({ state })])));
-    const read: typeof port.read = (host, options) => {
+    const client = modelFleet(
+      Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost({ state })])),
+    );
+    const read: typeof client.read = (host, options) => {
       asked.push(options?.activity);
-      return port.read(host, options);
+      return client.read(host, options);
     };
     const [first] = (await planFleet(fleet, fleet.hosts.slice(0, 1), { read })).hosts;
     return first?.findings.some(({ id }) => id === 'listens-for-nobody-now');

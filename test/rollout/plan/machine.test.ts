@@ -66,15 +66,15 @@ test('two hosts of the policy that one machine answers for are refused, before e
       },
     });
   const deploy = async (one: ModelHost, two: ModelHost) => {
-    const port = modelFleet({ 'web-1': one, 'web-2': two });
-    return { port, ...(await deployFleet(fleet, hosts, port, { owner: 'test' })) };
+    const client = modelFleet({ 'web-1': one, 'web-2': two });
+    return { client, ...(await deployFleet(fleet, hosts, client, { owner: 'test' })) };
   };
-  const { hosts: refused, port } = await deploy(named('web', 'b1'), named('web', 'b1'));
+  const { hosts: refused, client } = await deploy(named('web', 'b1'), named('web', 'b1'));
   expect(refused).toMatchObject([
     { outcome: 'refused', reason: expect.stringContaining('web-1 and web-2 are one machine') },
     { outcome: 'refused', reason: expect.stringContaining('web-1 and web-2 are one machine') },
   ]);
-  expect(port.changes).toEqual([]);
+  expect(client.changes).toEqual([]);
   // Copies that kept the machine-id, with another name, or on another kernel.
   for (const [name, boot] of [
     ['copy', 'b1'],

@@ -38,8 +38,8 @@ test('a host that cannot be read is named as missing, and nothing is said of it'
 
 test('it is drawn only where it is asked for, and comes back from a file as it was', async () => {
   const fleet = fleetOf();
-  const port = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost()])));
-  expect((await planFleet(fleet, fleet.hosts, port)).map).toBeUndefined();
+  const client = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost()])));
+  expect((await planFleet(fleet, fleet.hosts, client)).map).toBeUndefined();
   const plan = await drawn();
   expect(readPlan(JSON.stringify(plan), 'plan.json')).toMatchObject({ ok: true, value: { map: plan.map } });
   const broken = { ...plan, map: { ...plan.map, edges: [{ from: 'anywhere' }] } };

@@ -19,10 +19,10 @@ COMMIT
 `;
 
 async function planOf(hosts: Readonly<Record<string, Partial<ModelHost>>>, fleet = fleetOf()) {
-  const port = modelFleet(
+  const client = modelFleet(
     Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost(hosts[name] ?? {})])),
   );
-  return planFleet(fleet, fleet.hosts, port, { commit: 'abc' });
+  return planFleet(fleet, fleet.hosts, client, { commit: 'abc' });
 }
 const web1 = async (host: Partial<ModelHost>, fleet = fleetOf()) => {
   const plan = await planOf({ 'web-1': host }, fleet);

@@ -7,7 +7,7 @@ import { findingOf } from '../../../src/rollout/plan/findings.js';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
 import { mergeOutcomes, mergePlans } from '../../../src/rollout/results/merge.js';
 import type { Outcomes, Plan } from '../../../src/rollout/results/model.js';
-import { inShard, type Part } from '../../../src/rollout/results/part.js';
+import { inShard, type RolloutPart } from '../../../src/rollout/results/part.js';
 import { readPlan } from '../../../src/rollout/results/read.js';
 import { fleetOf } from '../fleet.js';
 import { type Behaviour, modelFleet, modelHost } from '../model-host.js';
@@ -21,7 +21,7 @@ const fleet = fleetOf({
 const NAMES = fleet.hosts.map(({ name }) => name);
 const SHARDS = [1, 2, 3, 4].map((index) => ({ index, of: 4 }));
 
-function port(behaviours: Readonly<Record<string, Behaviour>> = {}) {
+function client(behaviours: Readonly<Record<string, Behaviour>> = {}) {
   return modelFleet(
     Object.fromEntries(NAMES.map((name) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })])),
   );
@@ -31,7 +31,7 @@ const delivered = <T>(values: readonly T[]) =>
   values.map((value, index) => ({ file: `${index + 1}.json`, value }));
 
 async function shardPlans(): Promise<readonly Plan[]> {
-  const hosts = port({ 'web-7': 'unreachable' });
+  const hosts = client({ 'web-7': 'unreachable' });
   return Promise.all(
     SHARDS.map(async (shard) => ({
       ...(await planFleet(
@@ -47,7 +47,7 @@ async function shardPlans(): Promise<readonly Plan[]> {
 
 describe('plans', () => {
   test('of all shards are the plan that one job would have made, digest and order included', async () => {
-    const whole = await planFleet(fleet, fleet.hosts, port({ 'web-7': 'unreachable' }), { commit: 'abc' });
+    const whole = await planFleet(fleet, fleet.hosts, client({ 'web-7': 'unreachable' }), { commit: 'abc' });
     const merged = mergePlans(delivered((await shardPlans()).toReversed()));
     expect(merged).toEqual({ ok: true, value: whole, problems: [] });
   });
@@ -121,13 +121,13 @@ describe('plans', () => {
 });
 
 describe('outcomes', () => {
-  const PARTS: readonly Part[] = [
+  const PARTS: readonly RolloutPart[] = [
     { waves: { from: 0, to: 0 } },
     ...SHARDS.map((shard) => ({ shard, waves: { from: 1, to: 1 } })),
     ...SHARDS.map((shard) => ({ shard, waves: { from: 2 } })),
   ];
   async function rollout(behaviours: Readonly<Record<string, Behaviour>> = {}): Promise<readonly Outcomes[]> {
-    const hosts = port(behaviours);
+    const hosts = client(behaviours);
     const reports: Outcomes[] = [];
     for (const part of PARTS)
       reports.push(await deployFleet(fleet, fleet.hosts, hosts, { owner: 'test', commit: 'abc', part }));
@@ -137,7 +137,7 @@ describe('outcomes', () => {
     outcomes.hosts.map(({ host, outcome, wave }) => `${wave} ${host} ${outcome}`);
 
   test('of every job are those of one rollout', async () => {
-    const whole = await deployFleet(fleet, fleet.hosts, port(), { owner: 'test', commit: 'abc' });
+    const whole = await deployFleet(fleet, fleet.hosts, client(), { owner: 'test', commit: 'abc' });
     const merged = mergeOutcomes(delivered(await rollout()));
     expect(merged).toMatchObject({ ok: true, problems: [] });
     if (merged.ok) expect(short(merged.value)).toEqual(short(whole));

@@ -4,7 +4,7 @@ import type { Outcomes } from '../../../src/rollout/results/model.js';
 import {
   failuresAllowedIn,
   inShard,
-  type Part,
+  type RolloutPart,
   readShard,
   readWaves,
 } from '../../../src/rollout/results/part.js';
@@ -44,16 +44,16 @@ describe('which hosts a shard has', () => {
   });
 });
 
-function scene(behaviours: Readonly<Record<string, Behaviour>> = {}, rollout = '', more = '') {
+function modelRollout(behaviours: Readonly<Record<string, Behaviour>> = {}, rollout = '', more = '') {
   const fleet = fleetOf({ rollout, ...(more === '' ? {} : { hosts: more }) });
-  const port = modelFleet(
+  const client = modelFleet(
     Object.fromEntries(
       fleet.hosts.map(({ name }) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })]),
     ),
   );
-  const deploy = (part: Part): Promise<Outcomes> =>
-    deployFleet(fleet, fleet.hosts, port, { owner: 'test', commit: 'abc', part });
-  return { port, deploy };
+  const deploy = (part: RolloutPart): Promise<Outcomes> =>
+    deployFleet(fleet, fleet.hosts, client, { owner: 'test', commit: 'abc', part });
+  return { client, deploy };
 }
 
 const short = ({ hosts }: Outcomes): readonly string[] =>
@@ -61,19 +61,19 @@ const short = ({ hosts }: Outcomes): readonly string[] =>
 
 describe('a rollout that several jobs share', () => {
   test('the canary by a job of its own, then shards wave by wave: together every host once', async () => {
-    const { deploy, port } = scene();
+    const { deploy, client } = modelRollout();
     expect(short(await deploy({ waves: { from: 0, to: 0 } }))).toEqual(['0 web-1 confirmed']);
     // Waves follow, so the job waits and asks the canary again.
-    expect(port.log.at(-1)).toBe('reverify web-1');
+    expect(client.log.at(-1)).toBe('reverify web-1');
     const later: string[] = [];
     for (const waves of [{ from: 1, to: 1 }, { from: 2 }])
       for (const shard of shardsOf4) later.push(...short(await deploy({ shard, waves })));
     expect(later).toEqual(['1 web-2 confirmed', '2 web-4 confirmed', '2 web-3 confirmed']);
-    expect(port.log.filter((line) => line.startsWith('transact')).length).toBe(4);
+    expect(client.log.filter((line) => line.startsWith('transact')).length).toBe(4);
   });
 
   test('says which part it did, and which waves there are', async () => {
-    const { deploy } = scene();
+    const { deploy } = modelRollout();
     await deploy({ waves: { from: 0, to: 0 } });
     const done = await deploy({ shard: { index: 1, of: 4 } });
     expect(done.part).toEqual({
@@ -87,25 +87,25 @@ describe('a rollout that several jobs share', () => {
   });
 
   test('no shard begins while the canary does not run the new rules, and none has the canary', async () => {
-    const { deploy, port } = scene();
+    const { deploy, client } = modelRollout();
     for (const shard of shardsOf4) {
       const done = await deploy({ shard });
       expect(done.stopped).toMatch(/^Nothing was changed: the canary web-1 does not run the new rules yet/);
       expect(done.hosts.map(({ host }) => host)).not.toContain('web-1');
       expect(done.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
     }
-    expect(port.log.filter((line) => line.startsWith('transact'))).toEqual([]);
+    expect(client.log.filter((line) => line.startsWith('transact'))).toEqual([]);
   });
 
   test('a canary that took itself back holds the shards up as well', async () => {
-    const { deploy, port } = scene({ 'web-1': 'rolls-back' });
+    const { deploy, client } = modelRollout({ 'web-1': 'rolls-back' });
     expect(short(await deploy({ waves: { from: 0, to: 0 } }))).toEqual(['0 web-1 rolled-back']);
     expect((await deploy({ shard: { index: 2, of: 4 } })).stopped).toContain('the canary web-1');
-    expect(port.log.filter((line) => line.startsWith('transact'))).toEqual(['transact web-1']);
+    expect(client.log.filter((line) => line.startsWith('transact'))).toEqual(['transact web-1']);
   });
 
   test('hosts that others are reached through belong to no shard, and come last', async () => {
-    const { deploy } = scene(
+    const { deploy } = modelRollout(
       {},
       '',
       `

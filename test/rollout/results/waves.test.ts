@@ -15,9 +15,9 @@ describe('waves', () => {
   });
 
   test('whom others are reached through comes alone and last, unless it is the canary', () => {
-    const passages = new Set(['web-01', 'web-02', 'web-03']);
+    const bastions = new Set(['web-01', 'web-02', 'web-03']);
     expect(
-      wavesOf(hosts(6), { canary: ['web-03'], waves: [{ percent: 50 }, { percent: 100 }] }, passages),
+      wavesOf(hosts(6), { canary: ['web-03'], waves: [{ percent: 50 }, { percent: 100 }] }, bastions),
     ).toEqual([
       { number: 0, hosts: ['web-03'] },
       { number: 1, hosts: ['web-04', 'web-05'] },

@@ -16,7 +16,7 @@ export interface Clock {
   sleep(milliseconds: number): Promise<void>;
 }
 
-interface Fault {
+interface ApiError {
   readonly problem: Problem;
   /** Milliseconds until another try may help; `undefined` when it cannot. `null`: at the next step of the back-off. */
   readonly retryAfter: number | null | undefined;
@@ -41,7 +41,7 @@ export async function attempt<T>(
       return { ok: true, value: await run(), problems: [] };
     } catch (thrown) {
       if (thrown instanceof ProblemError) return { ok: false, problems: thrown.problems };
-      const { problem, retryAfter } = fault(thrown, operation, clock.now());
+      const { problem, retryAfter } = apiError(thrown, operation, clock.now());
       const step = BACK_OFF[tries];
       if (retryAfter === undefined || step === undefined) return { ok: false, problems: [problem] };
       const wait = Math.max(retryAfter ?? 0, step);
@@ -52,11 +52,11 @@ export async function attempt<T>(
 }
 
 /** https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api */
-function fault(thrown: unknown, operation: Operation, now: number): Fault {
+function apiError(thrown: unknown, operation: Operation, now: number): ApiError {
   const { status, headers, message } = describe(thrown);
   const limited = rateLimit(status, headers, message, now);
   if (limited !== undefined) return rateLimited(operation, limited, now);
-  const known = FAULTS[status];
+  const known = ERRORS[status];
   if (known !== undefined)
     return {
       problem: warning(
@@ -78,7 +78,7 @@ function fault(thrown: unknown, operation: Operation, now: number): Fault {
   };
 }
 
-const FAULTS: {
+const ERRORS: {
   readonly [status: number]: {
     readonly id: string;
     readonly why: string;
@@ -116,7 +116,7 @@ const FAULTS: {
   },
 };
 
-function rateLimited(operation: Operation, wait: number, now: number): Fault {
+function rateLimited(operation: Operation, wait: number, now: number): ApiError {
   const until = new Date(now + wait).toISOString().slice(11, 16);
   const message = `GitHub did not let us ${operation.what}: the rate limit of the token is used up until ${until} UTC.`;
   return {

@@ -7,14 +7,14 @@ import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-
 export const NAMES = ['web-1', 'web-2', 'web-3', 'web-4'];
 
 /** Four hosts in memory under a policy whose canary is web-1, and a deploy to them. */
-export function scene(words: Words = {}, behaviours: Readonly<Record<string, Behaviour>> = {}) {
+export function modelRollout(words: Words = {}, behaviours: Readonly<Record<string, Behaviour>> = {}) {
   const fleet = fleetOf(words);
-  const port = modelFleet(
+  const client = modelFleet(
     Object.fromEntries(NAMES.map((name) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })])),
   );
   const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
-    deployFleet(fleet, fleet.hosts, port, { owner: 'test', commit: 'abc', ...options });
-  return { fleet, port, deploy };
+    deployFleet(fleet, fleet.hosts, client, { owner: 'test', commit: 'abc', ...options });
+  return { fleet, client, deploy };
 }
 
 /** `0 web-1 confirmed`: wave, host and outcome, in the order of the rollout. */
@@ -25,7 +25,7 @@ export const touched = ({ log }: ModelFleet): readonly string[] =>
   log.filter((line) => line.startsWith('transact')).map((line) => line.slice('transact '.length));
 
 /** From now on the host behaves otherwise. */
-export const behave = (port: ModelFleet, name: string, behaviour: Behaviour): void => {
-  const host = port.hosts.get(name);
+export const behave = (client: ModelFleet, name: string, behaviour: Behaviour): void => {
+  const host = client.hosts.get(name);
   if (host !== undefined) host.behaviour = behaviour;
 };

@@ -1,14 +1,6 @@
 /** Who reaches SSH on every host already: the administrators of the policy, unless they are named. */
 import type { Family } from '../lib/family.js';
-import {
-  EVERYTHING,
-  type Ranges,
-  readNetwork,
-  subtractRanges,
-  toRanges,
-  toSet,
-  uniteRanges,
-} from '../policy/addresses.js';
+import { EVERYTHING, type FamilyRanges, rangesOf, subtractRanges, toSet } from '../policy/addresses.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { proveLockout } from '../traffic/questions/lockout.js';
 import type { BuiltInChain } from './draft/host.js';
@@ -37,16 +29,9 @@ function reaches(service: string, port: number): boolean {
   return from !== undefined && Number(from) <= port && port <= Number(to);
 }
 
-const rangesOf = (networks: readonly string[]): Ranges =>
-  uniteRanges(
-    networks.map((text) => {
-      const network = readNetwork(text);
-      return 'id' in network ? { v4: [], v6: [] } : { v4: [], v6: [], [network.family]: [network.range] };
-    }),
-  );
-
 /** What is in both. */
-const common = (a: Ranges, b: Ranges): Ranges => subtractRanges(a, subtractRanges(EVERYTHING, b));
+const common = (a: FamilyRanges, b: FamilyRanges): FamilyRanges =>
+  subtractRanges(a, subtractRanges(EVERYTHING, b));
 
 /**
  * The networks from which SSH is proved to be reached on every host; empty when there are none. A family of which a
@@ -55,7 +40,7 @@ const common = (a: Ranges, b: Ranges): Ranges => subtractRanges(a, subtractRange
 export function deriveAdmin(
   hosts: readonly (readonly [ImportHost, readonly BuiltInChain[]])[],
 ): readonly string[] {
-  let all: Ranges = EVERYTHING;
+  let all: FamilyRanges = EVERYTHING;
   for (const [host, chains] of hosts) {
     const proved = candidates(chains, host.port).filter((network) => isProved(host, network));
     const own = rangesOf(proved);
@@ -112,5 +97,4 @@ export function whyNoAdmin(
   ];
 }
 
-export const adminSet = (networks: readonly string[]) =>
-  toSet(['admin'], toRanges(toSet([], rangesOf(networks))));
+export const adminSet = (networks: readonly string[]) => toSet(['admin'], rangesOf(networks));

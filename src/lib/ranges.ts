@@ -71,7 +71,7 @@ export function blocks(ranges: Ranges): readonly (readonly [bigint, number])[] {
   for (const [from, to] of ranges) {
     let next = from;
     while (next <= to) {
-      const bits = Math.min(lowZeros(next), lengthOf(to - next + 1n) - 1);
+      const bits = Math.min(lowZeros(next), bitLength(to - next + 1n) - 1);
       found.push([next, bits]);
       next += 1n << BigInt(bits);
     }
@@ -79,12 +79,12 @@ export function blocks(ranges: Ranges): readonly (readonly [bigint, number])[] {
   return found;
 }
 
-/** How many binary digits a number above 0 has. */
-function lengthOf(value: bigint): number {
+/** How many binary digits a number has: 0 for 0. */
+export function bitLength(value: bigint): number {
   const hex = value.toString(16);
   return hex.length * 4 - (Math.clz32(Number.parseInt(hex.charAt(0), 16)) - 28);
 }
 
 /** How many of its low binary digits are 0. */
 const lowZeros = (value: bigint): number =>
-  value === 0n ? Number.POSITIVE_INFINITY : lengthOf(value & -value) - 1;
+  value === 0n ? Number.POSITIVE_INFINITY : bitLength(value & -value) - 1;

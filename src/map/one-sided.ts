@@ -3,6 +3,7 @@
  * let in from a host whose locked output does not let them out.
  */
 import { FAMILIES, type Family } from '../lib/family.js';
+import { formatAddress, parseAddresses } from '../lib/ip.js';
 import { note, type Problem, type SourceLocation } from '../lib/problem.js';
 import {
   intersect,
@@ -19,7 +20,6 @@ import { protocolName } from '../netfilter/extensions/protocols.js';
 import type { Fleet } from '../policy/fleet.js';
 import { isAccepted } from '../policy/lint/lint.js';
 import type { DecidingRule } from '../traffic/model.js';
-import { addressText, parseAddressNumber } from '../traffic/program/fields.js';
 import { isOpen, PORTS, type Reach, type ReachHook } from '../traffic/questions/reach.js';
 import { explainer } from '../traffic/trace/explain.js';
 import { ruleLocation } from './reaches.js';
@@ -149,7 +149,7 @@ function crowds(
 }
 
 const numbersOf = (addresses: readonly string[], family: Family): Ranges =>
-  ofValues(addresses.map((text) => parseAddressNumber(text, family)).filter((one) => one !== undefined));
+  ofValues(parseAddresses(addresses, family));
 
 /** A row of ports that one rule lets through, and for whom. */
 interface Allowance {
@@ -273,8 +273,8 @@ function refusingPlace(
   const [sender, receiver] = allowedBy === 'sender' ? [peer, own] : [own, peer];
   const { rule } = explainer(refuses.ruleset, { addresses: refuses.host.addresses })({
     hook: allowedBy === 'sender' ? 'INPUT' : 'OUTPUT',
-    src: addressText(sender, family),
-    dst: addressText(receiver, family),
+    src: formatAddress(sender, family),
+    dst: formatAddress(receiver, family),
     protocol: protocolName(Number(allowance.wire[0] / PORTS)),
     dport: Number(allowance.wire[0] % PORTS),
   });

@@ -1,5 +1,6 @@
 /** Names for addresses: the networks of the policy, its roles and hosts, anywhere, and what has no name. */
 import { FAMILIES, type Family } from '../lib/family.js';
+import { networkRanges, networksText, parseAddresses } from '../lib/ip.js';
 import {
   equalRanges,
   intersect,
@@ -11,7 +12,6 @@ import {
   union,
 } from '../lib/ranges.js';
 import type { AddressSet, Fleet, Host } from '../policy/fleet.js';
-import { networkRanges, networksText, parseAddressNumber } from '../traffic/program/fields.js';
 import { everyPeer } from '../traffic/questions/reach.js';
 
 export interface ResolvedName {
@@ -161,12 +161,7 @@ const both = <T>(of: (family: Family) => T): { readonly [family in Family]: T } 
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const bothOf = (host: Host): Both =>
-  both((family) =>
-    ofValues(
-      host.addresses.map((text) => parseAddressNumber(text, family)).filter((one) => one !== undefined),
-    ),
-  );
+const bothOf = (host: Host): Both => both((family) => ofValues(parseAddresses(host.addresses, family)));
 
 function byName(fleets: readonly Fleet[]): readonly Host[] {
   const found = new Map<string, Host>();

@@ -1,8 +1,9 @@
 /** Addresses and ports in the words of the policy: `app and 192.0.2.7`, `anywhere but admin`, `postgres`. */
 import type { Family } from '../lib/family.js';
+import { formatAddress, networkRanges, networksText } from '../lib/ip.js';
 import { isEmpty, type Ranges, sizeOf, subtract, union } from '../lib/ranges.js';
 import { NETWORKS, SERVICES } from '../policy/builtin.js';
-import { addressText, domain, networkRanges, networksText } from '../traffic/program/fields.js';
+import { domain } from '../traffic/program/fields.js';
 import type { PolicyNames } from './policy-names.js';
 import { isOf, joinServices, type RowService } from './service-sets.js';
 
@@ -186,7 +187,9 @@ const MOST_HOSTS = 16;
 function numbers(ranges: Ranges, family: Family, hosts: HostsByAddress): readonly Piece[] {
   if (sizeOf(ranges) <= MOST_HOSTS) {
     const addresses = ranges.flatMap(([from, to]) =>
-      Array.from({ length: Number(to - from) + 1 }, (_, index) => addressText(from + BigInt(index), family)),
+      Array.from({ length: Number(to - from) + 1 }, (_, index) =>
+        formatAddress(from + BigInt(index), family),
+      ),
     );
     // Of a host with several addresses all must be meant.
     const meant = addresses.flatMap((address) => {

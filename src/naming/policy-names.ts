@@ -1,5 +1,5 @@
 /** The names that a policy gives, for reports that speak its language. */
-import { toRanges, toSet, uniteRanges } from '../policy/addresses.js';
+import { rangesOf, toSet } from '../policy/addresses.js';
 import type { AddressSet, Fleet, Host, Service } from '../policy/fleet.js';
 
 export function policyNames(fleet: Fleet): PolicyNames {
@@ -25,16 +25,7 @@ export function policyNames(fleet: Fleet): PolicyNames {
 const members = ({ v4, v6 }: AddressSet): readonly string[] => [...v4, ...v6];
 
 const addressesOf = (hosts: readonly Host[]): AddressSet =>
-  toSet(
-    [],
-    uniteRanges(
-      hosts.map(({ addresses }) => {
-        const of = (family: 'v4' | 'v6') =>
-          addresses.filter((address) => address.includes(':') === (family === 'v6'));
-        return toRanges({ names: [], any: false, v4: of('v4'), v6: of('v6') });
-      }),
-    ),
-  );
+  toSet([], rangesOf(hosts.flatMap(({ addresses }) => addresses)));
 
 const serviceText = (service: Service): readonly string[] =>
   service.kind === 'ports'

@@ -1,7 +1,7 @@
 /** ipsets as `ipset save` prints them and `ipset restore` reads them. */
 
-import { parseAddress } from '../lib/address.js';
 import { FAMILIES } from '../lib/family.js';
+import { ADDRESS_BITS, familyOf, parseAddress } from '../lib/ip.js';
 import { nearest } from '../lib/nearest.js';
 import { byLocation, error, type Problem, type Result } from '../lib/problem.js';
 import { isRefusal } from './extensions/row.js';
@@ -217,6 +217,10 @@ function byMember(a: string, b: string): number {
 
 function sortKey(member: string): string {
   const text = /^[0-9a-fA-F.:]+/.exec(member)?.[0] ?? '';
-  const words = parseAddress(text, 'v4') ?? parseAddress(text, 'v6');
-  return words === undefined ? member : words.map((word) => word.toString(16).padStart(4, '0')).join('');
+  const family = familyOf(text);
+  return (
+    parseAddress(text, family)
+      ?.toString(16)
+      .padStart(ADDRESS_BITS[family] / 4, '0') ?? member
+  );
 }

@@ -1,20 +1,23 @@
-/** Sets of addresses of both families: what a text means, union, difference, and the one way in which a set is written. */
-import { isIP } from 'node:net';
-import { ADDRESS_BITS, formatAddress, parseAddress, parseMask, prefixLength } from '../lib/address.js';
+/** Sets of addresses of both families: what a text means, union, difference, and their canonical form. */
 import type { Family } from '../lib/family.js';
+import {
+  ADDRESS_BITS,
+  ALL_ADDRESSES,
+  familyOf,
+  formatAddress,
+  networkRanges,
+  networksText,
+  parseAddress,
+  parseMask,
+  prefixLength,
+} from '../lib/ip.js';
+import { isEmpty, normalise, type Range, type Ranges, subtract as subtractOne } from '../lib/ranges.js';
 import type { AddressSet } from './fleet.js';
 
-/** First and last address, both included. */
-export type Range = readonly [first: bigint, last: bigint];
+/** Addresses as numbers, by family. */
+export type FamilyRanges = { readonly [family in Family]: Ranges };
 
-export interface Ranges {
-  readonly v4: readonly Range[];
-  readonly v6: readonly Range[];
-}
-
-export const NOTHING: Ranges = { v4: [], v6: [] };
-const LAST: { readonly [family in Family]: bigint } = { v4: 2n ** 32n - 1n, v6: 2n ** 128n - 1n };
-export const EVERYTHING: Ranges = { v4: [[0n, LAST.v4]], v6: [[0n, LAST.v6]] };
+export const EVERYTHING: FamilyRanges = { v4: [ALL_ADDRESSES.v4], v6: [ALL_ADDRESSES.v6] };
 
 export const ANY: AddressSet = { names: ['any'], any: true, v4: [], v6: [] };
 
@@ -29,37 +32,22 @@ export interface Network {
   readonly range: Range;
 }
 
-const WIDTH: { readonly [family in Family]: bigint } = { v4: 8n, v6: 16n };
-
-function toNumber(text: string, family: Family): bigint {
-  let number = 0n;
-  for (const word of parseAddress(text, family) ?? []) number = (number << WIDTH[family]) | BigInt(word);
-  return number;
-}
-
-function toText(number: bigint, family: Family): string {
-  const count = ADDRESS_BITS[family] / Number(WIDTH[family]);
-  const mask = 2n ** WIDTH[family] - 1n;
-  const words = Array.from({ length: count }, (_, index) =>
-    Number((number >> (WIDTH[family] * BigInt(count - 1 - index))) & mask),
-  );
-  return formatAddress(words, family);
-}
-
 /**
  * One address, as iptables writes it. Octal, hexadecimal and short forms are refused: programs disagree about what
  * they mean.
  */
-export function readAddress(text: string): { readonly family: Family; readonly text: string } | Refused {
+export function readAddress(
+  text: string,
+): { readonly family: Family; readonly text: string; readonly value: bigint } | Refused {
   if (text.includes('%'))
     return {
       id: 'zone-id',
       message: `"${text}" has a zone.`,
       hint: 'Name an interface with in: or out: instead.',
     };
-  const family = isIP(text) === 4 ? 'v4' : isIP(text) === 6 ? 'v6' : undefined;
-  const words = family && parseAddress(text, family);
-  if (family === undefined || words === undefined)
+  const family = familyOf(text);
+  const value = parseAddress(text, family);
+  if (value === undefined)
     return {
       id: 'bad-address',
       message: `"${text}" is no IP address.`,
@@ -69,14 +57,14 @@ export function readAddress(text: string): { readonly family: Family; readonly t
           ? { hint: 'Write its numbers without leading zeros.' }
           : {}),
     };
-  const canonical = formatAddress(words, family);
+  const canonical = formatAddress(value, family);
   if (canonical.startsWith('::ffff:'))
     return {
       id: 'bad-address',
       message: `"${text}" is an IPv4 address in IPv6 clothes, which no packet carries.`,
       hint: `Write ${canonical.slice(7)}.`,
     };
-  return { family, text: canonical };
+  return { family, text: canonical, value };
 }
 
 /** One address or a network in CIDR form, without bits beyond its prefix. */
@@ -84,14 +72,13 @@ export function readNetwork(text: string): Network | Refused {
   const cut = text.indexOf('/');
   const address = readAddress(cut === -1 ? text : text.slice(0, cut));
   if ('id' in address) return address;
-  const { family } = address;
+  const { family, value: first } = address;
   const bits = ADDRESS_BITS[family];
-  const first = toNumber(address.text, family);
   if (cut === -1) return { family, range: [first, first] };
   const suffix = text.slice(cut + 1);
   if (!/^(0|[1-9]\d{0,2})$/.test(suffix) || Number(suffix) > bits) {
-    const mask = isIP(suffix) === 0 ? undefined : parseMask(suffix, family);
-    const length = mask && prefixLength(mask, family);
+    const mask = parseMask(suffix, family);
+    const length = mask === undefined ? undefined : prefixLength(mask, family);
     return {
       id: 'bad-cidr',
       message: `"/${suffix}" is no prefix length.`,
@@ -104,97 +91,53 @@ export function readNetwork(text: string): Network | Refused {
     return {
       id: 'host-bits',
       message: `${text} has bits set beyond its prefix.`,
-      hint: `Write ${toText(base, family)}/${suffix} for the network, or ${address.text} for the one address.`,
+      hint: `Write ${formatAddress(base, family)}/${suffix} for the network, or ${address.text} for the one address.`,
     };
   return { family, range: [base, base + size - 1n] };
 }
 
-/** Sorted, without overlaps, neighbours joined. */
-export function unite(ranges: readonly Range[]): readonly Range[] {
-  const sorted = ranges.toSorted((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
-  const joined: [bigint, bigint][] = [];
-  for (const [first, last] of sorted) {
-    const before = joined[joined.length - 1];
-    if (before !== undefined && first <= before[1] + 1n) {
-      if (last > before[1]) before[1] = last;
-    } else joined.push([first, last]);
+/** The addresses of some networks, as {@link readNetwork} takes them; other texts are left out. */
+export function rangesOf(texts: readonly string[]): FamilyRanges {
+  const found: { readonly [family in Family]: Range[] } = { v4: [], v6: [] };
+  for (const text of texts) {
+    const network = readNetwork(text);
+    if (!('id' in network)) found[network.family].push(network.range);
   }
-  return joined;
+  return { v4: normalise(found.v4), v6: normalise(found.v6) };
 }
 
-/** What of `ranges` is not in `taken`; both sorted as `unite` leaves them. */
-function without(ranges: readonly Range[], taken: readonly Range[]): readonly Range[] {
-  const rest: Range[] = [];
-  let next = 0;
-  for (const [first, last] of ranges) {
-    let from = first;
-    while ((taken[next]?.[1] ?? from) < from) next++;
-    for (let index = next; index < taken.length; index++) {
-      const [cutFirst, cutLast] = taken[index] as Range;
-      if (cutFirst > last) break;
-      if (cutFirst > from) rest.push([from, cutFirst - 1n]);
-      if (cutLast + 1n > from) from = cutLast + 1n;
-    }
-    if (from <= last) rest.push([from, last]);
-  }
-  return rest;
-}
-
-export const uniteRanges = (all: readonly Ranges[]): Ranges => ({
-  v4: unite(all.flatMap(({ v4 }) => v4)),
-  v6: unite(all.flatMap(({ v6 }) => v6)),
+/** What is in any of them. */
+export const uniteRanges = (all: readonly FamilyRanges[]): FamilyRanges => ({
+  v4: normalise(all.flatMap(({ v4 }) => v4)),
+  v6: normalise(all.flatMap(({ v6 }) => v6)),
 });
 
-export const subtractRanges = (a: Ranges, b: Ranges): Ranges => ({
-  v4: without(a.v4, b.v4),
-  v6: without(a.v6, b.v6),
+/** What is in `a` and not in `b`. */
+export const subtractRanges = (a: FamilyRanges, b: FamilyRanges): FamilyRanges => ({
+  v4: subtractOne(a.v4, b.v4),
+  v6: subtractOne(a.v6, b.v6),
 });
 
-/** The fewest CIDR blocks that are exactly these ranges. */
-function blocks(ranges: readonly Range[], family: Family): readonly string[] {
-  const found: string[] = [];
-  for (const [first, last] of ranges) {
-    let from = first;
-    while (from <= last) {
-      let length = ADDRESS_BITS[family];
-      let size = 1n;
-      while (length > 0 && from % (size * 2n) === 0n && from + size * 2n - 1n <= last) {
-        size *= 2n;
-        length--;
-      }
-      found.push(`${toText(from, family)}/${length}`);
-      from += size;
-    }
-  }
-  return found;
-}
-
-const isAll = (ranges: readonly Range[], family: Family): boolean =>
-  ranges.length === 1 && ranges[0]?.[0] === 0n && ranges[0][1] === LAST[family];
+const isAll = (ranges: Ranges, family: Family): boolean =>
+  ranges.length === 1 && ranges[0]?.[0] === 0n && ranges[0][1] === ALL_ADDRESSES[family][1];
 
 /** The set in its canonical form. */
-export const toSet = (names: readonly string[], ranges: Ranges): AddressSet =>
-  isAll(ranges.v4, 'v4') && isAll(ranges.v6, 'v6')
+export const toSet = (names: readonly string[], { v4, v6 }: FamilyRanges): AddressSet =>
+  isAll(v4, 'v4') && isAll(v6, 'v6')
     ? { names, any: true, v4: [], v6: [] }
-    : { names, any: false, v4: blocks(ranges.v4, 'v4'), v6: blocks(ranges.v6, 'v6') };
+    : { names, any: false, v4: networksText(v4, 'v4'), v6: networksText(v6, 'v6') };
 
-const KNOWN = new WeakMap<AddressSet, Ranges>();
+const KNOWN = new WeakMap<AddressSet, FamilyRanges>();
 
-export function toRanges(set: AddressSet): Ranges {
-  const known = KNOWN.get(set) ?? readRanges(set);
+/** The addresses of a set as numbers. */
+export function toRanges(set: AddressSet): FamilyRanges {
+  const known = KNOWN.get(set) ?? (set.any ? EVERYTHING : { v4: read(set, 'v4'), v6: read(set, 'v6') });
   KNOWN.set(set, known);
   return known;
 }
 
-function readRanges({ any, v4, v6 }: AddressSet): Ranges {
-  if (any) return EVERYTHING;
-  const read = (texts: readonly string[]): readonly Range[] =>
-    texts.flatMap((text) => {
-      const network = readNetwork(text);
-      return 'id' in network ? [] : [network.range];
-    });
-  return { v4: read(v4), v6: read(v6) };
-}
+const read = (set: AddressSet, family: Family): Ranges =>
+  normalise(set[family].flatMap((text) => networkRanges(text, family) ?? []));
 
 /** `a` without the addresses of `b`; it keeps the names of `a`. */
 export const subtract = (a: AddressSet, b: AddressSet): AddressSet =>
@@ -204,7 +147,7 @@ export const subtract = (a: AddressSet, b: AddressSet): AddressSet =>
 export function isWithin(a: AddressSet, b: AddressSet): boolean {
   if (b.any) return true;
   const rest = subtractRanges(toRanges(a), toRanges(b));
-  return rest.v4.length === 0 && rest.v6.length === 0;
+  return isEmpty(rest.v4) && isEmpty(rest.v6);
 }
 
 /** The families of which the set has addresses. */

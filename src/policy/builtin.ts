@@ -1,5 +1,5 @@
 /** Services and networks that every policy knows without defining them. */
-import { EVERYTHING, type Ranges, readNetwork, subtractRanges, unite } from './addresses.js';
+import { EVERYTHING, type FamilyRanges, rangesOf, subtractRanges } from './addresses.js';
 
 /**
  * Registered ports (https://www.iana.org/assignments/service-names-port-numbers) and, where a product has none, the one
@@ -84,26 +84,16 @@ export const SERVICES: Readonly<Record<string, readonly string[]>> = {
   traceroute: ['udp/33434-33534'],
 };
 
-function ranges(...texts: readonly string[]): Ranges {
-  const networks = texts.flatMap((text) => {
-    const network = readNetwork(text);
-    return 'id' in network ? [] : [network];
-  });
-  const of = (family: 'v4' | 'v6') =>
-    unite(networks.filter((network) => network.family === family).map(({ range }) => range));
-  return { v4: of('v4'), v6: of('v6') };
-}
-
 /**
  * `internet` is what a packet can reach or come from across the public network: for v4 all that is not private, shared
  * (RFC 6598), loopback, link-local, multicast or reserved; for v6 the global unicast block 2000::/3 (RFC 4291).
  */
-export const NETWORKS: Readonly<Record<string, Ranges>> = {
+export const NETWORKS: Readonly<Record<string, FamilyRanges>> = {
   any: EVERYTHING,
   internet: {
     v4: subtractRanges(
       EVERYTHING,
-      ranges(
+      rangesOf([
         '0.0.0.0/8',
         '10.0.0.0/8',
         '100.64.0.0/10',
@@ -112,12 +102,12 @@ export const NETWORKS: Readonly<Record<string, Ranges>> = {
         '172.16.0.0/12',
         '192.168.0.0/16',
         '224.0.0.0/3',
-      ),
+      ]),
     ).v4,
-    v6: ranges('2000::/3').v6,
+    v6: rangesOf(['2000::/3']).v6,
   },
-  private: ranges('10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'),
-  loopback: ranges('127.0.0.0/8', '::1'),
-  multicast: ranges('224.0.0.0/4', 'ff00::/8'),
-  'link-local': ranges('169.254.0.0/16', 'fe80::/10'),
+  private: rangesOf(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']),
+  loopback: rangesOf(['127.0.0.0/8', '::1']),
+  multicast: rangesOf(['224.0.0.0/4', 'ff00::/8']),
+  'link-local': rangesOf(['169.254.0.0/16', 'fe80::/10']),
 };

@@ -1,8 +1,8 @@
+import { networkRanges } from '../../src/lib/ip.js';
 import { formatProblem } from '../../src/lib/problem.js';
 import { union } from '../../src/lib/ranges.js';
 import { mapFleet } from '../../src/map/fleet-map.js';
 import { createAddressNames } from '../../src/naming/address-names.js';
-import { networkRanges } from '../../src/traffic/program/fields.js';
 import { ruleset, table } from '../traffic/rules.js';
 import { fleetOf, hostsOf, linesOf, mapOf, TIERS } from './fleet.js';
 

@@ -1,6 +1,7 @@
 /** Translation of addresses, and the filter rules without which it would lead nowhere. */
-import { parseAddress } from '../../lib/address.js';
+
 import type { Family } from '../../lib/family.js';
+import { parseAddress } from '../../lib/ip.js';
 import type { Host, NatRule, PortRange } from '../../policy/fleet.js';
 import { comment, EMPTY_FRAGMENT, join, oneLine, type RuleFragment } from './fragment.js';
 import { portMatches, type ServiceMatch, serviceMatches } from './services.js';

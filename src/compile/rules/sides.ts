@@ -1,9 +1,11 @@
 /** `from` and `to` as matches of one family. */
 
 import type { Family } from '../../lib/family.js';
+import { ALL_ADDRESSES, networkRanges, networksText } from '../../lib/ip.js';
+import { equalRanges, subtract } from '../../lib/ranges.js';
 import type { IpSet } from '../../netfilter/model.js';
+import { toRanges } from '../../policy/addresses.js';
 import type { AddressSet } from '../../policy/fleet.js';
-import { subtract } from '../addresses.js';
 import { setName } from '../names.js';
 
 export type Direction = 'source' | 'destination';
@@ -35,7 +37,8 @@ const COMPLEMENTS = new WeakMap<readonly string[], readonly string[]>();
 function complement(networks: readonly string[], family: Family): readonly string[] {
   const known = COMPLEMENTS.get(networks);
   if (known !== undefined) return known;
-  const rest = subtract([family === 'v4' ? '0.0.0.0/0' : '::/0'], networks, family);
+  const taken = networks.flatMap((network) => networkRanges(network, family) ?? []);
+  const rest = networksText(subtract([ALL_ADDRESSES[family]], taken), family);
   COMPLEMENTS.set(networks, rest);
   return rest;
 }
@@ -59,7 +62,10 @@ export function sideOf(addresses: AddressSet, except: AddressSet | undefined, wi
   if (except?.any) return undefined;
   const out = except?.[family] ?? [];
   if (!addresses.any) {
-    const left = subtract(addresses[family], out, family);
+    const all = toRanges(addresses)[family];
+    const ranges = except === undefined ? all : subtract(all, toRanges(except)[family]);
+    const isWhole = equalRanges(all, ranges);
+    const left = isWhole ? addresses[family] : networksText(ranges, family);
     if (left.length === 0) return undefined;
     if (left.length < setsFrom) {
       const rest = mayReturn && left.length >= MANY ? complement(left, family) : [];
@@ -67,7 +73,7 @@ export function sideOf(addresses: AddressSet, except: AddressSet | undefined, wi
         ? { matches: [''], returns: rest.map((network) => `${flag} ${network}`), sets: [] }
         : { matches: left.map((network) => `${flag} ${network}`), returns: [], sets: [] };
     }
-    const set = setOf(label(addresses, left === addresses[family] ? undefined : except), left, family);
+    const set = setOf(label(addresses, isWhole ? undefined : except), left, family);
     return { matches: [`-m set --match-set ${set.name} ${end}`], returns: [], sets: [set] };
   }
   if (out.some((network) => network.endsWith('/0'))) return undefined;

@@ -1,5 +1,5 @@
 /** What the agent's `activity` prints, as flows with peers and ports that listen. */
-import { formatAddress, parseAddress } from '../../lib/address.js';
+import { familyOf, formatAddress, parseAddress } from '../../lib/ip.js';
 import type { Activity, CurrentFlow, Listener } from '../client.js';
 
 /** @param own the host's addresses. @returns nothing where the host could not see what listens. */
@@ -81,9 +81,9 @@ function readAddress(text: string): string | undefined {
   const spelt = HEX.test(bare) ? fromHex(bare) : bare;
   const mapped = /^(?:::ffff:|0:0:0:0:0:ffff:)(\d+\.\d+\.\d+\.\d+)$/i.exec(spelt)?.[1];
   const plain = mapped ?? spelt;
-  const family = plain.includes(':') ? 'v6' : 'v4';
-  const words = parseAddress(plain, family);
-  return words === undefined ? undefined : formatAddress(words, family);
+  const family = familyOf(plain);
+  const address = parseAddress(plain, family);
+  return address === undefined ? undefined : formatAddress(address, family);
 }
 
 /** Little-endian, as on every machine that is likely. */

@@ -1,6 +1,7 @@
 /** The matches that the policy has words for. Every other match, and every other option, is left to a literal rule. */
-import { parseAddress } from '../../lib/address.js';
+
 import type { Family } from '../../lib/family.js';
+import { parseAddress } from '../../lib/ip.js';
 import type { Extension, IpSet, Option } from '../../netfilter/model.js';
 import { readNetwork, toSet } from '../../policy/addresses.js';
 import type { Rate, StateName } from '../../policy/fleet.js';

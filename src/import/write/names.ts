@@ -1,24 +1,14 @@
 /** Names for what a rule names: built-in services and networks where these are exactly the same, else the fleet's own. */
 
-import { readNetwork, toSet, uniteRanges } from '../../policy/addresses.js';
+import { rangesOf, toSet } from '../../policy/addresses.js';
 import { NETWORKS, SERVICES } from '../../policy/builtin.js';
 import type { AddressSet } from '../../policy/fleet.js';
 import type { Names } from '../read/entry.js';
 
 /** Canonical text of the addresses that some networks are together. */
-export function keyOfNetworks(networks: readonly string[]): string {
-  const set = toSet(
-    [],
-    uniteRanges(
-      networks.map((text) => {
-        const network = readNetwork(text);
-        return 'id' in network ? { v4: [], v6: [] } : { v4: [], v6: [], [network.family]: [network.range] };
-      }),
-    ),
-  );
-  return keyOfSet(set);
-}
+export const keyOfNetworks = (networks: readonly string[]): string => keyOfSet(toSet([], rangesOf(networks)));
 
+/** Canonical text of a set of addresses. */
 export const keyOfSet = ({ any, v4, v6 }: AddressSet): string => (any ? 'any' : [...v4, ...v6].join(' '));
 
 const BUILT_IN_NETWORKS: ReadonlyMap<string, string> = new Map(

@@ -10,16 +10,19 @@
  * | address | `10.0.0.1`, `2001:db8::1`; a range `a-b`; a network `10.0.0.0/8`, without `/32` and `/128` |
  * | names | upper case, joined by `,` in the kernel's order |
  */
+
+import type { Family } from '../../lib/family.js';
 import {
   ADDRESS_BITS,
-  applyMask,
+  ALL_ADDRESSES,
   formatAddress,
   formatMask,
+  type Network,
   parseAddress,
   parseMask,
+  parseNetwork,
   prefixLength,
-} from '../../lib/address.js';
-import type { Family } from '../../lib/family.js';
+} from '../../lib/ip.js';
 import { quote } from '../text/tokens.js';
 import { protocolName, protocolNumber } from './protocols.js';
 import { isRefusal, type Refusal, refuse, type ValueContext, type ValueType } from './row.js';
@@ -231,8 +234,8 @@ export const HOSTS: { readonly [family in Family]: readonly string[] } = {
 
 /** A single address. */
 export const host: ValueType = kind(HOSTS, (text, { family }) => {
-  const words = parseAddress(text, family);
-  return words === undefined ? noAddress(text, family) : formatAddress(words, family);
+  const address = parseAddress(text, family);
+  return address === undefined ? noAddress(text, family) : formatAddress(address, family);
 });
 
 /** `address/mask`, the host's bits cleared when `clear`; a full mask is left out. */
@@ -243,35 +246,33 @@ export const network = (clear: boolean): ValueType =>
       v6: ['2001:db8::1', '2001:db8::/32', 'fe80::/10'],
     },
     (text, { family }) => {
-      const parsed = parseNetwork(text, family);
-      if (isRefusal(parsed)) return parsed;
-      const address = clear ? applyMask(parsed.address, parsed.mask) : parsed.address;
-      const whole = prefixLength(parsed.mask, family) === ADDRESS_BITS[family];
-      return formatAddress(address, family) + (whole ? '' : `/${formatMask(parsed.mask, family)}`);
+      const network = networkValue(text, family);
+      if (isRefusal(network)) return network;
+      const { address, mask } = network;
+      const written = formatAddress(clear ? address & mask : address, family);
+      return mask === ALL_ADDRESSES[family][1] ? written : `${written}/${formatMask(mask, family)}`;
     },
   );
 
-export function parseNetwork(
-  text: string,
-  family: Family,
-): { readonly address: readonly number[]; readonly mask: readonly number[] } | Refusal {
-  const cut = text.indexOf('/');
-  const address = parseAddress(cut === -1 ? text : text.slice(0, cut), family);
-  if (address === undefined) return noAddress(cut === -1 ? text : text.slice(0, cut), family);
-  const mask = parseMask(cut === -1 ? String(ADDRESS_BITS[family]) : text.slice(cut + 1), family);
-  if (mask === undefined)
-    return refuse(
-      `has a bad mask in "${text}"`,
-      `Write a prefix length from 0 to ${ADDRESS_BITS[family]} or a mask as an address.`,
-    );
-  return { address, mask };
+/** A network, or what is wrong with the text. */
+export function networkValue(text: string, family: Family): Network | Refusal {
+  const network = parseNetwork(text, family);
+  if (network !== undefined) return network;
+  const [address = ''] = text.split('/', 1);
+  return parseAddress(address, family) === undefined
+    ? noAddress(address, family)
+    : refuse(
+        `has a bad mask in "${text}"`,
+        `Write a prefix length from 0 to ${ADDRESS_BITS[family]} or a mask as an address.`,
+      );
 }
 
 /** `10.1.2.3/8` → `10.0.0.0/8`: host bits cleared, the mask always written. */
 export function canonicalNetwork(text: string, family: Family): string | Refusal {
-  const parsed = parseNetwork(text, family);
-  if (isRefusal(parsed)) return parsed;
-  return `${formatAddress(applyMask(parsed.address, parsed.mask), family)}/${formatMask(parsed.mask, family)}`;
+  const network = networkValue(text, family);
+  if (isRefusal(network)) return network;
+  const { address, mask } = network;
+  return `${formatAddress(address & mask, family)}/${formatMask(mask, family)}`;
 }
 
 export const prefix: ValueType = kind(

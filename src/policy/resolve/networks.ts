@@ -1,6 +1,6 @@
 /** What `from`, `to`, `except`, `admin` and the networks themselves name, as addresses. */
 import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
-import { type Ranges, readNetwork, toSet, uniteRanges } from '../addresses.js';
+import { type FamilyRanges, rangesOf, readNetwork, toSet, uniteRanges } from '../addresses.js';
 import { NETWORKS } from '../builtin.js';
 import type { AddressSet } from '../fleet.js';
 import { undefinedName } from '../names.js';
@@ -33,11 +33,11 @@ export interface AddressResolver {
 
 export function addressResolver(names: AddressNames, problems: Problem[]): AddressResolver {
   const used = new Set<string>();
-  const done = new Map<string, Ranges | undefined>();
+  const done = new Map<string, FamilyRanges | undefined>();
   const sets = new Map<string, AddressSet>();
   const open: string[] = [];
 
-  const network = (name: string, location: SourceLocation): Ranges | undefined => {
+  const network = (name: string, location: SourceLocation): FamilyRanges | undefined => {
     if (done.has(name)) return done.get(name);
     const terms = names.networks.get(name);
     if (terms === undefined) return names.broken.has(name) ? undefined : builtIn(name, location);
@@ -60,7 +60,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     return ranges;
   };
 
-  const builtIn = (name: string, location: SourceLocation): Ranges | undefined => {
+  const builtIn = (name: string, location: SourceLocation): FamilyRanges | undefined => {
     if (Object.hasOwn(NETWORKS, name)) return NETWORKS[name];
     if (!names.complete.networks) return undefined;
     const known = [...names.networks.keys(), ...Object.keys(NETWORKS)];
@@ -68,7 +68,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     return undefined;
   };
 
-  const host = (name: string, location: SourceLocation): Ranges | undefined => {
+  const host = (name: string, location: SourceLocation): FamilyRanges | undefined => {
     const addresses = names.hosts.get(name);
     if (addresses !== undefined) return rangesOf(addresses);
     if (!names.hosts.has(name) && names.complete.hosts)
@@ -76,7 +76,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     return undefined;
   };
 
-  const role = (name: string, location: SourceLocation): Ranges | undefined => {
+  const role = (name: string, location: SourceLocation): FamilyRanges | undefined => {
     const hosts = names.roles.get(name);
     if (hosts === undefined) {
       if (names.complete.roles)
@@ -94,7 +94,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     return all.includes(undefined) ? undefined : rangesOf(all.flatMap((addresses) => addresses ?? []));
   };
 
-  const term = (text: string, location: SourceLocation): Ranges | undefined => {
+  const term = (text: string, location: SourceLocation): FamilyRanges | undefined => {
     if (text.startsWith('role:')) return role(text.slice(5), location);
     if (text.startsWith('host:')) return host(text.slice(5), location);
     if (/^\d|[:/%]/.test(text)) return literal(text, location, problems);
@@ -113,7 +113,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     return network(text, location);
   };
 
-  const together = (terms: NameRefs): Ranges | undefined => {
+  const together = (terms: NameRefs): FamilyRanges | undefined => {
     const parts = terms.texts.map((text, index) => term(text, terms.at(index)));
     const sound = parts.filter((part) => part !== undefined);
     return sound.length === parts.length ? uniteRanges(sound) : undefined;
@@ -141,15 +141,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
   };
 }
 
-const rangesOf = (addresses: readonly string[]): Ranges =>
-  uniteRanges(
-    addresses.map((address) => {
-      const network = readNetwork(address);
-      return 'id' in network ? { v4: [], v6: [] } : { v4: [], v6: [], [network.family]: [network.range] };
-    }),
-  );
-
-function literal(text: string, location: SourceLocation, problems: Problem[]): Ranges | undefined {
+function literal(text: string, location: SourceLocation, problems: Problem[]): FamilyRanges | undefined {
   const network = readNetwork(text);
   if (!('id' in network)) return { v4: [], v6: [], [network.family]: [network.range] };
   const range = /^([0-9.]+)-([0-9.]+)$/.test(text);

@@ -1,10 +1,10 @@
 /** Boxes of packets joined where their union is a box again, so that a reader sees one row instead of four. */
 import type { Family } from '../../lib/family.js';
 import { groupBy } from '../../lib/group.js';
+import { networkRanges, networksText } from '../../lib/ip.js';
 import { union } from '../../lib/ranges.js';
 import { isOf, joinServices, type RowService } from '../../naming/service-sets.js';
 import type { ConnectionState, Flow } from '../../traffic/model.js';
-import { networkRanges, networksText } from '../../traffic/program/fields.js';
 
 /** A {@link Flow} that may be about several protocols; empty lists are every value. */
 export interface AddressBox extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' | 'sport' | 'src' | 'dst'> {

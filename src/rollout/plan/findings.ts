@@ -1,11 +1,11 @@
 /** What a reviewer should know of a host beyond the differences of its rules. */
 import { lintForeign } from '../../compile/lint/foreign.js';
 import type { HostState } from '../../host/client.js';
+import { includesAddress } from '../../lib/ip.js';
 import { error, note, type Problem, warning } from '../../lib/problem.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { TrafficDiff } from '../../traffic/model.js';
 import { blockedEssentials } from '../../traffic/questions/essentials.js';
-import { includesAddress } from '../admin.js';
 import type { Finding } from '../results/model.js';
 import { publishedPorts } from './docker.js';
 import { deployedAsAnotherHost } from './machine.js';

@@ -4,6 +4,7 @@
  */
 import type { Activity, CurrentFlow, Listener } from '../../host/client.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
+import { formatAddress, networkRanges } from '../../lib/ip.js';
 import { note, type Problem, warning } from '../../lib/problem.js';
 import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../../lib/ranges.js';
 import { createReachCache, type ReachCache, ruleLocation } from '../../map/reaches.js';
@@ -11,7 +12,6 @@ import { type AddressNames, createAddressNames } from '../../naming/address-name
 import type { Ruleset } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import { addressText, networkRanges } from '../../traffic/program/fields.js';
 import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../../traffic/questions/reach.js';
 import { explainer } from '../../traffic/trace/explain.js';
 import { PRIVATE } from '../results/recorded-activity.js';
@@ -189,7 +189,7 @@ function fate(flows: readonly Standing[], question: ImpactQuestion): string {
 /** What becomes of the next packet of the first one of the flows. */
 function established({ flow, family, peers }: Standing, { next, addresses }: ImpactQuestion) {
   const own = addresses.find((address) => address.includes(':') === (family === 'v6')) ?? '';
-  const peer = addressText(peers[0]?.[0] ?? 0n, family);
+  const peer = formatAddress(peers[0]?.[0] ?? 0n, family);
   const [src, dst] = flow.direction === 'in' ? [peer, own] : [own, peer];
   return explainer(next, { addresses })({
     hook: HOOKS[flow.direction],

@@ -4,9 +4,9 @@
  */
 import type { Activity } from '../../host/client.js';
 import type { Family } from '../../lib/family.js';
+import { networkRanges, networksText } from '../../lib/ip.js';
 import { isEmpty, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { NETWORKS } from '../../policy/builtin.js';
-import { networkRanges, networksText } from '../../traffic/program/fields.js';
 import { activitySchema } from './schema.js';
 
 /** Addresses that mean something within one's own networks alone. */

@@ -1,9 +1,10 @@
 /** `-m addrtype`: what kind of address the routing table says it is, as far as it follows from the address alone. */
 
 import type { Family } from '../../lib/family.js';
+import { networkRanges } from '../../lib/ip.js';
 import { type Ranges, subtract, union } from '../../lib/ranges.js';
 import type { Option } from '../../netfilter/model.js';
-import { domain, LOOPBACK_NETWORK, networkRanges } from './fields.js';
+import { domain, LOOPBACK_NETWORK } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { all, any, field, type Predicate, pure, unless } from './predicate.js';
 

@@ -1,11 +1,12 @@
 /** One family of a ruleset as a program: chains of steps, each with what it asks and what it does. */
 
 import type { Family } from '../../lib/family.js';
+import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { ofValues, one } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Rule, Ruleset, Table, TableName } from '../../netfilter/model.js';
 import type { DecidingRule } from '../model.js';
-import { type Field, interfaceRange, networkRanges, parseAddressNumber } from './fields.js';
+import { type Field, interfaceRange } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { readMatch } from './matches.js';
 import { ALWAYS, all, field, type Leaf, leaves, type Predicate, pure, unless } from './predicate.js';
@@ -76,7 +77,7 @@ export function compileRuleset(
 }
 
 function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[]): CompiledRuleset {
-  const own = addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined);
+  const own = parseAddresses(addresses, family);
   const tables = ruleset[family];
   const sets = new Map(ruleset.sets.map((set): [string, IpSet] => [set.name, set]));
   const rules = tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));

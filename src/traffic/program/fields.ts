@@ -2,12 +2,11 @@
  * The fields of a packet and of what the kernel knows about it. Every field is a number in a range, so that one
  * representation serves addresses, ports, names of interfaces and states alike.
  */
-import { ADDRESS_BITS, formatAddress, parseAddress, prefixLength, type Words } from '../../lib/address.js';
+
 import type { Family } from '../../lib/family.js';
-import { blocks, normalise, type Range, type Ranges } from '../../lib/ranges.js';
+import { ALL_ADDRESSES, networkRanges } from '../../lib/ip.js';
+import { normalise, type Range, type Ranges } from '../../lib/ranges.js';
 import { protocolName } from '../../netfilter/extensions/protocols.js';
-import { isRefusal } from '../../netfilter/extensions/row.js';
-import { parseNetwork } from '../../netfilter/extensions/values.js';
 import type { ConnectionState } from '../model.js';
 
 /** In the order of the decision diagram: small and shared ones first, ports after addresses. */
@@ -66,58 +65,7 @@ const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
 
 /** Every value that the field can have. */
 export const domain = (field: Field, family: Family): Range =>
-  field === 'src' || field === 'dst' ? [0n, (1n << BigInt(ADDRESS_BITS[family])) - 1n] : [0n, LAST[field]];
-
-const WORD_BITS: { readonly [family in Family]: bigint } = { v4: 8n, v6: 16n };
-
-const addressNumber = (words: Words, family: Family): bigint =>
-  words.reduce((sum, word) => (sum << WORD_BITS[family]) | BigInt(word), 0n);
-
-export function addressText(value: bigint, family: Family): string {
-  const count = family === 'v4' ? 4 : 8;
-  const width = WORD_BITS[family];
-  const words = Array.from({ length: count }, (_, index) =>
-    Number((value >> (BigInt(count - 1 - index) * width)) & ((1n << width) - 1n)),
-  );
-  return formatAddress(words, family);
-}
-
-export function parseAddressNumber(text: string, family: Family): bigint | undefined {
-  const words = parseAddress(text, family);
-  return words === undefined ? undefined : addressNumber(words, family);
-}
-
-/** More pieces than this are too many for a mask with holes. */
-const MOST_PIECES = 4096;
-
-/**
- * `10.0.0.0/8`, `2001:db8::/32`, `10.0.2.0/255.0.255.0`, or one address. A mask with holes becomes all the ranges it
- * stands for; `undefined` when those are too many, or when the text is no network of the family.
- */
-export function networkRanges(text: string, family: Family): Ranges | undefined {
-  const parsed = parseNetwork(text, family);
-  if (isRefusal(parsed)) return undefined;
-  const mask = addressNumber(parsed.mask, family);
-  const base = addressNumber(parsed.address, family) & mask;
-  const [, last] = domain('src', family);
-  if (prefixLength(parsed.mask, family) !== undefined) return [[base, base | (last & ~mask)]];
-  const free = last & ~mask;
-  let low = 0n;
-  while ((free & (1n << low)) !== 0n) low++;
-  let starts: readonly bigint[] = [base];
-  for (let bit = low; bit < BigInt(ADDRESS_BITS[family]); bit++) {
-    if ((free & (1n << bit)) === 0n) continue;
-    starts = starts.concat(starts.map((start) => start | (1n << bit)));
-    if (starts.length > MOST_PIECES) return undefined;
-  }
-  return starts
-    .toSorted((a, b) => (a < b ? -1 : 1))
-    .map((start) => [start, start + (1n << low) - 1n] as const);
-}
-
-/** The fewest networks, each with its prefix length. */
-export const networksText = (ranges: Ranges, family: Family): readonly string[] =>
-  blocks(ranges).map(([start, bits]) => `${addressText(start, family)}/${ADDRESS_BITS[family] - bits}`);
+  field === 'src' || field === 'dst' ? ALL_ADDRESSES[family] : [0n, LAST[field]];
 
 const nameNumber = (bytes: Uint8Array, fill: number): bigint =>
   Array.from({ length: NAME_BYTES }, (_, index) => bytes[index] ?? fill).reduce(

@@ -1,10 +1,10 @@
 /** `-m set`: the contents of an ipset as a predicate. Sets whose contents change by themselves are unknowns. */
 
 import type { Family } from '../../lib/family.js';
+import { networkRanges, parseAddress } from '../../lib/ip.js';
 import { between, normalise, one, type Range, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Option } from '../../netfilter/model.js';
-import { networkRanges, parseAddressNumber } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { all, any, field, NEVER, type Predicate, unless } from './predicate.js';
 
@@ -92,7 +92,7 @@ const width = (ranges: Ranges): number => {
 function memberRange(text: string, set: IpSet, family: Family): Ranges | undefined {
   const netmask = / netmask (\d+) /.exec(` ${set.options} `)?.[1];
   if (text.includes('-')) {
-    const [from, to] = text.split('-').map((end) => parseAddressNumber(end, family));
+    const [from, to] = text.split('-').map((end) => parseAddress(end, family));
     return from === undefined || to === undefined ? undefined : between(from, to);
   }
   if (/ (netmask|bitmask) /.test(` ${set.options} `) && netmask === undefined) return undefined;

@@ -1,6 +1,7 @@
 /** What each match asks, option by option. A match or an option that is not here is an unknown. */
 
 import type { Family } from '../../lib/family.js';
+import { parseAddress } from '../../lib/ip.js';
 import { between, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
@@ -15,7 +16,6 @@ import {
   NO_MAC,
   NO_OWNER,
   PACKET_TYPES,
-  parseAddressNumber,
   stateNumber,
 } from './fields.js';
 import { ipSet } from './ip-sets.js';
@@ -105,7 +105,7 @@ const icmpType: OptionReader = ({ values: [text = ''], negated }, { family }) =>
 };
 
 const addressRange = (text: string, family: Family): Ranges | undefined => {
-  const [from, to] = text.split('-').map((end) => parseAddressNumber(end, family));
+  const [from, to] = text.split('-').map((end) => parseAddress(end, family));
   return from === undefined || to === undefined ? undefined : between(from, to);
 };
 

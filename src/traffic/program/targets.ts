@@ -1,11 +1,11 @@
 /** What each target does to a packet's way. */
 
 import type { Family } from '../../lib/family.js';
+import { networkRanges, parseAddress } from '../../lib/ip.js';
 import { between, type Ranges } from '../../lib/ranges.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
 import { parseMark } from '../../netfilter/extensions/values.js';
 import type { Option, Rule, Target } from '../../netfilter/model.js';
-import { networkRanges, parseAddressNumber } from './fields.js';
 import { stateful, type Unknown } from './predicate.js';
 
 export type Action =
@@ -90,7 +90,7 @@ function send(text: string | undefined, family: Family, rule: string): Action | 
   const plain = family === 'v6' && !text?.startsWith('[') && !text?.startsWith(':');
   const address = plain ? text : (found?.[1] ?? found?.[2]);
   const ports = plain ? undefined : portRanges(found?.[3]);
-  const ends = (address ?? '').split('-').map((end) => parseAddressNumber(end, family));
+  const ends = (address ?? '').split('-').map((end) => parseAddress(end, family));
   const [from, to = from] = ends;
   if (address !== '' && (from === undefined || to === undefined)) return undefined;
   const addresses = from === undefined || to === undefined ? undefined : between(from, to);

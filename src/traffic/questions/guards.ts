@@ -1,6 +1,7 @@
 /** What the policy says of traffic beside its rules: guards, proved for every packet, and tests of single packets. */
 import { isIP } from 'node:net';
 import { FAMILIES, type Family } from '../../lib/family.js';
+import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { error, type Problem } from '../../lib/problem.js';
 import { between, isEmpty, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
@@ -8,7 +9,7 @@ import type { Ruleset } from '../../netfilter/model.js';
 import type { AddressSet, Fleet, Guard, Host, PolicyTest, Service } from '../../policy/fleet.js';
 import type { Packet, Verdict } from '../model.js';
 import { compileRuleset } from '../program/compiled-ruleset.js';
-import { domain, flagBits, LOOPBACK, networkRanges, parseAddressNumber } from '../program/fields.js';
+import { domain, flagBits, LOOPBACK } from '../program/fields.js';
 import { UNTRACKED_TYPES } from '../program/pipeline.js';
 import { all, any, field, NEVER, not, type Predicate } from '../program/predicate.js';
 import { tryProof } from '../space/proof-limits.js';
@@ -66,9 +67,7 @@ function proveFamily(
 function claimOf(guard: Guard, host: Host, family: Family): Claim {
   const wanted = guard.verdict === 'accept' ? 'accept' : 'refuse';
   const src = subtract(addresses(guard.from, family), guard.except ? addresses(guard.except, family) : []);
-  const own = ofValues(
-    host.addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined),
-  );
+  const own = ofValues(parseAddresses(host.addresses, family));
   const services = guard.services.map((service) => serviceOf(service, family, wanted));
   const begins = all(
     field('state', one(0n)),

@@ -1,12 +1,13 @@
 /** The proof that nobody is locked out: SSH stays reachable for administrators, over all tables, for every packet. */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
+import { networkRanges, parseAddress, parseAddresses } from '../../lib/ip.js';
 import { between, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { AddressSet } from '../../policy/fleet.js';
 import type { Hook, LockoutProof, TrafficOptions } from '../model.js';
 import { compileRuleset } from '../program/compiled-ruleset.js';
-import { flagBits, LOOPBACK, networkRanges, parseAddressNumber } from '../program/fields.js';
+import { flagBits, LOOPBACK } from '../program/fields.js';
 import { all, field, type Predicate } from '../program/predicate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { explainer } from '../trace/explain.js';
@@ -80,9 +81,9 @@ export const NO_SENDER: { readonly [family in Family]: Ranges } = {
 };
 
 function peersOf({ admin, addresses, client }: LockoutQuestion, family: Family): readonly Peer[] {
-  if (!addresses.some((text) => parseAddressNumber(text, family) !== undefined)) return [];
+  if (!addresses.some((text) => parseAddress(text, family) !== undefined)) return [];
   const networks = admin.any ? EVERYONE[family] : admin[family];
-  const own = client === undefined ? undefined : parseAddressNumber(client, family);
+  const own = client === undefined ? undefined : parseAddress(client, family);
   return [
     ...networks.map((network) => ({
       name: network,
@@ -196,9 +197,7 @@ function proveFamily(
 ): void {
   const addresses = options.addresses ?? question.addresses;
   const program = compileRuleset(ruleset, family, addresses);
-  const host = ofValues(
-    question.addresses.map((text) => parseAddressNumber(text, family)).filter((each) => each !== undefined),
-  );
+  const host = ofValues(parseAddresses(question.addresses, family));
   const peers = peersOf(question, family).filter((peer) => peer.ranges.length > 0);
   const everyone: Peer = { name: 'admin networks', ranges: union(...peers.map((peer) => peer.ranges)) };
   const plan = ways(host, question.port).map((way) => ({

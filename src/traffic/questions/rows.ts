@@ -1,5 +1,6 @@
 /** Boxes as the rows that people read. */
 import type { Family } from '../../lib/family.js';
+import { networksText } from '../../lib/ip.js';
 import { equalRanges, one, type Range, type Ranges, sizeOf, subtract } from '../../lib/ranges.js';
 import type { DecidingRule, Flow, Hook } from '../model.js';
 import {
@@ -11,7 +12,6 @@ import {
   macText,
   NO_MAC,
   NO_OWNER,
-  networksText,
   numbersText,
   PACKET_TYPES,
   protocolText,

@@ -1,8 +1,9 @@
 /** Packets that nat sends elsewhere: the rest of the question is asked of the packet with its new destination. */
 
+import { parseAddress } from '../../lib/ip.js';
 import { has, type Ranges } from '../../lib/ranges.js';
 import type { CompiledRule } from '../program/compiled-ruleset.js';
-import { LOOPBACK_NETWORK, parseAddressNumber } from '../program/fields.js';
+import { LOOPBACK_NETWORK } from '../program/fields.js';
 import { pure } from '../program/predicate.js';
 import type { Action } from '../program/targets.js';
 import { FALSE, TRUE } from './bdd.js';
@@ -67,7 +68,7 @@ function addressPieces(
   if (addresses === undefined) return [undefined];
   if (addresses !== 'own') return pieces(space, 'dst', addresses);
   const { family } = space;
-  if (hook === 'OUTPUT') return [parseAddressNumber(LOOPBACK[family], family)];
+  if (hook === 'OUTPUT') return [parseAddress(LOOPBACK[family], family)];
   const starts = space.axes.get('dst')?.starts ?? [];
   return starts.length > MOST_CHOICES ? undefined : starts;
 }

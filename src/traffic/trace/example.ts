@@ -1,9 +1,9 @@
 /** One packet of a box that a reader recognises: an ordinary client, an ordinary port. */
 import type { Family } from '../../lib/family.js';
+import { formatAddress, parseAddress } from '../../lib/ip.js';
 import { blocks, has, type Ranges } from '../../lib/ranges.js';
 import type { Hook, Packet } from '../model.js';
 import {
-  addressText,
   domain,
   type Field,
   flagBits,
@@ -15,7 +15,6 @@ import {
   NO_MAC,
   NO_OWNER,
   PACKET_TYPES,
-  parseAddressNumber,
   protocolText,
   STATES,
   WITH_PORTS,
@@ -43,8 +42,8 @@ export function examplePacket(family: Family, hook: Hook, box: Cube, addresses: 
   const [local, remote]: readonly [Field, Field] = hook === 'OUTPUT' ? ['src', 'dst'] : ['dst', 'src'];
   const address = (field: Field): string => {
     const known = field === local && hook !== 'FORWARD' ? addresses : [];
-    const usual = parseAddressNumber((field === remote ? STRANGER : HOST)[family], family) ?? 0n;
-    return addressText(known.find((each) => has(of(field), each)) ?? usable(of(field), usual), family);
+    const usual = parseAddress((field === remote ? STRANGER : HOST)[family], family) ?? 0n;
+    return formatAddress(known.find((each) => has(of(field), each)) ?? usable(of(field), usual), family);
   };
   const arriving = hook === 'OUTPUT' ? undefined : interfaceName(of('in'));
   const leaving = hook === 'INPUT' ? undefined : interfaceName(of('out'));

@@ -1,5 +1,6 @@
 /** A packet as values of fields. */
 import type { Family } from '../../lib/family.js';
+import { parseAddress } from '../../lib/ip.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Packet } from '../model.js';
 import {
@@ -10,7 +11,6 @@ import {
   NO_MAC,
   NO_OWNER,
   PACKET_TYPES,
-  parseAddressNumber,
   stateNumber,
 } from '../program/fields.js';
 import { OTHER_INTERFACE } from './example.js';
@@ -18,11 +18,7 @@ import { OTHER_INTERFACE } from './example.js';
 /** The family that both addresses are of. */
 export function familyOf(packet: Packet): Family | undefined {
   const of = (text: string): Family | undefined =>
-    parseAddressNumber(text, 'v4') !== undefined
-      ? 'v4'
-      : parseAddressNumber(text, 'v6') !== undefined
-        ? 'v6'
-        : undefined;
+    parseAddress(text, 'v4') !== undefined ? 'v4' : parseAddress(text, 'v6') !== undefined ? 'v6' : undefined;
   const [src, dst] = [of(packet.src), of(packet.dst)];
   return src === dst ? src : undefined;
 }
@@ -42,8 +38,8 @@ export function packetValues(packet: Packet, family: Family): ReadonlyMap<Field,
     ['out', hook === 'INPUT' ? interfaceNumber('') : device(packet.out)],
     ['protocol', BigInt(protocolNumber(packet.protocol) ?? 0)],
     ['packetType', BigInt(Math.max(0, PACKET_TYPES.indexOf(packet.packetType ?? 'unicast')))],
-    ['src', parseAddressNumber(packet.src, family) ?? 0n],
-    ['dst', parseAddressNumber(packet.dst, family) ?? 0n],
+    ['src', parseAddress(packet.src, family) ?? 0n],
+    ['dst', parseAddress(packet.dst, family) ?? 0n],
     ['mac', hardware(packet)],
     ['sport', BigInt(packet.sport ?? 40000)],
     ['dport', BigInt(packet.dport ?? 0)],

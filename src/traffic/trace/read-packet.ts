@@ -1,15 +1,17 @@
 /** The JSON of a packet, from a file, a flag or a test of the policy. */
+
 import * as z from 'zod';
+import { parseAddress } from '../../lib/ip.js';
 import { nearest } from '../../lib/nearest.js';
 import { error, type Result, type SourceLocation } from '../../lib/problem.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Packet } from '../model.js';
-import { parseAddressNumber, STATES, TCP_FLAGS } from '../program/fields.js';
+import { STATES, TCP_FLAGS } from '../program/fields.js';
 import { HOOKS } from '../program/pipeline.js';
 import { familyOf } from './packet.js';
 
 const isAddress = (value: string): boolean =>
-  parseAddressNumber(value, 'v4') !== undefined || parseAddressNumber(value, 'v6') !== undefined;
+  parseAddress(value, 'v4') !== undefined || parseAddress(value, 'v6') !== undefined;
 const FLAGS = [...TCP_FLAGS, 'NONE', 'ALL'];
 const areFlags = (value: string): boolean =>
   value

@@ -1,7 +1,8 @@
 /** Words for packets, rules and what nat does. */
 import type { Family } from '../../lib/family.js';
+import { formatAddress } from '../../lib/ip.js';
 import type { DecidingRule, Hook, Packet } from '../model.js';
-import { addressText, numbersText } from '../program/fields.js';
+import { numbersText } from '../program/fields.js';
 import type { Action } from '../program/targets.js';
 
 /** `now to 10.0.0.5 port 80`. */
@@ -14,8 +15,8 @@ export function describeSending(action: Extract<Action, { kind: 'send' }>, famil
         ? ['this host']
         : addresses.map(([from, to]) =>
             from === to
-              ? addressText(from, family)
-              : `${addressText(from, family)}-${addressText(to, family)}`,
+              ? formatAddress(from, family)
+              : `${formatAddress(from, family)}-${formatAddress(to, family)}`,
           );
   const port = ports === undefined ? [] : [`port ${numbersText(ports).join(', ')}`];
   return `now to ${[...where, ...port].join(' ')}`;

@@ -1,5 +1,6 @@
 /** The tables as the kernel reads them, rule by rule, for one packet. */
 
+import { parseAddress } from '../../lib/ip.js';
 import { has } from '../../lib/ranges.js';
 import type { DecidingRule } from '../model.js';
 import {
@@ -10,7 +11,7 @@ import {
   decidedBy,
   decidedByPolicy,
 } from '../program/compiled-ruleset.js';
-import { type Field, LOOPBACK_NETWORK, parseAddressNumber } from '../program/fields.js';
+import { type Field, LOOPBACK_NETWORK } from '../program/fields.js';
 import { UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Action } from '../program/targets.js';
 import { setMark } from '../space/marks.js';
@@ -179,7 +180,7 @@ function sendOn(
   const { family } = program;
   const { addresses, ports } = action.to;
   const values = new Map(traveller.values);
-  const loopback = parseAddressNumber(family === 'v4' ? '127.0.0.1' : '::1', family);
+  const loopback = parseAddress(family === 'v4' ? '127.0.0.1' : '::1', family);
   const single = (ranges: typeof ports): bigint | undefined =>
     ranges?.length === 1 && ranges[0]?.[0] === ranges[0]?.[1] ? ranges[0]?.[0] : undefined;
   const settle = (field: Field, value: bigint | undefined): void => {

@@ -1,11 +1,11 @@
 /** Joining and naming change words, never the packets that a row is about. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { networkRanges, networksText } from '../../../src/lib/ip.js';
 import { equalRanges, has, type Ranges, subtract, union } from '../../../src/lib/ranges.js';
 import { namingOf, type Piece } from '../../../src/naming/phrases.js';
 import { type AddressBox, boxOf, hull, joinBoxes } from '../../../src/report/view/boxes.js';
 import type { ConnectionState, Flow } from '../../../src/traffic/model.js';
-import { networkRanges, networksText } from '../../../src/traffic/program/fields.js';
 import { flow } from '../example.js';
 
 type Point = Readonly<Record<'src' | 'dst' | 'dport' | 'protocol', number>> & {

@@ -1,15 +1,11 @@
 /** What must hold for every ruleset; the random ones of the kernel's judgement, changed a little. */
 
+import { networkRanges, parseAddress } from '../../../src/lib/ip.js';
 import { has } from '../../../src/lib/ranges.js';
 import { protocolNumber } from '../../../src/netfilter/extensions/protocols.js';
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import type { Flow, Packet } from '../../../src/traffic/model.js';
-import {
-  interfaceNumber,
-  interfaceRange,
-  networkRanges,
-  parseAddressNumber,
-} from '../../../src/traffic/program/fields.js';
+import { interfaceNumber, interfaceRange } from '../../../src/traffic/program/fields.js';
 import { findAnomalies, liveAnomalies } from '../../../src/traffic/questions/anomalies.js';
 import { compareTraffic } from '../../../src/traffic/questions/compare.js';
 import { OTHER_INTERFACE } from '../../../src/traffic/trace/example.js';
@@ -54,7 +50,7 @@ function onInterface(names: readonly string[], name: string | undefined): boolea
 function inRow(row: Flow, packet: Packet, family: 'v4' | 'v6'): boolean {
   const address = (list: readonly string[], text: string): boolean =>
     list.length === 0 ||
-    list.some((network) => has(networkRanges(network, family) ?? [], parseAddressNumber(text, family) ?? 0n));
+    list.some((network) => has(networkRanges(network, family) ?? [], parseAddress(text, family) ?? 0n));
   const protocols = row.protocol
     .replace('any but ', '')
     .split(', ')

@@ -1,10 +1,10 @@
 /** What is decided without a diagram must be what the diagram says. */
 import { expect, test } from '@jest/globals';
+import { networkRanges } from '../../../src/lib/ip.js';
 import { ofValues, one } from '../../../src/lib/ranges.js';
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import type { Hook } from '../../../src/traffic/model.js';
 import { compileRuleset } from '../../../src/traffic/program/compiled-ruleset.js';
-import { networkRanges } from '../../../src/traffic/program/fields.js';
 import { narrowed } from '../../../src/traffic/program/narrow.js';
 import { all, any, field, type Predicate } from '../../../src/traffic/program/predicate.js';
 import { findAnomalies } from '../../../src/traffic/questions/anomalies.js';

@@ -1,9 +1,9 @@
 /** Whom the reach of a host names is whom the walk of single packets lets through. */
 
+import { networksText, parseAddress } from '../../../src/lib/ip.js';
 import { has, isEmpty, subtract } from '../../../src/lib/ranges.js';
 import { protocolNumber } from '../../../src/netfilter/extensions/protocols.js';
 import type { Packet } from '../../../src/traffic/model.js';
-import { networksText, parseAddressNumber } from '../../../src/traffic/program/fields.js';
 import {
   everyPeer,
   isOpen,
@@ -77,8 +77,8 @@ test('what nat sends to another host does not reach this one, and its ports are 
   const port = 6n * PORTS + 8080n;
   expect(reached).toMatchObject({ ok: true, redirected: [[port, port]] });
   const entry = reachIn(dnat).find(({ services: [from] }) => from === port);
-  expect(has(entry?.perhaps ?? [], parseAddressNumber('192.0.2.7', 'v4') ?? 0n)).toBe(false);
-  expect(has(entry?.perhaps ?? [], parseAddressNumber('192.0.3.7', 'v4') ?? 0n)).toBe(true);
+  expect(has(entry?.perhaps ?? [], parseAddress('192.0.2.7', 'v4') ?? 0n)).toBe(false);
+  expect(has(entry?.perhaps ?? [], parseAddress('192.0.3.7', 'v4') ?? 0n)).toBe(true);
 });
 
 test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
@@ -131,7 +131,7 @@ test.each(SEEDS)('seed %i: reach and walk agree on every packet', (seed) => {
     for (const { packet: sample } of generatePackets(by, family, 200)) {
       const packet = first(sample, hook, own);
       const number = BigInt(protocolNumber(packet.protocol) ?? 0);
-      const peer = parseAddressNumber(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
+      const peer = parseAddress(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
       if (number === 1n || number === 58n || !has(everyPeer(family), peer)) continue;
       const key = number * PORTS + BigInt(packet.dport ?? 0);
       const entry = reached.value.find(({ services: [from, to] }) => from <= key && key <= to);

@@ -1,5 +1,5 @@
 /** Matches on IPv6 extension headers and addresses. */
-import { formatAddress, parseAddress, prefixLength } from '../../../lib/address.js';
+import { formatAddress, parseAddress, prefixLength } from '../../../lib/ip.js';
 import type { Option } from '../../model.js';
 import {
   type ExtensionRow,
@@ -12,7 +12,7 @@ import {
   refuse,
   type ValueType,
 } from '../row.js';
-import { kind, noAddress, parseNetwork, parseWithin, range, U32, u8, u16, u32 } from '../values.js';
+import { kind, networkValue, noAddress, parseWithin, range, U32, u8, u16, u32 } from '../values.js';
 
 const WHOLE_RANGE = `0:${U32}`;
 
@@ -87,11 +87,11 @@ const headers: ValueType = kind(['hop-by-hop', 'frag,dst', 'esp,auth,none', 'rou
 
 const hops: ValueType = kind({ v4: [], v6: ['::1', '2001:db8::1,2001:db8::2'] }, (text) => {
   const parts = text.split(',');
-  const words = parts.map((part) => parseAddress(part, 'v6'));
-  const bad = words.indexOf(undefined);
+  const addresses = parts.map((part) => parseAddress(part, 'v6'));
+  const bad = addresses.indexOf(undefined);
   if (bad !== -1) return noAddress(parts[bad] ?? '', 'v6');
   return parts.length <= 16
-    ? words.map((each) => formatAddress(each ?? [], 'v6')).join(',')
+    ? addresses.map((each) => formatAddress(each ?? 0n, 'v6')).join(',')
     : refuse('takes at most 16 addresses');
 });
 
@@ -99,7 +99,7 @@ const hops: ValueType = kind({ v4: [], v6: ['::1', '2001:db8::1,2001:db8::2'] },
 export const prefixed: ValueType = kind(
   { v4: ['10.0.0.0/8', '10.1.2.3'], v6: ['a::/64', 'b::/128', 'c::/0', '2001:db8::1'] },
   (text, { family }) => {
-    const parsed = parseNetwork(text, family);
+    const parsed = networkValue(text, family);
     if (isRefusal(parsed)) return parsed;
     const length = prefixLength(parsed.mask, family);
     return length === undefined

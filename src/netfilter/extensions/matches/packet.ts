@@ -1,6 +1,6 @@
 /** Matches on addresses, sets, interfaces and marks of the packet itself. */
 
-import { formatAddress, parseAddress } from '../../../lib/address.js';
+import { formatAddress, parseAddress } from '../../../lib/ip.js';
 import type { Option } from '../../model.js';
 import {
   ARRIVING,

@@ -1,6 +1,7 @@
 /** Targets of the nat table. */
-import { formatAddress, parseAddress } from '../../../lib/address.js';
+
 import type { Family } from '../../../lib/family.js';
+import { formatAddress, parseAddress } from '../../../lib/ip.js';
 import {
   type ExtensionRow,
   isRefusal,
@@ -56,10 +57,10 @@ const natAddress = (shift: boolean): ValueType =>
       if (isRefusal(ports)) return ports;
       if (split.address === '' && ports !== undefined) return `:${ports}`;
       const ends = split.address.split('-');
-      const words = ends.map((end) => parseAddress(end, family));
-      const bad = words.indexOf(undefined);
+      const addresses = ends.map((end) => parseAddress(end, family));
+      const bad = addresses.indexOf(undefined);
       if (bad !== -1 || ends.length > 2) return noAddress(ends[bad] ?? split.address, family);
-      const [from = '', to = from] = words.map((each) => formatAddress(each ?? [], family));
+      const [from = '', to = from] = addresses.map((each) => formatAddress(each ?? 0n, family));
       const address = from === to ? from : `${from}-${to}`;
       if (ports === undefined) return address;
       return family === 'v6' ? `[${address}]:${ports}` : `${address}:${ports}`;

@@ -1,6 +1,7 @@
 /** Packets as bytes, with the state that connection tracking gives them when it has not seen their connection. */
-import { parseAddress } from '../../../../src/lib/address.js';
+
 import type { Family } from '../../../../src/lib/family.js';
+import { ADDRESS_BITS, parseAddress } from '../../../../src/lib/ip.js';
 import { protocolNumber } from '../../../../src/netfilter/extensions/protocols.js';
 import type { ConnectionState, Packet } from '../../../../src/traffic/model.js';
 import { flagBits } from '../../../../src/traffic/program/fields.js';
@@ -105,11 +106,7 @@ function header(
 }
 
 const addressBytes = (text: string, family: Family): Buffer =>
-  Buffer.from(
-    (parseAddress(text, family) ?? []).flatMap((word) =>
-      family === 'v4' ? [word] : [word >> 8, word & 255],
-    ),
-  );
+  Buffer.from((parseAddress(text, family) ?? 0n).toString(16).padStart(ADDRESS_BITS[family] / 4, '0'), 'hex');
 
 function pseudoHeader(src: Buffer, dst: Buffer, protocol: number, length: number): Buffer {
   const tail = Buffer.alloc(8);

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { PolicyNames } from '../../src/naming/policy-names.js';
 import { diffTables } from '../../src/netfilter/diff.js';
-import type { RuleDiff } from '../../src/netfilter/model.js';
+import type { RuleChange, RuleDiff } from '../../src/netfilter/model.js';
 import { parseSave } from '../../src/netfilter/text/parse.js';
-import type { Drift, HostPlan, Outcomes, Plan } from '../../src/rollout/results/model.js';
+import type { Adoption } from '../../src/rollout/results/adoption.js';
+import type { Drift, HostPlan, Outcome, Outcomes, Plan, StateDiff } from '../../src/rollout/results/model.js';
 import type { DecidingRule, Flow } from '../../src/traffic/model.js';
 
 /** The filter table of a host with these rules in its owned chain. */
@@ -348,3 +349,69 @@ export const drift: Drift = {
 };
 
 export const noDrift: Drift = { version: 1, hosts: drift.hosts.slice(0, 1) };
+
+const adding = (text: string, chain: string): StateDiff => {
+  const change: RuleChange = { table: 'filter', chain, text };
+  const patch = `--- filter ${chain}\n+++ filter ${chain}\n@@ -0,0 +1,1 @@\n+-A ${chain} ${text}\n`;
+  return { v4: { ...NO_DIFF, added: [change], text: patch }, v6: NO_DIFF, sets: [] };
+};
+const refused = (host: string, changed: Outcome['changed']): Outcome => ({
+  host,
+  outcome: 'refused',
+  wave: 0,
+  phase: 'preflight',
+  reason: 'plan-changed: the live rules are not those that the reviewed plan saw. Plan again.',
+  seconds: 0,
+  changed,
+});
+const since = adding('-p tcp -m tcp --dport 5432 -j ACCEPT', 'INPUT');
+const next = adding('-p tcp -m tcp --dport 8443 -j ACCEPT', 'SALLYPORT-INPUT');
+/** A rollout whose hosts are not as they were reviewed. */
+export const refusedOutcomes: Outcomes = {
+  version: 1,
+  commit: null,
+  stopped: 'Nothing was changed: the canary web-1 is refused.',
+  hosts: [
+    refused('web-1', { since, next }),
+    refused('web-2', { since, next }),
+    refused('web-3', { next }),
+    refused('web-4', undefined),
+  ],
+};
+
+/** One difference adopted, one left, and a host that could not be read. */
+export const adoption: Adoption = {
+  version: 1,
+  date: '2027-01-01',
+  hosts: [
+    {
+      host: 'web-1',
+      status: 'read',
+      taken: [
+        {
+          message: "A rule was added to INPUT, above the policy's rules.",
+          rule: '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT',
+          families: ['v4'],
+          how: 'A rule under `input:` of web-1: `allow: postgres, family: v4`.',
+          file: 'policies/hosts/web-1.yml',
+          note: "Packets of the state INVALID pass by the kernel's rule alone: the policy does not let them in.",
+        },
+      ],
+      left: [
+        {
+          message: 'The policy of FORWARD is ACCEPT.',
+          families: ['v4', 'v6'],
+          why: 'It changes the fate of no packet; the next deploy takes it back.',
+        },
+      ],
+    },
+    {
+      host: 'web-2',
+      status: 'unreachable',
+      reason: 'No SSH connection to 192.0.2.2:22 within 20 s.',
+      taken: [],
+      left: [],
+    },
+  ],
+  files: [{ path: 'policies/hosts/web-1.yml', before: '', after: 'x' }],
+};

@@ -1,10 +1,10 @@
 /** The comments of typical pull requests, whole: each must be understood in ten seconds. */
 import { expect, test } from '@jest/globals';
-import type { SourceLocation } from '../../src/lib/problem.js';
-import { planMarkdown } from '../../src/report/markdown/plan.js';
-import { planTotals } from '../../src/report/view/totals.js';
-import { CHANGES, planOf } from './changes.js';
-import { expectGolden } from './golden.js';
+import type { SourceLocation } from '../../../src/lib/problem.js';
+import { planMarkdown } from '../../../src/report/markdown/plan.js';
+import { planTotals } from '../../../src/report/view/totals.js';
+import { CHANGES, planOf } from '../changes.js';
+import { expectGolden } from '../golden.js';
 
 const linkTo = ({ file, line }: SourceLocation): string =>
   `https://github.com/example/fleet/blob/main/${file}#L${line}`;
@@ -14,7 +14,7 @@ for (const [name, change] of Object.entries(CHANGES))
     expectGolden(`change-${name}.md`, planMarkdown(await planOf(change), { linkTo }));
   });
 
-test('every row of a folded table is counted and listed', async () => {
+test('every row of a joined one is counted and listed', async () => {
   const change = CHANGES['first-adoption'];
   if (change === undefined) throw new Error('There is no such change.');
   const plan = await planOf(change);

@@ -1,14 +1,14 @@
 import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{error,note}from"./lib-problem.js";import{createHash}from"node:crypto";import{randomBytes}from"node:crypto";var unreachable=(host,why,hint)=>error("host-unreachable",`${host.name} (${host.address}) cannot be reached over SSH: ${why}.`,void 0,hint),quote=word=>`'${word.replaceAll("'","'\\''")}'`;async function withTimeout(seconds,work,message,late){let timer,deadline=new Promise((_,reject)=>{timer=setTimeout(()=>{reject(new Error(message)),late()},seconds*1e3)});try{return await Promise.race([work,deadline])}finally{clearTimeout(timer)}}function lines(onLine){let rest="";return chunk=>{let parts=(rest+chunk.toString("latin1")).split(`
-`);rest=parts.pop()??"";for(let line of parts)onLine(line)}}var activity_default=`# What the host is doing now: its flows with others and the ports on which it listens. Only reads, only where it is asked
-# for (SP_ACTIVITY), and says nothing where it cannot see.
+import{error,note}from"./lib-problem.js";import{createHash}from"node:crypto";import{randomBytes}from"node:crypto";var unreachable=(host,why,hint)=>error("host-unreachable",`${host.name} (${host.address}) cannot be reached over SSH: ${why}.`,void 0,hint),CAUSES=[[/All configured authentication methods failed|Permission denied/,"it accepts none of the offered keys","Add the public key to the user's authorized_keys, or give another key."],[/ECONNREFUSED|Connection refused/,"connection refused","Check that sshd is running, and the port."],[/ENOTFOUND|EAI_AGAIN|Could not resolve/,"the name does not resolve",'Check "address" in the policy.'],[/EHOSTUNREACH|ENETUNREACH|No route to host/,"no route to host"],[/ETIMEDOUT|timed out|Timeout/,"connection timed out"]];function connectProblem(host,message,causes=[]){let[,why=message.replace(/[.\s]+$/,"").replace(/^.*\n/s,""),hint]=[...causes,...CAUSES].find(([pattern])=>pattern.test(message))??[];return unreachable(host,why===""?"the connection was lost":why,hint)}var quote=word=>`'${word.replaceAll("'","'\\''")}'`;async function withTimeout(seconds,work,message,onTimeout){let timer,timeout=new Promise((_,reject)=>{timer=setTimeout(()=>{reject(new Error(message)),onTimeout()},seconds*1e3)});try{return await Promise.race([work,timeout])}finally{clearTimeout(timer)}}function collector(onLine){let chunks=[],rest="";return{add:chunk=>{if(chunks.push(chunk),onLine===void 0)return;let parts=(rest+chunk.toString("latin1")).split(`
+`);rest=parts.pop()??"";for(let line of parts)onLine(line)},text:()=>Buffer.concat(chunks).toString("utf8")}}var activity_default=`# Current activity: the host's flows and listening ports. Read-only, only on request (SP_ACTIVITY), and without output
+# where the host cannot tell.
 #
-# A busy host holds a million flows, so they are counted here, kind by kind; 20,000 are looked at, 1,000 kinds are told.
+# A busy host has a million flows, so they are counted here by kind: 20,000 are examined, 1,000 kinds are reported.
 
-# Entries of connection tracking, as /proc/net/nf_conntrack or conntrack(8) has them, as lines
+# Converts entries of connection tracking (/proc/net/nf_conntrack or conntrack(8)) to lines
 #   flow COUNT PROTOCOL SOURCE DESTINATION PORT ANSWERED-BY
 count_tracked() {
-  awk -v seen=20000 -v told=1000 '
+  awk -v seen=20000 -v reported=1000 '
     seen < NR { exit }
     { protocol = $1 ~ /^ipv[46]$/ ? $3 : $1 }
     protocol == "tcp" ? !/ ESTABLISHED / : protocol != "udp" || /\\[UNREPLIED\\]/ { next }
@@ -26,22 +26,22 @@ count_tracked() {
     }
     END {
       for (kind in count)
-        if (0 < told--) print "flow", count[kind], kind
+        if (0 < reported--) print "flow", count[kind], kind
         else left += count[kind]
       print "left", left + 0
       if (seen < NR) print "cut"
     }'
 }
 
-# Sockets as \`ss -ntu\` prints them, those that listen first, as lines \`listen PROTOCOL ADDRESS:PORT\`, and those that are
-# connected as flows: to a port that listens, or from here.
+# Converts the output of \`ss -ntu\`, listening sockets first: listening ones to lines \`listen PROTOCOL ADDRESS:PORT\`,
+# connected ones to flows, incoming when the local port is a listening one.
 count_sockets() {
-  awk -v seen=20000 -v told=1000 '
+  awk -v seen=20000 -v reported=1000 '
     function host(end) { sub(/:[^:]*$/, "", end); return end }
     function port(end) { sub(/.*:/, "", end); return end }
     seen < NR { exit }
     $2 == "LISTEN" || $2 == "UNCONN" {
-      if (0 < told--) print "listen", $1, $5
+      if (0 < reported--) print "listen", $1, $5
       listens[$1 port($5)] = 1
     }
     $2 == "ESTAB" {
@@ -50,14 +50,14 @@ count_sockets() {
     }
     END {
       for (kind in count)
-        if (0 < told--) print "flow", count[kind], kind
+        if (0 < reported--) print "flow", count[kind], kind
         else left += count[kind]
       print "left", left + 0
       if (seen < NR) print "cut"
     }'
 }
 
-# The same from the kernel itself (proc(5)): 0A listens, 07 is a UDP socket without a peer, 01 is connected.
+# The same sockets from proc(5), for hosts without ss: 0A is listening, 07 UDP without a peer, 01 connected.
 proc_sockets() {
   for file in tcp tcp6 udp udp6; do
     if [ ! -r "/proc/net/$file" ]; then continue; fi
@@ -68,7 +68,7 @@ proc_sockets() {
   done
 }
 
-# conntrack(8) would load the kernel's module where none is, and so is asked only where entries are.
+# conntrack(8) would load the kernel module where it is absent, so it runs only if entries exist.
 tracked() {
   read_line /proc/sys/net/netfilter/nf_conntrack_count
   if [ -z "$line" ] || [ "$line" -eq 0 ]; then return 1; fi
@@ -91,19 +91,19 @@ activity() {
     proc_sockets | count_sockets
   fi
 }
-`;var base_default=`# Sallyport's half on the host: POSIX sh, run by root, sent over standard input. It decides; the runner only asks.
+`;var base_default=`# The agent, Sallyport's part on the host: POSIX sh, run by root, sent over standard input. It decides; the runner asks.
 #
-# These files are one script: base, host, activity, rules, state, saved, nets, ends, begin, main. The runner sets SP_MARK,
-# a random word that begins every line of the answer, and the SP_ variables that a verb wants; main.sh names them all.
-# Nothing acts before the last line, so a text that was cut on its way does nothing at all.
+# These files are one script: base, host, activity, rules, state, saved, watchdogs, rollback, finish, begin, main. The
+# runner sets SP_MARK, a random word that starts every line of the answer, and the SP_ variables of the verb; main.sh
+# lists them all. Only the last line starts anything, so a truncated script does nothing.
 #
-# State is in $STATE, for root alone. A transaction is the directory \`pending\`; which of the files state.pending,
-# state.confirmed and state.rolling-back is in it says how far it is, and moving it is one rename(2): of two who try,
-# one succeeds. Everything that changes rules or files holds the lock.
+# State is in $STATE, readable by root only. A transaction is the directory \`pending\`. It contains one of state.pending,
+# state.confirmed and state.rolling-back; a transition is one rename(2), so of two processes that try, one succeeds.
+# Whatever changes rules or files holds the lock.
 
 STATE=/var/lib/sallyport
 PENDING=$STATE/pending
-# A transaction that has ended, for the moment in which its nets are taken away.
+# An ended transaction, until its watchdogs are stopped.
 GONE=$STATE/gone
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -112,20 +112,20 @@ umask 077
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# The first line of a file in $line, without starting a process; nothing where there is none.
+# Sets $line to the first line of a file, or to nothing. Starts no process.
 read_line() {
   line=
   if [ -r "$1" ]; then IFS= read -r line <"$1" || :; fi
 }
 
-# The same as a word. It costs a process: what every change does reads $line instead.
+# Prints the first line of a file. Costs a process: hot paths use read_line.
 first_line() {
   read_line "$1"
   printf '%s' "$line"
 }
 
-# The lines of a small file, without starting a process; nothing where there is none.
-show() {
+# Prints a small file, or nothing. Starts no process.
+print_file() {
   if [ ! -r "$1" ]; then return 0; fi
   while IFS= read -r line; do printf '%s\\n' "$line"; done <"$1"
 }
@@ -133,8 +133,8 @@ show() {
 put() { printf '%s' "$2" >"$1"; }
 fact() { printf '%s %s\\n' "$1" "$2"; }
 
-# Prints one section: the command's output between two marked lines, its exit status in the second one; what it says
-# on stderr follows the same mark there.
+# Prints one section: the output of a command between two marked lines, the second with its exit status. Its stderr
+# follows the same mark on stderr.
 section() {
   section_name=$1
   shift
@@ -144,45 +144,45 @@ section() {
   printf '\\n%s < %s\\n' "$SP_MARK" $?
 }
 
-say() { printf '%s %s\\n' "$SP_MARK" "$*"; }
+emit() { printf '%s %s\\n' "$SP_MARK" "$*"; }
 
 answer() {
-  say "$@"
-  say 'done'
+  emit "$@"
+  emit 'done'
   exit 0
 }
 
 refuse() { answer refuse "$@"; }
 
-# To disk, by name where the system's sync can do that.
+# Flushes files to disk, individually if sync supports it.
 sync_files() { sync "$@" 2>/dev/null || sync; }
 
-# Whole hundredths of a second since boot, in $uptime: no clock step moves them.
+# Sets $uptime to hundredths of a second since boot: steps of the wall clock do not affect it.
 read_uptime() {
   read -r uptime rest </proc/uptime
   uptime=\${uptime%.*}\${uptime#*.}
 }
 
 read_boot() { read_line /proc/sys/kernel/random/boot_id; }
-`;var begin_default=`# From the texts of a change to rules that stand and a clock that runs.
+`;var begin_default=`# The verb \`begin\`: checks, snapshot, rehearsal, and arming of the watchdogs, which then apply the change.
 
 begin() {
   RUN=$SP_RUN
   NEW=''
-  trap abandon EXIT
+  trap remove_unarmed EXIT
   trap 'exit 1' HUP INT PIPE TERM
-  say phase preflight
-  # What is there was made so by an earlier run; -w is false on a file system that is read-only.
+  emit phase preflight
+  # An existing directory was created by an earlier run; -w is false on a read-only file system.
   { [ -d "$STATE" ] && [ -w "$STATE" ]; } || { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
   list_missing
   if [ -n "$missing" ]; then refuse tools-missing "\${missing# }"; fi
   list_managers
   if [ -n "$managers" ]; then
-    refuse other-manager "\${managers%% *} is active and would write over the same chains; switch it off first"
+    refuse other-manager "\${managers%% *} is active and manages the same chains; disable it first"
   fi
-  take_lock 5 || refuse busy "another run is at work: $(first_line "$STATE/lock")"
+  take_lock 5 || refuse busy "another run is in progress: $(first_line "$STATE/lock")"
   if [ -d "$PENDING" ]; then
-    settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $left seconds are left"
+    finish_abandoned || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet ($left seconds left)"
     RUN=$SP_RUN
   fi
   printf '%s\\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
@@ -192,19 +192,19 @@ begin() {
   done
   NEW=$STATE/new.$RUN
   DIR=$NEW
-  { mkdir "$NEW" "$NEW/known" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"
+  { mkdir "$NEW" "$NEW/known" && unpack; } 2>/dev/null || refuse disk-full "$STATE cannot store the change"
   find_loader
   check_saved
 
-  say phase snapshot
+  emit phase snapshot
   snapshot
 
-  say phase rehearse
+  emit phase rehearse
   can_v6 || :
-  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "\${why:-this host lets nobody make a network namespace}$(detail)"
+  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "\${why:-cannot create a network namespace}$(detail)"
   (cd "$DIR" && sha256sum snapshot.* expected.* forward.* backward.* >sums) || refuse disk-full "$STATE is full"
 
-  say phase arm
+  emit phase arm
   read_boot
   put "$DIR/boot" "$line"
   read_uptime
@@ -216,14 +216,14 @@ begin() {
   NEW=''
   DIR=$PENDING
   sync_files "$STATE"
-  arm_late "$SP_SECONDS"
+  arm_backup_timer "$SP_SECONDS"
   drop_lock
   arm_supervisor
   await_applied
 }
 
-# Until it is armed, a change that ends leaves nothing behind, also when the runner is gone and nobody listens.
-abandon() {
+# Removes a change that ends before it is armed, also when the runner is gone.
+remove_unarmed() {
   if [ -n "$NEW" ]; then
     unstage
     rm -rf "$NEW"
@@ -260,10 +260,10 @@ unpack() {
   ERRORS=$DIR/error
 }
 
-# Lines of sha256sum are true of the files in $DIR.
-sums_hold() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
+# Whether the files in $DIR match these lines of sha256sum.
+sums_match() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
 
-# What was sent is here, there is a place that loads at boot, it holds what the plan saw, and it takes the new text.
+# Checks that the change arrived intact, that files are loaded at boot, are as the plan saw them, and are writable.
 check_saved() {
   if [ -z "$BOOT_V4" ]; then refuse no-boot-loader 'nothing on this host loads rules at boot'; fi
   if [ -s "$DIR/saved.sets" ] && [ -z "$BOOT_SETS" ]; then
@@ -287,15 +287,15 @@ check_saved() {
       [ "$before" = none ] || refuse_saved
       : >"$DIR/absent.$kind" || refuse disk-full "$STATE is full"
     fi
-    # The sums of what is to be saved are there: the file has it already when its own sum is the same.
+    # Already up to date: the file has the checksum of the text to be saved.
     case $SP_SUMS in *"$before  saved.$kind"*) continue ;; esac
-    if to_save "$kind"; then
+    if needs_saving "$kind"; then
       { { [ -d "\${saved_path%/*}" ] || mkdir -p "\${saved_path%/*}"; } && stage "$saved_path" && put "$saved_path.sallyport" "$text"; } 2>/dev/null ||
         refuse saved-unwritable "$saved_path cannot be written"
     fi
   done
-  if sums_hold "$SP_SUMS$sums"; then return 0; fi
-  sums_hold "$SP_SUMS" || refuse disk-full "$STATE does not take the texts of this change"
+  if sums_match "$SP_SUMS$sums"; then return 0; fi
+  sums_match "$SP_SUMS" || refuse disk-full "$STATE cannot store the change"
   for kind in v4 v6 sets; do
     case $sums in *"old.$kind"*) ;; *) continue ;; esac
     find_path "$kind"
@@ -304,18 +304,18 @@ check_saved() {
   done
 }
 
-refuse_saved() { refuse plan-changed "$saved_path is not what the change was computed from"; }
+refuse_saved() { refuse plan-changed "$saved_path has changed since the plan"; }
 
 snapshot() {
   {
     iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
-  } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
+  } 2>"$ERRORS" || refuse snapshot-failed "cannot save the current rules$(detail)"
   if has nft; then nft_rules; fi | rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
-  (rules to="$DIR/snapshot" steps="$DIR" \\
+  (normalize_rules to="$DIR/snapshot" scripts="$DIR" \\
     family=v4 "$DIR/snapshot.v4" family=v6 "$DIR/snapshot.v6" family=sets "$DIR/snapshot.sets" planned=yes \\
     family=v4 "$DIR/planned.v4" family=v6 "$DIR/planned.v6" family=sets "$DIR/planned.sets") || case $? in
-  3) refuse plan-changed "the rules on the host are not those that the change was computed from" ;;
-  4) refuse snapshot-failed 'what iptables-save printed is not complete' ;;
+  3) refuse plan-changed "the rules on the host have changed since the plan" ;;
+  4) refuse snapshot-failed 'the output of iptables-save is incomplete' ;;
   *) refuse disk-full "$STATE is full" ;;
   esac
   for family in v4 v6; do
@@ -325,7 +325,7 @@ snapshot() {
   done
 }
 
-# The last line of what a tool said.
+# Prints \`: \` and the last line of the tool's stderr.
 detail() {
   text=
   if [ -r "$ERRORS" ]; then
@@ -336,31 +336,32 @@ detail() {
   if [ -n "$text" ]; then printf ': %s' "$text"; fi
 }
 
-# In a namespace of its own, on the host's own tools and kernel: the snapshot, the change, the way back, and the boot.
+# Runs in a network namespace, with the host's tools and kernel: loads the snapshot, the change, the rollback, and what
+# will load at boot.
 rehearse() {
   DIR=$1
-  leave_out_sets
-  load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
+  skip_unused_sets
+  load "$DIR/snapshot" || fail 'the snapshot of the current rules does not load'
   lost=''
   if [ -s "$DIR/shapes" ]; then lost=$(nft_rules | rule_shapes | lost_in_saving "$DIR/shapes"); fi
   if [ -n "$lost" ]; then
-    fail "$lost was made with nft, and iptables-save shows it as another rule than it is; move it into an nft table of another name, or make it with iptables"
+    fail "$lost was created with nft, and iptables-save prints it as a different rule; move it to a separate nft table, or create it with iptables"
   fi
-  steps forward || fail 'the new rules do not load'
-  live | rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
+  apply_scripts forward || fail 'the new rules do not load'
+  live_rules | normalize_rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
   2) fail 'the disk is full' ;;
-  *) fail_for 'the change would touch what is not of Sallyport' ;;
+  *) fail_mismatch 'the change would modify rules that Sallyport does not manage' ;;
   esac
-  steps backward || fail 'the way back does not load'
-  live | rules as="$DIR/snapshot.normal" - || fail_for 'the way back does not lead to the old rules'
-  # Texts without sets need nothing that another table left behind, so that they load here if they load at boot.
+  apply_scripts backward || fail 'the rollback does not load'
+  live_rules | normalize_rules as="$DIR/snapshot.normal" - || fail_mismatch 'the rollback does not restore the old rules'
+  # Without sets nothing left in this namespace can help the saved files to load, so it need not be a new one.
   if [ -n "$NO_SETS" ]; then rehearse_saved "$DIR"; else exec unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR"; fi
 }
 
-# Whatever led elsewhere, there and back: was it that the snapshot itself loads as other rules?
-fail_for() {
+# Fails with $1, unless the cause is that the snapshot itself loads as different rules.
+fail_mismatch() {
   load "$DIR/snapshot"
-  live | rules as="$DIR/snapshot.normal" - || fail 'the rules of this host, once loaded, are others than those that were saved'
+  live_rules | normalize_rules as="$DIR/snapshot.normal" - || fail 'the current rules differ after they are saved and reloaded'
   fail "$1"
 }
 
@@ -375,30 +376,30 @@ fail() {
 }
 
 await_applied() {
-  told=arm
+  reported=arm
   pause=05
-  while mine; do
+  while is_pending_run; do
     read_line "$PENDING/phase"
-    now_in=$line
-    if [ "$now_in" != "$told" ] && [ -n "$now_in" ]; then
-      # It may have come and gone between two looks.
-      if [ "$told:$now_in" = arm:verify ]; then say phase apply; fi
-      told=$now_in
-      say phase "$told"
+    current=$line
+    if [ "$current" != "$reported" ] && [ -n "$current" ]; then
+      # The phase may have begun and ended between two reads.
+      if [ "$reported:$current" = arm:verify ]; then emit phase apply; fi
+      reported=$current
+      emit phase "$reported"
     fi
     count_left
-    if [ "$told" = verify ]; then answer applied "$left"; fi
+    if [ "$reported" = verify ]; then answer applied "$left"; fi
     if [ "$left" -eq 0 ]; then break; fi
-    # A host that is slow has no time for those who ask how far it is.
+    # Poll less often: a slow host needs its time for the change.
     sleep "0.$pause" || sleep 1
     case $pause in 05) pause=1 ;; *) pause=2 ;; esac
   done
   await_end 20
 }
-`;var finish_default=`# The ends of a transaction. Each holds the lock.
+`;var finish_default=`# How a transaction ends: the record, confirmed changes, and what a dead run left behind. Holds the lock.
 
-# Records the end, takes the transaction away, and ends the nets. In this order: whoever dies in between leaves nothing
-# that is still to be done, since a net that finds no transaction ends by itself.
+# Records the outcome, removes the transaction, and stops the watchdogs. In this order, a process that dies in between
+# leaves nothing to do: a watchdog that finds no transaction exits.
 finish() {
   outcome=$1 reason=$2 ended_in=\${3:-done}
   if write_last; then recorded=yes; else recorded=no; fi
@@ -422,174 +423,82 @@ write_last() {
   } >"$STATE/last.new" 2>/dev/null && mv "$STATE/last.new" "$STATE/last"
 }
 
-# The state is rolling-back, for the reason in the file of that name. Never gives up while the host is up.
-roll_back() {
-  DIR=$PENDING
-  why=$(first_line "$DIR/reason")
-  ended_in=$(first_line "$DIR/phase")
-  # The phase is written before the first rule changes.
-  if [ "$ended_in" = arm ]; then end=refused; else end=rolled-back; fi
-  phase rollback || :
-  tries=0
-  until undo; do
-    tries=$((tries + 1))
-    if [ "$tries" -eq 10 ]; then
-      outcome=rollback-failed reason="$why; the old rules do not load: $(first_line "$DIR/error")"
-      write_last || :
-      ! has logger || logger -p auth.crit -t sallyport "The old firewall rules do not load; trying on." || :
-    fi
-    sleep 1
-  done
-  unstage
-  if [ -e "$DIR/persisting" ]; then unpersist || why="$why; the saved files could not be put back"; fi
-  finish "$end" "$why\${undone_by:-}" "$ended_in"
-}
-
-# Backwards, so that what others added since stays; else the whole snapshot; else what loads at boot; and where for long
-# nothing of that can be had, without the rules of this change, so that people get in again.
-undo() {
-  undone_by=''
-  if intact && stands snapshot; then return 0; fi
-  if intact; then
-    # One that fails must not keep the others from trying; what stands afterwards decides.
-    for each in apply_sets:sets apply_v4:v4 apply_v6:v6 apply_sets:setsAfter; do
-      "\${each%:*}" "$DIR/backward.\${each#*:}"
-    done 2>"$ERRORS"
-    sweep_sets
-    if stands snapshot; then return 0; fi
-    load "$DIR/snapshot" 2>>"$ERRORS"
-    sweep_sets
-    stands snapshot
-    return
-  fi
-  undone_by='; the snapshot was damaged, so the saved rules were loaded'
-  if load_boot 2>"$ERRORS"; then return 0; fi
-  [ "$tries" -ge 9 ] || return 1
-  undone_by='; the snapshot was damaged and no saved rules load, so all rules of ours were taken away'
-  take_away 2>"$ERRORS"
-}
-
-# The hooks and policies first, which is what lets people in; then the chains, which nobody may name any more.
-take_away() {
-  iptables-save | without_hooks | iptables-restore --noflush -w 5
-  if can_v6; then save_v6 | without_hooks | ip6tables-restore --noflush -w 5; fi
-  live | awk '/^= failed/ { left = 1 } '"$OURS_IN_BUILT_IN"' { left = 1 } END { exit left }' || return 1
-  iptables-save | without_chains | iptables-restore --noflush -w 5
-  if can_v6; then save_v6 | without_chains | ip6tables-restore --noflush -w 5; fi
-  sweep_sets
-}
-
-OURS_IN_BUILT_IN='/^:(INPUT|FORWARD|OUTPUT) DROP / || /^-A (PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) (.* )?-[jg] SALLYPORT-/'
-
-without_hooks() {
-  awk "$OURS_IN_BUILT_IN"' { if (sub(/^-A/, "-D")) print; else print $1, "ACCEPT [0:0]" } /^\\*/ || /^COMMIT/ { print }'
-}
-
-without_chains() {
-  awk '
-    /^\\*/ { ours = 0; print }
-    /^:SALLYPORT-/ { chains[++ours] = substr($1, 2) }
-    /^COMMIT/ {
-      for (at = 1; at <= ours; at++) print "-F", chains[at]
-      for (at = 1; at <= ours; at++) print "-X", chains[at]
-      print
-    }'
-}
-
-# Sets of ours that the snapshot does not have: what a change that broke off left behind.
-sweep_sets() {
-  if ! has ipset; then return 0; fi
-  ipset list -n | awk '
-    old && $1 == "create" { there[$2] = 1 }
-    !old && /^SALLYPORT-/ && !($1 in there)
-  ' old=1 "$DIR/snapshot.sets" old=0 - | while read -r set; do
-    ipset destroy "$set" 2>/dev/null || :
-  done
-}
-
-intact() { (cd "$DIR" && sha256sum -c sums >/dev/null 2>&1); }
-
-# The state is confirmed: the new rules were proved to let people in. What is left is to make them last.
-make_last() {
+# The state is confirmed: makes the new rules persistent, or rolls back if they cannot be saved.
+finish_confirmed() {
   DIR=$PENDING
   phase persist || :
   put "$DIR/persisting" yes
   if persist 2>"$ERRORS" && keep_known_good 2>>"$ERRORS"; then
     phase disarm || :
-    keep_count || :
+    keep_drop_counts || :
     unstage
     note=''
-    if [ "$ENABLED" = no ]; then note="nothing loads the rules at boot: $LOADER is not enabled"; fi
+    if [ "$ENABLED" = no ]; then note="the rules will not load at boot: $LOADER is not enabled"; fi
     finish confirmed "$note"
   else
-    give_up "the rules could not be saved: $(first_line "$ERRORS")" confirmed
+    start_rollback "the rules could not be saved: $(first_line "$ERRORS")" confirmed
     roll_back
   fi
 }
 
-# From state $2 (pending, unless said) to rolling-back, because of $1. Fails when another one was faster.
-give_up() {
-  move_state "\${2:-pending}" rolling-back || return 1
-  put "$PENDING/reason" "$1" 2>/dev/null || :
-}
-
-# Brings the transaction of $RUN to the end that its state asks for, once nobody else works on it.
+# Ends the transaction of $RUN as its state requires, once the lock is free (within $1 seconds). With the reason $2 a
+# pending transaction is rolled back.
 conclude() {
   take_lock "$1" || return 1
-  if mine; then
-    if [ -n "\${2:-}" ]; then give_up "$2" || :; fi
+  if is_pending_run; then
+    if [ -n "\${2:-}" ]; then start_rollback "$2" || :; fi
     if state_is rolling-back; then
       roll_back
     elif state_is confirmed; then
-      make_last
+      finish_confirmed
     fi
   fi
   drop_lock
 }
 
-# A transaction that was left here by a run that is no more. Leaves it alone while it may still be confirmed.
-settle() {
+# Ends a transaction that a dead run left behind. Fails while it can still be confirmed.
+finish_abandoned() {
   RUN=$(run_of "$PENDING")
   DIR=$PENDING
-  if since_this_boot; then
-    time_is_over || return 1
-    give_up 'nobody confirmed it in time' || :
-    if state_is confirmed; then make_last; else roll_back; fi
+  if is_same_boot; then
+    deadline_passed || return 1
+    start_rollback 'not confirmed in time' || :
+    if state_is confirmed; then finish_confirmed; else roll_back; fi
   elif state_is confirmed; then
-    stands expected || steps forward || { persist && load_boot; }
-    make_last
+    live_matches expected || apply_scripts forward || { persist && load_boot; }
+    finish_confirmed
   else
     unstage
-    finish rolled-back 'the host restarted before it was confirmed' "$(first_line "$PENDING/phase")"
+    finish rolled-back 'the host rebooted before the change was confirmed' "$(first_line "$PENDING/phase")"
   fi 2>/dev/null
 }
 
-# What a restart interrupted can no longer be confirmed: the rules that were proved are gone.
-settle_after_restart() {
-  if mine && ! since_this_boot && take_lock 10; then
-    if mine; then settle; fi
+# A reboot ends a pending transaction: the rules that were to be confirmed are gone.
+finish_after_restart() {
+  if is_pending_run && ! is_same_boot && take_lock 10; then
+    if is_pending_run; then finish_abandoned; fi
     drop_lock
   fi
 }
 
-# What has nobody left to end it, because the host restarted or both nets are gone, ends before anything is read: the
-# rules that stand would else be taken for the host's own.
-settle_overdue() {
+# Ends a transaction that has no watchdog left (reboot, or both killed) before anything is read: else its unconfirmed
+# rules would be taken for those of the host.
+finish_overdue() {
   if [ ! -d "$PENDING" ]; then return 0; fi
   RUN=$(run_of "$PENDING")
-  settle_after_restart
-  if ! mine || ! time_is_over; then return 0; fi
-  give_up 'nobody confirmed it in time' || :
-  detached conclude
+  finish_after_restart
+  if ! is_pending_run || ! deadline_passed; then return 0; fi
+  start_rollback 'not confirmed in time' || :
+  start_detached conclude
   tries=100
-  while mine && [ "$tries" -gt 0 ]; do
+  while is_pending_run && [ "$tries" -gt 0 ]; do
     tries=$((tries - 1))
     sleep 0.1 || sleep 1
   done
 }
-`;var host_default=`# What the host is, and the answer to \`read\`.
+`;var host_default=`# Facts about the host, and the verb \`read\`.
 
-# An address of the loopback device is enough: IPv6 is there.
+# The file lists addresses, ::1 among them; it is empty or absent without IPv6.
 has_ipv6() {
   [ -r /proc/net/if_inet6 ] && IFS= read -r line </proc/net/if_inet6
 }
@@ -602,8 +511,8 @@ save_v6() {
   fi
 }
 
-# A host without IPv6 may have tools that fail; then there is nothing to filter. Found out once, and handed to the
-# rehearsal: its namespace has no address of its own.
+# Whether ip6tables works. Without IPv6 the tools may fail, and there is nothing to filter. The result is cached and
+# passed to the rehearsal, whose namespace has no addresses.
 can_v6() {
   if [ -z "$CAN_V6" ]; then
     if has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; then CAN_V6=yes; else CAN_V6=no; fi
@@ -613,7 +522,7 @@ can_v6() {
 
 save_sets() { [ -n "$NO_SETS" ] || ! has ipset || ipset save; }
 
-# What \`systemctl is-enabled\` looks at, without its cost: a link that wants the unit, and no mask (a link to /dev/null).
+# As \`systemctl is-enabled\`, but without starting it: a link to the unit in .wants, and no mask (a link to /dev/null).
 unit_enabled() {
   for unit in /etc/systemd/system/"$1" /run/systemd/system/"$1"; do
     [ ! -L "$unit" ] || [ -s "$unit" ] || return 1
@@ -638,7 +547,7 @@ runlevel_enabled() {
   return 1
 }
 
-# A value that OpenRC's configuration sets, else the given one.
+# Prints the value of variable $2 in the OpenRC configuration file $1, or the default $3.
 openrc_value() {
   value=$3
   if [ -r "$1" ]; then
@@ -655,7 +564,7 @@ openrc_value() {
   printf '%s' "$value"
 }
 
-# LOADER, ENABLED (yes or no) and the paths BOOT_V4, BOOT_V6, BOOT_SETS, each empty where nothing loads it.
+# Sets LOADER, ENABLED (yes or no) and the paths BOOT_V4, BOOT_V6, BOOT_SETS, empty for what is not loaded at boot.
 find_loader() {
   LOADER=none ENABLED=no BOOT_V4='' BOOT_V6='' BOOT_SETS=''
   for plugin in /usr/share/netfilter-persistent/plugins.d/*; do
@@ -684,7 +593,7 @@ find_loader() {
     if unit_enabled iptables.service && { unit_enabled ip6tables.service || ! has_ipv6; }; then ENABLED=yes; fi
     if unit_enabled ipset.service; then BOOT_SETS=/etc/ipset.conf; fi
   fi
-  # A transaction remembers what its \`begin\` was told.
+  # A transaction stores the paths that its \`begin\` received.
   if [ -n "$DIR" ] && [ -e "$DIR/path.v4" ]; then
     SP_PATH_V4=$(first_line "$DIR/path.v4")
     SP_PATH_V6=$(first_line "$DIR/path.v6")
@@ -692,7 +601,7 @@ find_loader() {
   fi
   if [ -n "$SP_PATH_V4" ]; then
     BOOT_V4=$SP_PATH_V4 BOOT_V6=$SP_PATH_V6 BOOT_SETS=$SP_PATH_SETS
-    # Who names the files answers for what loads them.
+    # The policy sets the paths: loading them is the administrator's responsibility.
     if [ "$LOADER" = none ]; then ENABLED=yes; fi
   fi
 }
@@ -706,7 +615,7 @@ boot_facts() {
   fact sets "$BOOT_SETS"
 }
 
-# Programs that believe the built-in chains to be theirs, in $managers.
+# Sets $managers to the active programs that manage the built-in chains.
 list_managers() {
   managers=''
   if [ -r /etc/ufw/ufw.conf ]; then
@@ -737,18 +646,18 @@ facts() {
   done
   list_managers
   for manager in $managers; do fact manager "$manager"; done
-  counted_when
+  count_time
 }
 
-# What a count of packets means depends on when it began: with the boot, or with an earlier count.
-counted_when() {
+# The time of a packet count: counters start at boot, so counts of two boots cannot be compared.
+count_time() {
   read_boot
   fact boot "$line"
   read_uptime
   fact uptime "$uptime"
 }
 
-# In $missing, with a space in front of each.
+# Sets $missing to the missing tools, each preceded by a space.
 list_missing() {
   missing=''
   for tool in iptables iptables-save iptables-restore flock awk cmp sha256sum mv cp sync unshare setsid sleep; do
@@ -762,7 +671,7 @@ missing_tools() {
   for tool in $missing; do fact missing "$tool"; done
 }
 
-# Rules of the backend that iptables is not: seen by asking the other tools, where the kernel may have some.
+# Prints the rules of the backend that \`iptables\` does not use, read with the other tools where the kernel may have some.
 other_backend() {
   case $VERSION in
   *nf_tables*)
@@ -781,8 +690,8 @@ other_backend() {
   return 0
 }
 
-# The base chains of native nft tables as nft lists them, and as \`rule FAMILY TABLE CHAIN NUMBER\` those rules that look up
-# a set, which no version of iptables-nft does in its tables: as it seems, made with nft.
+# Prints the base chains of native nft tables as nft lists them, and \`rule FAMILY TABLE CHAIN NUMBER\` for each rule with a
+# set lookup in a table of iptables-nft: no version of iptables-nft creates these, so they were created with nft.
 nft_listing() {
   if ! has nft; then return 0; fi
   { nft --debug=netlink list ruleset || nft list chains; } 2>/dev/null | rule_shapes listing=yes -
@@ -791,7 +700,7 @@ nft_listing() {
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
 read_state() {
-  settle_overdue
+  finish_overdue
   VERSION=$(iptables -V 2>/dev/null)
   section version printf '%s' "$VERSION"
   if has ipset; then section ipset-version ipset version; fi
@@ -809,13 +718,13 @@ read_state() {
   section facts facts
   if has ip; then section addresses ip -o address; fi
   section record record
-  if [ -e "$STATE/counted" ]; then section counted show "$STATE/counted"; fi
+  if [ -e "$STATE/counted" ]; then section counted print_file "$STATE/counted"; fi
   if [ -n "$SP_LOG" ]; then section log kernel_log; fi
   if [ -n "\${SP_ACTIVITY-}" ]; then section activity activity; fi
   if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi
 }
 
-# What LOG rules wrote into the kernel's log (nf_log_syslog); a namespace's are nowhere unless nf_log_all_netns is set.
+# Prints what LOG rules wrote to the kernel log (nf_log_syslog). Network namespaces log only if nf_log_all_netns is set.
 kernel_log() {
   ! has dmesg || { dmesg 2>/dev/null || :; } | awk '/ IN=.* SRC=.* DST=.* PROTO=/' | tail -n 500
 }
@@ -823,7 +732,7 @@ kernel_log() {
 record() {
   if [ -d "$PENDING" ]; then
     echo pending
-    show "$PENDING/about"
+    print_file "$PENDING/about"
     read_line "$PENDING/phase"
     fact phase "$line"
     count_left
@@ -831,16 +740,16 @@ record() {
   fi
   if [ -e "$STATE/last" ]; then
     echo last
-    show "$STATE/last"
+    print_file "$STATE/last"
   fi
   for entry in "$STATE"/known-good/*/about; do
     if [ ! -e "$entry" ]; then continue; fi
     echo known-good
-    show "$entry"
+    print_file "$entry"
   done
 }
 
-# Entry number $1 of the history, 1 being the newest.
+# Prints entry $1 of the history; 1 is the newest.
 known_good() {
   set -- "$1" "$STATE"/known-good/*/
   if [ ! -d "\${2:-}" ] || [ "$1" -ge $# ]; then return 0; fi
@@ -850,64 +759,64 @@ known_good() {
   file_section known-v6 "\${entry}v6"
   file_section known-sets "\${entry}sets"
 }
-`;var main_default=`# The verbs: two that the host runs by itself, and those that the runner asks.
+`;var main_default=`# The verbs: supervise and late, which the host starts itself, and those of the runner.
 
-# Under the lock, with the second net just looked at.
+# Applies the change. Called under the lock, with the backup timer armed.
 apply() {
   if ! phase apply; then
-    give_up "$STATE is full, so nothing was changed"
-  elif ! steps forward 2>"$ERRORS"; then
-    give_up "the new rules did not load$(detail)"
-  elif ! stands expected; then
-    give_up 'the rules that stood afterwards were not those of the rehearsal'
+    start_rollback "$STATE is full, so nothing was changed"
+  elif ! apply_scripts forward 2>"$ERRORS"; then
+    start_rollback "the new rules did not load$(detail)"
+  elif ! live_matches expected; then
+    start_rollback 'the rules after applying differ from those of the rehearsal'
   else
-    phase verify || give_up "$STATE is full"
+    phase verify || start_rollback "$STATE is full"
   fi
 }
 
-# Applies, then waits for the deadline. Its death is covered by \`late\`.
+# The supervisor: applies the change and waits for the deadline. \`late\` covers its death.
 supervise() {
   trap '' HUP INT PIPE
   ROLE=supervise
   DIR=$PENDING
   ERRORS=$DIR/error
   if ! take_lock 10; then
-    give_up 'the lock was held, so nothing was changed' || :
-  elif mine && state_is pending; then
-    if ! wait_for_late; then
-      give_up 'the second timer could not be armed, so nothing was changed' || :
+    start_rollback 'the lock was held, so nothing was changed' || :
+  elif is_pending_run && state_is pending; then
+    if ! wait_for_backup_timer; then
+      start_rollback 'the backup timer could not be armed, so nothing was changed' || :
     elif state_is pending; then
       apply
     fi
     drop_lock
   fi
-  if state_is pending; then until_deadline 0; fi
-  conclude 60 'nobody confirmed it in time'
+  if state_is pending; then sleep_until_deadline 0; fi
+  conclude 60 'not confirmed in time'
 }
 
-# The second net. A supervisor that does not let go of the lock is ended.
+# The backup timer. Kills a supervisor that does not release the lock.
 late() {
   trap '' HUP INT PIPE
   ROLE=late
   ERRORS=$PENDING/error
-  until_deadline "$LATE"
-  if mine && ! conclude 5 'nobody confirmed it in time'; then
+  sleep_until_deadline "$LATE"
+  if is_pending_run && ! conclude 5 'not confirmed in time'; then
     read_line "$PENDING/supervisor"
     pid=$line
     if [ "$pid" = systemd ]; then
       systemctl kill --signal=KILL "$(unit_name).service"
-    elif is_ours "$pid"; then
+    elif is_own_process "$pid"; then
       kill -9 "-$pid"
     fi 2>/dev/null
-    conclude 60 'nobody confirmed it in time'
+    conclude 60 'not confirmed in time'
   fi
 }
 
 probe() {
   RUN=$SP_RUN
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  if mine; then
+  if is_pending_run; then
     read_line "$PENDING/token"
     answer_pending "$line"
   fi
@@ -922,35 +831,35 @@ confirm() {
   ROLE=confirm
   ERRORS=$PENDING/error
   DIR=$PENDING
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  mine || answer none
-  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
-  if state_is pending && ! holds phase verify; then answer_pending; fi
-  if time_is_over; then
-    give_up 'nobody confirmed it in time' || :
-  # What cannot be counted, on a full disk, decides nothing.
-  elif ! stands expected "$PENDING/counted" && { rm -f "$PENDING/counted" && ! stands expected; }; then
-    give_up 'someone else changed the rules before they were confirmed' || :
+  is_pending_run || answer none
+  pending_file_is token "$SP_TOKEN" || answer refuse bad-token 'the token does not match that of the run'
+  if state_is pending && ! pending_file_is phase verify; then answer_pending; fi
+  if deadline_passed; then
+    start_rollback 'not confirmed in time' || :
+  # Drop counts that cannot be stored, on a full disk, are no reason for a rollback.
+  elif ! live_matches expected "$PENDING/counted" && { rm -f "$PENDING/counted" && ! live_matches expected; }; then
+    start_rollback 'the rules were changed by someone else before they were confirmed' || :
   fi
   move_state pending confirmed || :
   conclude 30 || :
   await_end 30
 }
 
-# The runner wants the old rules back, because of SP_REASON.
+# The runner requests a rollback, for the reason SP_REASON.
 abort() {
   RUN=$SP_RUN
   ERRORS=$PENDING/error
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  mine || answer none
-  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
-  if give_up "$SP_REASON"; then detached conclude; fi
+  is_pending_run || answer none
+  pending_file_is token "$SP_TOKEN" || answer refuse bad-token 'the token does not match that of the run'
+  if start_rollback "$SP_REASON"; then start_detached conclude; fi
   await_end 30
 }
 
-# --- what the runner may set
+# --- set by the runner
 
 : "\${SP_MARK=}" "\${SP_AGENT=}" "\${SP_RUN=}" "\${SP_TOKEN=}" "\${SP_REASON=}" "\${SP_SSH=}" "\${SP_KNOWN=}" "\${SP_LOG=}" "\${SP_ACTIVITY=}"
 : "\${SP_PATH_V4=}" "\${SP_PATH_V6=}" "\${SP_PATH_SETS=}"
@@ -961,15 +870,15 @@ abort() {
 : "\${SP_LIVE_V4=}" "\${SP_LIVE_V6=}" "\${SP_LIVE_SETS=}" "\${SP_OWNED_V4=}" "\${SP_OWNED_V6=}" "\${SP_OWNED_SETS=}"
 : "\${SP_SAVED_V4=}" "\${SP_SAVED_V6=}" "\${SP_SAVED_SETS=}" "\${SP_BEFORE_V4=}" "\${SP_BEFORE_V6=}" "\${SP_BEFORE_SETS=}"
 
-# Seconds by which the second net comes after the first.
+# Seconds from the supervisor's deadline to the backup timer's.
 LATE=2
-# Who this process is, where it matters whom to end: supervise, late, confirm, conclude.
+# What this process runs as, so that disarm does not kill it: supervise, late, confirm, conclude.
 ROLE=''
-# The directory of the transaction that is worked on.
+# The directory of the current transaction.
 DIR=''
-# Whether ip6tables works here: yes or no, once that was asked.
+# Whether ip6tables works: yes or no once known; see can_v6.
 CAN_V6=\${SP_V6-}
-# Not empty in a namespace that no set can have come to.
+# Not empty if neither the host nor the change has sets; see skip_unused_sets.
 NO_SETS=''
 ERRORS=/dev/null
 RUN=\${2:-}
@@ -992,14 +901,108 @@ run() {
     ;;
   *) exit 64 ;;
   esac
-  say 'done'
+  emit 'done'
 }
 
 run "$@"
-`;var rules_default=`# Rules: in a form that can be compared, and how they are changed.
+`;var rollback_default=`# Rollback: back to the rules from before the change. Holds the lock.
 
-# What the kernel runs, as \`= v4\`, \`= v6\` and \`= sets\` with the text below each; \`= failed\` where a tool fails.
-live() {
+# Moves the state from $2 (default pending) to rolling-back, with the reason $1. Fails if another process moved it first.
+start_rollback() {
+  move_state "\${2:-pending}" rolling-back || return 1
+  put "$PENDING/reason" "$1" 2>/dev/null || :
+}
+
+# Carries out a rollback that start_rollback has decided. Retries for as long as the host is up.
+roll_back() {
+  DIR=$PENDING
+  why=$(first_line "$DIR/reason")
+  ended_in=$(first_line "$DIR/phase")
+  # The phase is written before the first rule changes.
+  if [ "$ended_in" = arm ]; then end=refused; else end=rolled-back; fi
+  phase rollback || :
+  tries=0
+  until restore_rules; do
+    tries=$((tries + 1))
+    if [ "$tries" -eq 10 ]; then
+      outcome=rollback-failed reason="$why; the old rules do not load: $(first_line "$DIR/error")"
+      write_last || :
+      ! has logger || logger -p auth.crit -t sallyport 'Rollback failed: the old firewall rules do not load; retrying.' || :
+    fi
+    sleep 1
+  done
+  unstage
+  if [ -e "$DIR/persisting" ]; then unpersist || why="$why; the saved files could not be restored"; fi
+  finish "$end" "$why\${restored_by:-}" "$ended_in"
+}
+
+# Applies the reverse scripts, which keep what other programs added since; else loads the whole snapshot; if that is
+# damaged, what loads at boot; and after ten failed tries removes Sallyport's rules, so that the host can be reached.
+restore_rules() {
+  restored_by=''
+  if snapshot_intact && live_matches snapshot; then return 0; fi
+  if snapshot_intact; then
+    # A script that fails must not keep the others from being tried; the comparison decides.
+    for each in apply_sets:sets apply_v4:v4 apply_v6:v6 apply_sets:setsAfter; do
+      "\${each%:*}" "$DIR/backward.\${each#*:}"
+    done 2>"$ERRORS"
+    destroy_new_sets
+    if live_matches snapshot; then return 0; fi
+    load "$DIR/snapshot" 2>>"$ERRORS"
+    destroy_new_sets
+    live_matches snapshot
+    return
+  fi
+  restored_by='; the snapshot was damaged, so the saved rules were loaded'
+  if load_boot 2>"$ERRORS"; then return 0; fi
+  [ "$tries" -ge 9 ] || return 1
+  restored_by="; the snapshot was damaged and no saved rules load, so all of Sallyport's rules were removed"
+  remove_own_rules 2>"$ERRORS"
+}
+
+# First the entry jumps and DROP policies, which restores access; then the chains, which nothing references any more.
+remove_own_rules() {
+  iptables-save | entry_jump_removal | iptables-restore --noflush -w 5
+  if can_v6; then save_v6 | entry_jump_removal | ip6tables-restore --noflush -w 5; fi
+  live_rules | awk '/^= failed/ { left = 1 } '"$OWN_IN_BUILT_IN"' { left = 1 } END { exit left }' || return 1
+  iptables-save | chain_removal | iptables-restore --noflush -w 5
+  if can_v6; then save_v6 | chain_removal | ip6tables-restore --noflush -w 5; fi
+  destroy_new_sets
+}
+
+OWN_IN_BUILT_IN='/^:(INPUT|FORWARD|OUTPUT) DROP / || /^-A (PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) (.* )?-[jg] SALLYPORT-/'
+
+entry_jump_removal() {
+  awk "$OWN_IN_BUILT_IN"' { if (sub(/^-A/, "-D")) print; else print $1, "ACCEPT [0:0]" } /^\\*/ || /^COMMIT/ { print }'
+}
+
+chain_removal() {
+  awk '
+    /^\\*/ { own = 0; print }
+    /^:SALLYPORT-/ { chains[++own] = substr($1, 2) }
+    /^COMMIT/ {
+      for (at = 1; at <= own; at++) print "-F", chains[at]
+      for (at = 1; at <= own; at++) print "-X", chains[at]
+      print
+    }'
+}
+
+# Destroys the Sallyport sets that the snapshot does not have, which an interrupted change left behind.
+destroy_new_sets() {
+  if ! has ipset; then return 0; fi
+  ipset list -n | awk '
+    old && $1 == "create" { there[$2] = 1 }
+    !old && /^SALLYPORT-/ && !($1 in there)
+  ' old=1 "$DIR/snapshot.sets" old=0 - | while read -r set; do
+    ipset destroy "$set" 2>/dev/null || :
+  done
+}
+
+snapshot_intact() { (cd "$DIR" && sha256sum -c sums >/dev/null 2>&1); }
+`;var rules_default=`# Reads rules in a form that can be compared, and loads them.
+
+# Prints the rules in the kernel: \`= v4\`, \`= v6\` and \`= sets\`, each followed by its text, or by \`= failed\`.
+live_rules() {
   echo '= v4'
   iptables-save "$@" || echo '= failed'
   echo '= v6'
@@ -1008,20 +1011,19 @@ live() {
   save_sets || echo '= failed'
 }
 
-# Brings rules into a form that can be compared: a line for each policy that drops, each user chain, rule, set and
-# member: family, table, chain, number in the chain, text. What may differ between equal states is left out: comments,
-# counters, the order of tables and chains, empty tables, and of sets what the kernel chooses or counts.
+# Normalizes rules for comparison: one line for each DROP policy, user chain, rule, set and member, with family, table,
+# chain, number in the chain, and text. Omits what may differ between equal states: comments, counters, the order of
+# tables and chains, empty tables, and the attributes of sets that the kernel chooses or counts.
 #
-# Sallyport answers for its chains, the hooks that lead to them, the policies, its sets: these lines are owned, all
-# others are foreign. A rule in a built-in chain is taken without its number there: others may come and go above it.
+# Lines of Sallyport's chains, of entry jumps to them, of DROP policies and of its sets are \`owned\`, all others \`foreign\`.
+# Rules in built-in chains have no number there: other programs may add and remove rules above them.
 #
-# Words: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART fails with 1 when the lines are not those of
-# this file, in whatever order; counted=PATH takes down what was dropped. Then the texts, as awk takes them; those after
-# planned=yes are what the ones before it should be, and it fails with 3 when neither all nor the owned lines are. Tables
-# that the steps forward in the directory of steps=PATH name, and the texts do not, go to PATH/empty.FAMILY. A text that is not complete
-# fails with 4. A deploy does this six times, so it is one process, which takes the place of the shell: call it in one of
-# its own.
-rules() {
+# Arguments: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART exits with 1 if the lines differ from
+# this file's, in any order; counted=PATH appends the drop counters. Then the files, as awk arguments; those after
+# planned=yes are the expected state, and it exits with 3 if both all lines and the owned lines differ. scripts=DIR writes
+# to DIR/empty.FAMILY the tables that DIR/forward.FAMILY uses and the files lack. Exits with 4 if a file is incomplete.
+# A deploy does this six times, so it is a single process, which replaces the shell: call it in a subshell.
+normalize_rules() {
   read_line "$DIR/ownership"
   exec awk -v OFS='\\t' -v ownership="$line" '
     function begin() {
@@ -1034,7 +1036,7 @@ rules() {
       while ((got = (getline line <as)) > 0) left[line]++
       if (got < 0) failed = 1
     }
-    function tell(kind, line) {
+    function collect(kind, line) {
       if (kind == wanted) left[line]--
       if (to == "") return
       there[kind, line] += planned ? -1 : 1
@@ -1042,22 +1044,22 @@ rules() {
       print line >(to "." kind)
       written[kind]++
     }
-    function rule(chain, number, text, own, place) {
-      place = family OFS (family == "sets" ? "" : table) OFS chain OFS
+    function rule(chain, number, text, own, prefix) {
+      prefix = family OFS (family == "sets" ? "" : table) OFS chain OFS
       own = ownership == "tables" || chain ~ /^SALLYPORT-/ || text ~ /-[jg] SALLYPORT-/ || (number == "000000" && text ~ / DROP$/)
-      tell("normal", place number OFS text)
+      collect("normal", prefix number OFS text)
       if (ownership != "tables" && family != "sets" && chain !~ /^SALLYPORT-/) number = "-"
-      tell(own ? "owned" : "foreign", place number OFS text)
+      collect(own ? "owned" : "foreign", prefix number OFS text)
     }
-    # A table that is only named is made by the steps; to go back to nothing, it has to be there empty.
+    # The script creates such a table; for a rollback to the state without it, the snapshot needs it empty.
     function fill(family, line, names, count, at) {
-      while ((getline line <(steps "/forward." family)) > 0) {
+      while ((getline line <(scripts "/forward." family)) > 0) {
         if (line !~ /^\\*/ || ((family, substr(line, 2)) in tables)) continue
         tables[family, substr(line, 2)] = 1
-        print line >(steps "/empty." family)
+        print line >(scripts "/empty." family)
         count = split(chains[substr(line, 2)], names, " ")
-        for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(steps "/empty." family)
-        print "COMMIT" >(steps "/empty." family)
+        for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(scripts "/empty." family)
+        print "COMMIT" >(scripts "/empty." family)
       }
     }
     { begin() }
@@ -1082,7 +1084,7 @@ rules() {
     { rule($2, sprintf("%06d", ++number[planned, family, table, $2]), $0) }
     END {
       begin()
-      # Not every awk says that a disk was full.
+      # Not every awk reports a full disk, so the files are read back.
       for (at = 1; to != "" && at <= parts; at++) {
         close(to "." part[at])
         while ((getline line <(to "." part[at])) > 0) written[part[at]]--
@@ -1095,7 +1097,7 @@ rules() {
       }
       if (planned && differs["normal"] && differs["owned"]) failed = failed ? failed : 3
       for (each in open) if (open[each] != 0) failed = 4
-      if (steps != "") {
+      if (scripts != "") {
         chains["filter"] = "INPUT FORWARD OUTPUT"
         chains["security"] = chains["filter"]
         chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
@@ -1108,33 +1110,33 @@ rules() {
     }' "$@"
 }
 
-# Where neither the host nor the change has sets, nothing is asked about them.
-leave_out_sets() {
+# Sets NO_SETS if neither the host nor the change has sets, so that ipset is not run.
+skip_unused_sets() {
   NO_SETS=''
   [ -s "$DIR/snapshot.sets" ] || [ -s "$DIR/forward.sets" ] || [ -s "$DIR/saved.sets" ] || NO_SETS=yes
 }
 
-# The owned part of what the kernel runs is that of $1 (snapshot or expected). With $2, a file, what was dropped until
-# now goes there, so that a later look can tell how much since. What is left out is left out of this look alone.
-stands() {
-  if [ -n "\${2-}" ]; then counted_when >"$2" || return 1; fi
-  { leave_out_sets && live \${2:+-c}; } | rules as="$DIR/$1.owned" counted="\${2-}" -
+# Whether the owned rules in the kernel are those of $1 (snapshot or expected). Writes the current drop counters to the
+# file $2, if given, for later comparison. The subshell keeps NO_SETS from leaking.
+live_matches() {
+  if [ -n "\${2-}" ]; then count_time >"$2" || return 1; fi
+  { skip_unused_sets && live_rules \${2:+-c}; } | normalize_rules as="$DIR/$1.owned" counted="\${2-}" -
 }
 
-# Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.
-steps() {
+# Applies the restore scripts $1 (forward or backward), in the order in which rules find the sets that they reference.
+apply_scripts() {
   apply_sets "$DIR/$1.sets" && apply_v4 "$DIR/$1.v4" && apply_v6 "$DIR/$1.v6" && apply_sets "$DIR/$1.setsAfter"
 }
 
-# A member that is there, or gone, already is no fault: a way back may begin in the middle. What stands decides.
+# -exist: members may already be added or deleted, as a rollback may start halfway. The comparison afterwards decides.
 apply_sets() { [ ! -s "$1" ] || ipset -exist restore <"$1"; }
 apply_v4() { [ ! -s "$1" ] || iptables-restore --noflush -w 5 <"$1"; }
 apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"; }
 
-# Loads whole texts $1.v4, $1.v6, $1.sets; what else is in the named tables goes.
+# Loads the complete rulesets $1.v4, $1.v6, $1.sets, replacing the tables in them.
 load() { load_files "$1.v4" "$1.v6" "$1.sets"; }
 
-# All that can be loaded is, also when another one fails; fails unless all of it did.
+# Loads the files $1 (v4), $2 (v6) and $3 (sets), each even if another one fails. Fails unless all are loaded.
 load_files() {
   failed=no
   if [ -n "$3" ] && [ -s "$3" ]; then load_sets "$3" || failed=yes; fi
@@ -1143,20 +1145,19 @@ load_files() {
   [ "$failed" = no ]
 }
 
-# What the next boot would load.
+# Loads what the next boot would load.
 load_boot() {
   find_loader
   [ -s "$BOOT_V4" ] && load_files "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"
 }
 
-# Sets that are there get the members of the text and no others.
+# Existing sets are flushed, so that they have the members in the file only.
 load_sets() {
   awk '{ print } $1 == "create" { print "flush " $2 }' "$1" | ipset -exist restore
 }
 
-# One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
-# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it. Both
-# take the place of the shell that calls them.
+# Prints the shape of each rule in the tables of iptables-nft: family, table, chain, number, set lookups, values loaded,
+# whether it has a range comparison, and its xtables extensions. Both functions replace the calling shell.
 nft_rules() { exec nft --debug=netlink list ruleset 2>/dev/null; }
 rule_shapes() {
   exec awk '
@@ -1179,10 +1180,10 @@ rule_shapes() {
     END { shown() }' "$@"
 }
 
-# iptables-save 1.8.9 shows a rule that was made with nft as another one, and calls that a success: a set of ports is
-# gone from it, or an address has taken the place of a range. Of the shapes $1 of the rules that were saved, prints the
-# first rule that has lost something in those that came of what was saved, on standard input. Extensions that differ are
-# those of another version of iptables, which writes the same rule in another way, and prove nothing.
+# iptables-save 1.8.9 prints some rules created with nft as different ones, and exits with 0: without their set of ports,
+# or with an address instead of a range. Compares the shapes in file $1 with those after saving and loading, on standard
+# input, and prints the first rule that lost something. Rules with different extensions are skipped: another version of
+# iptables writes the same rule differently.
 lost_in_saving() {
   awk -v saved="$1" '
     BEGIN {
@@ -1207,9 +1208,9 @@ lost_in_saving() {
       }
     }'
 }
-`;var saved_default=`# What lasts: the files that load at boot, and the history of what was known to be good.
+`;var saved_default=`# Persistence: the files loaded at boot, and the known-good history.
 
-# In $saved_path, where kind $1 is loaded from at boot; nothing when nothing loads it.
+# Sets $saved_path to the file from which $1 (v4, v6 or sets) is loaded at boot, or to nothing.
 find_path() {
   case $1 in
   v4) saved_path=$BOOT_V4 ;;
@@ -1218,24 +1219,24 @@ find_path() {
   esac
 }
 
-# Kind $1 is to be written: there is a place for it, and a text, or a file that is to be empty and is not.
-to_save() {
+# Whether $1 (v4, v6 or sets) must be written: it has a path, and a text, or a non-empty file to empty.
+needs_saving() {
   find_path "$1"
   [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -s "$saved_path" ]; }
 }
 
-# A file beside the place $1, with the mode and owner of what is there.
+# Creates the staging file of path $1, with the mode and owner of the existing file.
 stage() { [ ! -e "$1" ] || cp -p "$1" "$1.sallyport"; }
 
 unstage() {
   find_loader
-  for place in "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"; do
-    if [ -n "$place" ] && [ -e "$place.sallyport" ]; then rm -f "$place.sallyport" 2>/dev/null || :; fi
+  for path in "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"; do
+    if [ -n "$path" ] && [ -e "$path.sallyport" ]; then rm -f "$path.sallyport" 2>/dev/null || :; fi
   done
 }
 
-# Does $1 for each pair of a place and the file that holds its text.
-each_pair() {
+# Runs $1 for each pair of a path and the file with its new text.
+for_each_pair() {
   action=$1
   shift
   while [ $# -gt 1 ]; do
@@ -1244,15 +1245,15 @@ each_pair() {
   done
 }
 
-# Texts on their way to their places: beside them, on disk, in them, on disk again. What takes time comes before the
-# first one takes its place: they change one right after the other.
+# Writes pairs of a path and a text file: stages all, syncs, renames all, syncs again. What takes time comes before the
+# first rename, so that the files change in immediate succession.
 write_saved() {
-  each_pair bring_beside "$@" && sync_each .sallyport "$@" && each_pair put_in_place "$@" && sync_each / "$@" &&
-    each_pair see_in_place "$@"
+  for_each_pair stage_text "$@" && sync_each .sallyport "$@" && for_each_pair rename_staged "$@" && sync_each / "$@" &&
+    for_each_pair check_written "$@"
 }
 
-# What \`begin\` has put beside it is there already, unless the place has the text as well.
-bring_beside() {
+# Nothing to do if \`begin\` has staged the text, and no staging file is needed if the path already has it.
+stage_text() {
   if cmp -s "$2" "$1.sallyport"; then return; fi
   if cmp -s "$2" "$1"; then
     rm -f "$1.sallyport"
@@ -1261,37 +1262,36 @@ bring_beside() {
   fi
 }
 
-put_in_place() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
+rename_staged() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
 
-see_in_place() {
+check_written() {
   cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
-# Of pairs as above, to disk: the files beside the places (.sallyport), or the directories that hold them (/).
+# Syncs, for pairs as above, the staging files ($1 .sallyport) or the directories ($1 /).
 sync_each() {
   what=$1 pairs=$(($# / 2))
   shift
   while [ "$pairs" -gt 0 ]; do
     pairs=$((pairs - 1))
-    place=$1
+    path=$1
     shift 2
     if [ "$what" = / ]; then
-      set -- "$@" "\${place%/*}"
-    elif [ -e "$place.sallyport" ]; then
-      set -- "$@" "$place.sallyport"
+      set -- "$@" "\${path%/*}"
+    elif [ -e "$path.sallyport" ]; then
+      set -- "$@" "$path.sallyport"
     fi
   done
   [ $# -eq 0 ] || sync_files "$@"
 }
 
-# Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
-# rules are written. Between the renames of the two families is the one moment in which a power cut boots new rules of
-# one beside old ones of the other.
+# Saves the new rules and sets. Old sets stay until the rules are written, so that after a power cut no rule lacks its set.
+# A power cut between the renames of the two families boots new rules of one and old rules of the other.
 persist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
-  if to_save sets; then
+  if needs_saving sets; then
     if [ ! -e "$DIR/old.sets" ]; then : >"$DIR/old.sets"; fi
     awk '!old { if ($1 == "create") new[$2] = 1; print } old && !($2 in new)' \\
       old=0 "$DIR/saved.sets" old=1 "$DIR/old.sets" >"$DIR/union.sets" || return 1
@@ -1299,10 +1299,10 @@ persist() {
   fi
   set --
   for kind in v4 v6; do
-    if to_save "$kind"; then set -- "$@" "$saved_path" "$DIR/saved.$kind"; fi
+    if needs_saving "$kind"; then set -- "$@" "$saved_path" "$DIR/saved.$kind"; fi
   done
   write_saved "$@" || return 1
-  if to_save sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
+  if needs_saving sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
   if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
     enable_loader
     find_loader
@@ -1318,7 +1318,7 @@ enable_loader() {
   esac >/dev/null 2>&1
 }
 
-# Puts back what was there before \`persist\`.
+# Reverts \`persist\`.
 unpersist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
@@ -1333,7 +1333,7 @@ unpersist() {
   done
 }
 
-# The owned part, kept as known good, unless a run that broke off has done so; the newest ten stay.
+# Keeps the owned rules as known good, unless an interrupted call already did; the newest ten are kept.
 keep_known_good() {
   number=0
   for entry in "$STATE"/known-good/*/; do
@@ -1347,7 +1347,7 @@ keep_known_good() {
   while [ \${#number} -gt 6 ]; do number=\${number#?}; done
   [ -d "$STATE/known-good" ] || mkdir "$STATE/known-good" || return 1
   if [ -d "$DIR/known" ]; then
-    show "$DIR/about" >"$DIR/known/about" && mv "$DIR/known" "$STATE/known-good/$number" || return 1
+    print_file "$DIR/about" >"$DIR/known/about" && mv "$DIR/known" "$STATE/known-good/$number" || return 1
   fi
   set -- "$STATE"/known-good/*/
   while [ $# -gt 10 ]; do
@@ -1356,32 +1356,32 @@ keep_known_good() {
   done
 }
 
-# What was dropped until the change was confirmed; where a run ended that late that nobody looked, until now.
-keep_count() {
-  [ -s "$DIR/counted" ] || stands expected "$DIR/counted" || :
+# Keeps the drop counters as of the confirmation, or as of now if \`confirm\` did not store them.
+keep_drop_counts() {
+  [ -s "$DIR/counted" ] || live_matches expected "$DIR/counted" || :
   mv "$DIR/counted" "$STATE/counted"
 }
-`;var state_default=`# How far a transaction is, and who may work on it.
+`;var state_default=`# The state of a transaction, and the lock.
 
 run_of() { first_line "$1/run"; }
-mine() { [ -d "$PENDING" ] && read_line "$PENDING/run" && [ "$line" = "$RUN" ]; }
+is_pending_run() { [ -d "$PENDING" ] && read_line "$PENDING/run" && [ "$line" = "$RUN" ]; }
 state_is() { [ -e "$PENDING/state.$1" ]; }
 move_state() { mv "$PENDING/state.$1" "$PENDING/state.$2" 2>/dev/null; }
 
 phase() {
-  if [ "$ROLE" = confirm ]; then say phase "$1"; fi
+  if [ "$ROLE" = confirm ]; then emit phase "$1"; fi
   put "$PENDING/phase" "$1" 2>/dev/null
 }
 
-# File $1 of the transaction holds $2.
-holds() { read_line "$PENDING/$1" && [ "$line" = "$2" ]; }
+# Whether file $1 of the transaction contains $2.
+pending_file_is() { read_line "$PENDING/$1" && [ "$line" = "$2" ]; }
 
-since_this_boot() { read_boot && holds boot "$line"; }
+is_same_boot() { read_boot && pending_file_is boot "$line"; }
 
-# Seconds to the deadline, in $left; none once the host has restarted.
+# Sets $left to the seconds until the deadline; 0 after a reboot.
 count_left() {
   left=0
-  if ! since_this_boot; then return 0; fi
+  if ! is_same_boot; then return 0; fi
   read_line "$PENDING/deadline"
   if [ -z "$line" ]; then return 0; fi
   read_uptime
@@ -1389,7 +1389,7 @@ count_left() {
   if [ "$left" -lt 0 ]; then left=0; fi
 }
 
-time_is_over() { count_left && [ "$left" -eq 0 ]; }
+deadline_passed() { count_left && [ "$left" -eq 0 ]; }
 
 answer_pending() {
   count_left
@@ -1397,7 +1397,7 @@ answer_pending() {
   answer pending "$line" "$left" "$@"
 }
 
-# The lock is file descriptor 9. busybox flock cannot wait for a while, so this asks again.
+# The lock is file descriptor 9. Waits up to $1 seconds, by polling: flock of busybox has no timeout.
 take_lock() {
   exec 9>>"$STATE/lock" || return 1
   tries=$(($1 * 10))
@@ -1413,7 +1413,7 @@ take_lock() {
 
 drop_lock() { exec 9>&-; }
 
-# Answers with how run $RUN ended, when it is the last one that ended here.
+# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host.
 answer_if_ended() {
   if ! read_line "$STATE/last" || [ "$line" != "run $RUN" ]; then return 0; fi
   outcome='' phase='' reason=''
@@ -1427,7 +1427,7 @@ answer_if_ended() {
   answer ended "$outcome" "$phase" "$reason"
 }
 
-# Waits for an end that another process is about to bring.
+# Waits for another process to end the run.
 await_end() {
   tries=$(($1 * 10))
   while [ "$tries" -gt 0 ]; do
@@ -1437,19 +1437,19 @@ await_end() {
   done
   answer_pending
 }
-`;var watchdogs_default=`# The two safety nets. Either one alone brings the old rules back.
+`;var watchdogs_default=`# The two watchdogs: the supervisor and the backup timer. Either one alone rolls back at the deadline.
 
 unit_name() { printf 'sallyport-%s' "$RUN"; }
 uses_systemd() { [ -d /run/systemd/system ] && has systemd-run; }
 
-# Starts verb $1 of the agent, free of this session.
-detached() {
+# Starts verb $1 of the agent in a session of its own.
+start_detached() {
   setsid sh "$PENDING/agent.sh" "$1" "$RUN" </dev/null >/dev/null 2>&1 9>&- &
 }
 
-# The second net first: a timer of systemd, or a process of its own that sleeps before it reads what to do. It tells
-# its own number: what was only started may end before it waits, and looks alive until then.
-arm_late() {
+# Arms the backup timer, $1 + LATE seconds from now: a systemd timer, or a process that sleeps. The process writes its own
+# number, since one that dies before it sleeps must not pass for an armed timer.
+arm_backup_timer() {
   if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)-late" --on-active="$(($1 + LATE))s" \\
     --timer-property=AccuracySec=100ms /bin/sh "$PENDING/agent.sh" late "$RUN" 9>&-; then
     put "$PENDING/late" systemd
@@ -1463,55 +1463,55 @@ arm_supervisor() {
   if uses_systemd && systemd-run --quiet --collect --unit="$(unit_name)" /bin/sh "$PENDING/agent.sh" supervise "$RUN" 9>&-; then
     put "$PENDING/supervisor" systemd
   else
-    detached supervise
+    start_detached supervise
     put "$PENDING/supervisor" "$!"
   fi
 }
 
-# A process of this run's own, not another one that got its number since.
-is_ours() {
+# Whether process $1 belongs to this run: its number may have been reused.
+is_own_process() {
   case $1 in '' | systemd | *[!0-9]*) return 1 ;; esac
   line=
-  # Every shell leaves out the zero bytes between the words.
+  # The words are separated by zero bytes, which every shell drops.
   { IFS= read -r line <"/proc/$1/cmdline" || :; } 2>/dev/null
   case $line in *agent.sh*"$RUN"*) return 0 ;; esac
   return 1
 }
 
-# A process that was just started takes a moment to be the one that it will be.
-wait_for_late() {
+# A process that was just started takes a moment until it has written its number.
+wait_for_backup_timer() {
   tries=50
-  until late_armed; do
+  until backup_timer_armed; do
     tries=$((tries - 1))
     if [ "$tries" -le 0 ]; then return 1; fi
     sleep 0.1 || sleep 1
   done
 }
 
-late_armed() {
-  if holds late systemd; then
+backup_timer_armed() {
+  if pending_file_is late systemd; then
     [ "$(systemctl show --property=ActiveState --value "$(unit_name)-late.timer")" = active ]
   else
-    is_ours "$line"
+    is_own_process "$line"
   fi
 }
 
-# The process of net $1, in $pid.
-read_net() {
+# Sets $pid to the process of watchdog $1 (late or supervisor).
+read_watchdog_pid() {
   read_line "$GONE/$1"
   if [ ! -d "$GONE" ]; then read_line "$PENDING/$1"; fi
   pid=$line
 }
 
-# Ends both nets, except for the one that this process is, and looks that they are gone.
+# Stops both watchdogs, except for the one that this process is, and waits until they are gone.
 disarm() {
   if uses_systemd; then
     if [ "$ROLE" != late ]; then systemctl stop --quiet "$(unit_name)-late.timer" "$(unit_name)-late.service" 2>/dev/null; fi
     if [ "$ROLE" != supervise ]; then systemctl stop --quiet "$(unit_name).service" 2>/dev/null; fi
   fi
-  for net in late supervisor; do
-    read_net "$net"
-    if [ "$pid" != $$ ] && is_ours "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
+  for watchdog in late supervisor; do
+    read_watchdog_pid "$watchdog"
+    if [ "$pid" != $$ ] && is_own_process "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
   done
   tries=50
   while ! disarmed; do
@@ -1522,9 +1522,9 @@ disarm() {
 }
 
 disarmed() {
-  for net in late supervisor; do
-    read_net "$net"
-    if [ "$pid" != $$ ] && is_ours "$pid"; then return 1; fi
+  for watchdog in late supervisor; do
+    read_watchdog_pid "$watchdog"
+    if [ "$pid" != $$ ] && is_own_process "$pid"; then return 1; fi
   done
   if uses_systemd; then
     if [ "$ROLE" != late ]; then
@@ -1536,9 +1536,9 @@ disarmed() {
   return 0
 }
 
-# Until so many seconds after the deadline, or the end of the transaction.
-until_deadline() {
-  while mine; do
+# Sleeps until $1 seconds after the deadline, or until the transaction ends.
+sleep_until_deadline() {
+  while is_pending_run; do
     read_line "$PENDING/deadline"
     read_uptime
     left=$((line + $1 * 100 - uptime))
@@ -1547,33 +1547,33 @@ until_deadline() {
     sleep "$((left / 100)).\${rest#1}" || sleep 1
   done
 }
-`;var AGENT=[base_default,host_default,activity_default,rules_default,state_default,saved_default,watchdogs_default,finish_default,begin_default,main_default].join(`
-`).replace(/^ *#.*\n/gm,""),commandLine=({ssh})=>`${ssh.user==="root"?"":"sudo -n "}sh -s -- "$SSH_CONNECTION"`;function script(mark,{verb,variables={}}){let[start,stays]=verb==="begin"?[`eval "$SP_AGENT"
-`,{AGENT}]:[AGENT,{}];return`${Object.entries({MARK:mark,...variables,...stays}).map(([name,value])=>`SP_${name}=${quote(value)}
+`;var AGENT=[base_default,host_default,activity_default,rules_default,state_default,saved_default,watchdogs_default,rollback_default,finish_default,begin_default,main_default].join(`
+`).replace(/^ *#.*\n/gm,""),commandLine=({ssh})=>`${ssh.user==="root"?"":"sudo -n "}sh -s -- "$SSH_CONNECTION"`;function script(mark,{verb,variables={}}){let[start,stored]=verb==="begin"?[`eval "$SP_AGENT"
+`,{AGENT}]:[AGENT,{}];return`${Object.entries({MARK:mark,...variables,...stored}).map(([name,value])=>`SP_${name}=${quote(value)}
 `).join("")}SP_SSH="\${1-}"
 set -- ${verb}
-${start}`}var newMark=()=>`sallyport-${randomBytes(12).toString("hex")}`;async function ask(connection,host,question,options){let mark=newMark(),{onWord}=options,ran=await connection.run(commandLine(host),script(mark,question),{seconds:options.seconds,...onWord===void 0?{}:{onLine:line=>{line.startsWith(`${mark} `)&&!/^[<>] /.test(line.slice(mark.length+1))&&onWord(line.slice(mark.length+1))}}}),answer=readAnswer(mark,ran,host);return question.verb!=="read"&&answer.kind==="answer"&&readerVersion(answer.words)!==void 0?{kind:"failed",problem:readOnlyKey(host)}:answer}var readerVersion=words=>words.find(line=>line.startsWith("reader "))?.slice(7),readOnlyKey=({name})=>error("read-only-key",`${name}: the key may only read.`,void 0,"Deploy with a key that may change the host.");function readAnswer(mark,ran,host){let lines2=ran.stdout.split(`
-`);if(!lines2.includes(`${mark} done`))return ran.lost?{kind:"lost",...ran.problem===void 0?{}:{problem:ran.problem}}:{kind:"failed",problem:startProblem(ran,host)};let said=errorsBySection(mark,ran.stderr),sections=new Map,words=[],open;return lines2.forEach((line,index)=>{if(!line.startsWith(`${mark} `))return;let rest=line.slice(mark.length+1),[sign,name=""]=rest.split(" ");sign===">"?open={name,from:index+1}:sign==="<"&&open!==void 0?(sections.set(open.name,{out:lines2.slice(open.from,index).join(`
-`),err:said.get(open.name)??"",code:Number(name)}),open=void 0):words.push(rest)}),{kind:"answer",words,sections}}function errorsBySection(mark,stderr){let parts=stderr.split(`${mark} > `).slice(1);return new Map(parts.map(part=>{let end=part.indexOf(`
-`);return[part.slice(0,end),part.slice(end+1)]}))}var CAUSES=[[/password is required|a terminal is required|must have a tty|no tty present/,"sudo-asks","sudo asks for a password",'Allow it without one: put "USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" into /etc/sudoers.d/sallyport.'],[/not allowed|not in the sudoers|may not run/i,"sudo-refuses","sudo does not let the user run sh as root",'Put "USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" into /etc/sudoers.d/sallyport.'],[/sudo: (command )?not found|sudo: No such file/,"sudo-missing","sudo is not installed",'Install sudo, or set "ssh: {user: root}".']];function startProblem({code,stderr},host){let cause=CAUSES.find(([pattern])=>pattern.test(stderr));if(cause!==void 0){let[,id,why,hint]=cause;return error(id,`${host.name}: ${why}.`,void 0,hint.replace("USER",host.ssh.user))}let words=stderr.trim().split(`
-`).slice(-3).join(" ");return error("agent-failed",`${host.name}: the script on the host ended with ${code===void 0?"a signal":`status ${code}`} before it answered${words===""?"":`: ${words}`}.`,void 0,"Check that the user gets a POSIX shell when a command is run over SSH.")}var lostProblem=host=>unreachable(host,"the connection was lost before the answer was complete"),pairs=text=>text.split(`
-`).filter(line=>line!=="").map(line=>{let space=line.indexOf(" ");return space<0?[line,""]:[line.slice(0,space),line.slice(space+1)]});var reader_default=`# Sallyport's reader: what a firewall plan asks of this host, and nothing else. \`sallyport reader\` prints it.
+${start}`}var newMark=()=>`sallyport-${randomBytes(12).toString("hex")}`;async function askAgent(connection,host,request,{seconds,onLine}){let mark=newMark(),forward=line=>{let text=line.startsWith(`${mark} `)?line.slice(mark.length+1):">";/^[<>]/.test(text)||onLine?.(text)},ran=await connection.run(commandLine(host),script(mark,request),{seconds,onLine:onLine&&forward}),answer=readAnswer(mark,ran,host);return request.verb!=="read"&&answer.kind==="answer"&&readerVersion(answer.lines)!==void 0?{kind:"failed",problem:readOnlyKey(host)}:answer}var readerVersion=lines=>lines.find(line=>line.startsWith("reader "))?.slice(7),readOnlyKey=({name})=>error("read-only-key",`${name}: this SSH key is read-only.`,void 0,"Deploy with a key that can change the host.");function readAnswer(mark,ran,host){let output=ran.stdout.split(`
+`);if(!output.includes(`${mark} done`))return ran.lost?{kind:"lost",problem:ran.problem}:{kind:"failed",problem:startProblem(ran,host)};let errors=errorsBySection(mark,ran.stderr),sections=new Map,lines=[],open;return output.forEach((line,index)=>{if(!line.startsWith(`${mark} `))return;let rest=line.slice(mark.length+1),[sign,name=""]=rest.split(" ");sign===">"?open={name,from:index+1}:sign==="<"&&open!==void 0?(sections.set(open.name,{out:output.slice(open.from,index).join(`
+`),err:errors.get(open.name)??"",code:Number(name)}),open=void 0):lines.push(rest)}),{kind:"answer",lines,sections}}function errorsBySection(mark,stderr){let parts=stderr.split(`${mark} > `).slice(1);return new Map(parts.map(part=>{let end=part.indexOf(`
+`);return[part.slice(0,end),part.slice(end+1)]}))}var SUDOERS='"USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" to /etc/sudoers.d/sallyport.',CAUSES2=[[/password is required|a terminal is required|must have a tty|no tty present/,"sudo-asks","sudo asks for a password",`Allow it without a password: add ${SUDOERS}`],[/not allowed|not in the sudoers|may not run/i,"sudo-refuses","sudo does not allow the user to run sh as root",`Add ${SUDOERS}`],[/sudo: (command )?not found|sudo: No such file/,"sudo-missing","sudo is not installed",'Install sudo, or set "ssh: {user: root}".']];function startProblem({code,stderr},host){let cause=CAUSES2.find(([pattern])=>pattern.test(stderr));if(cause!==void 0){let[,id,why,hint]=cause;return error(id,`${host.name}: ${why}.`,void 0,hint.replace("USER",host.ssh.user))}let end=code===void 0?"was killed by a signal":`exited with status ${code}`,last=stderr.trim().split(`
+`).slice(-3).join(" ");return error("agent-failed",`${host.name}: the script on the host ${end} before answering${last===""?"":`: ${last}`}.`,void 0,"Check that the user gets a POSIX shell when a command is run over SSH.")}var lostProblem=host=>unreachable(host,"the connection was lost before the answer was complete"),pairs=text=>text.split(`
+`).filter(line=>line!=="").map(line=>{let[name=""]=line.split(" ",1);return[name,line.slice(name.length+1)]});var reader_default=`# Sallyport's reader: prints what a firewall plan needs to know about this host. Generated by \`sallyport reader\`.
 #
-# It makes an SSH key that can only read. For a user named deploy, as root:
-#   1. This file is /usr/local/sbin/sallyport-read, owned by root, mode 755.
-#   2. One line in /etc/sudoers.d/sallyport-read:
+# It restricts an SSH key to reading. For a user named deploy, as root:
+#   1. Install this file as /usr/local/sbin/sallyport-read, owned by root, mode 755.
+#   2. Add one line to /etc/sudoers.d/sallyport-read:
 #        deploy ALL=(root) NOPASSWD: /usr/local/sbin/sallyport-read
-#   3. One line in ~deploy/.ssh/authorized_keys, before the key itself:
+#   3. Add one line to ~deploy/.ssh/authorized_keys, before the key itself:
 #        restrict,command="sudo -n /usr/local/sbin/sallyport-read \\"$SSH_CONNECTION\\"" ssh-ed25519 AAAA... firewall-plan
-# For root there is no line 2, and no \`sudo -n\` in line 3.
+# For root, omit line 2, and \`sudo -n\` in line 3.
 #
-# The command that the owner of the key asks for is not looked at. Of what he sends, one word is: the mark that begins
-# every line of the answer. Nothing of it is run, opened as a file, or handed to a program.
+# The command of the client is ignored. Of its input one word is used: the mark that starts every line of the answer.
+# Nothing of it is run, opened as a file, or passed to a program.
 
-# The files that this host boots, where the policy names them (\`boot: paths\`); otherwise they are found.
+# The files loaded at boot, if the policy sets them (\`boot: paths\`); otherwise they are detected.
 SP_PATH_V4='' SP_PATH_V6='' SP_PATH_SETS=''
 
-# What the host is doing now is read as well: with whom it has flows, and on which ports it listens. Without: ''.
+# Also read current flows and listening ports. To disable: ''.
 SP_ACTIVITY=yes
 
 STATE=/var/lib/sallyport
@@ -1589,7 +1589,7 @@ umask 077
 SP_SSH=\${1-}
 case $SP_SSH in *[!0-9a-zA-Z.:%_\\ -]*) SP_SSH='' ;; esac
 
-# The mark stands in one of the first lines. The rest is taken off the wire and forgotten.
+# The mark is in one of the first lines. The rest of the input is discarded.
 SP_MARK=''
 left=20
 while [ "$left" -gt 0 ] && IFS= read -r line; do
@@ -1604,19 +1604,19 @@ while [ "$left" -gt 0 ] && IFS= read -r line; do
 done
 cat >/dev/null
 if [ -z "$SP_MARK" ]; then
-  echo 'This key may only read, for sallyport plan.' >&2
+  echo 'This key is read-only: it can be used for sallyport plan.' >&2
   exit 1
 fi
 
-# A change that is under way is left to those who may change.
-settle_overdue() { :; }
+# The reader does not finish transactions that others left behind.
+finish_overdue() { :; }
 
 @FUNCTIONS@
 
-say reader @DIGEST@
+emit reader @DIGEST@
 read_state
-say 'done'
-`;var FUNCTION=/^(\w+)\(\) \{(?:.*\}|\n[\s\S]*?\n\})$/gm,CALLS=[/(?<=(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b)[ \t]*)\b\w+/gm,/(?<=\bsection [\w-]+ )\w+/g],OWN=["settle_overdue"];function reached(roots){let all=new Map([...AGENT.matchAll(FUNCTION)].map(([text,name=""])=>[name,text])),known=new Set(OWN),todo=[...roots];for(let next=todo.pop();next!==void 0;next=todo.pop()){if(known.has(next))continue;known.add(next);let text=all.get(next)??"";for(let call of CALLS)for(let[word]of text.matchAll(call))all.has(word)&&todo.push(word)}return[...all].filter(([name])=>known.has(name)&&!OWN.includes(name)).map(([,text])=>text)}var BODY=reader_default.replace("@FUNCTIONS@",()=>reached(["read_state","say"]).join(`
+emit 'done'
+`;var FUNCTION=/^(\w+)\(\) \{(?:.*\}|\n[\s\S]*?\n\})$/gm,CALLS=[/(?<=(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b)[ \t]*)\b\w+/gm,/(?<=\bsection [\w-]+ )\w+/g],OWN=["finish_overdue"];function reachable(roots){let all=new Map([...AGENT.matchAll(FUNCTION)].map(([text,name=""])=>[name,text])),known=new Set(OWN),todo=[...roots];for(let next=todo.pop();next!==void 0;next=todo.pop()){if(known.has(next))continue;known.add(next);let text=all.get(next)??"";for(let call of CALLS)for(let[word]of text.matchAll(call))all.has(word)&&todo.push(word)}return[...all].filter(([name])=>known.has(name)&&!OWN.includes(name)).map(([,text])=>text)}var BODY=reader_default.replace("@FUNCTIONS@",()=>reachable(["read_state","emit"]).join(`
 
 `)),DIGEST=createHash("sha256").update(BODY).digest("hex").slice(0,12),READER=`#!/bin/sh
-${BODY.replace("@DIGEST@",DIGEST)}`,readerNotes=(host,reader)=>reader===DIGEST?[]:[note("other-reader",`${host}: the reader at /usr/local/sbin/sallyport-read is of another version.`,void 0,"Put the one there that `sallyport reader` prints.")];export{unreachable,withTimeout,lines,ask,readerVersion,lostProblem,pairs,READER,readerNotes};
+${BODY.replace("@DIGEST@",DIGEST)}`,readerNotes=(host,version)=>version===DIGEST?[]:[note("other-reader",`${host}: /usr/local/sbin/sallyport-read is a different version of the reader.`,void 0,"Replace it with the output of `sallyport reader`.")];export{unreachable,connectProblem,withTimeout,collector,askAgent,readerVersion,lostProblem,pairs,READER,readerNotes};

@@ -1,27 +1,26 @@
 /**
- * What the rest of the house needs of a host. `host/` implements it over SSH; `cli/` and `action/` hand it in; tests
- * may hand in recorded state. A host's fault is a value here, never an exception.
+ * The interface to hosts. `open.ts` implements it over SSH; plans can also use recorded states. A failure of a host is a
+ * value, not an exception.
  */
-
 import type { Family } from '../lib/family.js';
 import type { Problem } from '../lib/problem.js';
 import type { RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 
 export interface HostClient {
-  /** One connection, one command: everything that a plan needs to know. Keeps the connection for `transact`. */
+  /** Reads everything that a plan needs, with one command. Keeps the connection for `transact`. */
   read(host: Host, options?: ReadOptions): Promise<Reading>;
-  /** Changes one host; see `transaction.ts`. The outcome is what the host said. */
+  /** Changes one host; see `transaction.ts`. The outcome is the one that the host reports. */
   transact(host: Host, change: Change, report: (phase: Phase) => void): Promise<TransactionResult>;
-  /** After a soak: a new connection, how the host says that the run ended, and its state as it is now. */
+  /** After a soak: over a new connection, the outcome of the run as the host reports it, and the current state. */
   reverify(host: Host, change: Pick<Change, 'run'>): Promise<Reverified>;
   close(): Promise<void>;
 }
 
 export interface ReadOptions {
-  /** Also bring this entry of the known-good history (1 is the newest). */
+  /** Also read the rules of this entry of the known-good history (1 is the newest). */
   readonly knownGood?: number;
-  /** Also ask what the host is doing now. */
+  /** Also read current flows and listening ports. */
   readonly activity?: boolean;
 }
 
@@ -29,51 +28,51 @@ export type Reading =
   | { readonly status: 'read'; readonly state: HostState }
   /** No connection: network, host key, authentication. */
   | { readonly status: 'unreachable'; readonly problem: Problem }
-  /** Connected, but the state cannot be read truthfully: sudo, tools, two backends, native nft tables. */
+  /** Connected, but the state cannot be read reliably: sudo, tools, two backends, native nft tables. */
   | { readonly status: 'error'; readonly problem: Problem };
 
 export interface HostState {
   readonly live: RulesText;
-  /** What loads at boot; a missing file is `undefined`. */
+  /** The files loaded at boot; `undefined` if missing. */
   readonly saved: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
   readonly boot: Boot;
   readonly backend: 'nft' | 'legacy';
   readonly versions: { readonly iptables: string; readonly ipset?: string; readonly kernel: string };
   readonly facts: HostFacts;
   readonly record: HostRecord;
-  /** What the rules that were read do not show: native nft tables that filter as well. */
+  /** What the rules that were read do not contain: native nft tables that filter as well. */
   readonly notes?: readonly Problem[];
-  /** What no rule named and the host therefore dropped. */
+  /** Packets dropped by default, not by a specific rule. */
   readonly drops?: Drops;
-  /** Lines that LOG rules wrote into the kernel's log; read again after a soak only. */
+  /** Lines of LOG rules in the kernel log; read by `reverify` only. */
   readonly log?: readonly string[];
-  /** What the host is doing now; absent where nobody asked or it cannot be seen. */
+  /** Current flows and listening ports; absent if not requested, or if the host cannot tell. */
   readonly activity?: Activity;
-  /** Read from a folder of recorded states: `live` alone is known, and perhaps `activity`. */
+  /** From a folder of recorded states: only `live`, and perhaps `activity`, are known. */
   readonly recorded?: true;
 }
 
-/** Flows that stand and ports that listen, at the moment of reading. Flows that only pass through are not among them. */
+/** Established flows and listening ports at the time of reading, without forwarded flows. */
 export interface Activity {
-  /** Flows are those of connection tracking, which lets them go on; otherwise they are read off the sockets. */
+  /** The flows are from connection tracking, so that established ones will continue; otherwise from sockets. */
   readonly tracked: boolean;
   readonly flows: readonly CurrentFlow[];
-  /** There were more than are listed. */
+  /** The list is truncated. */
   readonly more: boolean;
   readonly listening: readonly Listener[];
 }
 
-/** Flows of one peer and port; whoever began them is at the other end than the port. */
+/** Flows with the same peer and port. The port is the one of the end that did not begin them. */
 export interface CurrentFlow {
   readonly direction: 'in' | 'out';
   readonly protocol: 'tcp' | 'udp';
-  /** An address, or in recorded states a network that it lies in. */
+  /** An address, or in recorded states a network that contains it. */
   readonly peer: string;
   readonly port: number;
   readonly count: number;
 }
 
-/** A port on which others may be served: not on loopback alone. */
+/** A listening port, not on loopback alone. */
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
@@ -82,19 +81,19 @@ export interface Listener {
 
 export interface Drops {
   readonly now: DropCount;
-  /** As it was when the last change was confirmed. */
+  /** When the last change was confirmed. */
   readonly before?: DropCount;
 }
 
-/** Counters since the boot, or since the rules were last loaded. */
+/** Counters since boot, or since the rules were last loaded. */
 export interface DropCount {
   readonly boot: string;
-  /** Seconds since the boot. */
+  /** Seconds since boot. */
   readonly uptime: number;
   readonly rules: readonly DropRule[];
 }
 
-/** The last rule of an owned chain, `-j DROP`, or the policy of a built-in chain of the filter table. */
+/** The counter of the final `-j DROP` of an owned chain, or of the policy of a built-in chain of the filter table. */
 export interface DropRule {
   readonly family: Family;
   readonly chain: string;
@@ -112,16 +111,16 @@ export interface HostFacts {
   readonly machineId: string;
   readonly addresses: readonly string[];
   readonly interfaces: readonly string[];
-  /** The address that this very connection comes from, and the port it reached (SSH_CONNECTION). */
+  /** The client address and server port of this connection (SSH_CONNECTION). */
   readonly client?: string;
   readonly sshPort?: number;
   readonly systemd: boolean;
   readonly ipv6: boolean;
-  /** Programs that are active and believe the built-in chains to be theirs: `ufw`, `firewalld`. */
+  /** Active programs that manage the built-in chains: `ufw`, `firewalld`. */
   readonly managers?: readonly string[];
 }
 
-/** What Sallyport's own state directory on the host says. */
+/** The contents of Sallyport's state directory on the host. */
 export interface HostRecord {
   readonly current?: KnownGood;
   /** Newest first. */
@@ -150,10 +149,10 @@ export interface KnownGood {
   readonly commit: string;
   readonly time: string;
   readonly digest: string;
-  /** The policy's name for the host, and the machine that it was then. */
+  /** The policy's name for the host, and its machine-id, at that time. */
   readonly host?: string;
   readonly machineId?: string;
-  /** Only for the entry that `ReadOptions.knownGood` asked for: the owned part, as restore text. */
+  /** The owned rules as restore text; only for the entry that `ReadOptions.knownGood` requested. */
   readonly rules?: RulesText;
 }
 
@@ -172,36 +171,36 @@ export type Phase =
   | 'done'
   | 'soak';
 
-/** All texts are complete before anything is sent; the host computes nothing about rules. */
+/** All texts are computed before anything is sent; the host computes no rules. */
 export interface Change {
   readonly run: string;
   readonly commit: string;
-  /** Who deploys, for the lock: `ci@runner pull/12`, `anna@laptop`. */
+  /** Who deploys, as shown to others while the lock is held: `ci@runner pull/12`, `anna@laptop`. */
   readonly owner: string;
   readonly confirmWithinSeconds: number;
   /** The live text that this change was computed from. */
   readonly live: RulesText;
-  /** What must stand live afterwards. */
+  /** The live text after the change. */
   readonly next: RulesText;
   /** live → next, and next → live. */
   readonly forward: RestoreScripts;
   readonly backward: RestoreScripts;
-  /** The saved files as they are (undefined: none) and as they must become. */
+  /** The saved files before (undefined: missing) and after. */
   readonly savedBefore: { readonly v4?: string; readonly v6?: string; readonly sets?: string };
   readonly savedAfter: RulesText;
-  /** The owned part alone, kept on the host as known good. */
+  /** The owned rules alone, kept on the host as known good. */
   readonly owned: RulesText;
   /** What counts as owned when the host compares; default `chains`. */
   readonly ownership?: 'chains' | 'tables';
-  /** Hosts that are reached through this one: those that answered before must still answer before it is confirmed. */
+  /** Hosts behind this bastion: those that answered before the change must answer before it is confirmed. */
   readonly hostsBehind?: readonly Host[];
-  /** The digest under which the plan knows `next`, kept with the known good; default: one of the texts in `owned`. */
+  /** The plan's digest of `next`, kept with the known good; default: a digest of `owned`. */
   readonly digest?: string;
 }
 
-/** One way from a state to another, in the order in which the host takes it: `sets`, `v4`, `v6`, `setsAfter`. */
+/** The scripts from one state to another, applied in the order `sets`, `v4`, `v6`, `setsAfter`. */
 export interface RestoreScripts extends RulesText {
-  /** For `ipset restore`, once no rule names them any more: the sets that go. `v4` and `v6` are for `iptables-restore --noflush`. */
+  /** For `ipset restore`: destroys sets that no rule references any more. `v4` and `v6` are for `iptables-restore --noflush`. */
   readonly setsAfter: string;
 }
 
@@ -209,14 +208,14 @@ export type OutcomeKind = 'unchanged' | 'confirmed' | 'rolled-back' | 'refused' 
 
 export interface TransactionResult {
   readonly outcome: OutcomeKind;
-  /** The phase in which it ended. */
+  /** The last phase. */
   readonly phase: Phase;
-  /** One sentence; empty when there is nothing to say. */
+  /** A clause without a full stop; empty if there is nothing to report. */
   readonly reason: string;
   readonly seconds: number;
 }
 
 export interface Reverified extends TransactionResult {
-  /** Absent where the host did not answer, or did not confirm this run. */
+  /** Absent if the host did not answer, or did not confirm this run. */
   readonly state?: HostState;
 }

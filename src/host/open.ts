@@ -1,9 +1,10 @@
-/** Real hosts behind {@link HostClient}: one connection per host, kept from reading until its transaction. */
+/** A {@link HostClient} for real hosts: one connection per host, kept from reading until its transaction. */
 import type { ChildProcess } from 'node:child_process';
 import { error, type Problem, type Result } from '../lib/problem.js';
 import type { Host } from '../policy/fleet.js';
-import { ask, lostProblem, readerVersion, type Variables } from './agent/agent.js';
-import type { HostClient, Reading, ReadOptions } from './client.js';
+import { askAgent, lostProblem, readerVersion, type Variables } from './agent/agent.js';
+import { pathVariables } from './agent/variables.js';
+import type { HostClient, Reading } from './client.js';
 import { readerNotes } from './reader.js';
 import { type Credentials, type KeyOptions, readCredentials } from './ssh/credentials.js';
 import { parseKnownHosts } from './ssh/host-key.js';
@@ -11,24 +12,24 @@ import { opensshTransport } from './ssh/openssh.js';
 import { type Dialer, sshTransport } from './ssh/ssh.js';
 import type { Connected, Connection, Transport } from './ssh/transport.js';
 import { readState } from './state/state.js';
-import { transact as carryOut, reverify } from './transaction/transaction.js';
+import { reverify, transact } from './transaction/transaction.js';
 
 export interface HostOptions extends KeyOptions {
   /** The texts of known_hosts files. Without any, no host is trusted. */
   readonly knownHosts: readonly string[];
-  /** Opens TCP connections in another way than the system's. */
+  /** Opens TCP connections; default: the system's. */
   readonly connect?: Dialer;
-  /** Starts the system's `ssh` in another way, for hosts whose transport is `openssh`. */
+  /** Starts the system's `ssh`, for hosts whose transport is `openssh`; default: `spawn`. */
   readonly spawn?: (command: string, args: readonly string[]) => ChildProcess;
-  /** Told what happens, for debugging; never a secret. */
+  /** Receives debug messages; never a secret. */
   readonly log?: (line: string) => void;
 }
 
-/** Connecting and logging in, and reading one host. */
+/** For connecting and logging in. */
 const CONNECT_SECONDS = 20;
 const READ_SECONDS = 60;
 
-/** Opens no connection yet. Bad keys are reported with the first host that needs them. */
+/** Opens no connection yet. Unreadable keys are reported with the first host that needs them. */
 export function openHosts(options: HostOptions): HostClient {
   const { log = () => {} } = options;
   const transport = transportWith(options);
@@ -45,25 +46,23 @@ export function openHosts(options: HostOptions): HostClient {
     return connected;
   };
 
-  const read = async (host: Host, { knownGood, activity }: ReadOptions = {}): Promise<Reading> => {
-    const connected = await connectionTo(host);
-    if (!connected.ok) return { status: 'unreachable', problem: connected.problem };
-    const more = {
-      ...(knownGood === undefined ? {} : { KNOWN: String(knownGood) }),
-      ...(activity ? { ACTIVITY: 'yes' } : {}),
-    };
-    return readOver(connected.connection, host, more, knownGood);
-  };
-
   return {
-    read,
+    read: async (host, { knownGood, activity } = {}) => {
+      const connected = await connectionTo(host);
+      if (!connected.ok) return { status: 'unreachable', problem: connected.problem };
+      const variables = {
+        ...(knownGood === undefined ? {} : { KNOWN: String(knownGood) }),
+        ...(activity ? { ACTIVITY: 'yes' } : {}),
+      };
+      return readOver(connected.connection, host, variables, knownGood);
+    },
     transact: async (host, change, report) => {
       report('connect');
       const connected = await connectionTo(host);
       if (!connected.ok)
         return { outcome: 'unreachable', phase: 'connect', reason: connected.problem.message, seconds: 0 };
       const { connection } = connected;
-      const result = await carryOut({ host, change, transport, connection, report });
+      const result = await transact({ host, change, transport, connection, report });
       kept.delete(host.name);
       connection.close();
       return result;
@@ -84,53 +83,48 @@ export function openHosts(options: HostOptions): HostClient {
 async function readOver(
   connection: Connection,
   host: Host,
-  more: Variables,
+  variables: Variables,
   knownGood?: number,
 ): Promise<Reading> {
-  const question = { verb: 'read', variables: { ...bootVariables(host), ...more } } as const;
-  const answer = await ask(connection, host, question, { seconds: READ_SECONDS });
+  const request = { verb: 'read', variables: { ...pathVariables(host), ...variables } } as const;
+  const answer = await askAgent(connection, host, request, { seconds: READ_SECONDS });
   if (answer.kind === 'lost') return { status: 'unreachable', problem: answer.problem ?? lostProblem(host) };
   if (answer.kind === 'failed') return { status: 'error', problem: answer.problem };
   const reading = readState(host, answer.sections, knownGood);
-  const reader = readerVersion(answer.words);
-  if (reader === undefined || reading.status !== 'read') return reading;
-  const notes = [...(reading.state.notes ?? []), ...readerNotes(host.name, reader)];
+  const version = readerVersion(answer.lines);
+  if (version === undefined || reading.status !== 'read') return reading;
+  const notes = [...(reading.state.notes ?? []), ...readerNotes(host.name, version)];
   return { ...reading, state: { ...reading.state, notes } };
 }
 
-/** The files that the policy names for the host's boot. */
-const bootVariables = ({ boot: { paths } }: Host): Variables =>
-  paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };
-
-/** Each host over the transport that its policy names. */
+/** Uses for each host the transport that its policy names. */
 function transportWith(options: HostOptions): Transport & { readonly dispose: () => void } {
-  const login = loginFor(options);
+  const credentials = credentialsFor(options);
+  const { connect: dial } = options;
   const builtin = sshTransport({
     knownHosts: parseKnownHosts(options.knownHosts),
-    login: (host) => {
-      const found = login(host);
+    credentials: (host) => {
+      const found = credentials(host);
       return found.ok ? found.value : { keys: [] };
     },
-    ...(options.connect === undefined ? {} : { dial: options.connect }),
+    dial,
   });
   let made: ReturnType<typeof opensshTransport> | undefined;
-  const { connect: dial, ...rest } = options;
-  const openssh = (): Transport => {
-    made ??= opensshTransport({ ...rest, ...(dial === undefined ? {} : { dial }) });
+  const transportOf = ({ ssh }: Host): Transport => {
+    if (ssh.transport !== 'openssh') return builtin;
+    made ??= opensshTransport({ ...options, dial });
     return made;
   };
-  // Whoever closes waits for no answer any more: what would still ask must not keep the program from ending.
+  // After dispose() no caller waits for an answer, and retries must not keep the program from ending.
   let closed = false;
   const never = new Promise<never>(() => {});
   return {
-    connect: async (host, how) => {
+    connect: async (host, connectOptions) => {
       if (closed) return never;
-      if (host.ssh.transport === 'openssh') return openssh().connect(host, how);
-      const problem = noKey(host, login(host));
-      return problem === undefined ? builtin.connect(host, how) : { ok: false, problem };
+      const problem = host.ssh.transport === 'openssh' ? undefined : keyProblem(host, credentials(host));
+      return problem === undefined ? transportOf(host).connect(host, connectOptions) : { ok: false, problem };
     },
-    probePort: (host, ...how) =>
-      closed ? never : (host.ssh.transport === 'openssh' ? openssh() : builtin).probePort(host, ...how),
+    probePort: (host, ...probe) => (closed ? never : transportOf(host).probePort(host, ...probe)),
     dispose: () => {
       closed = true;
       builtin.dispose();
@@ -140,31 +134,28 @@ function transportWith(options: HostOptions): Transport & { readonly dispose: ()
   };
 }
 
-/** Reads keys once each: deriving one from its passphrase takes a moment (bcrypt). */
-function loginFor(options: HostOptions): (host: Host) => Result<Credentials> {
+/** Reads each key once: deriving one from its passphrase takes a moment (bcrypt). */
+function credentialsFor(options: HostOptions): (host: Host) => Result<Credentials> {
   const read = new Map<string, Result<Credentials>>();
   return ({ ssh: { identity } }) => {
     const name = identity ?? '';
-    const login =
+    const credentials =
       read.get(name) ??
       readCredentials(
-        identity === undefined ? options : { ...passphraseOf(options), identityFiles: [identity] },
+        identity === undefined ? options : { passphrase: options.key?.passphrase, identityFiles: [identity] },
       );
-    read.set(name, login);
-    return login;
+    read.set(name, credentials);
+    return credentials;
   };
 }
 
-const passphraseOf = ({ key }: HostOptions): KeyOptions =>
-  key?.passphrase === undefined ? {} : { passphrase: key.passphrase };
-
-function noKey(host: Host, login: Result<Credentials>): Problem | undefined {
-  if (!login.ok) return login.problems[0];
-  if (login.value.keys.length > 0 || login.value.agent !== undefined) return undefined;
+function keyProblem(host: Host, credentials: Result<Credentials>): Problem | undefined {
+  if (!credentials.ok) return credentials.problems[0];
+  if (credentials.value.keys.length > 0 || credentials.value.agent !== undefined) return undefined;
   return error(
     'no-key',
-    `There is no key to log in to ${host.name} with.`,
+    `No SSH key for ${host.name}.`,
     undefined,
-    'Name one with --identity, or start an ssh-agent.',
+    'Give one with --identity, or start an ssh-agent.',
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The reader: the part of the agent that reads, as a script of its own for hosts where a key shall be able to do no
- * more. An SSH key is tied to it in authorized_keys; what the client sends is then not run (sshd(8), `command=`).
+ * The reader: the reading part of the agent, as a script to install on hosts. An SSH key that is tied to it in
+ * authorized_keys (`command=`, sshd(8)) can only read: what the client sends is not run.
  */
 import { createHash } from 'node:crypto';
 import { note, type Problem } from '../lib/problem.js';
@@ -10,17 +10,17 @@ import frame from './agent/reader.sh';
 /** `name() { … }` at the start of a line, to the `}` that ends it. */
 const FUNCTION = /^(\w+)\(\) \{(?:.*\}|\n[\s\S]*?\n\})$/gm;
 
-/** A word where a command stands; and the command that makes a section. */
+/** A word in the position of a command; and the command of a section. */
 const CALLS = [
   /(?<=(?:^|[;&|({!]|\b(?:then|do|else|if|while|until)\b)[ \t]*)\b\w+/gm,
   /(?<=\bsection [\w-]+ )\w+/g,
 ];
 
-/** What the frame has in another way. */
-const OWN = ['settle_overdue'];
+/** Functions that the frame defines itself. */
+const OWN = ['finish_overdue'];
 
-/** Every function that these reach, in the agent's order; no other one is part of the reader. */
-function reached(roots: readonly string[]): readonly string[] {
+/** The text of every function that the given ones call, directly or not, in the agent's order. */
+function reachable(roots: readonly string[]): readonly string[] {
   const all = new Map([...AGENT.matchAll(FUNCTION)].map(([text, name = '']) => [name, text]));
   const known = new Set(OWN);
   const todo = [...roots];
@@ -33,23 +33,23 @@ function reached(roots: readonly string[]): readonly string[] {
   return [...all].filter(([name]) => known.has(name) && !OWN.includes(name)).map(([, text]) => text);
 }
 
-const BODY = frame.replace('@FUNCTIONS@', () => reached(['read_state', 'say']).join('\n\n'));
+const BODY = frame.replace('@FUNCTIONS@', () => reachable(['read_state', 'emit']).join('\n\n'));
 
-/** Of the reader that this version knows. */
+/** Identifies this version of the reader. */
 const DIGEST = createHash('sha256').update(BODY).digest('hex').slice(0, 12);
 
-/** The whole script, as an administrator puts it on a host. */
+/** The whole script, as an administrator installs it on a host. */
 export const READER = `#!/bin/sh\n${BODY.replace('@DIGEST@', DIGEST)}`;
 
-/** A reader of another version may leave out what this one asks for. */
-export const readerNotes = (host: string, reader: string): readonly Problem[] =>
-  reader === DIGEST
+/** A note if a host has another version of the reader, which may not report everything. */
+export const readerNotes = (host: string, version: string): readonly Problem[] =>
+  version === DIGEST
     ? []
     : [
         note(
           'other-reader',
-          `${host}: the reader at /usr/local/sbin/sallyport-read is of another version.`,
+          `${host}: /usr/local/sbin/sallyport-read is a different version of the reader.`,
           undefined,
-          'Put the one there that `sallyport reader` prints.',
+          'Replace it with the output of `sallyport reader`.',
         ),
       ];

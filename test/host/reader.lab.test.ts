@@ -84,7 +84,7 @@ describe('with the plan key', () => {
         code: 1,
         outcomes: [`${hosts} refused`],
       });
-      expect(ran.stderr).toContain(`${hosts}: the key may only read.`);
+      expect(ran.stderr).toContain(`${hosts}: this SSH key is read-only.`);
     }
     expect(await trace()).toEqual(before);
     expect((await root.liveRules()).v4).not.toContain('SALLYPORT');
@@ -176,7 +176,10 @@ test('the one line for sudoers is enough for it, and too little for a deploy', a
 });
 
 test('a reader of another version is told in the plan', async () => {
-  await web.must("sed -i 's/^say reader .*/say reader 0123456789ab/' /usr/local/sbin/sallyport-read");
+  await web.must("sed -i 's/^emit reader .*/emit reader 0123456789ab/' /usr/local/sbin/sallyport-read");
   const plan = await withPlanKey('plan', '--hosts', 'web-1');
-  expect(plan).toMatchObject({ code: 0, stdout: expect.stringContaining('is of another version') });
+  expect(plan).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('is a different version of the reader'),
+  });
 });

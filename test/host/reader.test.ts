@@ -80,6 +80,6 @@ test('it answers nothing without a mark', () => {
   expect(asked).toMatchObject({
     status: 1,
     stdout: '',
-    stderr: 'This key may only read, for sallyport plan.\n',
+    stderr: 'This key is read-only: it can be used for sallyport plan.\n',
   });
 });

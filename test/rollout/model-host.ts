@@ -104,7 +104,7 @@ export function modelFleet(hosts: Readonly<Record<string, ModelHost>>): ModelFle
         return {
           outcome: 'unreachable',
           phase: 'soak',
-          reason: 'the host lets no new connection in',
+          reason: 'the host accepts no new connection',
           seconds: 1,
         };
       model.meanwhile?.(model);

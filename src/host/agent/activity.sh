@@ -1,12 +1,12 @@
-# What the host is doing now: its flows with others and the ports on which it listens. Only reads, only where it is asked
-# for (SP_ACTIVITY), and says nothing where it cannot see.
+# Current activity: the host's flows and listening ports. Read-only, only on request (SP_ACTIVITY), and without output
+# where the host cannot tell.
 #
-# A busy host holds a million flows, so they are counted here, kind by kind; 20,000 are looked at, 1,000 kinds are told.
+# A busy host has a million flows, so they are counted here by kind: 20,000 are examined, 1,000 kinds are reported.
 
-# Entries of connection tracking, as /proc/net/nf_conntrack or conntrack(8) has them, as lines
+# Converts entries of connection tracking (/proc/net/nf_conntrack or conntrack(8)) to lines
 #   flow COUNT PROTOCOL SOURCE DESTINATION PORT ANSWERED-BY
 count_tracked() {
-  awk -v seen=20000 -v told=1000 '
+  awk -v seen=20000 -v reported=1000 '
     seen < NR { exit }
     { protocol = $1 ~ /^ipv[46]$/ ? $3 : $1 }
     protocol == "tcp" ? !/ ESTABLISHED / : protocol != "udp" || /\[UNREPLIED\]/ { next }
@@ -24,22 +24,22 @@ count_tracked() {
     }
     END {
       for (kind in count)
-        if (0 < told--) print "flow", count[kind], kind
+        if (0 < reported--) print "flow", count[kind], kind
         else left += count[kind]
       print "left", left + 0
       if (seen < NR) print "cut"
     }'
 }
 
-# Sockets as `ss -ntu` prints them, those that listen first, as lines `listen PROTOCOL ADDRESS:PORT`, and those that are
-# connected as flows: to a port that listens, or from here.
+# Converts the output of `ss -ntu`, listening sockets first: listening ones to lines `listen PROTOCOL ADDRESS:PORT`,
+# connected ones to flows, incoming when the local port is a listening one.
 count_sockets() {
-  awk -v seen=20000 -v told=1000 '
+  awk -v seen=20000 -v reported=1000 '
     function host(end) { sub(/:[^:]*$/, "", end); return end }
     function port(end) { sub(/.*:/, "", end); return end }
     seen < NR { exit }
     $2 == "LISTEN" || $2 == "UNCONN" {
-      if (0 < told--) print "listen", $1, $5
+      if (0 < reported--) print "listen", $1, $5
       listens[$1 port($5)] = 1
     }
     $2 == "ESTAB" {
@@ -48,14 +48,14 @@ count_sockets() {
     }
     END {
       for (kind in count)
-        if (0 < told--) print "flow", count[kind], kind
+        if (0 < reported--) print "flow", count[kind], kind
         else left += count[kind]
       print "left", left + 0
       if (seen < NR) print "cut"
     }'
 }
 
-# The same from the kernel itself (proc(5)): 0A listens, 07 is a UDP socket without a peer, 01 is connected.
+# The same sockets from proc(5), for hosts without ss: 0A is listening, 07 UDP without a peer, 01 connected.
 proc_sockets() {
   for file in tcp tcp6 udp udp6; do
     if [ ! -r "/proc/net/$file" ]; then continue; fi
@@ -66,7 +66,7 @@ proc_sockets() {
   done
 }
 
-# conntrack(8) would load the kernel's module where none is, and so is asked only where entries are.
+# conntrack(8) would load the kernel module where it is absent, so it runs only if entries exist.
 tracked() {
   read_line /proc/sys/net/netfilter/nf_conntrack_count
   if [ -z "$line" ] || [ "$line" -eq 0 ]; then return 1; fi

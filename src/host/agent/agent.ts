@@ -1,4 +1,4 @@
-/** How the agent is asked, and what its answers are made of. */
+/** The agent: the script that runs on the host, how it is called, and how its answers are parsed. */
 import { randomBytes } from 'node:crypto';
 import { error, type Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
@@ -12,29 +12,30 @@ import {
 import activity from './activity.sh';
 import base from './base.sh';
 import begin from './begin.sh';
-import ends from './finish.sh';
+import finish from './finish.sh';
 import host from './host.sh';
 import main from './main.sh';
+import rollback from './rollback.sh';
 import rules from './rules.sh';
 import saved from './saved.sh';
 import state from './state.sh';
-import nets from './watchdogs.sh';
+import watchdogs from './watchdogs.sh';
 
-/** The whole script without its comments, in the order in which its parts build on each other. */
-export const AGENT = [base, host, activity, rules, state, saved, nets, ends, begin, main]
+/** The whole script, its parts in the order of their dependencies, without comments. */
+export const AGENT = [base, host, activity, rules, state, saved, watchdogs, rollback, finish, begin, main]
   .join('\n')
-  // It goes over the wire with every question, and some shells read it byte by byte.
+  // It is sent with every request, and some shells read it byte by byte.
   .replace(/^ *#.*\n/gm, '');
 
-/** Shell variables by their name without the `SP_` in front. */
+/** Shell variables by name, without the prefix `SP_`. */
 export type Variables = Readonly<Record<string, string>>;
 
 export interface AgentRequest {
-  readonly verb: 'read' | 'begin' | 'probe' | 'confirm' | 'abort' | 'status';
+  readonly verb: 'read' | 'begin' | 'probe' | 'confirm' | 'abort';
   readonly variables?: Variables;
 }
 
-/** One section of an answer: what a command said, and how it ended. */
+/** One section of an answer: the output and exit status of a command. */
 export interface Section {
   readonly out: string;
   readonly err: string;
@@ -42,102 +43,98 @@ export interface Section {
 }
 
 export type AgentAnswer =
-  /** `words` are the answer's plain lines, mark taken off. */
+  /** `lines` are those outside of sections, without the mark. */
   | {
       readonly kind: 'answer';
-      readonly words: readonly string[];
+      readonly lines: readonly string[];
       readonly sections: ReadonlyMap<string, Section>;
     }
-  /** The connection was lost before the answer was whole: nobody knows what became of the question. */
+  /** The connection was lost before the answer was complete: whether the request was carried out is unknown. */
   | { readonly kind: 'lost'; readonly problem?: Problem }
   /** The agent could not be run at all. */
   | { readonly kind: 'failed'; readonly problem: Problem };
 
 /**
- * The command line that runs a script from standard input as root. It hands over the connection's addresses, which
- * sudo would take out of the environment. Sudoers needs to allow `/bin/sh` or `/usr/bin/sh` for the user, no more.
+ * The command line that runs a script from standard input as root. It passes SSH_CONNECTION as an argument, since sudo
+ * removes it from the environment. Sudoers needs to allow `/bin/sh` or `/usr/bin/sh` for the user, no more.
  */
 export const commandLine = ({ ssh }: Host): string =>
   `${ssh.user === 'root' ? '' : 'sudo -n '}sh -s -- "$SSH_CONNECTION"`;
 
 /**
- * Everything that goes over standard input: the mark first, which is all that a reader looks at (`reader.ts`). Its last
- * line starts the agent: a text cut short does nothing. What begins a change is also put on the host, as a text.
+ * The text for standard input. First the mark, which is all that a reader uses (`reader.ts`). The last line starts the
+ * agent, so that a truncated text does nothing. `begin` also carries the agent as a variable, to be stored on the host.
  */
 export function script(mark: string, { verb, variables = {} }: AgentRequest): string {
-  const [start, stays] = verb === 'begin' ? ['eval "$SP_AGENT"\n', { AGENT }] : [AGENT, {}];
-  const settings = Object.entries({ MARK: mark, ...variables, ...stays });
+  const [start, stored] = verb === 'begin' ? ['eval "$SP_AGENT"\n', { AGENT }] : [AGENT, {}];
+  const settings = Object.entries({ MARK: mark, ...variables, ...stored });
   const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
   return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\n${start}`;
 }
 
-/** A word that no text on a host holds by chance or by design: it is made for one question. */
+/** A word that no text on the host contains by chance or by design: it is random for each request. */
 const newMark = (): string => `sallyport-${randomBytes(12).toString('hex')}`;
 
-/** Asks the agent on a host. `onWords` hears each plain line of the answer at once. */
-export async function ask(
+/** Sends one request to the agent on a host. `onLine` is called with each line outside of sections as it arrives. */
+export async function askAgent(
   connection: Connection,
   host: Host,
-  question: AgentRequest,
-  options: Pick<RunOptions, 'seconds'> & { readonly onWord?: (words: string) => void },
+  request: AgentRequest,
+  { seconds, onLine }: RunOptions,
 ): Promise<AgentAnswer> {
   const mark = newMark();
-  const { onWord } = options;
-  const ran = await connection.run(commandLine(host), script(mark, question), {
-    seconds: options.seconds,
-    ...(onWord === undefined
-      ? {}
-      : {
-          onLine: (line) => {
-            if (line.startsWith(`${mark} `) && !/^[<>] /.test(line.slice(mark.length + 1)))
-              onWord(line.slice(mark.length + 1));
-          },
-        }),
+  const forward = (line: string): void => {
+    const text = line.startsWith(`${mark} `) ? line.slice(mark.length + 1) : '>';
+    if (!/^[<>]/.test(text)) onLine?.(text);
+  };
+  const ran = await connection.run(commandLine(host), script(mark, request), {
+    seconds,
+    onLine: onLine && forward,
   });
   const answer = readAnswer(mark, ran, host);
-  return question.verb !== 'read' && answer.kind === 'answer' && readerVersion(answer.words) !== undefined
+  return request.verb !== 'read' && answer.kind === 'answer' && readerVersion(answer.lines) !== undefined
     ? { kind: 'failed', problem: readOnlyKey(host) }
     : answer;
 }
 
-/** What the answer says of the reader that gave it; `undefined` when it was the agent itself. */
-export const readerVersion = (words: readonly string[]): string | undefined =>
-  words.find((line) => line.startsWith('reader '))?.slice('reader '.length);
+/** The version of the reader that gave the answer; `undefined` if it came from the agent. */
+export const readerVersion = (lines: readonly string[]): string | undefined =>
+  lines.find((line) => line.startsWith('reader '))?.slice('reader '.length);
 
 const readOnlyKey = ({ name }: Host): Problem =>
   error(
     'read-only-key',
-    `${name}: the key may only read.`,
+    `${name}: this SSH key is read-only.`,
     undefined,
-    'Deploy with a key that may change the host.',
+    'Deploy with a key that can change the host.',
   );
 
-/** Takes an answer apart. Streams are never merged; an answer without its last line is none. */
+/** Parses an answer. Without its last line, `MARK done`, it is `lost` or `failed`. */
 export function readAnswer(mark: string, ran: CommandResult, host: Host): AgentAnswer {
-  const lines = ran.stdout.split('\n');
-  if (!lines.includes(`${mark} done`)) {
-    if (ran.lost) return { kind: 'lost', ...(ran.problem === undefined ? {} : { problem: ran.problem }) };
-    return { kind: 'failed', problem: startProblem(ran, host) };
-  }
-  const said = errorsBySection(mark, ran.stderr);
+  const output = ran.stdout.split('\n');
+  if (!output.includes(`${mark} done`))
+    return ran.lost
+      ? { kind: 'lost', problem: ran.problem }
+      : { kind: 'failed', problem: startProblem(ran, host) };
+  const errors = errorsBySection(mark, ran.stderr);
   const sections = new Map<string, Section>();
-  const words: string[] = [];
+  const lines: string[] = [];
   let open: { readonly name: string; readonly from: number } | undefined;
-  lines.forEach((line, index) => {
+  output.forEach((line, index) => {
     if (!line.startsWith(`${mark} `)) return;
     const rest = line.slice(mark.length + 1);
     const [sign, name = ''] = rest.split(' ');
     if (sign === '>') open = { name, from: index + 1 };
     else if (sign === '<' && open !== undefined) {
       sections.set(open.name, {
-        out: lines.slice(open.from, index).join('\n'),
-        err: said.get(open.name) ?? '',
+        out: output.slice(open.from, index).join('\n'),
+        err: errors.get(open.name) ?? '',
         code: Number(name),
       });
       open = undefined;
-    } else words.push(rest);
+    } else lines.push(rest);
   });
-  return { kind: 'answer', words, sections };
+  return { kind: 'answer', lines, sections };
 }
 
 function errorsBySection(mark: string, stderr: string): ReadonlyMap<string, string> {
@@ -150,19 +147,21 @@ function errorsBySection(mark: string, stderr: string): ReadonlyMap<string, stri
   );
 }
 
-/** The words of sudo and shells for the ways in which a command does not start, and what to do about them. */
+const SUDOERS = '"USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" to /etc/sudoers.d/sallyport.';
+
+/** Messages of sudo and shells when a command does not start: pattern, id, message, hint. */
 const CAUSES: readonly (readonly [RegExp, string, string, string])[] = [
   [
     /password is required|a terminal is required|must have a tty|no tty present/,
     'sudo-asks',
     'sudo asks for a password',
-    'Allow it without one: put "USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" into /etc/sudoers.d/sallyport.',
+    `Allow it without a password: add ${SUDOERS}`,
   ],
   [
     /not allowed|not in the sudoers|may not run/i,
     'sudo-refuses',
-    'sudo does not let the user run sh as root',
-    'Put "USER ALL=(root) NOPASSWD: /usr/bin/sh, /bin/sh" into /etc/sudoers.d/sallyport.',
+    'sudo does not allow the user to run sh as root',
+    `Add ${SUDOERS}`,
   ],
   [
     /sudo: (command )?not found|sudo: No such file/,
@@ -178,25 +177,26 @@ function startProblem({ code, stderr }: CommandResult, host: Host): Problem {
     const [, id, why, hint] = cause;
     return error(id, `${host.name}: ${why}.`, undefined, hint.replace('USER', host.ssh.user));
   }
-  const words = stderr.trim().split('\n').slice(-3).join(' ');
+  const end = code === undefined ? 'was killed by a signal' : `exited with status ${code}`;
+  const last = stderr.trim().split('\n').slice(-3).join(' ');
   return error(
     'agent-failed',
-    `${host.name}: the script on the host ended with ${code === undefined ? 'a signal' : `status ${code}`} before it answered${words === '' ? '' : `: ${words}`}.`,
+    `${host.name}: the script on the host ${end} before answering${last === '' ? '' : `: ${last}`}.`,
     undefined,
     'Check that the user gets a POSIX shell when a command is run over SSH.',
   );
 }
 
-/** For questions whose loss means no more than that the host cannot be read. */
+/** The problem of a host that was to be read when the connection was lost. */
 export const lostProblem = (host: Host): Problem =>
   unreachable(host, 'the connection was lost before the answer was complete');
 
-/** Lines of `name value` as pairs, in order. */
+/** Parses lines `name value`, in order; the value may be empty. */
 export const pairs = (text: string): readonly (readonly [name: string, value: string])[] =>
   text
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const space = line.indexOf(' ');
-      return space < 0 ? ([line, ''] as const) : ([line.slice(0, space), line.slice(space + 1)] as const);
+      const [name = ''] = line.split(' ', 1);
+      return [name, line.slice(name.length + 1)] as const;
     });

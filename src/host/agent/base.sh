@@ -1,16 +1,16 @@
-# Sallyport's half on the host: POSIX sh, run by root, sent over standard input. It decides; the runner only asks.
+# The agent, Sallyport's part on the host: POSIX sh, run by root, sent over standard input. It decides; the runner asks.
 #
-# These files are one script: base, host, activity, rules, state, saved, nets, ends, begin, main. The runner sets SP_MARK,
-# a random word that begins every line of the answer, and the SP_ variables that a verb wants; main.sh names them all.
-# Nothing acts before the last line, so a text that was cut on its way does nothing at all.
+# These files are one script: base, host, activity, rules, state, saved, watchdogs, rollback, finish, begin, main. The
+# runner sets SP_MARK, a random word that starts every line of the answer, and the SP_ variables of the verb; main.sh
+# lists them all. Only the last line starts anything, so a truncated script does nothing.
 #
-# State is in $STATE, for root alone. A transaction is the directory `pending`; which of the files state.pending,
-# state.confirmed and state.rolling-back is in it says how far it is, and moving it is one rename(2): of two who try,
-# one succeeds. Everything that changes rules or files holds the lock.
+# State is in $STATE, readable by root only. A transaction is the directory `pending`. It contains one of state.pending,
+# state.confirmed and state.rolling-back; a transition is one rename(2), so of two processes that try, one succeeds.
+# Whatever changes rules or files holds the lock.
 
 STATE=/var/lib/sallyport
 PENDING=$STATE/pending
-# A transaction that has ended, for the moment in which its nets are taken away.
+# An ended transaction, until its watchdogs are stopped.
 GONE=$STATE/gone
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -19,20 +19,20 @@ umask 077
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# The first line of a file in $line, without starting a process; nothing where there is none.
+# Sets $line to the first line of a file, or to nothing. Starts no process.
 read_line() {
   line=
   if [ -r "$1" ]; then IFS= read -r line <"$1" || :; fi
 }
 
-# The same as a word. It costs a process: what every change does reads $line instead.
+# Prints the first line of a file. Costs a process: hot paths use read_line.
 first_line() {
   read_line "$1"
   printf '%s' "$line"
 }
 
-# The lines of a small file, without starting a process; nothing where there is none.
-show() {
+# Prints a small file, or nothing. Starts no process.
+print_file() {
   if [ ! -r "$1" ]; then return 0; fi
   while IFS= read -r line; do printf '%s\n' "$line"; done <"$1"
 }
@@ -40,8 +40,8 @@ show() {
 put() { printf '%s' "$2" >"$1"; }
 fact() { printf '%s %s\n' "$1" "$2"; }
 
-# Prints one section: the command's output between two marked lines, its exit status in the second one; what it says
-# on stderr follows the same mark there.
+# Prints one section: the output of a command between two marked lines, the second with its exit status. Its stderr
+# follows the same mark on stderr.
 section() {
   section_name=$1
   shift
@@ -51,20 +51,20 @@ section() {
   printf '\n%s < %s\n' "$SP_MARK" $?
 }
 
-say() { printf '%s %s\n' "$SP_MARK" "$*"; }
+emit() { printf '%s %s\n' "$SP_MARK" "$*"; }
 
 answer() {
-  say "$@"
-  say 'done'
+  emit "$@"
+  emit 'done'
   exit 0
 }
 
 refuse() { answer refuse "$@"; }
 
-# To disk, by name where the system's sync can do that.
+# Flushes files to disk, individually if sync supports it.
 sync_files() { sync "$@" 2>/dev/null || sync; }
 
-# Whole hundredths of a second since boot, in $uptime: no clock step moves them.
+# Sets $uptime to hundredths of a second since boot: steps of the wall clock do not affect it.
 read_uptime() {
   read -r uptime rest </proc/uptime
   uptime=${uptime%.*}${uptime#*.}

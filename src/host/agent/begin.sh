@@ -1,22 +1,22 @@
-# From the texts of a change to rules that stand and a clock that runs.
+# The verb `begin`: checks, snapshot, rehearsal, and arming of the watchdogs, which then apply the change.
 
 begin() {
   RUN=$SP_RUN
   NEW=''
-  trap abandon EXIT
+  trap remove_unarmed EXIT
   trap 'exit 1' HUP INT PIPE TERM
-  say phase preflight
-  # What is there was made so by an earlier run; -w is false on a file system that is read-only.
+  emit phase preflight
+  # An existing directory was created by an earlier run; -w is false on a read-only file system.
   { [ -d "$STATE" ] && [ -w "$STATE" ]; } || { mkdir -p "$STATE" && chmod 700 "$STATE"; } 2>/dev/null || refuse state-unwritable "$STATE cannot be written"
   list_missing
   if [ -n "$missing" ]; then refuse tools-missing "${missing# }"; fi
   list_managers
   if [ -n "$managers" ]; then
-    refuse other-manager "${managers%% *} is active and would write over the same chains; switch it off first"
+    refuse other-manager "${managers%% *} is active and manages the same chains; disable it first"
   fi
-  take_lock 5 || refuse busy "another run is at work: $(first_line "$STATE/lock")"
+  take_lock 5 || refuse busy "another run is in progress: $(first_line "$STATE/lock")"
   if [ -d "$PENDING" ]; then
-    settle || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet, $left seconds are left"
+    finish_abandoned || refuse busy "run $(run_of "$PENDING") of $(first_line "$PENDING/owner") is not confirmed yet ($left seconds left)"
     RUN=$SP_RUN
   fi
   printf '%s\n' "$SP_RUN of $SP_OWNER" >"$STATE/lock" || refuse disk-full "$STATE cannot be written"
@@ -26,19 +26,19 @@ begin() {
   done
   NEW=$STATE/new.$RUN
   DIR=$NEW
-  { mkdir "$NEW" "$NEW/known" && unpack; } 2>/dev/null || refuse disk-full "$STATE does not take the texts of this change"
+  { mkdir "$NEW" "$NEW/known" && unpack; } 2>/dev/null || refuse disk-full "$STATE cannot store the change"
   find_loader
   check_saved
 
-  say phase snapshot
+  emit phase snapshot
   snapshot
 
-  say phase rehearse
+  emit phase rehearse
   can_v6 || :
-  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-this host lets nobody make a network namespace}$(detail)"
+  why=$(SP_V6=$CAN_V6 unshare -n sh "$DIR/agent.sh" rehearse "$DIR" 2>"$ERRORS") || refuse rehearsal-failed "${why:-cannot create a network namespace}$(detail)"
   (cd "$DIR" && sha256sum snapshot.* expected.* forward.* backward.* >sums) || refuse disk-full "$STATE is full"
 
-  say phase arm
+  emit phase arm
   read_boot
   put "$DIR/boot" "$line"
   read_uptime
@@ -50,14 +50,14 @@ begin() {
   NEW=''
   DIR=$PENDING
   sync_files "$STATE"
-  arm_late "$SP_SECONDS"
+  arm_backup_timer "$SP_SECONDS"
   drop_lock
   arm_supervisor
   await_applied
 }
 
-# Until it is armed, a change that ends leaves nothing behind, also when the runner is gone and nobody listens.
-abandon() {
+# Removes a change that ends before it is armed, also when the runner is gone.
+remove_unarmed() {
   if [ -n "$NEW" ]; then
     unstage
     rm -rf "$NEW"
@@ -94,10 +94,10 @@ unpack() {
   ERRORS=$DIR/error
 }
 
-# Lines of sha256sum are true of the files in $DIR.
-sums_hold() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
+# Whether the files in $DIR match these lines of sha256sum.
+sums_match() { (cd "$DIR" && printf '%s' "$1" | sha256sum -c >/dev/null 2>&1); }
 
-# What was sent is here, there is a place that loads at boot, it holds what the plan saw, and it takes the new text.
+# Checks that the change arrived intact, that files are loaded at boot, are as the plan saw them, and are writable.
 check_saved() {
   if [ -z "$BOOT_V4" ]; then refuse no-boot-loader 'nothing on this host loads rules at boot'; fi
   if [ -s "$DIR/saved.sets" ] && [ -z "$BOOT_SETS" ]; then
@@ -121,15 +121,15 @@ check_saved() {
       [ "$before" = none ] || refuse_saved
       : >"$DIR/absent.$kind" || refuse disk-full "$STATE is full"
     fi
-    # The sums of what is to be saved are there: the file has it already when its own sum is the same.
+    # Already up to date: the file has the checksum of the text to be saved.
     case $SP_SUMS in *"$before  saved.$kind"*) continue ;; esac
-    if to_save "$kind"; then
+    if needs_saving "$kind"; then
       { { [ -d "${saved_path%/*}" ] || mkdir -p "${saved_path%/*}"; } && stage "$saved_path" && put "$saved_path.sallyport" "$text"; } 2>/dev/null ||
         refuse saved-unwritable "$saved_path cannot be written"
     fi
   done
-  if sums_hold "$SP_SUMS$sums"; then return 0; fi
-  sums_hold "$SP_SUMS" || refuse disk-full "$STATE does not take the texts of this change"
+  if sums_match "$SP_SUMS$sums"; then return 0; fi
+  sums_match "$SP_SUMS" || refuse disk-full "$STATE cannot store the change"
   for kind in v4 v6 sets; do
     case $sums in *"old.$kind"*) ;; *) continue ;; esac
     find_path "$kind"
@@ -138,18 +138,18 @@ check_saved() {
   done
 }
 
-refuse_saved() { refuse plan-changed "$saved_path is not what the change was computed from"; }
+refuse_saved() { refuse plan-changed "$saved_path has changed since the plan"; }
 
 snapshot() {
   {
     iptables-save >"$DIR/snapshot.v4" && save_v6 >"$DIR/snapshot.v6" && save_sets >"$DIR/snapshot.sets"
-  } 2>"$ERRORS" || refuse snapshot-failed "the rules cannot be saved$(detail)"
+  } 2>"$ERRORS" || refuse snapshot-failed "cannot save the current rules$(detail)"
   if has nft; then nft_rules; fi | rule_shapes >"$DIR/shapes" || refuse disk-full "$STATE is full"
-  (rules to="$DIR/snapshot" steps="$DIR" \
+  (normalize_rules to="$DIR/snapshot" scripts="$DIR" \
     family=v4 "$DIR/snapshot.v4" family=v6 "$DIR/snapshot.v6" family=sets "$DIR/snapshot.sets" planned=yes \
     family=v4 "$DIR/planned.v4" family=v6 "$DIR/planned.v6" family=sets "$DIR/planned.sets") || case $? in
-  3) refuse plan-changed "the rules on the host are not those that the change was computed from" ;;
-  4) refuse snapshot-failed 'what iptables-save printed is not complete' ;;
+  3) refuse plan-changed "the rules on the host have changed since the plan" ;;
+  4) refuse snapshot-failed 'the output of iptables-save is incomplete' ;;
   *) refuse disk-full "$STATE is full" ;;
   esac
   for family in v4 v6; do
@@ -159,7 +159,7 @@ snapshot() {
   done
 }
 
-# The last line of what a tool said.
+# Prints `: ` and the last line of the tool's stderr.
 detail() {
   text=
   if [ -r "$ERRORS" ]; then
@@ -170,31 +170,32 @@ detail() {
   if [ -n "$text" ]; then printf ': %s' "$text"; fi
 }
 
-# In a namespace of its own, on the host's own tools and kernel: the snapshot, the change, the way back, and the boot.
+# Runs in a network namespace, with the host's tools and kernel: loads the snapshot, the change, the rollback, and what
+# will load at boot.
 rehearse() {
   DIR=$1
-  leave_out_sets
-  load "$DIR/snapshot" || fail 'the rules of this host do not load as they were saved'
+  skip_unused_sets
+  load "$DIR/snapshot" || fail 'the snapshot of the current rules does not load'
   lost=''
   if [ -s "$DIR/shapes" ]; then lost=$(nft_rules | rule_shapes | lost_in_saving "$DIR/shapes"); fi
   if [ -n "$lost" ]; then
-    fail "$lost was made with nft, and iptables-save shows it as another rule than it is; move it into an nft table of another name, or make it with iptables"
+    fail "$lost was created with nft, and iptables-save prints it as a different rule; move it to a separate nft table, or create it with iptables"
   fi
-  steps forward || fail 'the new rules do not load'
-  live | rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
+  apply_scripts forward || fail 'the new rules do not load'
+  live_rules | normalize_rules to="$DIR/expected" as="$DIR/snapshot.foreign" - || case $? in
   2) fail 'the disk is full' ;;
-  *) fail_for 'the change would touch what is not of Sallyport' ;;
+  *) fail_mismatch 'the change would modify rules that Sallyport does not manage' ;;
   esac
-  steps backward || fail 'the way back does not load'
-  live | rules as="$DIR/snapshot.normal" - || fail_for 'the way back does not lead to the old rules'
-  # Texts without sets need nothing that another table left behind, so that they load here if they load at boot.
+  apply_scripts backward || fail 'the rollback does not load'
+  live_rules | normalize_rules as="$DIR/snapshot.normal" - || fail_mismatch 'the rollback does not restore the old rules'
+  # Without sets nothing left in this namespace can help the saved files to load, so it need not be a new one.
   if [ -n "$NO_SETS" ]; then rehearse_saved "$DIR"; else exec unshare -n sh "$DIR/agent.sh" rehearse-saved "$DIR"; fi
 }
 
-# Whatever led elsewhere, there and back: was it that the snapshot itself loads as other rules?
-fail_for() {
+# Fails with $1, unless the cause is that the snapshot itself loads as different rules.
+fail_mismatch() {
   load "$DIR/snapshot"
-  live | rules as="$DIR/snapshot.normal" - || fail 'the rules of this host, once loaded, are others than those that were saved'
+  live_rules | normalize_rules as="$DIR/snapshot.normal" - || fail 'the current rules differ after they are saved and reloaded'
   fail "$1"
 }
 
@@ -209,21 +210,21 @@ fail() {
 }
 
 await_applied() {
-  told=arm
+  reported=arm
   pause=05
-  while mine; do
+  while is_pending_run; do
     read_line "$PENDING/phase"
-    now_in=$line
-    if [ "$now_in" != "$told" ] && [ -n "$now_in" ]; then
-      # It may have come and gone between two looks.
-      if [ "$told:$now_in" = arm:verify ]; then say phase apply; fi
-      told=$now_in
-      say phase "$told"
+    current=$line
+    if [ "$current" != "$reported" ] && [ -n "$current" ]; then
+      # The phase may have begun and ended between two reads.
+      if [ "$reported:$current" = arm:verify ]; then emit phase apply; fi
+      reported=$current
+      emit phase "$reported"
     fi
     count_left
-    if [ "$told" = verify ]; then answer applied "$left"; fi
+    if [ "$reported" = verify ]; then answer applied "$left"; fi
     if [ "$left" -eq 0 ]; then break; fi
-    # A host that is slow has no time for those who ask how far it is.
+    # Poll less often: a slow host needs its time for the change.
     sleep "0.$pause" || sleep 1
     case $pause in 05) pause=1 ;; *) pause=2 ;; esac
   done

@@ -1,6 +1,6 @@
-# What the host is, and the answer to `read`.
+# Facts about the host, and the verb `read`.
 
-# An address of the loopback device is enough: IPv6 is there.
+# The file lists addresses, ::1 among them; it is empty or absent without IPv6.
 has_ipv6() {
   [ -r /proc/net/if_inet6 ] && IFS= read -r line </proc/net/if_inet6
 }
@@ -13,8 +13,8 @@ save_v6() {
   fi
 }
 
-# A host without IPv6 may have tools that fail; then there is nothing to filter. Found out once, and handed to the
-# rehearsal: its namespace has no address of its own.
+# Whether ip6tables works. Without IPv6 the tools may fail, and there is nothing to filter. The result is cached and
+# passed to the rehearsal, whose namespace has no addresses.
 can_v6() {
   if [ -z "$CAN_V6" ]; then
     if has_ipv6 || { has ip6tables-save && ip6tables-save >/dev/null 2>&1; }; then CAN_V6=yes; else CAN_V6=no; fi
@@ -24,7 +24,7 @@ can_v6() {
 
 save_sets() { [ -n "$NO_SETS" ] || ! has ipset || ipset save; }
 
-# What `systemctl is-enabled` looks at, without its cost: a link that wants the unit, and no mask (a link to /dev/null).
+# As `systemctl is-enabled`, but without starting it: a link to the unit in .wants, and no mask (a link to /dev/null).
 unit_enabled() {
   for unit in /etc/systemd/system/"$1" /run/systemd/system/"$1"; do
     [ ! -L "$unit" ] || [ -s "$unit" ] || return 1
@@ -49,7 +49,7 @@ runlevel_enabled() {
   return 1
 }
 
-# A value that OpenRC's configuration sets, else the given one.
+# Prints the value of variable $2 in the OpenRC configuration file $1, or the default $3.
 openrc_value() {
   value=$3
   if [ -r "$1" ]; then
@@ -66,7 +66,7 @@ openrc_value() {
   printf '%s' "$value"
 }
 
-# LOADER, ENABLED (yes or no) and the paths BOOT_V4, BOOT_V6, BOOT_SETS, each empty where nothing loads it.
+# Sets LOADER, ENABLED (yes or no) and the paths BOOT_V4, BOOT_V6, BOOT_SETS, empty for what is not loaded at boot.
 find_loader() {
   LOADER=none ENABLED=no BOOT_V4='' BOOT_V6='' BOOT_SETS=''
   for plugin in /usr/share/netfilter-persistent/plugins.d/*; do
@@ -95,7 +95,7 @@ find_loader() {
     if unit_enabled iptables.service && { unit_enabled ip6tables.service || ! has_ipv6; }; then ENABLED=yes; fi
     if unit_enabled ipset.service; then BOOT_SETS=/etc/ipset.conf; fi
   fi
-  # A transaction remembers what its `begin` was told.
+  # A transaction stores the paths that its `begin` received.
   if [ -n "$DIR" ] && [ -e "$DIR/path.v4" ]; then
     SP_PATH_V4=$(first_line "$DIR/path.v4")
     SP_PATH_V6=$(first_line "$DIR/path.v6")
@@ -103,7 +103,7 @@ find_loader() {
   fi
   if [ -n "$SP_PATH_V4" ]; then
     BOOT_V4=$SP_PATH_V4 BOOT_V6=$SP_PATH_V6 BOOT_SETS=$SP_PATH_SETS
-    # Who names the files answers for what loads them.
+    # The policy sets the paths: loading them is the administrator's responsibility.
     if [ "$LOADER" = none ]; then ENABLED=yes; fi
   fi
 }
@@ -117,7 +117,7 @@ boot_facts() {
   fact sets "$BOOT_SETS"
 }
 
-# Programs that believe the built-in chains to be theirs, in $managers.
+# Sets $managers to the active programs that manage the built-in chains.
 list_managers() {
   managers=''
   if [ -r /etc/ufw/ufw.conf ]; then
@@ -148,18 +148,18 @@ facts() {
   done
   list_managers
   for manager in $managers; do fact manager "$manager"; done
-  counted_when
+  count_time
 }
 
-# What a count of packets means depends on when it began: with the boot, or with an earlier count.
-counted_when() {
+# The time of a packet count: counters start at boot, so counts of two boots cannot be compared.
+count_time() {
   read_boot
   fact boot "$line"
   read_uptime
   fact uptime "$uptime"
 }
 
-# In $missing, with a space in front of each.
+# Sets $missing to the missing tools, each preceded by a space.
 list_missing() {
   missing=''
   for tool in iptables iptables-save iptables-restore flock awk cmp sha256sum mv cp sync unshare setsid sleep; do
@@ -173,7 +173,7 @@ missing_tools() {
   for tool in $missing; do fact missing "$tool"; done
 }
 
-# Rules of the backend that iptables is not: seen by asking the other tools, where the kernel may have some.
+# Prints the rules of the backend that `iptables` does not use, read with the other tools where the kernel may have some.
 other_backend() {
   case $VERSION in
   *nf_tables*)
@@ -192,8 +192,8 @@ other_backend() {
   return 0
 }
 
-# The base chains of native nft tables as nft lists them, and as `rule FAMILY TABLE CHAIN NUMBER` those rules that look up
-# a set, which no version of iptables-nft does in its tables: as it seems, made with nft.
+# Prints the base chains of native nft tables as nft lists them, and `rule FAMILY TABLE CHAIN NUMBER` for each rule with a
+# set lookup in a table of iptables-nft: no version of iptables-nft creates these, so they were created with nft.
 nft_listing() {
   if ! has nft; then return 0; fi
   { nft --debug=netlink list ruleset || nft list chains; } 2>/dev/null | rule_shapes listing=yes -
@@ -202,7 +202,7 @@ nft_listing() {
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
 read_state() {
-  settle_overdue
+  finish_overdue
   VERSION=$(iptables -V 2>/dev/null)
   section version printf '%s' "$VERSION"
   if has ipset; then section ipset-version ipset version; fi
@@ -220,13 +220,13 @@ read_state() {
   section facts facts
   if has ip; then section addresses ip -o address; fi
   section record record
-  if [ -e "$STATE/counted" ]; then section counted show "$STATE/counted"; fi
+  if [ -e "$STATE/counted" ]; then section counted print_file "$STATE/counted"; fi
   if [ -n "$SP_LOG" ]; then section log kernel_log; fi
   if [ -n "${SP_ACTIVITY-}" ]; then section activity activity; fi
   if [ -n "$SP_KNOWN" ]; then known_good "$SP_KNOWN"; fi
 }
 
-# What LOG rules wrote into the kernel's log (nf_log_syslog); a namespace's are nowhere unless nf_log_all_netns is set.
+# Prints what LOG rules wrote to the kernel log (nf_log_syslog). Network namespaces log only if nf_log_all_netns is set.
 kernel_log() {
   ! has dmesg || { dmesg 2>/dev/null || :; } | awk '/ IN=.* SRC=.* DST=.* PROTO=/' | tail -n 500
 }
@@ -234,7 +234,7 @@ kernel_log() {
 record() {
   if [ -d "$PENDING" ]; then
     echo pending
-    show "$PENDING/about"
+    print_file "$PENDING/about"
     read_line "$PENDING/phase"
     fact phase "$line"
     count_left
@@ -242,16 +242,16 @@ record() {
   fi
   if [ -e "$STATE/last" ]; then
     echo last
-    show "$STATE/last"
+    print_file "$STATE/last"
   fi
   for entry in "$STATE"/known-good/*/about; do
     if [ ! -e "$entry" ]; then continue; fi
     echo known-good
-    show "$entry"
+    print_file "$entry"
   done
 }
 
-# Entry number $1 of the history, 1 being the newest.
+# Prints entry $1 of the history; 1 is the newest.
 known_good() {
   set -- "$1" "$STATE"/known-good/*/
   if [ ! -d "${2:-}" ] || [ "$1" -ge $# ]; then return 0; fi

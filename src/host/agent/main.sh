@@ -1,61 +1,61 @@
-# The verbs: two that the host runs by itself, and those that the runner asks.
+# The verbs: supervise and late, which the host starts itself, and those of the runner.
 
-# Under the lock, with the second net just looked at.
+# Applies the change. Called under the lock, with the backup timer armed.
 apply() {
   if ! phase apply; then
-    give_up "$STATE is full, so nothing was changed"
-  elif ! steps forward 2>"$ERRORS"; then
-    give_up "the new rules did not load$(detail)"
-  elif ! stands expected; then
-    give_up 'the rules that stood afterwards were not those of the rehearsal'
+    start_rollback "$STATE is full, so nothing was changed"
+  elif ! apply_scripts forward 2>"$ERRORS"; then
+    start_rollback "the new rules did not load$(detail)"
+  elif ! live_matches expected; then
+    start_rollback 'the rules after applying differ from those of the rehearsal'
   else
-    phase verify || give_up "$STATE is full"
+    phase verify || start_rollback "$STATE is full"
   fi
 }
 
-# Applies, then waits for the deadline. Its death is covered by `late`.
+# The supervisor: applies the change and waits for the deadline. `late` covers its death.
 supervise() {
   trap '' HUP INT PIPE
   ROLE=supervise
   DIR=$PENDING
   ERRORS=$DIR/error
   if ! take_lock 10; then
-    give_up 'the lock was held, so nothing was changed' || :
-  elif mine && state_is pending; then
-    if ! wait_for_late; then
-      give_up 'the second timer could not be armed, so nothing was changed' || :
+    start_rollback 'the lock was held, so nothing was changed' || :
+  elif is_pending_run && state_is pending; then
+    if ! wait_for_backup_timer; then
+      start_rollback 'the backup timer could not be armed, so nothing was changed' || :
     elif state_is pending; then
       apply
     fi
     drop_lock
   fi
-  if state_is pending; then until_deadline 0; fi
-  conclude 60 'nobody confirmed it in time'
+  if state_is pending; then sleep_until_deadline 0; fi
+  conclude 60 'not confirmed in time'
 }
 
-# The second net. A supervisor that does not let go of the lock is ended.
+# The backup timer. Kills a supervisor that does not release the lock.
 late() {
   trap '' HUP INT PIPE
   ROLE=late
   ERRORS=$PENDING/error
-  until_deadline "$LATE"
-  if mine && ! conclude 5 'nobody confirmed it in time'; then
+  sleep_until_deadline "$LATE"
+  if is_pending_run && ! conclude 5 'not confirmed in time'; then
     read_line "$PENDING/supervisor"
     pid=$line
     if [ "$pid" = systemd ]; then
       systemctl kill --signal=KILL "$(unit_name).service"
-    elif is_ours "$pid"; then
+    elif is_own_process "$pid"; then
       kill -9 "-$pid"
     fi 2>/dev/null
-    conclude 60 'nobody confirmed it in time'
+    conclude 60 'not confirmed in time'
   fi
 }
 
 probe() {
   RUN=$SP_RUN
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  if mine; then
+  if is_pending_run; then
     read_line "$PENDING/token"
     answer_pending "$line"
   fi
@@ -70,35 +70,35 @@ confirm() {
   ROLE=confirm
   ERRORS=$PENDING/error
   DIR=$PENDING
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  mine || answer none
-  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
-  if state_is pending && ! holds phase verify; then answer_pending; fi
-  if time_is_over; then
-    give_up 'nobody confirmed it in time' || :
-  # What cannot be counted, on a full disk, decides nothing.
-  elif ! stands expected "$PENDING/counted" && { rm -f "$PENDING/counted" && ! stands expected; }; then
-    give_up 'someone else changed the rules before they were confirmed' || :
+  is_pending_run || answer none
+  pending_file_is token "$SP_TOKEN" || answer refuse bad-token 'the token does not match that of the run'
+  if state_is pending && ! pending_file_is phase verify; then answer_pending; fi
+  if deadline_passed; then
+    start_rollback 'not confirmed in time' || :
+  # Drop counts that cannot be stored, on a full disk, are no reason for a rollback.
+  elif ! live_matches expected "$PENDING/counted" && { rm -f "$PENDING/counted" && ! live_matches expected; }; then
+    start_rollback 'the rules were changed by someone else before they were confirmed' || :
   fi
   move_state pending confirmed || :
   conclude 30 || :
   await_end 30
 }
 
-# The runner wants the old rules back, because of SP_REASON.
+# The runner requests a rollback, for the reason SP_REASON.
 abort() {
   RUN=$SP_RUN
   ERRORS=$PENDING/error
-  settle_after_restart
+  finish_after_restart
   answer_if_ended
-  mine || answer none
-  holds token "$SP_TOKEN" || answer refuse bad-token 'the token is not that of this run'
-  if give_up "$SP_REASON"; then detached conclude; fi
+  is_pending_run || answer none
+  pending_file_is token "$SP_TOKEN" || answer refuse bad-token 'the token does not match that of the run'
+  if start_rollback "$SP_REASON"; then start_detached conclude; fi
   await_end 30
 }
 
-# --- what the runner may set
+# --- set by the runner
 
 : "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}" "${SP_LOG=}" "${SP_ACTIVITY=}"
 : "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
@@ -109,15 +109,15 @@ abort() {
 : "${SP_LIVE_V4=}" "${SP_LIVE_V6=}" "${SP_LIVE_SETS=}" "${SP_OWNED_V4=}" "${SP_OWNED_V6=}" "${SP_OWNED_SETS=}"
 : "${SP_SAVED_V4=}" "${SP_SAVED_V6=}" "${SP_SAVED_SETS=}" "${SP_BEFORE_V4=}" "${SP_BEFORE_V6=}" "${SP_BEFORE_SETS=}"
 
-# Seconds by which the second net comes after the first.
+# Seconds from the supervisor's deadline to the backup timer's.
 LATE=2
-# Who this process is, where it matters whom to end: supervise, late, confirm, conclude.
+# What this process runs as, so that disarm does not kill it: supervise, late, confirm, conclude.
 ROLE=''
-# The directory of the transaction that is worked on.
+# The directory of the current transaction.
 DIR=''
-# Whether ip6tables works here: yes or no, once that was asked.
+# Whether ip6tables works: yes or no once known; see can_v6.
 CAN_V6=${SP_V6-}
-# Not empty in a namespace that no set can have come to.
+# Not empty if neither the host nor the change has sets; see skip_unused_sets.
 NO_SETS=''
 ERRORS=/dev/null
 RUN=${2:-}
@@ -140,7 +140,7 @@ run() {
     ;;
   *) exit 64 ;;
   esac
-  say 'done'
+  emit 'done'
 }
 
 run "$@"

@@ -1,7 +1,7 @@
-# Rules: in a form that can be compared, and how they are changed.
+# Reads rules in a form that can be compared, and loads them.
 
-# What the kernel runs, as `= v4`, `= v6` and `= sets` with the text below each; `= failed` where a tool fails.
-live() {
+# Prints the rules in the kernel: `= v4`, `= v6` and `= sets`, each followed by its text, or by `= failed`.
+live_rules() {
   echo '= v4'
   iptables-save "$@" || echo '= failed'
   echo '= v6'
@@ -10,20 +10,19 @@ live() {
   save_sets || echo '= failed'
 }
 
-# Brings rules into a form that can be compared: a line for each policy that drops, each user chain, rule, set and
-# member: family, table, chain, number in the chain, text. What may differ between equal states is left out: comments,
-# counters, the order of tables and chains, empty tables, and of sets what the kernel chooses or counts.
+# Normalizes rules for comparison: one line for each DROP policy, user chain, rule, set and member, with family, table,
+# chain, number in the chain, and text. Omits what may differ between equal states: comments, counters, the order of
+# tables and chains, empty tables, and the attributes of sets that the kernel chooses or counts.
 #
-# Sallyport answers for its chains, the hooks that lead to them, the policies, its sets: these lines are owned, all
-# others are foreign. A rule in a built-in chain is taken without its number there: others may come and go above it.
+# Lines of Sallyport's chains, of entry jumps to them, of DROP policies and of its sets are `owned`, all others `foreign`.
+# Rules in built-in chains have no number there: other programs may add and remove rules above them.
 #
-# Words: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART fails with 1 when the lines are not those of
-# this file, in whatever order; counted=PATH takes down what was dropped. Then the texts, as awk takes them; those after
-# planned=yes are what the ones before it should be, and it fails with 3 when neither all nor the owned lines are. Tables
-# that the steps forward in the directory of steps=PATH name, and the texts do not, go to PATH/empty.FAMILY. A text that is not complete
-# fails with 4. A deploy does this six times, so it is one process, which takes the place of the shell: call it in one of
-# its own.
-rules() {
+# Arguments: to=PATH writes PATH.normal, PATH.owned and PATH.foreign; as=PATH.PART exits with 1 if the lines differ from
+# this file's, in any order; counted=PATH appends the drop counters. Then the files, as awk arguments; those after
+# planned=yes are the expected state, and it exits with 3 if both all lines and the owned lines differ. scripts=DIR writes
+# to DIR/empty.FAMILY the tables that DIR/forward.FAMILY uses and the files lack. Exits with 4 if a file is incomplete.
+# A deploy does this six times, so it is a single process, which replaces the shell: call it in a subshell.
+normalize_rules() {
   read_line "$DIR/ownership"
   exec awk -v OFS='\t' -v ownership="$line" '
     function begin() {
@@ -36,7 +35,7 @@ rules() {
       while ((got = (getline line <as)) > 0) left[line]++
       if (got < 0) failed = 1
     }
-    function tell(kind, line) {
+    function collect(kind, line) {
       if (kind == wanted) left[line]--
       if (to == "") return
       there[kind, line] += planned ? -1 : 1
@@ -44,22 +43,22 @@ rules() {
       print line >(to "." kind)
       written[kind]++
     }
-    function rule(chain, number, text, own, place) {
-      place = family OFS (family == "sets" ? "" : table) OFS chain OFS
+    function rule(chain, number, text, own, prefix) {
+      prefix = family OFS (family == "sets" ? "" : table) OFS chain OFS
       own = ownership == "tables" || chain ~ /^SALLYPORT-/ || text ~ /-[jg] SALLYPORT-/ || (number == "000000" && text ~ / DROP$/)
-      tell("normal", place number OFS text)
+      collect("normal", prefix number OFS text)
       if (ownership != "tables" && family != "sets" && chain !~ /^SALLYPORT-/) number = "-"
-      tell(own ? "owned" : "foreign", place number OFS text)
+      collect(own ? "owned" : "foreign", prefix number OFS text)
     }
-    # A table that is only named is made by the steps; to go back to nothing, it has to be there empty.
+    # The script creates such a table; for a rollback to the state without it, the snapshot needs it empty.
     function fill(family, line, names, count, at) {
-      while ((getline line <(steps "/forward." family)) > 0) {
+      while ((getline line <(scripts "/forward." family)) > 0) {
         if (line !~ /^\*/ || ((family, substr(line, 2)) in tables)) continue
         tables[family, substr(line, 2)] = 1
-        print line >(steps "/empty." family)
+        print line >(scripts "/empty." family)
         count = split(chains[substr(line, 2)], names, " ")
-        for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(steps "/empty." family)
-        print "COMMIT" >(steps "/empty." family)
+        for (at = 1; at <= count; at++) print ":" names[at] " ACCEPT [0:0]" >(scripts "/empty." family)
+        print "COMMIT" >(scripts "/empty." family)
       }
     }
     { begin() }
@@ -84,7 +83,7 @@ rules() {
     { rule($2, sprintf("%06d", ++number[planned, family, table, $2]), $0) }
     END {
       begin()
-      # Not every awk says that a disk was full.
+      # Not every awk reports a full disk, so the files are read back.
       for (at = 1; to != "" && at <= parts; at++) {
         close(to "." part[at])
         while ((getline line <(to "." part[at])) > 0) written[part[at]]--
@@ -97,7 +96,7 @@ rules() {
       }
       if (planned && differs["normal"] && differs["owned"]) failed = failed ? failed : 3
       for (each in open) if (open[each] != 0) failed = 4
-      if (steps != "") {
+      if (scripts != "") {
         chains["filter"] = "INPUT FORWARD OUTPUT"
         chains["security"] = chains["filter"]
         chains["nat"] = "PREROUTING INPUT OUTPUT POSTROUTING"
@@ -110,33 +109,33 @@ rules() {
     }' "$@"
 }
 
-# Where neither the host nor the change has sets, nothing is asked about them.
-leave_out_sets() {
+# Sets NO_SETS if neither the host nor the change has sets, so that ipset is not run.
+skip_unused_sets() {
   NO_SETS=''
   [ -s "$DIR/snapshot.sets" ] || [ -s "$DIR/forward.sets" ] || [ -s "$DIR/saved.sets" ] || NO_SETS=yes
 }
 
-# The owned part of what the kernel runs is that of $1 (snapshot or expected). With $2, a file, what was dropped until
-# now goes there, so that a later look can tell how much since. What is left out is left out of this look alone.
-stands() {
-  if [ -n "${2-}" ]; then counted_when >"$2" || return 1; fi
-  { leave_out_sets && live ${2:+-c}; } | rules as="$DIR/$1.owned" counted="${2-}" -
+# Whether the owned rules in the kernel are those of $1 (snapshot or expected). Writes the current drop counters to the
+# file $2, if given, for later comparison. The subshell keeps NO_SETS from leaking.
+live_matches() {
+  if [ -n "${2-}" ]; then count_time >"$2" || return 1; fi
+  { skip_unused_sets && live_rules ${2:+-c}; } | normalize_rules as="$DIR/$1.owned" counted="${2-}" -
 }
 
-# Takes the steps $1 (forward or backward) in the order in which rules find the sets they name.
-steps() {
+# Applies the restore scripts $1 (forward or backward), in the order in which rules find the sets that they reference.
+apply_scripts() {
   apply_sets "$DIR/$1.sets" && apply_v4 "$DIR/$1.v4" && apply_v6 "$DIR/$1.v6" && apply_sets "$DIR/$1.setsAfter"
 }
 
-# A member that is there, or gone, already is no fault: a way back may begin in the middle. What stands decides.
+# -exist: members may already be added or deleted, as a rollback may start halfway. The comparison afterwards decides.
 apply_sets() { [ ! -s "$1" ] || ipset -exist restore <"$1"; }
 apply_v4() { [ ! -s "$1" ] || iptables-restore --noflush -w 5 <"$1"; }
 apply_v6() { [ ! -s "$1" ] || ! can_v6 || ip6tables-restore --noflush -w 5 <"$1"; }
 
-# Loads whole texts $1.v4, $1.v6, $1.sets; what else is in the named tables goes.
+# Loads the complete rulesets $1.v4, $1.v6, $1.sets, replacing the tables in them.
 load() { load_files "$1.v4" "$1.v6" "$1.sets"; }
 
-# All that can be loaded is, also when another one fails; fails unless all of it did.
+# Loads the files $1 (v4), $2 (v6) and $3 (sets), each even if another one fails. Fails unless all are loaded.
 load_files() {
   failed=no
   if [ -n "$3" ] && [ -s "$3" ]; then load_sets "$3" || failed=yes; fi
@@ -145,20 +144,19 @@ load_files() {
   [ "$failed" = no ]
 }
 
-# What the next boot would load.
+# Loads what the next boot would load.
 load_boot() {
   find_loader
   [ -s "$BOOT_V4" ] && load_files "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"
 }
 
-# Sets that are there get the members of the text and no others.
+# Existing sets are flushed, so that they have the members in the file only.
 load_sets() {
   awk '{ print } $1 == "create" { print "flush " $2 }' "$1" | ipset -exist restore
 }
 
-# One line for each rule of the tables that iptables-nft keeps: family, table, chain, number, how often it looks up a
-# set, how many values it loads, whether it compares with a range, and the extensions of xtables in it. Both
-# take the place of the shell that calls them.
+# Prints the shape of each rule in the tables of iptables-nft: family, table, chain, number, set lookups, values loaded,
+# whether it has a range comparison, and its xtables extensions. Both functions replace the calling shell.
 nft_rules() { exec nft --debug=netlink list ruleset 2>/dev/null; }
 rule_shapes() {
   exec awk '
@@ -181,10 +179,10 @@ rule_shapes() {
     END { shown() }' "$@"
 }
 
-# iptables-save 1.8.9 shows a rule that was made with nft as another one, and calls that a success: a set of ports is
-# gone from it, or an address has taken the place of a range. Of the shapes $1 of the rules that were saved, prints the
-# first rule that has lost something in those that came of what was saved, on standard input. Extensions that differ are
-# those of another version of iptables, which writes the same rule in another way, and prove nothing.
+# iptables-save 1.8.9 prints some rules created with nft as different ones, and exits with 0: without their set of ports,
+# or with an address instead of a range. Compares the shapes in file $1 with those after saving and loading, on standard
+# input, and prints the first rule that lost something. Rules with different extensions are skipped: another version of
+# iptables writes the same rule differently.
 lost_in_saving() {
   awk -v saved="$1" '
     BEGIN {

@@ -1,6 +1,6 @@
-# What lasts: the files that load at boot, and the history of what was known to be good.
+# Persistence: the files loaded at boot, and the known-good history.
 
-# In $saved_path, where kind $1 is loaded from at boot; nothing when nothing loads it.
+# Sets $saved_path to the file from which $1 (v4, v6 or sets) is loaded at boot, or to nothing.
 find_path() {
   case $1 in
   v4) saved_path=$BOOT_V4 ;;
@@ -9,24 +9,24 @@ find_path() {
   esac
 }
 
-# Kind $1 is to be written: there is a place for it, and a text, or a file that is to be empty and is not.
-to_save() {
+# Whether $1 (v4, v6 or sets) must be written: it has a path, and a text, or a non-empty file to empty.
+needs_saving() {
   find_path "$1"
   [ -n "$saved_path" ] && { [ -s "$DIR/saved.$1" ] || [ -s "$saved_path" ]; }
 }
 
-# A file beside the place $1, with the mode and owner of what is there.
+# Creates the staging file of path $1, with the mode and owner of the existing file.
 stage() { [ ! -e "$1" ] || cp -p "$1" "$1.sallyport"; }
 
 unstage() {
   find_loader
-  for place in "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"; do
-    if [ -n "$place" ] && [ -e "$place.sallyport" ]; then rm -f "$place.sallyport" 2>/dev/null || :; fi
+  for path in "$BOOT_V4" "$BOOT_V6" "$BOOT_SETS"; do
+    if [ -n "$path" ] && [ -e "$path.sallyport" ]; then rm -f "$path.sallyport" 2>/dev/null || :; fi
   done
 }
 
-# Does $1 for each pair of a place and the file that holds its text.
-each_pair() {
+# Runs $1 for each pair of a path and the file with its new text.
+for_each_pair() {
   action=$1
   shift
   while [ $# -gt 1 ]; do
@@ -35,15 +35,15 @@ each_pair() {
   done
 }
 
-# Texts on their way to their places: beside them, on disk, in them, on disk again. What takes time comes before the
-# first one takes its place: they change one right after the other.
+# Writes pairs of a path and a text file: stages all, syncs, renames all, syncs again. What takes time comes before the
+# first rename, so that the files change in immediate succession.
 write_saved() {
-  each_pair bring_beside "$@" && sync_each .sallyport "$@" && each_pair put_in_place "$@" && sync_each / "$@" &&
-    each_pair see_in_place "$@"
+  for_each_pair stage_text "$@" && sync_each .sallyport "$@" && for_each_pair rename_staged "$@" && sync_each / "$@" &&
+    for_each_pair check_written "$@"
 }
 
-# What `begin` has put beside it is there already, unless the place has the text as well.
-bring_beside() {
+# Nothing to do if `begin` has staged the text, and no staging file is needed if the path already has it.
+stage_text() {
   if cmp -s "$2" "$1.sallyport"; then return; fi
   if cmp -s "$2" "$1"; then
     rm -f "$1.sallyport"
@@ -52,37 +52,36 @@ bring_beside() {
   fi
 }
 
-put_in_place() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
+rename_staged() { [ ! -e "$1.sallyport" ] || mv -f "$1.sallyport" "$1"; }
 
-see_in_place() {
+check_written() {
   cmp -s "$2" "$1" || return 1
   ! has restorecon || restorecon "$1" || :
 }
 
-# Of pairs as above, to disk: the files beside the places (.sallyport), or the directories that hold them (/).
+# Syncs, for pairs as above, the staging files ($1 .sallyport) or the directories ($1 /).
 sync_each() {
   what=$1 pairs=$(($# / 2))
   shift
   while [ "$pairs" -gt 0 ]; do
     pairs=$((pairs - 1))
-    place=$1
+    path=$1
     shift 2
     if [ "$what" = / ]; then
-      set -- "$@" "${place%/*}"
-    elif [ -e "$place.sallyport" ]; then
-      set -- "$@" "$place.sallyport"
+      set -- "$@" "${path%/*}"
+    elif [ -e "$path.sallyport" ]; then
+      set -- "$@" "$path.sallyport"
     fi
   done
   [ $# -eq 0 ] || sync_files "$@"
 }
 
-# Sets load before rules. So that a power cut in between leaves no rule without its set, those that go stay until the
-# rules are written. Between the renames of the two families is the one moment in which a power cut boots new rules of
-# one beside old ones of the other.
+# Saves the new rules and sets. Old sets stay until the rules are written, so that after a power cut no rule lacks its set.
+# A power cut between the renames of the two families boots new rules of one and old rules of the other.
 persist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
-  if to_save sets; then
+  if needs_saving sets; then
     if [ ! -e "$DIR/old.sets" ]; then : >"$DIR/old.sets"; fi
     awk '!old { if ($1 == "create") new[$2] = 1; print } old && !($2 in new)' \
       old=0 "$DIR/saved.sets" old=1 "$DIR/old.sets" >"$DIR/union.sets" || return 1
@@ -90,10 +89,10 @@ persist() {
   fi
   set --
   for kind in v4 v6; do
-    if to_save "$kind"; then set -- "$@" "$saved_path" "$DIR/saved.$kind"; fi
+    if needs_saving "$kind"; then set -- "$@" "$saved_path" "$DIR/saved.$kind"; fi
   done
   write_saved "$@" || return 1
-  if to_save sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
+  if needs_saving sets; then write_saved "$BOOT_SETS" "$DIR/saved.sets" || return 1; fi
   if [ "$ENABLED" = no ] && [ "$(first_line "$DIR/enable")" = yes ]; then
     enable_loader
     find_loader
@@ -109,7 +108,7 @@ enable_loader() {
   esac >/dev/null 2>&1
 }
 
-# Puts back what was there before `persist`.
+# Reverts `persist`.
 unpersist() {
   find_loader
   [ -n "$BOOT_V4" ] || return 1
@@ -124,7 +123,7 @@ unpersist() {
   done
 }
 
-# The owned part, kept as known good, unless a run that broke off has done so; the newest ten stay.
+# Keeps the owned rules as known good, unless an interrupted call already did; the newest ten are kept.
 keep_known_good() {
   number=0
   for entry in "$STATE"/known-good/*/; do
@@ -138,7 +137,7 @@ keep_known_good() {
   while [ ${#number} -gt 6 ]; do number=${number#?}; done
   [ -d "$STATE/known-good" ] || mkdir "$STATE/known-good" || return 1
   if [ -d "$DIR/known" ]; then
-    show "$DIR/about" >"$DIR/known/about" && mv "$DIR/known" "$STATE/known-good/$number" || return 1
+    print_file "$DIR/about" >"$DIR/known/about" && mv "$DIR/known" "$STATE/known-good/$number" || return 1
   fi
   set -- "$STATE"/known-good/*/
   while [ $# -gt 10 ]; do
@@ -147,8 +146,8 @@ keep_known_good() {
   done
 }
 
-# What was dropped until the change was confirmed; where a run ended that late that nobody looked, until now.
-keep_count() {
-  [ -s "$DIR/counted" ] || stands expected "$DIR/counted" || :
+# Keeps the drop counters as of the confirmation, or as of now if `confirm` did not store them.
+keep_drop_counts() {
+  [ -s "$DIR/counted" ] || live_matches expected "$DIR/counted" || :
   mv "$DIR/counted" "$STATE/counted"
 }

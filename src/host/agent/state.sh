@@ -1,24 +1,24 @@
-# How far a transaction is, and who may work on it.
+# The state of a transaction, and the lock.
 
 run_of() { first_line "$1/run"; }
-mine() { [ -d "$PENDING" ] && read_line "$PENDING/run" && [ "$line" = "$RUN" ]; }
+is_pending_run() { [ -d "$PENDING" ] && read_line "$PENDING/run" && [ "$line" = "$RUN" ]; }
 state_is() { [ -e "$PENDING/state.$1" ]; }
 move_state() { mv "$PENDING/state.$1" "$PENDING/state.$2" 2>/dev/null; }
 
 phase() {
-  if [ "$ROLE" = confirm ]; then say phase "$1"; fi
+  if [ "$ROLE" = confirm ]; then emit phase "$1"; fi
   put "$PENDING/phase" "$1" 2>/dev/null
 }
 
-# File $1 of the transaction holds $2.
-holds() { read_line "$PENDING/$1" && [ "$line" = "$2" ]; }
+# Whether file $1 of the transaction contains $2.
+pending_file_is() { read_line "$PENDING/$1" && [ "$line" = "$2" ]; }
 
-since_this_boot() { read_boot && holds boot "$line"; }
+is_same_boot() { read_boot && pending_file_is boot "$line"; }
 
-# Seconds to the deadline, in $left; none once the host has restarted.
+# Sets $left to the seconds until the deadline; 0 after a reboot.
 count_left() {
   left=0
-  if ! since_this_boot; then return 0; fi
+  if ! is_same_boot; then return 0; fi
   read_line "$PENDING/deadline"
   if [ -z "$line" ]; then return 0; fi
   read_uptime
@@ -26,7 +26,7 @@ count_left() {
   if [ "$left" -lt 0 ]; then left=0; fi
 }
 
-time_is_over() { count_left && [ "$left" -eq 0 ]; }
+deadline_passed() { count_left && [ "$left" -eq 0 ]; }
 
 answer_pending() {
   count_left
@@ -34,7 +34,7 @@ answer_pending() {
   answer pending "$line" "$left" "$@"
 }
 
-# The lock is file descriptor 9. busybox flock cannot wait for a while, so this asks again.
+# The lock is file descriptor 9. Waits up to $1 seconds, by polling: flock of busybox has no timeout.
 take_lock() {
   exec 9>>"$STATE/lock" || return 1
   tries=$(($1 * 10))
@@ -50,7 +50,7 @@ take_lock() {
 
 drop_lock() { exec 9>&-; }
 
-# Answers with how run $RUN ended, when it is the last one that ended here.
+# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host.
 answer_if_ended() {
   if ! read_line "$STATE/last" || [ "$line" != "run $RUN" ]; then return 0; fi
   outcome='' phase='' reason=''
@@ -64,7 +64,7 @@ answer_if_ended() {
   answer ended "$outcome" "$phase" "$reason"
 }
 
-# Waits for an end that another process is about to bring.
+# Waits for another process to end the run.
 await_end() {
   tries=$(($1 * 10))
   while [ "$tries" -gt 0 ]; do

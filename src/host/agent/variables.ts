@@ -1,35 +1,45 @@
-/** A change as the variables that the agent's `begin` wants: every text, its sum, and what the host compares. */
+/** A change as the variables of the agent's verb `begin`: every text, its checksum, and what the host compares. */
 import { createHash } from 'node:crypto';
 import type { Host } from '../../policy/fleet.js';
 import type { Change } from '../client.js';
 import type { Variables } from './agent.js';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
-/** Everything that the agent's `begin` wants; see there. */
+/** Variable → file of the transaction on the host, and its text. */
+const textsOf = ({
+  forward,
+  backward,
+  live,
+  savedAfter,
+  owned,
+}: Change): readonly (readonly [variable: string, file: string, text: string])[] => [
+  ['FORWARD_SETS', 'forward.sets', forward.sets],
+  ['FORWARD_V4', 'forward.v4', forward.v4],
+  ['FORWARD_V6', 'forward.v6', forward.v6],
+  ['FORWARD_AFTER', 'forward.setsAfter', forward.setsAfter],
+  ['BACKWARD_SETS', 'backward.sets', backward.sets],
+  ['BACKWARD_V4', 'backward.v4', backward.v4],
+  ['BACKWARD_V6', 'backward.v6', backward.v6],
+  ['BACKWARD_AFTER', 'backward.setsAfter', backward.setsAfter],
+  ['LIVE_V4', 'planned.v4', live.v4],
+  ['LIVE_V6', 'planned.v6', live.v6],
+  ['LIVE_SETS', 'planned.sets', live.sets],
+  ['SAVED_V4', 'saved.v4', savedAfter.v4],
+  ['SAVED_V6', 'saved.v6', savedAfter.v6],
+  ['SAVED_SETS', 'saved.sets', savedAfter.sets],
+  ['OWNED_V4', 'known/v4', owned.v4],
+  ['OWNED_V6', 'known/v6', owned.v6],
+  ['OWNED_SETS', 'known/sets', owned.sets],
+];
+
+/** Everything that the agent's `begin` needs (`begin.sh`); `token` is what later confirms the run. */
 export function beginVariables(host: Host, change: Change, token: string): Variables {
-  const { forward, backward, live, savedBefore, savedAfter, owned } = change;
-  const files: Readonly<Record<string, string>> = {
-    'forward.sets': forward.sets,
-    'forward.v4': forward.v4,
-    'forward.v6': forward.v6,
-    'forward.setsAfter': forward.setsAfter,
-    'backward.sets': backward.sets,
-    'backward.v4': backward.v4,
-    'backward.v6': backward.v6,
-    'backward.setsAfter': backward.setsAfter,
-    'planned.v4': live.v4,
-    'planned.v6': live.v6,
-    'planned.sets': live.sets,
-    'saved.v4': savedAfter.v4,
-    'saved.v6': savedAfter.v6,
-    'saved.sets': savedAfter.sets,
-    'known/v4': owned.v4,
-    'known/v6': owned.v6,
-    'known/sets': owned.sets,
-  };
+  const { savedBefore, owned } = change;
+  const { enable } = host.boot;
+  const texts = textsOf(change);
   const before = (text: string | undefined): string => (text === undefined ? 'none' : sha256(text));
-  const paths = host.boot.paths;
   return {
     RUN: change.run,
     COMMIT: oneLine(change.commit),
@@ -39,32 +49,16 @@ export function beginVariables(host: Host, change: Change, token: string): Varia
     SECONDS: String(change.confirmWithinSeconds),
     DIGEST: change.digest ?? `sha256:${sha256([owned.v4, owned.v6, owned.sets].join('\0'))}`,
     OWNERSHIP: change.ownership ?? 'chains',
-    ENABLE: host.boot.enable ? 'yes' : 'no',
-    SUMS: Object.entries(files)
-      .map(([name, text]) => `${sha256(text)}  ${name}\n`)
-      .join(''),
-    FORWARD_SETS: forward.sets,
-    FORWARD_V4: forward.v4,
-    FORWARD_V6: forward.v6,
-    FORWARD_AFTER: forward.setsAfter,
-    BACKWARD_SETS: backward.sets,
-    BACKWARD_V4: backward.v4,
-    BACKWARD_V6: backward.v6,
-    BACKWARD_AFTER: backward.setsAfter,
-    LIVE_V4: live.v4,
-    LIVE_V6: live.v6,
-    LIVE_SETS: live.sets,
-    SAVED_V4: savedAfter.v4,
-    SAVED_V6: savedAfter.v6,
-    SAVED_SETS: savedAfter.sets,
-    OWNED_V4: owned.v4,
-    OWNED_V6: owned.v6,
-    OWNED_SETS: owned.sets,
+    ENABLE: enable ? 'yes' : 'no',
+    SUMS: texts.map(([, file, text]) => `${sha256(text)}  ${file}\n`).join(''),
+    ...Object.fromEntries(texts.map(([variable, , text]) => [variable, text])),
     BEFORE_V4: before(savedBefore.v4),
     BEFORE_V6: before(savedBefore.v6),
     BEFORE_SETS: before(savedBefore.sets),
-    ...(paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' }),
+    ...pathVariables(host),
   };
 }
 
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+/** The paths that the policy sets for the files loaded at boot; none if the host is to detect them. */
+export const pathVariables = ({ boot: { paths } }: Host): Variables =>
+  paths === undefined ? {} : { PATH_V4: paths.v4, PATH_V6: paths.v6, PATH_SETS: paths.sets ?? '' };

@@ -1,11 +1,11 @@
-/** The ways to log in that a run was given, read once: keys as texts and files, and an agent. */
+/** Credentials for SSH logins: private keys as text and files, and an ssh-agent. */
 import { readFileSync } from 'node:fs';
 import ssh2, { type AgentAuthMethod, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
 import { error, type Problem, type Result } from '../../lib/problem.js';
 
 export interface KeyOptions {
   readonly key?: { readonly text: string; readonly passphrase?: string };
-  /** For identity files that are protected; default: the one of `key`. */
+  /** For encrypted identity files; default: the one of `key`. */
   readonly passphrase?: string;
   /** Private key files, tried in order. */
   readonly identityFiles?: readonly string[];
@@ -18,7 +18,7 @@ export interface Credentials {
   readonly agent?: string;
 }
 
-/** Reads the keys. A key that cannot be read is a problem, never a silent other way in. */
+/** Reads the keys. A key that cannot be read is an error, not skipped. */
 export function readCredentials({
   key,
   identityFiles = [],
@@ -40,43 +40,40 @@ export function readCredentials({
       take(readFileSync(file, 'utf8'), file, passphrase ?? key?.passphrase);
     } catch {
       problems.push(
-        error('key-unreadable', `${file} cannot be read.`, undefined, 'Name a private key file.'),
+        error('key-unreadable', `${file} cannot be read.`, undefined, 'Give the path of a private key file.'),
       );
     }
   }
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, value: { keys, ...(agent === undefined ? {} : { agent }) }, problems: [] };
+  return { ok: true, value: { keys, agent }, problems: [] };
 }
 
-/** ssh2's words for a passphrase that is missing or wrong, for a kind of key it cannot use, and for anything else. */
+/** Messages of ssh2 when a key cannot be parsed: pattern, reason, hint. */
 const CAUSES: readonly (readonly [RegExp, string, string])[] = [
   [
     /no passphrase given/i,
-    'it is protected by a passphrase, and none was given',
+    'it is encrypted, and no passphrase was given',
     'Give the passphrase, or use an ssh-agent.',
   ],
   [
     /integrity check failed|bad decrypt|malformed/i,
-    'its passphrase is wrong, or it is damaged',
+    'the passphrase is wrong, or the key is damaged',
     'Check the passphrase.',
   ],
   [
     /unsupported/i,
-    'the built-in SSH client does not support this kind of key',
+    'the built-in SSH client does not support this type of key',
     'Use an ed25519, ECDSA or RSA key, or set "ssh: {transport: openssh}".',
   ],
 ];
 
-function unreadable(name: string, words: string): Problem {
-  const [
-    ,
-    why = 'it is not a private key',
-    hint = 'Give the whole text of a private key, from BEGIN to END.',
-  ] = CAUSES.find(([pattern]) => pattern.test(words)) ?? [];
+function unreadable(name: string, message: string): Problem {
+  const [, why = 'it is not a private key', hint = 'Give the complete private key, from BEGIN to END.'] =
+    CAUSES.find(([pattern]) => pattern.test(message)) ?? [];
   return error('key-unreadable', `${name} cannot be used: ${why}.`, undefined, hint);
 }
 
-/** Each key, then the agent, as ssh2 tries them one after the other. */
+/** The methods that ssh2 tries in turn: each key, then the agent. */
 export function authMethods(
   login: Credentials,
   username: string,

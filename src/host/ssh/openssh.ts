@@ -1,7 +1,7 @@
 /**
- * The second transport: the system's own OpenSSH client, for certificates, FIDO keys, key exchanges that ssh2 lacks,
- * and what the user's ssh_config says. Every command is a process and a TCP connection of its own: nothing is ever
- * multiplexed, whatever the configuration asks for, so that a connection is the proof that it is taken for.
+ * The openssh transport: the system's OpenSSH client, for certificates, FIDO keys, key exchanges that ssh2 lacks, and the
+ * user's ssh_config. Every command is a process with a TCP connection of its own: multiplexing is always off, since a
+ * shared connection would prove nothing about new ones.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,36 +10,40 @@ import { join } from 'node:path';
 import { error, type Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
 import type { KeyOptions } from './credentials.js';
+import { changedHostKey, revokedHostKey, unknownHostKey } from './host-key.js';
 import { type Dialer, dialTcp } from './ssh.js';
 import {
   type CommandResult,
   type Connection,
-  lines,
+  collector,
+  connectProblem,
   type RunOptions,
   type Transport,
-  unreachable,
 } from './transport.js';
 
 export interface OpensshOptions extends KeyOptions {
   /** Texts of known_hosts files; only these are trusted. */
   readonly knownHosts: readonly string[];
   readonly dial?: Dialer;
-  /** Starts a program in another way than the system's. */
+  /** Default: `spawn` of Node. */
   readonly spawn?: (command: string, args: readonly string[]) => ChildProcess;
 }
 
-/** A transport, and the private directory that goes with it. */
+/** The openssh transport. `dispose` removes its private directory with the configuration and key. */
 export function opensshTransport(options: OpensshOptions): Transport & { readonly dispose: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-ssh-'));
   const dispose = (): void => rmSync(directory, { recursive: true, force: true });
   process.once('exit', dispose);
   const config = writeConfig(directory, options);
   const start = options.spawn ?? ((command, args) => spawn(command, [...args]));
+  const common = (seconds: number): readonly string[] => [
+    ...['-F', config],
+    ...['-o', `ConnectTimeout=${Math.max(1, Math.round(seconds))}`],
+  ];
 
   const argumentsFor = (host: Host, address: string, seconds: number): readonly string[] => [
-    ...['-F', config, '-T', '-p', String(host.ssh.port), '-l', host.ssh.user],
-    ...['-o', `ConnectTimeout=${Math.max(1, Math.round(seconds))}`],
-    // Whichever of its addresses is meant, the key is pinned for the host.
+    ...[...common(seconds), '-T', '-p', String(host.ssh.port), '-l', host.ssh.user],
+    // The key is pinned for the host, whichever of its addresses is used.
     ...(address === host.address ? [] : ['-o', `HostKeyAlias=${keyAlias(host)}`]),
     ...(host.ssh.identity === undefined ? [] : ['-i', host.ssh.identity, '-o', 'IdentitiesOnly=yes']),
     ...jumps(host.ssh.bastions),
@@ -49,49 +53,43 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
   return {
     dispose,
     connect: async (host, { address = host.address, seconds }) => {
-      const problem = unusable(host, options);
+      const problem = passphraseProblem(host, options);
       if (problem !== undefined) return { ok: false, problem };
       let open = true;
-      const going = new Set<ChildProcess>();
+      const running = new Set<ChildProcess>();
       const connection: Connection = {
         address,
         isAlive: () => open,
         close: () => {
           open = false;
-          for (const child of going) child.kill('SIGKILL');
+          for (const child of running) child.kill('SIGKILL');
         },
-        run: async (command, input, how) => {
+        run: async (command, input, runOptions) => {
           const child = start('ssh', [...argumentsFor(host, address, seconds), command]);
-          going.add(child);
-          const ran = await outcome(child, input, how);
-          going.delete(child);
-          // The status of ssh itself; a remote command that ends with it is not told apart, and counts as lost.
-          return ran.code === LOST ? { ...ran, lost: true, problem: faultOf(host, ran.stderr) } : ran;
+          running.add(child);
+          const result = await resultOf(child, input, runOptions);
+          running.delete(child);
+          // The status of ssh itself. A remote command with this status cannot be told apart, and counts as lost.
+          return result.code === LOST
+            ? { ...result, lost: true, problem: sshProblem(host, result.stderr) }
+            : result;
         },
       };
       return { ok: true, connection };
     },
-    probePort: async (host, address, port, { seconds, greeting }) => {
-      if (host.ssh.bastions.length === 0) {
+    probePort: async ({ ssh: { bastions } }, address, port, { seconds, greeting }) => {
+      const last = bastions.at(-1);
+      if (last === undefined) {
         const dial: Dialer =
           options.dial ?? ((to, at) => dialTcp(to, at, AbortSignal.timeout(seconds * 1000)));
-        return speaks(dial, address, port, seconds, greeting);
+        return answers(dial, address, port, seconds, greeting);
       }
-      const last = host.ssh.bastions.at(-1);
-      if (last === undefined) return false;
       const child = start('ssh', [
-        ...[
-          '-F',
-          config,
-          '-o',
-          `ConnectTimeout=${Math.max(1, Math.round(seconds))}`,
-          '-W',
-          `[${address}]:${port}`,
-        ],
-        ...jumps(host.ssh.bastions.slice(0, -1)),
+        ...[...common(seconds), '-W', `[${address}]:${port}`],
+        ...jumps(bastions.slice(0, -1)),
         ...['-p', String(last.port), '-l', last.user, last.host],
       ]);
-      return heldOpen(child, seconds, greeting);
+      return answersThrough(child, seconds, greeting);
     },
   };
 }
@@ -100,9 +98,8 @@ export function opensshTransport(options: OpensshOptions): Transport & { readonl
 const LOST = 255;
 
 /**
- * The first value of a setting wins, so the user's own files can add to these and not change them. Where a key was
- * given, no other one is tried, and no agent but one that was given: what an earlier job left on a runner, or whoever
- * else uses it, is nobody's identity.
+ * Writes an ssh_config. The first value of a setting wins, so the user's files, included last, can add settings but not
+ * change these. If a key was given, no other key or agent of the runner's user is tried.
  */
 function writeConfig(
   directory: string,
@@ -122,7 +119,7 @@ function writeConfig(
       'StrictHostKeyChecking yes',
       'UpdateHostKeys no',
       'VerifyHostKeyDNS no',
-      // A program that the user's configuration names may not add trusted keys either (OpenSSH 8.5 has it).
+      // A program in the user's configuration must not add trusted keys either (since OpenSSH 8.5).
       'IgnoreUnknown KnownHostsCommand',
       'KnownHostsCommand none',
       'BatchMode yes',
@@ -158,41 +155,31 @@ function jumps(bastions: Host['ssh']['bastions']): readonly string[] {
   return ['-J', named.join(',')];
 }
 
-function unusable(host: Host, { key }: OpensshOptions): Problem | undefined {
+function passphraseProblem(host: Host, { key }: OpensshOptions): Problem | undefined {
   if (key?.passphrase === undefined) return undefined;
   return error(
     'key-unreadable',
-    `${host.name} is reached with OpenSSH, which takes no passphrase from here.`,
+    `${host.name} uses the openssh transport, which does not support a key with a passphrase.`,
     undefined,
     'Add the key to an ssh-agent instead.',
   );
 }
 
-function outcome(
+function resultOf(
   child: ChildProcess,
   input: string,
   { seconds, onLine }: RunOptions,
 ): Promise<CommandResult> {
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  const feed = onLine === undefined ? undefined : lines(onLine);
-  child.stdout?.on('data', (chunk: Buffer) => {
-    out.push(chunk);
-    feed?.(chunk);
-  });
-  child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
-  // It may end before it has read everything.
+  const [stdout, stderr] = [collector(onLine), collector()];
+  child.stdout?.on('data', stdout.add);
+  child.stderr?.on('data', stderr.add);
+  // It may exit before it has read everything.
   child.stdin?.on('error', () => {});
   child.stdin?.end(input);
   return new Promise((resolve) => {
     const end = (code: number | null, lost: boolean): void => {
       clearTimeout(timer);
-      resolve({
-        stdout: Buffer.concat(out).toString('utf8'),
-        stderr: Buffer.concat(err).toString('utf8'),
-        ...(code === null ? {} : { code }),
-        lost,
-      });
+      resolve({ stdout: stdout.text(), stderr: stderr.text(), code: code ?? undefined, lost });
     };
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
@@ -203,7 +190,7 @@ function outcome(
   });
 }
 
-async function speaks(
+async function answers(
   dial: Dialer,
   address: string,
   port: number,
@@ -230,8 +217,12 @@ async function speaks(
   });
 }
 
-/** Through a bastion a port that answers either speaks, or keeps the channel open for a while. */
-function heldOpen(child: ChildProcess, seconds: number, greeting: string | undefined): Promise<boolean> {
+/** Through a bastion an open port either sends its greeting, or keeps the channel open until the timeout. */
+function answersThrough(
+  child: ChildProcess,
+  seconds: number,
+  greeting: string | undefined,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (answer: boolean): void => {
       clearTimeout(timer);
@@ -245,56 +236,17 @@ function heldOpen(child: ChildProcess, seconds: number, greeting: string | undef
   });
 }
 
-/** OpenSSH's words for the ways in which connecting fails. */
-const CAUSES: readonly (readonly [RegExp, (host: Host) => Problem])[] = [
-  [
-    /REMOTE HOST IDENTIFICATION HAS CHANGED|Offending .*key/,
-    (host) =>
-      error(
-        'host-key-changed',
-        `${host.address} showed another host key than the one that is pinned: it was reinstalled, or someone is in between.`,
-        undefined,
-        "Compare the key with the host's own console before you change known_hosts.",
-      ),
-  ],
-  [
-    /REVOKED HOST KEY|revoked/,
-    (host) =>
-      error('host-key-revoked', `${host.address} showed a host key that known_hosts marks as revoked.`),
-  ],
+/** Host key errors of OpenSSH. */
+const HOST_KEY_ERRORS: readonly (readonly [RegExp, (host: Host) => Problem])[] = [
+  [/REMOTE HOST IDENTIFICATION HAS CHANGED|Offending .*key/, ({ address }) => changedHostKey(address)],
+  [/REVOKED HOST KEY|revoked/, ({ address }) => revokedHostKey(address)],
   [
     /host key is known for|Host key verification failed/,
-    (host) =>
-      error(
-        'host-key-unknown',
-        `No host key is pinned for ${host.address}, so there is no telling who answers.`,
-        undefined,
-        "Compare the key with the host's own console, then add it to known_hosts.",
-      ),
+    ({ address, ssh }) => unknownHostKey(address, ssh.port),
   ],
-  [
-    /Permission denied/,
-    (host) =>
-      unreachable(
-        host,
-        'it accepts none of the keys that were offered',
-        "Put the public key into the user's authorized_keys, or give another key.",
-      ),
-  ],
-  [
-    /Connection refused/,
-    (host) => unreachable(host, 'it refuses the connection', 'Check that sshd runs, and the port.'),
-  ],
-  [
-    /Could not resolve/,
-    (host) => unreachable(host, 'its name does not resolve', 'Check "address" in the policy.'),
-  ],
-  [/timed out|Timeout/, (host) => unreachable(host, 'no answer came in time')],
 ];
 
-function faultOf(host: Host, stderr: string): Problem {
-  const cause = CAUSES.find(([pattern]) => pattern.test(stderr));
-  if (cause !== undefined) return cause[1](host);
-  const words = stderr.trim().split('\n').at(-1) ?? '';
-  return unreachable(host, words === '' ? 'the connection was lost' : words.replace(/[.\s]+$/, ''));
+function sshProblem(host: Host, stderr: string): Problem {
+  const keyError = HOST_KEY_ERRORS.find(([pattern]) => pattern.test(stderr));
+  return keyError === undefined ? connectProblem(host, stderr.trim()) : keyError[1](host);
 }

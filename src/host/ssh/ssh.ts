@@ -1,8 +1,7 @@
 /**
- * The built-in transport: node-ssh over ssh2, with the host key always verified. Where node-ssh 13.2.1 would mislead,
- * this file knows better: output is collected as bytes (node-ssh trims it and cuts characters in two), an answer
- * without status and signal is a lost connection (node-ssh resolves it as a success without output), and an error
- * between two commands has a listener (else it would end the process, steelbrain/node-ssh#421).
+ * The built-in transport: node-ssh over ssh2, always with host key verification. It works around node-ssh 13.2.1, which
+ * trims output and splits characters, reports a lost connection as success without output, and has no error listener
+ * between two commands, so that an error would end the process (steelbrain/node-ssh#421).
  */
 import { connect as netConnect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -13,27 +12,29 @@ import type { Host } from '../../policy/fleet.js';
 import { authMethods, type Credentials } from './credentials.js';
 import { algorithmsFor, checkHostKey, checkPinnedKeys, type KnownHosts, pinnedKeysFor } from './host-key.js';
 import {
+  type Causes,
   type CommandResult,
   type Connected,
   type Connection,
-  lines,
+  collector,
+  connectProblem,
   type RunOptions,
   type Transport,
   unreachable,
   withTimeout,
 } from './transport.js';
 
-/** Opens a TCP connection. */
+/** Opens a TCP connection; rejects if it cannot. */
 export type Dialer = (address: string, port: number) => Promise<Socket>;
 
 export interface SshOptions {
   readonly knownHosts: KnownHosts;
-  /** The ways in for a host: its own key, or the run's. */
-  readonly login: (host: Host) => Credentials;
+  /** The credentials for a host: its own key, or those of the run. */
+  readonly credentials: (host: Host) => Credentials;
   readonly dial?: Dialer;
 }
 
-/** One machine on the way to a host, or the host. */
+/** A bastion, or the host itself. */
 interface Hop {
   /** The names under which its key may be pinned. */
   readonly names: readonly string[];
@@ -41,36 +42,38 @@ interface Hop {
   readonly user: string;
 }
 
-/** Logins that may be under way at one bastion at the same time: sshd turns away bursts (MaxStartups 10:30:100). */
+type Dial = (address: string, port: number) => Promise<Duplex>;
+
+/** Concurrent logins at one bastion: sshd rejects bursts (MaxStartups 10:30:100). */
 const MAX_BASTION_LOGINS = 6;
 
-/** A socket that stays silent is asked for a sign of life; three misses end it. */
+/** Three unanswered keepalives end a connection. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 
+/** The built-in transport. `dispose` closes all of its connections. */
 export function sshTransport(options: SshOptions): Transport & { readonly dispose: () => void } {
-  const chains = new Set<HopChain>();
+  const open = new Set<HopChain>();
   const limiters = new Map<string, Limiter>();
   const limiterOf = ({ user, host, port }: Host['ssh']['bastions'][number]): Limiter => {
     const name = `${user}@${host}:${port}`;
-    const gate = limiters.get(name) ?? makeLimiter(MAX_BASTION_LOGINS);
-    limiters.set(name, gate);
-    return gate;
+    const limiter = limiters.get(name) ?? makeLimiter(MAX_BASTION_LOGINS);
+    limiters.set(name, limiter);
+    return limiter;
   };
 
-  /** Logs in to one hop after the other; `work` gets a dialler from the last one on. */
-  const through = async <T>(
+  /** Logs in to the bastions one after the other; `work` gets a dialer that connects from the last one. */
+  const throughBastions = async <T>(
     host: Host,
     seconds: number,
-    work: (dial: (address: string, port: number) => Promise<Duplex>, chain: HopChain) => Promise<T>,
+    work: (dial: Dial, chain: HopChain) => Promise<T>,
   ): Promise<
     { readonly ok: true; readonly value: T; readonly chain: HopChain } | Extract<Connected, { ok: false }>
   > => {
     const chain = makeHopChain();
-    chains.add(chain);
-    chain.ended.addEventListener('abort', () => chains.delete(chain), { once: true });
-    const go = async (): Promise<T> => {
-      let dial: (address: string, port: number) => Promise<Duplex> =
-        options.dial ?? ((address, to) => dialTcp(address, to, chain.ended));
+    open.add(chain);
+    chain.ended.addEventListener('abort', () => open.delete(chain), { once: true });
+    const connect = async (): Promise<T> => {
+      let dial: Dial = options.dial ?? ((address, port) => dialTcp(address, port, chain.ended));
       for (const { host: name, user, port } of host.ssh.bastions) {
         const sock = chain.keep(await dial(name, port));
         const { ssh } = await login(options, host, { names: [name], port, user }, sock, undefined, chain);
@@ -79,21 +82,13 @@ export function sshTransport(options: SshOptions): Transport & { readonly dispos
       return work(dial, chain);
     };
     const [first] = host.ssh.bastions;
+    const timeout = `no answer within ${Number(seconds.toFixed(1))} seconds`;
     try {
-      const working = first === undefined ? go() : limiterOf(first)(go);
-      return {
-        ok: true,
-        value: await withTimeout(
-          seconds,
-          working,
-          `no answer within ${Number(seconds.toFixed(1))} seconds`,
-          chain.end,
-        ),
-        chain,
-      };
+      const connecting = first === undefined ? connect() : limiterOf(first)(connect);
+      return { ok: true, value: await withTimeout(seconds, connecting, timeout, chain.end), chain };
     } catch (cause) {
       chain.end();
-      return { ok: false, problem: chain.refusal() ?? faultOf(host, cause) };
+      return { ok: false, problem: chain.refusal() ?? connectProblem(host, messageOf(cause), CAUSES) };
     }
   };
 
@@ -101,23 +96,23 @@ export function sshTransport(options: SshOptions): Transport & { readonly dispos
     connect: async (host, { address = host.address, hostKey, seconds }) => {
       const names = [...new Set([host.address, address, ...host.addresses])];
       const { port, user } = host.ssh;
-      const arrived = await through(host, seconds, async (dial, chain) => {
+      const connected = await throughBastions(host, seconds, async (dial, chain) => {
         const sock = chain.keep(await dial(address, port));
         const { ssh, key } = await login(options, host, { names, port, user }, sock, hostKey, chain);
         return connectionOver(ssh, remoteAddress(sock) ?? address, key, chain.end);
       });
-      return arrived.ok ? { ok: true, connection: arrived.value } : arrived;
+      return connected.ok ? { ok: true, connection: connected.value } : connected;
     },
     probePort: async (host, address, port, { seconds, greeting }) => {
-      const arrived = await through(host, seconds, async (dial, chain) => {
+      const probed = await throughBastions(host, seconds, async (dial, chain) => {
         const sock = chain.keep(await dial(address, port));
         return greeting === undefined || (await firstBytes(sock)).startsWith(greeting);
       });
-      if (arrived.ok) arrived.chain.end();
-      return arrived.ok && arrived.value;
+      if (probed.ok) probed.chain.end();
+      return probed.ok && probed.value;
     },
     dispose: () => {
-      for (const chain of chains) chain.end();
+      for (const chain of open) chain.end();
     },
   };
 }
@@ -131,15 +126,16 @@ const firstBytes = (sock: Duplex): Promise<string> =>
   });
 
 async function login(
-  { knownHosts, login }: SshOptions,
+  { knownHosts, credentials }: SshOptions,
   host: Host,
-  hop: Hop,
+  { names, port, user }: Hop,
   sock: Duplex,
   expected: Buffer | undefined,
   { refuse }: HopChain,
 ): Promise<{ readonly ssh: NodeSSH; readonly key: Buffer }> {
-  const pins = pinnedKeysFor(knownHosts, hop.names, hop.port);
-  const unpinned = checkPinnedKeys(pins, hop.names[0] ?? host.address, hop.port);
+  const [name = host.address] = names;
+  const pinned = pinnedKeysFor(knownHosts, names, port);
+  const unpinned = checkPinnedKeys(pinned, name, port);
   if (unpinned !== undefined) {
     sock.destroy();
     refuse(unpinned);
@@ -149,22 +145,21 @@ async function login(
   let key: Buffer = Buffer.alloc(0);
   const connecting = ssh.connect({
     sock,
-    username: hop.user,
-    algorithms: { serverHostKey: algorithmsFor(pins) as ServerHostKeyAlgorithm[] },
-    hostVerifier: (shown: Buffer) => {
-      key = shown;
-      const same = expected === undefined || shown.equals(expected);
-      const refused =
-        checkHostKey(pins, shown, hop.names[0] ?? host.address) ?? (same ? undefined : otherKey(host));
+    username: user,
+    algorithms: { serverHostKey: algorithmsFor(pinned) as ServerHostKeyAlgorithm[] },
+    hostVerifier: (presented: Buffer) => {
+      key = presented;
+      const same = expected === undefined || presented.equals(expected);
+      const refused = checkHostKey(pinned, presented, name) ?? (same ? undefined : otherKey(host));
       if (refused !== undefined) refuse(refused);
       return refused === undefined;
     },
-    authHandler: [...authMethods(login(host), hop.user)],
+    authHandler: [...authMethods(credentials(host), user)],
     // The caller's deadline covers all hops.
     readyTimeout: 0,
     ...KEEPALIVE,
   });
-  // The socket may fail at any later moment, between two commands too.
+  // The socket may fail at any later time, also between two commands.
   ssh.connection?.on('error', () => {});
   ssh.connection?.once('handshake', () => skipHostKeyProofs(ssh.connection));
   await connecting;
@@ -172,22 +167,22 @@ async function login(
 }
 
 /**
- * After each login ssh2 1.17 has the server sign with all of its host keys (hostkeys-prove-00@openssh.com, PROTOCOL of
- * OpenSSH), so that known_hosts may learn new ones. Nothing is learnt here: the pins are the policy's. There is no
- * option, and for a host an RSA signature costs as much as half a login.
+ * After each login ssh2 1.17 lets the server sign with all of its host keys (hostkeys-prove-00@openssh.com, PROTOCOL of
+ * OpenSSH), to learn new ones. Sallyport uses pinned keys only, there is no option for it, and for the host an RSA
+ * signature costs half a login.
  */
 function skipHostKeyProofs(client: unknown): void {
-  const { _protocol: protocol, _callbacks: waiting } = client as {
+  const { _protocol: protocol, _callbacks: callbacks } = client as {
     readonly _protocol?: { openssh_hostKeysProve?: () => void };
     readonly _callbacks?: unknown[];
   };
-  // What waits for the answer was put there right before.
-  if (protocol?.openssh_hostKeysProve !== undefined && Array.isArray(waiting))
-    protocol.openssh_hostKeysProve = () => void waiting.pop();
+  // The callback for the answer was pushed just before.
+  if (protocol?.openssh_hostKeysProve !== undefined && Array.isArray(callbacks))
+    protocol.openssh_hostKeysProve = () => void callbacks.pop();
 }
 
 const otherKey = (host: Host): Problem =>
-  unreachable(host, 'a new connection showed another of its pinned host keys than the first one did');
+  unreachable(host, 'a new connection presented a different pinned host key than the first one');
 
 function connectionOver(ssh: NodeSSH, address: string, hostKey: Buffer, close: () => void): Connection {
   return {
@@ -206,43 +201,30 @@ async function run(
   { seconds, onLine }: RunOptions,
   close: () => void,
 ): Promise<CommandResult> {
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  const feed = onLine === undefined ? undefined : lines(onLine);
-  const said = (): Pick<CommandResult, 'stdout' | 'stderr'> => ({
-    stdout: Buffer.concat(out).toString('utf8'),
-    stderr: Buffer.concat(err).toString('utf8'),
-  });
+  const [stdout, stderr] = [collector(onLine), collector()];
+  let end: Pick<CommandResult, 'code' | 'lost'> = { lost: true };
   try {
     const { code, signal } = await withTimeout(
       seconds,
-      ssh.execCommand(command, {
-        stdin: input,
-        noTrim: true,
-        onStdout: (chunk) => {
-          out.push(chunk);
-          feed?.(chunk);
-        },
-        onStderr: (chunk) => err.push(chunk),
-      }),
-      'no end in time',
+      ssh.execCommand(command, { stdin: input, noTrim: true, onStdout: stdout.add, onStderr: stderr.add }),
+      'timed out',
       close,
     );
-    return { ...said(), ...(code === null ? {} : { code }), lost: code === null && signal === null };
+    end = { code: code ?? undefined, lost: code === null && signal === null };
   } catch {
-    return { ...said(), lost: true };
+    // Lost: what arrived until then is still returned.
   }
+  return { stdout: stdout.text(), stderr: stderr.text(), ...end };
 }
 
 /**
- * The system resolves names and tries both families (RFC 8305). Without `ended` the kernel would go on trying for two
- * minutes (tcp_syn_retries of tcp(7)), and keep this process from ending.
+ * Opens a TCP connection; the system resolves names and tries both families (RFC 8305). Rejects with the error of the
+ * socket. The signal aborts it: the kernel alone would try for two minutes (tcp_syn_retries, tcp(7)).
  */
-export const dialTcp = (host: string, port: number, ended?: AbortSignal): Promise<Socket> =>
+export const dialTcp = (host: string, port: number, signal?: AbortSignal): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    const signal = ended === undefined ? {} : { signal: ended };
-    const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true, ...signal });
-    // Nothing that arrives before the new owner listens may be lost.
+    const socket = netConnect({ host, port, noDelay: true, autoSelectFamily: true, signal });
+    // Data that arrives before the new owner listens must not be lost.
     socket.pause();
     socket.once('connect', () => resolve(socket));
     socket.once('error', reject);
@@ -251,18 +233,10 @@ export const dialTcp = (host: string, port: number, ended?: AbortSignal): Promis
 const remoteAddress = (sock: Duplex): string | undefined =>
   'remoteAddress' in sock && typeof sock.remoteAddress === 'string' ? sock.remoteAddress : undefined;
 
-/** What people understand of the ways in which connecting fails. */
-const CAUSES: readonly (readonly [RegExp, string, string?])[] = [
-  [
-    /All configured authentication methods failed/,
-    'it accepts none of the keys that were offered',
-    "Put the public key into the user's authorized_keys, or give another key.",
-  ],
-  [/ECONNREFUSED/, 'it refuses the connection', 'Check that sshd runs, and the port.'],
-  [/ENOTFOUND|EAI_AGAIN/, 'its name does not resolve', 'Check "address" in the policy.'],
-  [/EHOSTUNREACH|ENETUNREACH/, 'there is no route to it'],
-  [/ECONNRESET|Connection lost|No response from server/, 'the connection was lost while it was being made'],
-  [/no matching host key format/, 'it has no host key of a type that is pinned', 'Pin the key it has.'],
+/** Errors of ssh2 alone. */
+const CAUSES: Causes = [
+  [/ECONNRESET|Connection lost|No response from server/, 'the connection was lost during the handshake'],
+  [/no matching host key format/, 'it has no host key of a pinned type', 'Pin the key that it has.'],
   [
     /no matching/,
     'it has no algorithm in common with the built-in SSH client',
@@ -270,17 +244,14 @@ const CAUSES: readonly (readonly [RegExp, string, string?])[] = [
   ],
 ];
 
-function faultOf(host: Host, cause: unknown): Problem {
-  const words = cause instanceof Error ? cause.message : String(cause);
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const [, why = words.replace(/[.\s]+$/, ''), hint] =
-    CAUSES.find(([pattern]) => pattern.test(`${code} ${words}`)) ?? [];
-  return unreachable(host, why, hint);
-}
+const messageOf = (cause: unknown): string =>
+  cause instanceof Error
+    ? [...('code' in cause ? [cause.code] : []), cause.message].join(' ')
+    : String(cause);
 
-/** What was opened on the way, to be closed together, and what refused to go on. */
+/** The sockets of one connection and its bastions, to be closed together, and what refused one of them. */
 interface HopChain {
-  /** Hands a socket back; it is closed at once when the trip has ended. */
+  /** Returns the socket, which is closed with the others; at once if the chain has ended. */
   readonly keep: <S extends Duplex>(sock: S) => S;
   readonly end: () => void;
   readonly ended: AbortSignal;
@@ -295,7 +266,7 @@ function makeHopChain(): HopChain {
   let refusal: Problem | undefined;
   return {
     keep: (sock) => {
-      // ssh2 listens once it owns the socket; until then nobody would.
+      // ssh2 listens for errors once it owns the socket; until then nobody would.
       sock.on('error', () => {});
       socks.unshift(sock);
       if (ended.aborted) sock.destroy();
@@ -315,17 +286,17 @@ function makeHopChain(): HopChain {
 
 type Limiter = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Lets so many through at a time; the others wait in line. */
-function makeLimiter(places: number): Limiter {
-  let free = places;
-  const line: (() => void)[] = [];
+/** Runs so many at a time; the others wait in order. */
+function makeLimiter(concurrency: number): Limiter {
+  let free = concurrency;
+  const waiting: (() => void)[] = [];
   return async (work) => {
     if (free > 0) free--;
-    else await new Promise<void>((resolve) => line.push(resolve));
+    else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await work();
     } finally {
-      const next = line.shift();
+      const next = waiting.shift();
       if (next === undefined) free++;
       else next();
     }

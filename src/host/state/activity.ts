@@ -1,23 +1,23 @@
-/** What the agent's `activity` prints, as flows with peers and ports that listen. */
+/** Current flows and listening ports, from the output of the agent's `activity.sh`. */
 import { familyOf, formatAddress, parseAddress } from '../../lib/ip.js';
 import type { Activity, CurrentFlow, Listener } from '../client.js';
 
-/** @param own the host's addresses. @returns nothing where the host could not see what listens. */
+/** Parses the section. @param own The host's addresses. @returns `undefined` if the host could not list its sockets. */
 export function readActivity(text: string, own: readonly string[]): Activity | undefined {
   const lines = text.split('\n').filter((line) => line !== '');
   const words = lines.map((line) => line.split(' '));
   if (!words.some(([kind]) => kind === 'listen')) return undefined;
-  const mine = new Set(own.map(readAddress));
+  const ownAddresses = new Set(own.map(readAddress));
   const tracked = lines.includes('tracked');
   return {
     tracked,
-    flows: joined(words.flatMap((line) => readFlow(line, mine))),
+    flows: joined(words.flatMap((line) => readFlow(line, ownAddresses))),
     more: lines.includes('cut') || words.some(([kind, count]) => kind === 'left' && count !== '0'),
     listening: words.flatMap(readListener),
   };
 }
 
-/** A flow that passes through the host is none of its own. */
+/** Forwarded flows are skipped. */
 function readFlow(
   [kind, count, protocol, from = '', to = '', port = '', answeredBy = '']: readonly string[],
   own: ReadonlySet<string | undefined>,
@@ -28,7 +28,7 @@ function readFlow(
   const number = readPort(port, from);
   const flow = { protocol, port: number, count: Number(count) };
   if (own.has(destination))
-    // Where nat sends it to another host, that one answers.
+    // With NAT to another host, that host answers.
     return own.has(source) || (answers !== undefined && !own.has(answers))
       ? []
       : [{ ...flow, direction: 'in', peer: source }];
@@ -38,7 +38,7 @@ function readFlow(
 const isProtocol = (text: string | undefined): text is CurrentFlow['protocol'] =>
   text === 'tcp' || text === 'udp';
 
-/** One entry a peer and port, whichever of the host's addresses it is with. */
+/** Sums flows with the same peer and port, whichever of the host's addresses they use. */
 function joined(flows: readonly CurrentFlow[]): readonly CurrentFlow[] {
   const found = new Map<string, CurrentFlow>();
   for (const flow of flows) {
@@ -49,7 +49,7 @@ function joined(flows: readonly CurrentFlow[]): readonly CurrentFlow[] {
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, flow]) => flow);
 }
 
-/** A socket on loopback is nobody's business but the host's. */
+/** Sockets on loopback are skipped: nobody else can reach them. */
 function readListener([kind, protocol, end = '']: readonly string[]): readonly Listener[] {
   if (kind !== 'listen' || !isProtocol(protocol)) return [];
   const colon = end.lastIndexOf(':');
@@ -57,7 +57,7 @@ function readListener([kind, protocol, end = '']: readonly string[]): readonly L
   const address = host === '*' ? '::' : readAddress(host);
   if (address === undefined || address === '::1' || address.startsWith('127.')) return [];
   const number = readPort(port, host);
-  // A wildcard of IPv6 takes IPv4 as well unless it is told not to (ipv6(7)): `[::]` in the words of ss.
+  // An IPv6 wildcard accepts IPv4 as well, except with IPV6_V6ONLY (ipv6(7)), which ss prints as `[::]`.
   const families = !address.includes(':')
     ? (['v4'] as const)
     : address === '::' && host !== '[::]'
@@ -66,27 +66,27 @@ function readListener([kind, protocol, end = '']: readonly string[]): readonly L
   return Number.isInteger(number) ? [{ protocol, port: number, families }] : [];
 }
 
-/** /proc/net/tcp and its like write addresses as words of the machine's byte order, and ports, in hexadecimal. */
+/** /proc/net/tcp and the like print ports, and addresses as words in host byte order, in hexadecimal. */
 const HEX = /^(?:[0-9A-F]{8}|[0-9A-F]{32})$/;
 
 const readPort = (port: string, besideAddress: string): number =>
   Number(HEX.test(besideAddress) ? `0x${port}` : port);
 
-/** Any spelling of an address as one: `[fe80::1]%eth0`, `::ffff:10.0.0.1`, `0100007F`. */
+/** Normalizes an address: `[fe80::1]%eth0`, `::ffff:10.0.0.1`, `0100007F`. */
 function readAddress(text: string): string | undefined {
   const bare = text
     .replace(/%.*$/, '')
     .replace(/^\[(.*?)\](?:%.*)?$/, '$1')
     .replace(/%.*$/, '');
-  const spelt = HEX.test(bare) ? fromHex(bare) : bare;
-  const mapped = /^(?:::ffff:|0:0:0:0:0:ffff:)(\d+\.\d+\.\d+\.\d+)$/i.exec(spelt)?.[1];
-  const plain = mapped ?? spelt;
+  const written = HEX.test(bare) ? fromHex(bare) : bare;
+  const mapped = /^(?:::ffff:|0:0:0:0:0:ffff:)(\d+\.\d+\.\d+\.\d+)$/i.exec(written)?.[1];
+  const plain = mapped ?? written;
   const family = familyOf(plain);
   const address = parseAddress(plain, family);
   return address === undefined ? undefined : formatAddress(address, family);
 }
 
-/** Little-endian, as on every machine that is likely. */
+/** Assumes a little-endian machine. */
 function fromHex(text: string): string {
   const bytes = (text.match(/.{8}/g) ?? []).flatMap((word) =>
     (word.match(/../g) ?? []).reverse().map((byte) => Number.parseInt(byte, 16)),

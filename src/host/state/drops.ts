@@ -1,4 +1,4 @@
-/** Counters of dropped packets out of `iptables-save -c`: of what no rule named, not of what a rule denies by name. */
+/** Counters of packets dropped by default (policies and final rules), not by a specific rule, from `iptables-save -c`. */
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { pairs } from '../agent/agent.js';
 import type { DropCount, DropRule } from '../client.js';
@@ -6,7 +6,7 @@ import type { DropCount, DropRule } from '../client.js';
 const POLICY = /^:([A-Z]+) DROP \[(\d+):/;
 const LAST = /^\[(\d+):\d+\] -A (SALLYPORT-[A-Z]+) -j DROP$/;
 
-/** @param save What `iptables-save -c` printed, or the lines of it that count. */
+/** Finds the drop counters. @param save The output of `iptables-save -c`, or the relevant lines of it. */
 export function dropRules(save: string, family: Family): readonly DropRule[] {
   const rules: DropRule[] = [];
   let table = '';
@@ -21,9 +21,9 @@ export function dropRules(save: string, family: Family): readonly DropRule[] {
   return rules;
 }
 
-/** @param when Lines `boot ID` and `uptime HUNDREDTHS`. */
-export function dropCount(when: string, saves: { readonly [family in Family]: string }): DropCount {
-  const facts = new Map(pairs(when));
+/** Reads the drop counters of both families. @param time Lines `boot ID` and `uptime HUNDREDTHS` (of a second). */
+export function dropCount(time: string, saves: { readonly [family in Family]: string }): DropCount {
+  const facts = new Map(pairs(time));
   return {
     boot: facts.get('boot') ?? '',
     uptime: Number(facts.get('uptime') ?? 0) / 100,
@@ -31,8 +31,8 @@ export function dropCount(when: string, saves: { readonly [family in Family]: st
   };
 }
 
-/** What the agent kept: the time, then `= v4` and `= v6` with lines of `iptables-save -c` below each. */
+/** Parses the agent's file `counted`: the time, then `= v4` and `= v6`, each with lines of `iptables-save -c`. */
 export function storedDropCount(text: string): DropCount {
-  const [when = '', v4 = '', v6 = ''] = text.split(/^= v[46]\n/m);
-  return dropCount(when, { v4, v6 });
+  const [time = '', v4 = '', v6 = ''] = text.split(/^= v[46]\n/m);
+  return dropCount(time, { v4, v6 });
 }

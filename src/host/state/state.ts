@@ -1,5 +1,4 @@
-/** The answer to `read`, as the state of a host, or the reason why it cannot be read truthfully. */
-
+/** The state of a host, from the agent's answer to `read`; or why it cannot be read reliably. */
 import { error, type Problem } from '../../lib/problem.js';
 import type { RulesText } from '../../netfilter/model.js';
 import type { Host } from '../../policy/fleet.js';
@@ -9,51 +8,47 @@ import { readActivity } from './activity.js';
 import { dropCount, storedDropCount } from './drops.js';
 import { readRecord } from './record.js';
 
-/** `knownGood` is the entry whose text was asked for. */
+/** Reads the sections of an answer. `knownGood` is the number of the history entry whose rules were requested. */
 export function readState(host: Host, sections: ReadonlyMap<string, Section>, knownGood?: number): Reading {
   const problem = unreadableState(host, sections);
   if (problem !== undefined) return { status: 'error', problem };
   const text = (name: string): string => sections.get(name)?.out ?? '';
-  const facts = pairs(text('facts'));
-  const kernel = value(facts, 'kernel');
-  const ipset = /ipset v([\w.]+)/.exec(text('ipset-version'))?.[1];
+  const version = text('version');
+  const pairsOfFacts = pairs(text('facts'));
+  const facts = readFacts(pairsOfFacts, text('addresses'));
   const saved = (name: string) => sections.get(`saved-${name}`)?.out;
-  const known = readFacts(facts, text('addresses'));
-  const activity = readActivity(text('activity'), [...host.addresses, ...known.addresses]);
   const state: HostState = {
     live: {
       v4: withoutCounters(text('live-v4')),
       v6: withoutCounters(text('live-v6')),
       sets: text('live-sets'),
     },
-    saved: given({ v4: saved('v4'), v6: saved('v6'), sets: saved('sets') }),
+    saved: { v4: saved('v4'), v6: saved('v6'), sets: saved('sets') },
     boot: readBoot(text('boot')),
-    backend: backendOf(text('version')),
+    backend: backendOf(version),
     versions: {
-      iptables: /v([\d.]+)/.exec(text('version'))?.[1] ?? '',
-      kernel,
-      ...(ipset === undefined ? {} : { ipset }),
+      iptables: /v([\d.]+)/.exec(version)?.[1] ?? '',
+      kernel: value(pairsOfFacts, 'kernel'),
+      ipset: /ipset v([\w.]+)/.exec(text('ipset-version'))?.[1],
     },
-    facts: known,
-    record: readRecord(text('record'), knownText(sections), knownGood),
+    facts,
+    record: readRecord(text('record'), knownRules(sections), knownGood),
     notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
-      ...(sections.has('counted') ? { before: storedDropCount(text('counted')) } : {}),
+      before: sections.has('counted') ? storedDropCount(text('counted')) : undefined,
     },
-    ...(activity === undefined ? {} : { activity }),
-    ...(sections.has('log')
-      ? {
-          log: text('log')
-            .split('\n')
-            .filter((line) => line !== ''),
-        }
-      : {}),
+    activity: readActivity(text('activity'), [...host.addresses, ...facts.addresses]),
+    log: sections.has('log')
+      ? text('log')
+          .split('\n')
+          .filter((line) => line !== '')
+      : undefined,
   };
   return { status: 'read', state };
 }
 
-/** As `iptables-save` prints it without `-c`, but for the counters of policies, which it prints always. */
+/** The text as printed without `-c`. The counters of policies stay: iptables-save always prints them. */
 const withoutCounters = (save: string): string => save.replace(/^\[\d+:\d+\] /gm, '');
 
 const backendOf = (version: string): 'nft' | 'legacy' => (version.includes('nf_tables') ? 'nft' : 'legacy');
@@ -79,24 +74,21 @@ function readFacts(facts: readonly (readonly [string, string])[], addresses: str
     machineId: value(facts, 'machine-id'),
     addresses: [...addresses.matchAll(/^\d+: \S+\s+inet6? ([^\s/]+)/gm)].map(([, address = '']) => address),
     interfaces: all('interface'),
-    ...(client === undefined || client === '' ? {} : { client }),
-    ...(sshPort === undefined ? {} : { sshPort: Number(sshPort) }),
+    client: client || undefined,
+    sshPort: sshPort === undefined ? undefined : Number(sshPort),
     systemd: value(facts, 'systemd') === 'yes',
     ipv6: value(facts, 'ipv6') === 'yes',
     managers: all('manager'),
   };
 }
 
-function knownText(sections: ReadonlyMap<string, Section>) {
+function knownRules(sections: ReadonlyMap<string, Section>): RulesText | undefined {
   const v4 = sections.get('known-v4')?.out;
   if (v4 === undefined) return undefined;
   return { v4, v6: sections.get('known-v6')?.out ?? '', sets: sections.get('known-sets')?.out ?? '' };
 }
 
-const given = (texts: { readonly [K in keyof RulesText]: string | undefined }): HostState['saved'] =>
-  Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
-
-/** The first thing that makes what was read less than the truth. */
+/** The first reason why the rules that were read may be incomplete or wrong. */
 function unreadableState(host: Host, sections: ReadonlyMap<string, Section>): Problem | undefined {
   const version = sections.get('version')?.out ?? '';
   const missing = pairs(sections.get('tools')?.out ?? '').map(([, tool]) => tool);
@@ -110,15 +102,15 @@ function unreadableState(host: Host, sections: ReadonlyMap<string, Section>): Pr
         : 'Install coreutils and util-linux, or a busybox that has them.',
     );
   for (const [name, tool] of SAVERS) {
-    const found = saveProblem(host, sections.get(name), tool, name !== 'live-sets');
-    if (found !== undefined) return found;
+    const problem = saveProblem(host, sections.get(name), tool, name !== 'live-sets');
+    if (problem !== undefined) return problem;
   }
   if (holdsRules(sections.get('other')?.out ?? ''))
     return error(
       'two-backends',
-      `${host.name} has rules in both backends, ${backendOf(version) === 'nft' ? 'nft (iptables) and legacy (iptables-legacy)' : 'legacy (iptables) and nft (iptables-nft)'}; both filter, and only one would be seen.`,
+      `${host.name} has rules in both backends, ${backendOf(version) === 'nft' ? 'nft (iptables) and legacy (iptables-legacy)' : 'legacy (iptables) and nft (iptables-nft)'}; both filter packets, but only one can be read.`,
       undefined,
-      'Move the rules into one of them, flush the other, and see who filled it.',
+      'Move the rules to one backend, flush the other, and find out what wrote to it.',
     );
   return undefined;
 }
@@ -129,7 +121,7 @@ const SAVERS: readonly (readonly [section: string, tool: string])[] = [
   ['live-sets', 'ipset save'],
 ];
 
-/** An empty text with status 0 is an answer; a partial one, or one that says that it cannot show a table, is none. */
+/** An empty text with status 0 is valid; a partial one, or one with a table that the tool cannot print, is not. */
 function saveProblem(
   host: Host,
   section: Section | undefined,
@@ -137,43 +129,39 @@ function saveProblem(
   tables: boolean,
 ): Problem | undefined {
   const { out, err, code } = section ?? { out: '', err: '', code: 127 };
-  if (code !== 0)
-    return error(
+  const unreadable = (why: string): Problem =>
+    error(
       'state-unreadable',
-      `${host.name}: ${tool} ended with status ${code}${said(err)}.`,
+      `${host.name}: ${why}${lastLines(err)}.`,
       undefined,
       `Run "${tool}" on the host as root.`,
     );
-  const blind = /^# Table `(\w+)' (?:is incompatible|contains incompatible)/m.exec(out)?.[1];
-  if (blind !== undefined)
+  if (code !== 0) return unreadable(`${tool} exited with status ${code}`);
+  const table = /^# Table `(\w+)' (?:is incompatible|contains incompatible)/m.exec(out)?.[1];
+  if (table !== undefined)
     return error(
       'native-nft-table',
-      `${host.name}: the table ${blind} holds rules that were made with nft and that ${tool} cannot show.`,
+      `${host.name}: table ${table} contains rules created with nft, which ${tool} cannot print.`,
       undefined,
-      'Move them into an nft table of another name, or manage this host with nft alone.',
+      'Move them to a separate nft table, or manage this host with nft alone.',
     );
-  const opened = tables ? [...out.matchAll(/^\*\w+$/gm)].length : 0;
-  if (out.includes('\r') || opened !== (tables ? [...out.matchAll(/^COMMIT$/gm)].length : 0))
-    return error(
-      'state-unreadable',
-      `${host.name}: what ${tool} printed is not complete${said(err)}.`,
-      undefined,
-      `Run "${tool}" on the host as root.`,
-    );
-  return undefined;
+  const count = (pattern: RegExp): number => (tables ? [...out.matchAll(pattern)].length : 0);
+  return out.includes('\r') || count(/^\*\w+$/gm) !== count(/^COMMIT$/gm)
+    ? unreadable(`the output of ${tool} is incomplete`)
+    : undefined;
 }
 
-const said = (err: string): string =>
-  err.trim() === '' ? '' : `: ${err.trim().split('\n').slice(-2).join(' ')}`;
+const lastLines = (stderr: string): string =>
+  stderr.trim() === '' ? '' : `: ${stderr.trim().split('\n').slice(-2).join(' ')}`;
 
-/** More than empty chains that accept. */
+/** Whether there is more than empty chains with policy ACCEPT. */
 const holdsRules = (text: string): boolean =>
   /^-A |^:\S+ (DROP|-) |^# cannot be seen|^# Table .* (is|contains) incompatible/m.test(text);
 
-/** Tables that iptables-nft itself keeps in nft (iptables-nft(8)). */
+/** The nft tables of iptables-nft (iptables-nft(8)). */
 const COMPATIBLE = /^table ip6? (filter|nat|mangle|raw|security) \{$/;
 
-/** Native tables with hooks filter as well: what they drop, no rule of Sallyport can let through. */
+/** Notes native nft tables with filter hooks: no rule of Sallyport can accept what they drop. */
 function nativeChains(host: Host, listing: string): readonly Problem[] {
   const found = new Map<string, string[]>();
   let table = '';
@@ -187,12 +175,12 @@ function nativeChains(host: Host, listing: string): readonly Problem[] {
   return [...found].map(([name, chains]) => ({
     id: 'native-nft-chains',
     level: 'note',
-    message: `${host.name}: the native nft table "${name}" filters as well (${chains.join(', ')}); it is not part of what is compared.`,
-    hint: 'A packet must pass it too.',
+    message: `${host.name}: native nft table "${name}" also filters packets (${chains.join(', ')}); it is not compared.`,
+    hint: 'Packets must pass it too.',
   }));
 }
 
-/** Rules in the tables of iptables that were made with nft: a deploy looks closer, and refuses what is shown wrongly. */
+/** Warns of nft rules in the tables of iptables; a deploy checks each, and refuses those that are printed wrongly. */
 function nativeRules(host: Host, listing: string): readonly Problem[] {
   const rules = listing
     .split('\n')
@@ -208,8 +196,8 @@ function nativeRules(host: Host, listing: string): readonly Problem[] {
     {
       id: 'native-nft-rules',
       level: 'warning',
-      message: `${host.name}: ${first}${more} was made with nft, and iptables-save shows another rule in its place; so does this plan.`,
-      hint: 'Move it into an nft table of another name, or make it with iptables; a deploy refuses until then.',
+      message: `${host.name}: ${first}${more} was created with nft, and iptables-save prints it as a different rule; so does this plan.`,
+      hint: 'Move it to a separate nft table, or create it with iptables; until then a deploy refuses the host.',
     },
   ];
 }

@@ -1,16 +1,22 @@
-/** The proof that a host still lets people in: new connections over every way that worked before its rules changed. */
+/** Verifies that a host still accepts new connections, over every address that accepted one before the change. */
 import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../policy/fleet.js';
-import { type AgentAnswer, ask, type Variables } from '../agent/agent.js';
+import { type AgentAnswer, askAgent } from '../agent/agent.js';
 import type { Change, Phase } from '../client.js';
 import type { Connection, Transport } from '../ssh/transport.js';
 import { bastionFailure, checkFailure } from './checks.js';
 import { type RunOutcome, readOutcome } from './outcome.js';
 
-/** A new connection that takes longer than this is given up, and another one tried. */
+/** Seconds after which a new connection is abandoned and another one tried. */
 export const attemptSeconds = (window: number): number => Math.min(5, window / 3);
-/** Between two attempts; the last one repeats. Few, lest a rate limit takes them for an attack. */
-export const RETRY_DELAYS = [0.2, 0.5, 1, 2];
+
+/** Seconds between attempts; the last value repeats. Few attempts, lest a rate limit takes them for an attack. */
+const RETRY_DELAYS = [0.2, 0.5, 1, 2];
+
+/** Waits before attempt `attempt + 1`, for `longest` seconds at most. */
+export const retryDelay = (attempt: number, longest = Number.POSITIVE_INFINITY): Promise<void> =>
+  sleep(Math.max(0, Math.min(RETRY_DELAYS[attempt] ?? 2, longest)) * 1000);
 
 export interface TransactionContext {
   readonly host: Host;
@@ -21,7 +27,7 @@ export interface TransactionContext {
   readonly report: (phase: Phase) => void;
 }
 
-/** The addresses, one a family, over which a new connection worked before anything changed. */
+/** The addresses, at most one of each family, over which the host accepts connections before the change. */
 export async function workingAddresses({
   host,
   connection,
@@ -30,109 +36,106 @@ export async function workingAddresses({
   const first = connection.address;
   const other = host.addresses.find((address) => isIP(address) !== isIP(first) && isIP(first) !== 0);
   if (other === undefined) return [first];
-  const how = { seconds: 3, greeting: 'SSH-' };
-  return (await transport.probePort(host, other, host.ssh.port, how)) ? [first, other] : [first];
+  const options = { seconds: 3, greeting: 'SSH-' };
+  return (await transport.probePort(host, other, host.ssh.port, options)) ? [first, other] : [first];
 }
 
 export type Verification =
-  | { readonly kind: 'confirm'; readonly connection: Connection; readonly close: () => void }
-  | { readonly kind: 'ended'; readonly end: RunOutcome }
+  | { readonly kind: 'verified'; readonly connection: Connection; readonly close: () => void }
+  | { readonly kind: 'ended'; readonly outcome: RunOutcome }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** What worked before: addresses of this host, and hosts that were reached through it. */
+/** What worked before the change. */
 interface Baseline {
-  readonly ways: readonly string[];
-  readonly behind: readonly Host[];
-  /** The first way's connection is not asked for anything yet. */
-  readonly bare: boolean;
+  readonly addresses: readonly string[];
+  readonly hostsBehind: readonly Host[];
+  /** On the first address a login is enough: the confirmation is the command that its connection will carry. */
+  readonly loginOnly: boolean;
 }
 
-/** A new connection over every way that worked before, to the hosts behind, then the checks of the policy. */
+/**
+ * Opens a new connection over every address that worked before, probes the hosts behind the host, then runs the checks
+ * of the policy. `deadline` is in milliseconds of `performance.now()`.
+ */
 export async function verify(
-  scene: TransactionContext,
-  { ways, behind, bare }: Baseline,
+  context: TransactionContext,
+  { addresses, hostsBehind, loginOnly }: Baseline,
   token: string,
   deadline: number,
 ): Promise<Verification> {
-  const { host } = scene;
-  const tried = await Promise.all(
-    ways.map((way, index) => verifyAddress(scene, way, token, deadline, bare && index === 0)),
+  const { host, transport } = context;
+  const results = await Promise.all(
+    addresses.map((address, index) =>
+      verifyAddress(context, address, token, deadline, loginOnly && index === 0),
+    ),
   );
-  const connections = tried.flatMap((one) => (one.kind === 'proved' ? [one.connection] : []));
+  const connections = results.flatMap((result) => (result.kind === 'connected' ? [result.connection] : []));
   const close = (): void => {
     for (const connection of connections) connection.close();
   };
-  const ended = tried.find((one) => one.kind === 'ended');
-  const failed = tried.find((one) => one.kind === 'failed');
+  const stopped =
+    results.find((result) => result.kind === 'ended') ?? results.find((result) => result.kind === 'failed');
   const [connection] = connections;
-  if (ended !== undefined || failed !== undefined || connection === undefined) {
+  if (stopped !== undefined || connection === undefined) {
     close();
-    return ended ?? { kind: 'failed', reason: failed?.reason ?? 'no new connection was made' };
+    return stopped ?? { kind: 'failed', reason: 'no new connection was made' };
   }
   const reason =
-    (await bastionFailure(behind, scene.transport, deadline)) ??
-    (await checkFailure(host, connection, scene.transport, deadline));
-  if (reason === undefined) return { kind: 'confirm', connection, close };
+    (await bastionFailure(hostsBehind, transport, deadline)) ??
+    (await checkFailure(host, connection, transport, deadline));
+  if (reason === undefined) return { kind: 'verified', connection, close };
   close();
   return { kind: 'failed', reason };
 }
 
 type AddressResult =
-  | { readonly kind: 'proved'; readonly connection: Connection }
-  | { readonly kind: 'ended'; readonly end: RunOutcome }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'connected'; readonly connection: Connection }
+  | Exclude<Verification, { kind: 'verified' }>;
 
-/** Tries until a command over a new connection (a login, if `bare`) reads the run's token back, or the deadline is near. */
+/** Tries until a command over a new connection (or a login, if `loginOnly`) returns the run's token, or until the deadline. */
 async function verifyAddress(
-  scene: TransactionContext,
-  way: string,
+  { host, change, transport, connection: first }: TransactionContext,
+  address: string,
   token: string,
   deadline: number,
-  bare: boolean,
+  loginOnly: boolean,
 ): Promise<AddressResult> {
-  const { host, change, transport, connection: first } = scene;
-  const seconds = attemptSeconds(change.confirmWithinSeconds);
-  let reason = '';
-  const unreached = (why: string): string => `no new connection over ${way}: ${why.replace(/\.$/, '')}`;
+  const limit = attemptSeconds(change.confirmWithinSeconds);
+  const secondsLeft = (): number => (deadline - performance.now()) / 1000;
+  const unreached = (why: string): string => `no new connection over ${address}: ${why.replace(/\.$/, '')}`;
+  let reason = unreached('no time was left');
   for (let attempt = 0; performance.now() < deadline; attempt++) {
-    const connected = await transport.connect(host, {
-      address: way,
-      seconds: Math.min(seconds, Math.max(0.5, (deadline - performance.now()) / 1000)),
-      ...(first.hostKey === undefined ? {} : { hostKey: first.hostKey }),
-    });
+    const seconds = Math.min(limit, Math.max(0.5, secondsLeft()));
+    const connected = await transport.connect(host, { address, seconds, hostKey: first.hostKey });
     if (connected.ok) {
       const { connection } = connected;
-      if (bare) return { kind: 'proved', connection };
-      const variables: Variables = { RUN: change.run };
-      const answer = await ask(connection, host, { verb: 'probe', variables }, { seconds });
-      const end = readOutcome(answer);
-      if (end === undefined && isPending(answer, token)) return { kind: 'proved', connection };
+      if (loginOnly) return { kind: 'connected', connection };
+      const request = { verb: 'probe', variables: { RUN: change.run } } as const;
+      const answer = await askAgent(connection, host, request, { seconds: limit });
+      const outcome = readOutcome(answer);
+      if (outcome === undefined && isApplied(answer, token)) return { kind: 'connected', connection };
       connection.close();
-      if (end !== undefined) return { kind: 'ended', end };
+      if (outcome !== undefined) return { kind: 'ended', outcome };
       reason = probeFailure(answer, unreached);
     } else reason = unreached(connected.problem.message);
-    await pause(Math.min(RETRY_DELAYS[attempt] ?? 2, Math.max(0, (deadline - performance.now()) / 1000)));
+    await retryDelay(attempt, secondsLeft());
   }
-  return { kind: 'failed', reason: reason === '' ? unreached('there was no time for one') : reason };
+  return { kind: 'failed', reason };
 }
 
-/** Why an answer over a new connection is no proof. */
 function probeFailure(answer: AgentAnswer, unreached: (why: string) => string): string {
   if (answer.kind !== 'answer')
-    return unreached(answer.problem?.message ?? 'a new connection did not carry a command');
-  const phase = answer.words.find((line) => line.startsWith('pending '))?.split(' ')[1];
+    return unreached(answer.problem?.message ?? 'the command did not run on the new connection');
+  const phase = answer.lines.find((line) => line.startsWith('pending '))?.split(' ')[1];
   return phase === undefined
-    ? unreached('the host did not know of the change')
-    : `the change was not in place in time; the host is still in the phase ${phase}`;
+    ? unreached('the host has no record of the change')
+    : `the change was not applied in time; the host is still in phase ${phase}`;
 }
 
-/** `pending PHASE LEFT TOKEN`, with the rules applied. */
-const isPending = (answer: AgentAnswer, token: string): boolean =>
+/** The answer is `pending verify SECONDS TOKEN`: the new rules are applied. */
+const isApplied = (answer: AgentAnswer, token: string): boolean =>
   answer.kind === 'answer' &&
-  answer.words.some((line) => {
-    const [word, phase, , read] = line.split(' ');
-    return word === 'pending' && phase === 'verify' && read === token;
+  answer.lines.some((line) => {
+    const [word, phase, , found] = line.split(' ');
+    return word === 'pending' && phase === 'verify' && found === token;
   });
-
-export const pause = (seconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, seconds * 1000));

@@ -87,7 +87,7 @@ describe('an answer', () => {
     );
     expect(answer).toEqual({
       kind: 'answer',
-      words: ['done'],
+      lines: ['done'],
       sections: new Map([
         ['v4', { out: '*filter\nCOMMIT\n', err: '', code: 0 }],
         ['v6', { out: '', err: 'no such table\n', code: 3 }],

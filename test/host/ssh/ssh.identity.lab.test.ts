@@ -134,7 +134,7 @@ fault(
         return reading.status === 'read' ? 'read' : reading.problem.message;
       };
       expect(await read({ knownHosts: [] })).toContain('No host key is pinned');
-      expect(await read({ key })).toContain('accepts none of the keys');
+      expect(await read({ key })).toContain('accepts none of the offered keys');
       expect(await read({})).toBe('read');
     }
     await leave();

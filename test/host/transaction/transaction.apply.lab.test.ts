@@ -46,7 +46,7 @@ fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by th
     });
     expect(result).toMatchObject({
       outcome: 'rolled-back',
-      reason: expect.stringMatching(/no new connection.*; nobody confirmed it in time$/),
+      reason: expect.stringMatching(/no new connection.*; not confirmed in time$/),
     });
     await expectOld(host, before);
   };
@@ -78,7 +78,7 @@ fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', asy
     });
     expect(result).toMatchObject({
       outcome: 'rolled-back',
-      reason: expect.stringMatching(/no new connection.*; nobody confirmed it in time$/),
+      reason: expect.stringMatching(/no new connection.*; not confirmed in time$/),
     });
     await expectOld(host, before);
   };
@@ -178,7 +178,7 @@ fault(
       expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(reason) });
       await expectOld(host, before);
     };
-    const none = 'second timer could not be armed, so nothing was changed';
+    const none = 'backup timer could not be armed, so nothing was changed';
     const wrap = (tool: string, test: string): string =>
       `mv ${tool} ${tool}.real; printf '#!/bin/sh\\n%s\\nexec ${tool}.real "$@"\\n' ${quote(test)} >${tool}; chmod +x ${tool}`;
     const unwrap = (tool: string): string => `mv ${tool}.real ${tool}`;
@@ -202,7 +202,7 @@ fault(
         'light',
         wrap(setsid, 'case "$*" in *" supervise "*) exit 1 ;; esac'),
         unwrap(setsid),
-        /still in the phase arm/,
+        /still in phase arm/,
       ),
       check(
         'systemd',
@@ -226,7 +226,7 @@ fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applyi
     await host.must(asBefore('ip6tables-restore'));
     expect(result).toMatchObject({
       outcome: 'rolled-back',
-      reason: expect.stringContaining('still in the phase apply'),
+      reason: expect.stringContaining('still in phase apply'),
     });
     await expectOld(host, before);
     expect(await host.must("pgrep -f 'sleep 60[0]' || true")).toBe('');
@@ -256,7 +256,7 @@ fault(
     };
     expect(await client.port.transact(policy, muted, () => {})).toMatchObject({
       outcome: 'rolled-back',
-      reason: expect.stringContaining(`the check "${command}" ended with status`),
+      reason: expect.stringContaining(`check "${command}" exited with status`),
     });
     await expectOld(host, before);
   },

@@ -28,7 +28,7 @@ fault(
     await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
     await waitUntilIdle(host, 15);
     expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toMatch(
-      /^ended rolled-back verify nobody confirmed/,
+      /^ended rolled-back verify not confirmed in time/,
     );
     await expectOld(host, before);
   },

@@ -67,7 +67,7 @@ fault(
       'sh -s -- ""',
       scriptOf(host, { ...change, run: 'half' }, { FORWARD_V4: half }),
     );
-    expect(said).toContain('MARK refuse disk-full /var/lib/sallyport does not take the texts of this change');
+    expect(said).toContain('MARK refuse disk-full /var/lib/sallyport cannot store the change');
     await expectOld(host, before);
   },
 );
@@ -129,7 +129,7 @@ fault(
       const { result } = await client.deploy(host, open(81), { between: () => instead(script) });
       expect(result).toMatchObject({
         outcome: 'refused',
-        reason: expect.stringMatching(/rules cannot be saved|iptables-save printed is not complete/),
+        reason: expect.stringMatching(/cannot save the current rules|output of iptables-save is incomplete/),
       });
       await host.must('rm /usr/local/sbin/iptables-save');
       await expectOld(host, before);
@@ -194,7 +194,7 @@ fault(
       await leave(host, change);
       await overdue(host);
       expect((await client.state(host)).record).toMatchObject({
-        last: { run: change.run, outcome: 'rolled-back', reason: 'nobody confirmed it in time' },
+        last: { run: change.run, outcome: 'rolled-back', reason: 'not confirmed in time' },
       });
       await expectOld(host, before);
       expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });

@@ -98,7 +98,7 @@ fault(
       },
     ]);
     const { result } = await client.deploy(host, open(81));
-    expect(result).toMatchObject(refusedBecause('INPUT (table ip filter) was made with nft'));
+    expect(result).toMatchObject(refusedBecause('INPUT (table ip filter) was created with nft'));
     await expectOld(host, before);
   },
 );
@@ -135,7 +135,7 @@ fault(
     ]);
     expect(results.map(({ outcome }) => outcome).sort()).toEqual(['confirmed', 'refused']);
     expect(results.find(({ outcome }) => outcome === 'refused')?.reason).toMatch(
-      /another run|not confirmed yet|not those|not what/,
+      /another run|not confirmed yet|changed since the plan/,
     );
     await expectNew(host, 81);
     // Where the first one waits for its confirmation just then, its owner is named.
@@ -176,11 +176,11 @@ fault(
     const { result } = await client.deploy(host, open(81), {
       between: () => host.must('iptables -A SALLYPORT-INPUT -p tcp --dport 5 -j ACCEPT'),
     });
-    expect(result).toMatchObject(refusedBecause('not those that the change was computed from'));
+    expect(result).toMatchObject(refusedBecause('the rules on the host have changed since the plan'));
     const { result: saved } = await client.deploy(host, open(81), {
       between: () => host.must('echo "# hot fix" >>/etc/iptables/rules.v4'),
     });
-    expect(saved).toMatchObject(refusedBecause('/etc/iptables/rules.v4 is not what'));
+    expect(saved).toMatchObject(refusedBecause('/etc/iptables/rules.v4 has changed since the plan'));
     await host.must('iptables -D SALLYPORT-INPUT -p tcp --dport 5 -j ACCEPT');
   },
 );
@@ -253,7 +253,7 @@ fault(
       await host.must(on);
       expect((await client.state(host)).facts.managers).toEqual([manager]);
       expect((await client.deploy(host, open(81))).result).toMatchObject(
-        refusedBecause(`${manager} is active and would write over the same chains; switch it off first`),
+        refusedBecause(`${manager} is active and manages the same chains; disable it first`),
       );
       await expectOld(host, before);
       await host.must(off);

@@ -57,7 +57,7 @@ fault(
       60,
     );
     expect(last).toContain(
-      'the snapshot was damaged and no saved rules load, so all rules of ours were taken away',
+      "the snapshot was damaged and no saved rules load, so all of Sallyport's rules were removed",
     );
     const { v4, v6 } = await host.liveRules();
     for (const text of [v4, v6]) {
@@ -140,7 +140,7 @@ fault('R5', 'the client is gone when the host goes back', 'the next reading tell
   expect((await client.state(host)).record.last).toMatchObject({
     run: change.run,
     outcome: 'rolled-back',
-    reason: 'nobody confirmed it in time',
+    reason: 'not confirmed in time',
   });
 });
 

@@ -241,7 +241,7 @@ fault('V8', 'sshd lets nobody log in any more', 'rolled back: an open port is no
         ? host.must('chmod 700 /home; chown root /home/deploy/.ssh; mv /home/deploy/.ssh /home/deploy/gone')
         : undefined,
   });
-  expect(result).toMatchObject(rolledBackBecause('accepts none of the keys'));
+  expect(result).toMatchObject(rolledBackBecause('accepts none of the offered keys'));
   await host.must('mv /home/deploy/gone /home/deploy/.ssh; chown deploy /home/deploy/.ssh; chmod 755 /home');
   await expectOld(host, before);
 });
@@ -257,8 +257,8 @@ fault(
     const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
     const wrong: readonly (readonly [Check, string])[] = [
       [{ kind: 'tcp', port: 81, open: true, location }, 'port 81 does not answer'],
-      [{ kind: 'tcp', port: 22, open: false, location }, 'port 22 answers, and must not'],
-      [{ kind: 'command', command: 'exit 3', location }, 'the check "exit 3" ended with status 3'],
+      [{ kind: 'tcp', port: 22, open: false, location }, 'port 22 answers but must not'],
+      [{ kind: 'command', command: 'exit 3', location }, 'check "exit 3" exited with status 3'],
     ];
     for (const [check, reason] of wrong) {
       const { result } = await client.deploy(host, open(81), { policy: checked(check) });
@@ -298,7 +298,7 @@ fault(
         if (phase === 'arm') swapped = true;
       },
     });
-    expect(result).toMatchObject(rolledBackBecause('another of its pinned host keys'));
+    expect(result).toMatchObject(rolledBackBecause('a different pinned host key'));
     await fooled.close();
     await client.close();
     await expectOld(host, before);

@@ -21,7 +21,7 @@ test('outcomesMarkdown() shows what changed on hosts since the review, and where
 });
 
 test('outcomesMarkdown() prints the reason of a confirmed host', () => {
-  const reason = 'nothing loads the rules at boot: netfilter-persistent is not enabled';
+  const reason = 'the rules will not load at boot: netfilter-persistent is not enabled';
   const hosts = [
     { host: 'web-1', outcome: 'confirmed', wave: 0, phase: 'done', reason, seconds: 2 },
   ] as const;

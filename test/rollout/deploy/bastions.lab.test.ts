@@ -84,7 +84,7 @@ rollout: {canary: [${one.name}], soak: 1s, waves: [100%], confirm_within: 12s}
     );
     expect(last).toEqual([
       ...[2, jump.name, 'rolled-back'],
-      expect.stringMatching(/^host-\d+ and 1 more can no longer be reached through it/),
+      expect.stringMatching(/^host-\d+ and 1 more can no longer be reached through this host/),
     ]);
     await expectOld(jump, before);
     for (const host of [one, two]) expect((await host.liveRules()).v4).toContain('--dport 8443 ');

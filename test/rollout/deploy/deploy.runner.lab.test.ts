@@ -235,7 +235,7 @@ fault(
       'web-3 not-reached',
       'web-4 unreachable',
     ]);
-    expect(ended.outcomes.hosts[3]?.reason).toContain('it accepts none of the keys');
+    expect(ended.outcomes.hosts[3]?.reason).toContain('it accepts none of the offered keys');
     await last.must(`mv ${file}.away ${file}`);
     const step = stepIn(fleet.lab, fleet.sallyport);
     const without = await step('push', { 'INPUT_SSH-KEY': '' });

@@ -148,7 +148,7 @@ describe('a soak that an earlier run did not end', () => {
     behave(client, 'web-1', 'gone-later');
     const outcomes = await deploy({ part: { waves: { from: 1 } } });
     expect(outcomes.stopped).toBe(
-      'The rollout stopped: the canary web-1 is not as it was: the host lets no new connection in',
+      'The rollout stopped: the canary web-1 is not as it was: the host accepts no new connection',
     );
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
   });

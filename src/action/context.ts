@@ -1,4 +1,4 @@
-/** What the commands of the action are handed: the runner, GitHub, and the use cases themselves. */
+/** What the commands of the action work with: the runner, GitHub, and the use cases. */
 import type { Report } from '../commands/report.js';
 import type { GitHubClient } from '../github/client.js';
 import type { Problem, Result } from '../lib/problem.js';
@@ -11,10 +11,10 @@ import type { Inputs } from './inputs.js';
 export interface Runner {
   input(name: string): string;
   output(name: OutputName, value: string): void;
-  /** From now on the runner blots this out of its log. */
+  /** Masks this in the log of the runner from now on. */
   mask(secret: string): void;
   log(text: string): void;
-  /** An annotation at the problem's place. */
+  /** An annotation at the location of the problem. */
   annotate(problem: Problem): void;
   /** Appends to the page of the job; into the log when the page is full or cannot be written. */
   summary(markdown: string): Promise<void>;
@@ -42,7 +42,7 @@ export type OutputName =
   | 'reviewed-run'
   | 'comment-url';
 
-/** The commands of `commands/`, with the hosts already in their hands. */
+/** The commands of `commands/`, connected to the hosts. */
 export interface UseCases {
   check(): Promise<Result<unknown>>;
   plan(): Promise<Result<Plan>>;
@@ -58,6 +58,6 @@ export interface Context {
   readonly runner: Runner;
   readonly github: GitHubClient;
   readonly useCases: UseCases;
-  /** Takes every secret out of a text; applied to whatever leaves. */
+  /** Removes every secret from a text; applied to all output. */
   readonly redact: (text: string) => string;
 }

@@ -53,10 +53,7 @@ export function readInputs(get: (name: string) => string): Result<Inputs> {
     if (found === undefined) problems.push(unknownValue(name, value, allowed));
     return found ?? fallback;
   };
-  const optional = <K extends string>(key: K, name: string): { readonly [key in K]?: string } => {
-    const value = get(name);
-    return value === '' ? {} : ({ [key]: value } as { [key in K]: string });
-  };
+  const given = (name: string): string | undefined => get(name) || undefined;
   const flag = (name: string, fallback: 'true' | 'false'): boolean =>
     oneOf(name, ['true', 'false'], fallback) === 'true';
   const partOf = <T>(name: string, read: (text: string) => T | undefined, form: string): T | undefined => {
@@ -69,21 +66,20 @@ export function readInputs(get: (name: string) => string): Result<Inputs> {
   const waves = partOf(
     'wave',
     readWaves,
-    'canary, a number from 1, one with all that follow (2+), or bastions',
+    'canary, a number from 1, a number and all that follow (2+), or bastions',
   );
-  const part = { ...(shard === undefined ? {} : { shard }), ...(waves === undefined ? {} : { waves }) };
   const inputs: Inputs = {
     command: oneOf('command', COMMANDS, 'auto'),
     policies: get('policies') || 'policies',
-    ...optional('hosts', 'hosts'),
-    ...optional('state', 'state'),
-    ...optional('save', 'save'),
-    ...(Object.keys(part).length === 0 ? {} : { part }),
+    hosts: given('hosts'),
+    state: given('state'),
+    save: given('save'),
+    part: shard === undefined && waves === undefined ? undefined : { shard, waves },
     reports: words(get('reports') || 'reports'),
     ssh: {
-      ...optional('key', 'ssh-key'),
-      ...optional('passphrase', 'ssh-key-passphrase'),
-      ...optional('knownHosts', 'known-hosts'),
+      key: given('ssh-key'),
+      passphrase: given('ssh-key-passphrase'),
+      knownHosts: given('known-hosts'),
     },
     token: get('github-token'),
     environment: get('environment'),
@@ -92,7 +88,7 @@ export function readInputs(get: (name: string) => string): Result<Inputs> {
     deployment: flag('deployment', 'false'),
     failOn: oneOf('fail-on', FAIL_ON, 'error'),
     acceptLockoutRisk: words(get('accept-lockout-risk')),
-    ...optional('planFile', 'plan'),
+    planFile: given('plan'),
   };
   const { passphrase } = inputs.ssh;
   if (passphrase !== undefined && passphrase.length < SHORTEST_PASSPHRASE) problems.push(shortPassphrase);
@@ -106,18 +102,18 @@ const shortPassphrase = error(
   'bad-input',
   `The input \`ssh-key-passphrase\` is shorter than ${SHORTEST_PASSPHRASE} characters.`,
   undefined,
-  'Give the key a longer one with `ssh-keygen -p`, or leave the input out when it has none.',
+  'Set a longer passphrase with `ssh-keygen -p`, or omit the input if the key has none.',
 );
 
 const unknownValue = (name: string, value: string, allowed: readonly string[]): Problem =>
   error(
     'bad-input',
-    `The input \`${name}\` cannot be \`${value}\`.`,
+    `Invalid value \`${value}\` for the input \`${name}\`.`,
     undefined,
-    `It is one of: ${allowed.join(', ')}.`,
+    `Use one of: ${allowed.join(', ')}.`,
   );
 
 const malformed = (name: string, value: string, form: string): Problem =>
-  error('bad-input', `The input \`${name}\` cannot be \`${value}\`.`, undefined, `It is ${form}.`);
+  error('bad-input', `Invalid value \`${value}\` for the input \`${name}\`.`, undefined, `Use ${form}.`);
 
 const words = (text: string): readonly string[] => text.split(/[\s,]+/).filter((word) => word !== '');

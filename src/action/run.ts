@@ -1,4 +1,4 @@
-/** From an event to its command. */
+/** Runs the command of an event. */
 import { adopt } from './commands/adopt.js';
 import { check } from './commands/check.js';
 import { deploy } from './commands/deploy.js';
@@ -13,7 +13,7 @@ import { reviewed } from './event/reviewed.js';
 import { redactAll } from './secrets.js';
 
 const NO_SECRETS =
-  'No SSH key was given, as on a pull request from a fork, so the hosts were not read and there is no plan: the policy was checked, and that is all. Recorded states (`state:`) give such pull requests a plan.';
+  'No SSH key was given, as on a pull request from a fork, so the hosts were not read: the policy was checked, and there is no plan. Recorded states (`state:`) give such pull requests a plan.';
 
 const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<void> } = {
   check: (context) => check(context),
@@ -25,10 +25,11 @@ const HANDLERS: { readonly [command in Command]: (context: Context) => Promise<v
   reviewed,
 };
 
-/** Only a pull request may go without: elsewhere a missing key is a mistake that must be seen. */
+/** Only a pull request may run without a key: elsewhere a missing key is an error. */
 const canReadHosts = ({ inputs, event }: Context): boolean =>
   event.pull === undefined || inputs.ssh.key !== undefined || inputs.state !== undefined;
 
+/** Runs the command of the event; problems fail the step. */
 export async function run(context: Context): Promise<void> {
   const command = commandOf(context.event, context.inputs.command);
   if (!command.ok) {
@@ -40,20 +41,20 @@ export async function run(context: Context): Promise<void> {
     return;
   }
   context.runner.log(`${context.event.name}: ${command.value}`);
-  const discreetly = { ...context, useCases: discreet(context) };
+  const redacted = { ...context, useCases: withRedaction(context) };
   // Drift is about the branch, whatever the run followed: its policy has been reviewed.
-  const known = command.value === 'drift' ? discreetly : await ofFork(discreetly);
+  const known = command.value === 'drift' ? redacted : await ofFork(redacted);
   if (known !== undefined) await HANDLERS[command.value](known);
 }
 
-/** The use cases, with every secret taken out of what they answer. */
-function discreet({ useCases, redact }: Context): UseCases {
+/** The use cases, with every secret removed from their results. */
+function withRedaction({ useCases, redact }: Context): UseCases {
   return {
     check: async () => redactAll(await useCases.check(), redact),
     plan: async () => redactAll(await useCases.plan(), redact),
     deploy: async () => redactAll(await useCases.deploy(), redact),
     drift: async () => redactAll(await useCases.drift(), redact),
-    // What goes into files of the policy is looked through by the command itself.
+    // The command itself checks what it writes into policy files.
     adopt: () => useCases.adopt(),
     report: async () => redactAll(await useCases.report(), redact),
   };

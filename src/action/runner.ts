@@ -18,7 +18,7 @@ const SUMMARY_LIMIT = 1024 * 1024 - 4096;
 /** @param env The environment of the step. */
 export function openRunner(env: Readonly<Record<string, string | undefined>>): Runner {
   const folder = join(env.RUNNER_TEMP ?? tmpdir(), 'sallyport');
-  let room = SUMMARY_LIMIT;
+  let left = SUMMARY_LIMIT;
   return {
     input: (name) => core.getInput(name),
     output: (name, value) => core.setOutput(name, value),
@@ -28,15 +28,15 @@ export function openRunner(env: Readonly<Record<string, string | undefined>>): R
     summary: async (markdown) => {
       if (env.GITHUB_STEP_SUMMARY === undefined) return;
       const bytes = Buffer.byteLength(markdown);
-      if (bytes > room) {
-        core.info(`The job summary is full. What else would stand there:\n${markdown}`);
+      if (bytes > left) {
+        core.info(`The job summary is full. The rest of it:\n${markdown}`);
         return;
       }
-      room -= bytes;
+      left -= bytes;
       try {
         await core.summary.addRaw(markdown, true).write();
       } catch (thrown) {
-        // Whatever was done is done, and has its other ways out.
+        // The work is done, and is reported elsewhere too.
         core.warning(`The job summary could not be written: ${(thrown as Error).message}`);
       }
     },

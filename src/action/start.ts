@@ -1,7 +1,7 @@
-/** The action from its environment to its end, but for the commands themselves, which `main.ts` hands in. */
+/** The action from its environment to its end; `main.ts` passes the commands in. */
 import { readFile } from 'node:fs/promises';
 import { openGitHub } from '../github/github.js';
-import { error, formatProblem, type Problem, ProblemError, type Result } from '../lib/problem.js';
+import { formatProblem, messageOf, type Problem, problemsOf, type Result } from '../lib/problem.js';
 import { stop } from './commands/publish.js';
 import type { Runner, UseCases } from './context.js';
 import { badEvent, type GitHubEvent, invalidEvent, readEvent } from './event/event.js';
@@ -13,21 +13,23 @@ import { redactor, secretsOf } from './secrets.js';
 export interface RunOptions {
   readonly inputs: Inputs;
   readonly event: GitHubEvent;
-  /** One line for the log of the job, as soon as a host is done with. Secrets are taken out of it. */
+  /** Writes one line into the log of the job, without secrets. */
   readonly log: (line: string) => void;
   /**
-   * From its first call on, the end of a cancelled job is the caller's to bring about; until then it comes at once. The
-   * signal aborts when the job is cancelled: no further host is begun, and what is pending is left to its host.
+   * From its first call on, the caller ends a cancelled job; until then it ends at once. The signal aborts when the job
+   * is cancelled: no further host is started, and pending hosts finish by themselves.
    */
   readonly cancelled: () => AbortSignal;
 }
 
 /** The commands, with hosts to work on; `close` ends every connection. */
-export type OpenUseCases = (commission: RunOptions) => UseCases & { close(): Promise<void> };
+export type OpenUseCases = (options: RunOptions) => UseCases & { close(): Promise<void> };
+
+const REPORT_IT = 'Report it with the log of this job.';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Never throws: whatever goes wrong fails the step with a sentence. */
+/** Runs the action. Never throws: an error fails the step. */
 export async function start(env: Environment, open: OpenUseCases): Promise<void> {
   const runner = openRunner(env);
   const inputs = readInputs(runner.input);
@@ -57,10 +59,10 @@ async function work(
   try {
     await run(context);
   } catch (thrown) {
-    const problems = problemsOf(thrown);
-    // Where not even that can be written down, the log has it.
+    const problems = problemsOf(thrown, REPORT_IT);
+    // If even the report fails, the log has the problems.
     await stop(context, 'Sallyport stopped', problems).catch((again: unknown) =>
-      runner.fail(redact([...problems, ...problemsOf(again)].map(formatProblem).join(' '))),
+      runner.fail(redact([...problems, ...problemsOf(again, REPORT_IT)].map(formatProblem).join(' '))),
     );
   } finally {
     await useCases.close();
@@ -88,23 +90,9 @@ async function eventOf(env: Environment): Promise<Result<GitHubEvent>> {
     : { ok: false, problems: [bad] };
 }
 
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
-
 /** GitHub cancels with SIGINT, and after 7.5 seconds with SIGTERM. */
 function cancelled(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
   return controller.signal;
 }
-
-const problemsOf = (thrown: unknown): readonly Problem[] =>
-  thrown instanceof ProblemError
-    ? thrown.problems
-    : [
-        error(
-          'unexpected',
-          `Something went wrong that Sallyport does not know: ${messageOf(thrown)}.`,
-          undefined,
-          'Please report it, with the log of this job.',
-        ),
-      ];

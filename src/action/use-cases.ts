@@ -1,41 +1,40 @@
-/** The commands with real hosts in their hands: keys stay in memory, host keys are always verified. */
+/** The commands, connected to real hosts: keys stay in memory, host keys are always verified. */
 import { readFile } from 'node:fs/promises';
 import { adopt } from '../commands/adopt.js';
 import { check } from '../commands/check.js';
 import { deploy } from '../commands/deploy.js';
 import { drift } from '../commands/drift.js';
 import type { OpenHosts, Reader } from '../commands/inputs/fleet.js';
-import { knownHostsTexts } from '../commands/inputs/known-hosts.js';
+import { overSsh, toRead } from '../commands/inputs/open-hosts.js';
 import { plan } from '../commands/plan.js';
 import { report } from '../commands/report.js';
 import type { HostClient } from '../host/client.js';
 import { openHosts } from '../host/open.js';
 import { error, type Result } from '../lib/problem.js';
+import { eventText } from '../report/terminal/events.js';
 import type { OnEvent } from '../rollout/results/events.js';
 import type { Outcomes, Plan } from '../rollout/results/model.js';
 import { readPlan } from '../rollout/results/read.js';
-import { recording, snapshotClient } from '../rollout/results/snapshots.js';
 import type { GitHubEvent } from './event/event.js';
 import type { OpenUseCases, RunOptions } from './start.js';
 
 /** Every command opens and closes its own connections; `close` is there for what is cut short. */
-export const openUseCases: OpenUseCases = (commission) => {
-  const { inputs, event, log, cancelled } = commission;
+export const openUseCases: OpenUseCases = (options) => {
+  const { inputs, event, log, cancelled } = options;
   const opened: Reader[] = [];
-  const hosts = remembering(overSsh(commission), opened);
-  const read = recordedInto(inputs.save, inputs.state === undefined ? hosts : recorded(inputs.state));
+  const hosts = hostsOverSsh(options, opened);
+  const read = toRead(inputs, hosts);
   const common = {
     policies: inputs.policies,
     acceptLockoutRisk: inputs.acceptLockoutRisk,
     commit: event.pull?.headCommit ?? event.commit,
-    onEvent: telling(log),
-    ...(inputs.hosts === undefined ? {} : { hosts: inputs.hosts }),
+    onEvent: logEvents(log),
+    hosts: inputs.hosts,
   };
   const shard = inputs.part?.shard;
   return {
     check: () => check(common),
-    plan: () =>
-      plan({ ...common, map: shard === undefined, ...(shard === undefined ? {} : { shard }) }, read),
+    plan: () => plan({ ...common, map: shard === undefined, shard }, read),
     drift: () => drift(common, read),
     adopt: () => adopt(common, read),
     report: () => report(inputs.reports),
@@ -47,52 +46,33 @@ export const openUseCases: OpenUseCases = (commission) => {
           ...common,
           owner: ownerOf(event),
           signal: cancelled(),
-          ...(inputs.part === undefined ? {} : { part: inputs.part }),
-          ...(reviewed.value === undefined ? {} : { reviewed: reviewed.value }),
+          part: inputs.part,
+          reviewed: reviewed.value,
         },
         hosts,
       );
     },
     close: async () => {
-      await Promise.all(opened.map((port) => port.close()));
+      await Promise.all(opened.map((client) => client.close()));
     },
   };
 };
 
-const overSsh =
-  ({ inputs: { ssh } }: RunOptions): OpenHosts<HostClient> =>
-  async (chosen) => {
-    const known =
-      ssh.knownHosts === undefined
-        ? await knownHostsTexts(chosen)
-        : ({ ok: true, value: [ssh.knownHosts], problems: [] } as const);
-    if (!known.ok) return known;
-    const { key: text, passphrase } = ssh;
-    const key =
-      text === undefined ? {} : { key: { text, ...(passphrase === undefined ? {} : { passphrase }) } };
-    return { ...known, value: openHosts({ knownHosts: known.value, ...key }) };
-  };
-
-const recorded =
-  (directory: string): OpenHosts<Reader> =>
-  async () => ({ ok: true, value: snapshotClient(directory), problems: [] });
-
-/** Beside what is done with it, every state that was read goes into a folder. */
-function recordedInto(directory: string | undefined, open: OpenHosts<Reader>): OpenHosts<Reader> {
-  if (directory === undefined) return open;
-  return async (chosen) => {
-    const port = await open(chosen);
-    return port.ok ? { ...port, value: recording(port.value, directory) } : port;
-  };
-}
-
-function remembering(open: OpenHosts<HostClient>, opened: Reader[]): OpenHosts<HostClient> {
-  return async (chosen) => {
-    const port = await open(chosen);
-    if (port.ok) opened.push(port.value);
-    return port;
-  };
-}
+/** Remembers what it opened. */
+const hostsOverSsh = ({ inputs: { ssh } }: RunOptions, opened: Reader[]): OpenHosts<HostClient> => {
+  const { key: text, passphrase, knownHosts } = ssh;
+  return overSsh(
+    (texts) => {
+      const client = openHosts({
+        knownHosts: texts,
+        key: text === undefined ? undefined : { text, passphrase },
+      });
+      opened.push(client);
+      return client;
+    },
+    knownHosts === undefined ? undefined : () => knownHosts,
+  );
+};
 
 async function reviewedPlan(file: string | undefined): Promise<Result<Plan | undefined>> {
   if (file === undefined) return { ok: true, value: undefined, problems: [] };
@@ -117,31 +97,10 @@ async function reviewedPlan(file: string | undefined): Promise<Result<Plan | und
 const ownerOf = ({ actor, repository, commit }: GitHubEvent): string =>
   `${actor || 'github-actions'}@${repository || 'github'} ${commit.slice(0, 12)}`.trim();
 
-/** One line a step that someone reading the log would want to see. */
-const telling =
+/** One line for each event that someone reading the log would want to see. */
+const logEvents =
   (log: (line: string) => void): OnEvent =>
   (event) => {
-    switch (event.kind) {
-      case 'read':
-        log(`${event.host}: ${event.status}${event.words === '' ? '' : `: ${event.words}`}`);
-        return;
-      case 'wave':
-        log(`${event.wave === 0 ? 'Canary' : `Wave ${event.wave}`}: ${event.hosts.join(', ')}`);
-        return;
-      case 'outcome': {
-        const { host, outcome, phase, reason, seconds } = event.outcome;
-        const why = reason === '' ? '' : ` (${phase}: ${reason})`;
-        log(`${host}: ${outcome} after ${seconds.toFixed(1)} s${why}`);
-        return;
-      }
-      case 'soak':
-        log(`Waiting ${event.seconds} s, then every changed host is asked again.`);
-        return;
-      case 'stopped':
-        log(event.reason);
-        return;
-      case 'begin':
-      case 'reading':
-      case 'phase':
-    }
+    const text = eventText(event);
+    if (text !== undefined) log(text);
   };

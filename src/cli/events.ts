@@ -1,65 +1,49 @@
-/** What happens to the hosts, told while it happens: a progress line, lines for a log, and the journal. */
+/** Progress of a rollout: a line that is rewritten on a terminal, lines of a log, and the journal. */
 import { appendFileSync } from 'node:fs';
-import { count } from '../lib/text.js';
+import { messageOf } from '../lib/problem.js';
+import { eventText } from '../report/terminal/events.js';
 import { type Progress, progressLine } from '../report/terminal/progress.js';
-import type { OnEvent } from '../rollout/results/events.js';
+import type { OnEvent, RolloutEvent } from '../rollout/results/events.js';
 import type { Io } from './io.js';
 
 export interface EventReporter {
   readonly onEvent: OnEvent;
-  /** Takes the progress line away. */
+  /** Clears the progress line. */
   readonly end: () => void;
 }
 
-/** @param title What is being done: `reading`, `deploying`. */
+/**
+ * Reports events on standard error.
+ * @param title what is being done: `reading`, `deploying`
+ */
 export function eventReporter(io: Io, title: string): EventReporter {
   let line: Progress | undefined;
-  const say = (words: string): void => {
-    line?.end();
-    io.stderr.write(`${words}\n`);
-  };
-  // A log gets sentences instead: what ended well when reading is not worth one.
+  // A log gets lines instead.
   const progress = (total: number): void => {
     line = io.stderr.isTTY === true ? progressLine(io.stderr, title, total) : undefined;
   };
+  const print = (event: RolloutEvent): void => {
+    const text = eventText(event);
+    // Hosts that were read without a problem are in the report.
+    if (text === undefined || (event.kind === 'read' && event.words === '')) return;
+    line?.end();
+    io.stderr.write(`${text}\n`);
+  };
   const onEvent: OnEvent = (event) => {
-    switch (event.kind) {
-      case 'begin':
-        progress(event.hosts.length);
-        return;
-      case 'reading':
-        line?.at(event.host, 'reading');
-        return;
-      case 'read':
-        line?.done(event.host, event.status);
-        if (event.words !== '') say(`${event.host}: ${event.status}: ${event.words}`);
-        return;
-      case 'wave':
-        say(
-          `${event.wave === 0 ? 'Canary' : `Wave ${event.wave}`}: ${count(event.hosts.length, 'host')} (${event.hosts.slice(0, 8).join(', ')}${event.hosts.length > 8 ? ', …' : ''})`,
-        );
-        progress(event.hosts.length);
-        return;
-      case 'phase':
-        line?.at(event.host, event.phase);
-        return;
-      case 'outcome': {
-        const { host, outcome, reason } = event.outcome;
-        line?.done(host, outcome);
-        say(`${host}: ${outcome}${reason === '' ? '' : `: ${reason}`}`);
-        return;
-      }
-      case 'soak':
-        say(`Waiting ${event.seconds} s, then every host that changed is asked again.`);
-        return;
-      case 'stopped':
-        say(event.reason);
-    }
+    if (event.kind === 'read') line?.done(event.host, event.status);
+    if (event.kind === 'outcome') line?.done(event.outcome.host, event.outcome.outcome);
+    print(event);
+    if (event.kind === 'begin' || event.kind === 'wave') progress(event.hosts.length);
+    if (event.kind === 'reading') line?.at(event.host, 'reading');
+    if (event.kind === 'phase') line?.at(event.host, event.phase);
   };
   return { onEvent, end: () => line?.end() };
 }
 
-/** Every event as one line of JSON, written before the next one can happen: it survives this process. */
+/**
+ * Appends every event to a file as one line of JSON, before the next one can happen: the file survives this process.
+ * @throws Error that names the file when it cannot be written
+ */
 export const journal =
   (file: string, onEvent: OnEvent): OnEvent =>
   (event) => {
@@ -67,7 +51,7 @@ export const journal =
     try {
       appendFileSync(file, line);
     } catch (thrown) {
-      throw new Error(`${file}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      throw new Error(`${file}: ${messageOf(thrown)}`);
     }
     onEvent(event);
   };

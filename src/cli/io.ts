@@ -45,6 +45,7 @@ export async function emit(io: Io, text: string, file: string | undefined): Prom
   else await writeText(file, text);
 }
 
+/** Writes a file, and creates the folders above it. @throws ProblemError `cannot-write` */
 export async function writeText(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
@@ -73,7 +74,12 @@ async function tryToWrite(file: string): Promise<void> {
 }
 
 const cannotWrite = (file: string, thrown: unknown): Problem =>
-  error('cannot-write', `${file} cannot be written: ${messageOf(thrown)}.`, undefined, 'Name another.');
+  error(
+    'cannot-write',
+    `${file} cannot be written: ${failureOf(thrown)}.`,
+    undefined,
+    'Choose another file.',
+  );
 
 /** The text of a file, or of standard input for `-`. */
 export async function readText(io: Io, file: string): Promise<string> {
@@ -81,7 +87,7 @@ export async function readText(io: Io, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (thrown) {
-    throw new ProblemError([error('cannot-read', `${file} cannot be read: ${messageOf(thrown)}.`)]);
+    throw new ProblemError([error('cannot-read', `${file} cannot be read: ${failureOf(thrown)}.`)]);
   }
 }
 
@@ -92,16 +98,17 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission is denied',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of its path is no folder',
-  EEXIST: 'a part of its path is no folder',
-  ENOSPC: 'the disk is full',
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is not a directory',
+  EEXIST: 'a part of its path is not a directory',
+  ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
 };
 
-export function messageOf(thrown: unknown): string {
+/** Why a file operation failed, in words for the common error codes. */
+export function failureOf(thrown: unknown): string {
   const { code, message } = thrown as NodeJS.ErrnoException;
   return REASONS[code ?? ''] ?? message;
 }

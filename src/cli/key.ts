@@ -29,7 +29,7 @@ export async function chooseKey(io: Io, identity: string | undefined): Promise<K
   }
   return {
     identityFiles: usable,
-    ...(passphrase === undefined ? {} : { passphrase }),
+    passphrase,
     ...(agent === undefined || agent === '' ? {} : { agent }),
   };
 }
@@ -42,9 +42,9 @@ async function namedKey(io: Io, file: string, given: string | undefined): Promis
     throw new ProblemError([
       error(
         'no-passphrase',
-        `${file} is protected by a passphrase, and there is no terminal to ask for it.`,
+        `${file} is protected by a passphrase, and there is no terminal to ask for it on.`,
         undefined,
-        'Give it in the environment as SALLYPORT_SSH_PASSPHRASE, or use an ssh-agent.',
+        'Set SALLYPORT_SSH_PASSPHRASE, or use an ssh-agent.',
       ),
     ]);
   return { key: { text, passphrase } };

@@ -1,9 +1,9 @@
-/** Where a change comes from: the commit of the policy, and who makes it. */
+/** The origin of a change: the commit of the policy, and the person. */
 import { execFile } from 'node:child_process';
 import { hostname, userInfo } from 'node:os';
 import type { Environment } from './io.js';
 
-/** The commit in which the policy stands; `undefined` when it stands in none, as after an edit that is not committed. */
+/** The commit of the policy; `undefined` when it has uncommitted edits or is not in git. */
 export async function commitOf(folder: string, env: Environment): Promise<string | undefined> {
   const [changed, head] = await Promise.all([
     git(folder, 'status', '--porcelain', '--', '.'),

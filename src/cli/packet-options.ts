@@ -18,16 +18,17 @@ export interface PacketOptions {
   readonly code?: number;
 }
 
+/** Adds the options that describe one packet. */
 export const definePacket = (command: Command): Command =>
   command
     .option('--hook <hook>', 'INPUT, OUTPUT or FORWARD', 'INPUT')
-    .option('--src <address>', 'where it comes from')
-    .option('--dst <address>', "where it goes (INPUT: by default the host's own address)")
-    .option('--protocol <name>', 'tcp, udp, icmp, ipv6-icmp, or any other', 'tcp')
+    .option('--src <address>', 'source address')
+    .option('--dst <address>', "destination address (default for INPUT: the host's own)")
+    .option('--protocol <name>', 'tcp, udp, icmp, ipv6-icmp or another', 'tcp')
     .option('--sport <port>', 'source port', whole)
     .option('--dport <port>', 'destination port', whole)
-    .option('--in <interface>', 'by which it arrives')
-    .option('--out <interface>', 'by which it leaves')
+    .option('--in <interface>', 'incoming interface')
+    .option('--out <interface>', 'outgoing interface')
     .option('--flags <list>', 'TCP flags (default: SYN)')
     .option('--state <state>', 'NEW, ESTABLISHED, RELATED, INVALID or UNTRACKED (default: NEW)')
     .option('--type <n>', 'ICMP type', whole)
@@ -35,7 +36,7 @@ export const definePacket = (command: Command): Command =>
 
 function whole(text: string): number {
   if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a whole number.');
+  throw new InvalidArgumentError('Expected a whole number.');
 }
 
 const FIELDS = [

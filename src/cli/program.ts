@@ -1,7 +1,6 @@
 /** argv → a command → an exit status. */
 import { Command, CommanderError } from 'commander';
-import { error, type Problem, ProblemError } from '../lib/problem.js';
-import type { Act } from './act.js';
+import { problemsOf } from '../lib/problem.js';
 import { defineAdopt } from './commands/adopt.js';
 import { defineDemo } from './commands/demo.js';
 import { defineFileCommands } from './commands/files.js';
@@ -13,6 +12,7 @@ import { definePolicyCommands } from './commands/policy.js';
 import { defineReader } from './commands/reader.js';
 import { defineReport } from './commands/report.js';
 import { complain, DONE, FAILED, type Io } from './io.js';
+import type { Act } from './options.js';
 
 const ABOUT = `Firewall changes as pull requests, with a way back in.
 
@@ -29,10 +29,10 @@ First steps:
 
 Exit status: 0 done; 1 failed, with every problem printed; 2 a comparison found a difference.`;
 
-/** Characters a line of help has: as many as the terminal, but none so long that the eye loses it. */
+/** Width of help texts: that of the terminal, within these limits. */
 const [NARROW, WIDE] = [80, 100];
 
-/** Never throws: whatever goes wrong is printed, and the status says so. */
+/** Runs a command line. Never throws: errors are printed, and the exit status is 1. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let status = DONE;
   const act: Act = (command, action) =>
@@ -45,7 +45,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('Run it with --help for what it takes.')
+    .showHelpAfterError('See --help for the arguments and options.')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
@@ -70,19 +70,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return status;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : FAILED;
-    complain(io, problemsOf(thrown));
+    complain(io, problemsOf(thrown, 'Report it with the command line.'));
     return FAILED;
   }
 }
-
-const problemsOf = (thrown: unknown): readonly Problem[] =>
-  thrown instanceof ProblemError
-    ? thrown.problems
-    : [
-        error(
-          'unexpected',
-          `Something went wrong that Sallyport does not know: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}.`,
-          undefined,
-          'Please report it.',
-        ),
-      ];

@@ -14,6 +14,7 @@ export interface Checked {
   readonly rules: number;
 }
 
+/** Checks the policy. @returns the number of hosts and rules, or every problem of level error */
 export async function check(options: CheckOptions): Promise<Result<Checked>> {
   const chosen = await chooseHosts(options);
   if (!chosen.ok) return chosen;
@@ -33,7 +34,7 @@ export async function check(options: CheckOptions): Promise<Result<Checked>> {
   return { ok: true, value: { hosts: hosts.length, rules }, problems };
 }
 
-/** What a role says is said of each of its hosts, and found as often. */
+/** A problem of a role is found once for each of its hosts. */
 function distinct(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()].toSorted(
     byLocation,

@@ -19,6 +19,7 @@ export interface CompareOptions {
   readonly addresses?: readonly string[];
 }
 
+/** Compares two rulesets: rules, sets and traffic. */
 export function compare(
   old: RulesFile,
   next: RulesFile,
@@ -30,7 +31,7 @@ export function compare(
   return {
     ok: true,
     value: {
-      ...compareTraffic(before.value, after.value, addresses === undefined ? {} : { addresses }),
+      ...compareTraffic(before.value, after.value, { addresses }),
       rules: {
         v4: diffTables(before.value.v4, after.value.v4),
         v6: diffTables(before.value.v6, after.value.v6),

@@ -5,20 +5,21 @@ import type { Outcomes } from '../rollout/results/model.js';
 import { isWhole } from '../rollout/results/part.js';
 import { chooseSound, type FleetOptions, type OpenHosts, withHosts } from './inputs/fleet.js';
 
+/** Deploys to the chosen hosts; a failed host is an outcome, not a problem. */
 export async function deploy(
   options: FleetOptions & DeployOptions,
   open: OpenHosts,
 ): Promise<Result<Outcomes>> {
   const { part = {} } = options;
   if (part.shard !== undefined && isWhole(part)) return { ok: false, problems: [NO_SHARD] };
-  return withHosts(await chooseSound(options), open, ({ fleet, hosts }, port) =>
-    deployFleet(fleet, hosts, port, options),
+  return withHosts(await chooseSound(options), open, ({ fleet, hosts }, client) =>
+    deployFleet(fleet, hosts, client, options),
   );
 }
 
 const NO_SHARD = error(
   'wave-without-shards',
-  'The canary, and hosts that others are reached through, are changed by one job each.',
+  'The canary and the bastions are deployed by one job each.',
   undefined,
-  'Leave the shard out where the wave is canary or bastions.',
+  'Do not combine --shard with the waves canary and bastions.',
 );

@@ -25,9 +25,9 @@ export async function desiredOf(options: FleetOptions): Promise<Result<Explainab
       problems: [
         error(
           'one-host',
-          `A packet goes through the rules of one host; this names ${hosts.length}.`,
+          `explain takes one host; ${hosts.length} were given.`,
           undefined,
-          'Name it: `sallyport explain web-1 …`.',
+          'Give one name: `sallyport explain web-1 …`.',
         ),
       ],
     };

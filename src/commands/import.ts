@@ -80,7 +80,7 @@ export async function importHosts(
     {
       today: request.today ?? new Date().toISOString().slice(0, 10),
       check: findings,
-      ...(request.knownHosts === undefined ? {} : { knownHosts: request.knownHosts }),
+      knownHosts: request.knownHosts,
       ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
     },
   );
@@ -158,7 +158,7 @@ export function readTarget(text: string): Result<Target> {
     };
   return {
     ok: true,
-    value: { name, address, port: number, ...(user === undefined ? {} : { user }) },
+    value: { name, address, port: number, user },
     problems: [],
   };
 }
@@ -293,7 +293,7 @@ function fleetOf(targets: readonly Target[], user: string): Result<Fleet> {
       JSON.stringify({
         address: target.address,
         addresses: ['192.0.2.1'],
-        ssh: { port: target.port, ...(target.user === undefined ? {} : { user: target.user }) },
+        ssh: { port: target.port, user: target.user },
       }),
     ]),
   ]);

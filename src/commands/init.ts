@@ -42,6 +42,7 @@ export interface Scaffold {
   readonly workflows: ReadonlyMap<string, string>;
 }
 
+/** The example policy and the workflows: path in the repository → text. */
 export const scaffold = ({ policies, workflows }: ScaffoldOptions): Scaffold => ({
   policy: new Map(
     Object.entries(EXAMPLE_POLICY).map(([path, text]) => [`${policies}/${path}`, withPublishedSchema(text)]),

@@ -12,6 +12,7 @@ export interface MapOptions {
   readonly before?: string;
 }
 
+/** The map of the policy, compared with the policy in `before` if given. */
 export async function map({ policies, before }: MapOptions): Promise<Result<MapResult>> {
   const after = await compiled(policies);
   const earlier = before === undefined ? undefined : await compiled(before);

@@ -11,14 +11,15 @@ interface SharedPlanOptions extends PlanOptions {
   readonly shard?: Shard;
 }
 
+/** Plans the chosen hosts, or one shard of them. */
 export async function plan(
   { shard, ...options }: FleetOptions & SharedPlanOptions,
   open: OpenHosts<Reader>,
 ): Promise<Result<Plan>> {
   const chosen = await chooseSound(options);
-  return withHosts(chosen, open, async ({ fleet, hosts }, port) => {
+  return withHosts(chosen, open, async ({ fleet, hosts }, client) => {
     const own = hosts.filter(({ name }) => inShard(name, shard));
-    const made = await planFleet(fleet, own, port, options);
+    const made = await planFleet(fleet, own, client, options);
     if (shard === undefined) return made;
     const names = hosts.map(({ name }) => name);
     return { ...made, shard: { ...shard, fleet: names, policy: chosen.problems.map(findingOf) } };

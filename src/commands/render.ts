@@ -11,6 +11,7 @@ export interface Rendered {
   readonly text: RulesText;
 }
 
+/** Compiles the chosen hosts to the texts of their rules files. */
 export async function render(options: FleetOptions): Promise<Result<readonly Rendered[]>> {
   const chosen = await chooseHosts(options);
   if (!chosen.ok) return chosen;

@@ -33,9 +33,9 @@ export async function report(paths: readonly string[]): Promise<Result<Report>> 
     return failed([
       error(
         'no-reports',
-        `There is no report in ${paths.join(', ')}: no shard delivered one.`,
+        `No report found in ${paths.join(', ')}.`,
         undefined,
-        'See why their jobs failed.',
+        'Check why the jobs of the shards failed.',
       ),
     ]);
   if (files.length > MOST_FILES)
@@ -52,24 +52,24 @@ export async function report(paths: readonly string[]): Promise<Result<Report>> 
 }
 
 function merge(files: readonly Text[]): Result<Report> {
-  const plans = files.filter((file) => says(file, 'digest'));
+  const plans = files.filter((file) => hasKey(file, 'digest'));
   if (plans.length === 0) return as('outcomes', files, readOutcomes, mergeOutcomes);
-  if (files.every((file) => says(file, 'digest') || !says(file, 'outcome')))
+  if (files.every((file) => hasKey(file, 'digest') || !hasKey(file, 'outcome')))
     return as('plan', files, readPlan, mergePlans);
   return failed([
     error(
       'reports-unlike',
-      'Some of these reports are plans, and some are of deploys.',
+      'These reports are of plans and of deploys.',
       undefined,
-      'Give plans alone, or the reports of deploys alone.',
+      'Give only plans, or only deploy reports.',
     ),
   ]);
 }
 
 /** Near its start, where reports have it; escaped quotes keep what hosts say from looking like a key. */
-const says = ({ text }: Text, key: string): boolean => text.slice(0, 4096).includes(`"${key}":`);
+const hasKey = ({ text }: Text, key: string): boolean => text.slice(0, 4096).includes(`"${key}":`);
 
-/** A file that cannot be read is its shard's fault; what the others say stands. */
+/** A file that cannot be read is a problem of its shard; the others still count. */
 function as<K extends Report['kind'], T>(
   kind: K,
   files: readonly Text[],
@@ -105,9 +105,9 @@ async function found(path: string): Promise<Result<readonly string[]>> {
     return failed([
       error(
         'cannot-read',
-        code === 'ENOENT' ? `There is no file or folder ${path}.` : `${path} cannot be read: ${message}.`,
+        code === 'ENOENT' ? `No such file or folder: ${path}.` : `${path} cannot be read: ${message}.`,
         undefined,
-        'Check its name, and that the artifacts were downloaded.',
+        'Check the path, and that the artifacts were downloaded.',
       ),
     ]);
   }

@@ -11,13 +11,14 @@ export interface RollbackCommand extends Omit<FleetOptions, 'hosts'>, RollbackOp
   readonly owner: string;
 }
 
+/** Rolls one host back to a known-good state. */
 export async function rollback(options: RollbackCommand, open: OpenHosts): Promise<Result<Outcomes>> {
   const chosen = oneHost(await chooseHosts({ ...options, hosts: options.host }));
   const run = { run: randomUUID(), commit: '', owner: options.owner };
-  return withHosts(chosen, open, ({ fleet, hosts: [host] }, port) =>
+  return withHosts(chosen, open, ({ fleet, hosts: [host] }, client) =>
     host === undefined
       ? Promise.resolve({ version: 1, commit: null, hosts: [] })
-      : rollbackHost(fleet, host, port, run, options),
+      : rollbackHost(fleet, host, client, run, options),
   );
 }
 
@@ -28,9 +29,9 @@ function oneHost(chosen: Result<Chosen>): Result<Chosen> {
     problems: [
       error(
         'one-host',
-        `A rollback is of one host; this names ${chosen.value.hosts.length}.`,
+        `rollback takes one host; ${chosen.value.hosts.length} were given.`,
         undefined,
-        'To take a whole fleet back, revert the commit and deploy it.',
+        'To roll back a whole fleet, revert the commit and deploy it.',
       ),
     ],
   };

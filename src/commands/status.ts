@@ -1,4 +1,4 @@
-/** `status`: what each host runs, since when and from which commit, as the host itself says. */
+/** `status`: what each host runs, since when and from which commit, from the host's own record. */
 import pMap from 'p-map';
 import type { Result } from '../lib/problem.js';
 import type { HostStatus } from '../report/terminal/outcomes.js';
@@ -10,18 +10,19 @@ export interface StatusOptions extends FleetOptions {
   readonly onEvent?: OnEvent;
 }
 
+/** Reads the record of each chosen host. */
 export async function status(
   options: StatusOptions,
   open: OpenHosts<Reader>,
 ): Promise<Result<readonly HostStatus[]>> {
   const { onEvent = () => {} } = options;
-  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) => {
+  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, client) => {
     onEvent({ kind: 'begin', hosts: hosts.map(({ name }) => name) });
     return pMap(
       hosts,
       async (host): Promise<HostStatus> => {
         onEvent({ kind: 'reading', host: host.name });
-        const reading = await port.read(host);
+        const reading = await client.read(host);
         const words = reading.status === 'read' ? '' : reading.problem.message;
         onEvent({ kind: 'read', host: host.name, status: reading.status, words });
         return { host: host.name, reading };

@@ -66,6 +66,21 @@ function problem(
   };
 }
 
+/** The message of anything that was thrown. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown);
+
+/**
+ * The problems that an exception stands for; one that is no {@link ProblemError} is a bug.
+ * @param hint what to send with the report of a bug
+ */
+export const problemsOf = (thrown: unknown, hint: string): readonly Problem[] =>
+  thrown instanceof ProblemError
+    ? thrown.problems
+    : [error('unexpected', `Unexpected error: ${stackOf(thrown)}`, undefined, hint)];
+
+const stackOf = (thrown: unknown): string => (thrown instanceof Error && thrown.stack) || messageOf(thrown);
+
 export const hasErrors = (problems: readonly Problem[]): boolean =>
   problems.some((found) => found.level === 'error');
 

@@ -10,7 +10,7 @@ import type { GitHubClient } from '../../src/github/client.js';
 import type { Problem, Result } from '../../src/lib/problem.js';
 import { scan, secretsIn } from './leaks.js';
 
-export interface Scene {
+export interface JobResult {
   readonly outputs: Record<string, string>;
   readonly log: string[];
   readonly annotations: Problem[];
@@ -23,7 +23,7 @@ export interface Scene {
   readonly used: string[];
 }
 
-export interface Staging {
+export interface JobSetup {
   readonly inputs?: Readonly<Record<string, string>>;
   readonly event?: Partial<GitHubEvent>;
   readonly answers?: { readonly [name in keyof UseCases]?: Awaited<ReturnType<UseCases[name]>> };
@@ -70,8 +70,8 @@ const ENV = {
 };
 
 /** Runs the action from its inputs to its end. */
-export async function play(staging: Staging): Promise<Scene> {
-  const scene: Scene = {
+export async function runJob(setup: JobSetup): Promise<JobResult> {
+  const job: JobResult = {
     outputs: {},
     log: [],
     annotations: [],
@@ -84,45 +84,45 @@ export async function play(staging: Staging): Promise<Scene> {
   const given: Readonly<Record<string, string>> = {
     'github-token': 'ghs_token',
     'ssh-key': 'a-private-key-of-a-test',
-    ...staging.inputs,
+    ...setup.inputs,
   };
   const inputs = readInputs((name) => given[name] ?? '');
   if (!inputs.ok) throw new Error(inputs.problems.map(({ message }) => message).join('\n'));
   await run({
     inputs: inputs.value,
-    event: { ...readEvent(ENV, {}), ...staging.event },
-    runner: { ...runnerOf(scene), ...staging.runner },
-    github: githubOf(scene, staging.github ?? {}),
-    useCases: useCasesOf(scene, staging.answers ?? {}),
+    event: { ...readEvent(ENV, {}), ...setup.event },
+    runner: { ...runnerOf(job), ...setup.runner },
+    github: githubOf(job, setup.github ?? {}),
+    useCases: useCasesOf(job, setup.answers ?? {}),
     redact: redactor(secretsOf(inputs.value)),
   } satisfies Context);
-  scan(secretsIn(given), { scene: JSON.stringify(scene) });
-  return scene;
+  scan(secretsIn(given), { job: JSON.stringify(job) });
+  return job;
 }
 
 /** What GitHub was first asked by this name. */
-export const called = (scene: Scene, name: string): readonly unknown[] | undefined =>
-  scene.calls.find((call) => call.name === name)?.given;
+export const called = (job: JobResult, name: string): readonly unknown[] | undefined =>
+  job.calls.find((call) => call.name === name)?.given;
 
-const runnerOf = (scene: Scene): Runner => ({
+const runnerOf = (job: JobResult): Runner => ({
   input: () => '',
   output: (name, value) => {
-    scene.outputs[name] = value;
+    job.outputs[name] = value;
   },
   mask: () => {},
-  log: (text) => scene.log.push(text),
-  annotate: (problem) => scene.annotations.push(problem),
+  log: (text) => job.log.push(text),
+  annotate: (problem) => job.annotations.push(problem),
   summary: async (markdown) => {
-    scene.summaries.push(markdown);
+    job.summaries.push(markdown);
   },
   file: async (name, text) => {
-    scene.files[name] = text;
+    job.files[name] = text;
     return `/tmp/sallyport/${name}`;
   },
-  fail: (message) => scene.failures.push(message),
+  fail: (message) => job.failures.push(message),
 });
 
-const githubOf = (scene: Scene, over: Partial<GitHubClient>): GitHubClient => {
+const githubOf = (job: JobResult, over: Partial<GitHubClient>): GitHubClient => {
   const known: GitHubClient = {
     upsertComment: async () =>
       done({ action: 'created', url: 'https://github.com/example/fleet/pull/7#issuecomment-1' }),
@@ -141,17 +141,17 @@ const githubOf = (scene: Scene, over: Partial<GitHubClient>): GitHubClient => {
     get:
       (port, name: keyof GitHubClient) =>
       (...given: readonly unknown[]) => {
-        scene.calls.push({ name, given });
+        job.calls.push({ name, given });
         return (port[name] as (...all: readonly unknown[]) => unknown)(...given);
       },
   });
 };
 
-function useCasesOf(scene: Scene, answers: NonNullable<Staging['answers']>): UseCases {
+function useCasesOf(job: JobResult, answers: NonNullable<JobSetup['answers']>): UseCases {
   const answer =
     <T>(name: keyof UseCases, result: Result<T> | undefined) =>
     async (): Promise<Result<T>> => {
-      scene.used.push(name);
+      job.used.push(name);
       return result ?? failed({ id: 'not-staged', level: 'error', message: `${name} was not staged.` });
     };
   return {

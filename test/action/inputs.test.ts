@@ -6,9 +6,9 @@ test('every wrong value is reported at once, with what it may be', () => {
   const given: Record<string, string> = { command: 'destroy', comment: 'yes', 'fail-on': 'all' };
   const read = readInputs((name) => given[name] ?? '');
   expect(read.problems.map(({ message }) => message)).toEqual([
-    'The input `command` cannot be `destroy`.',
-    'The input `comment` cannot be `yes`.',
-    'The input `fail-on` cannot be `all`.',
+    'Invalid value `destroy` for the input `command`.',
+    'Invalid value `yes` for the input `comment`.',
+    'Invalid value `all` for the input `fail-on`.',
   ]);
 });
 

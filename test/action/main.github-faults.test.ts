@@ -7,7 +7,7 @@ import type { Clock } from '../../src/github/errors.js';
 import { openGitHub } from '../../src/github/github.js';
 import { type Fault, type Hub, REPOSITORY, startHub, TOKEN } from '../github/hub.js';
 import { deployed, drift, typicalPlan } from '../report/example.js';
-import { done, play, pullEvent, pushEvent, type Scene, type Staging } from './context.js';
+import { done, type JobResult, type JobSetup, pullEvent, pushEvent, runJob } from './context.js';
 
 let hub: Hub;
 let waited: number;
@@ -26,10 +26,12 @@ const clock: Clock = {
     waited += milliseconds;
   },
 };
-/** An answer that has not come by then never comes; the server here answers in a few milliseconds. */
+/** For tests of answers that never come. */
 const TIMEOUT = 300;
-const github = () =>
-  openGitHub({ token: TOKEN, apiUrl: hub.url, repository: REPOSITORY, timeout: TIMEOUT }, clock);
+/** For tests of answers that do come, however busy this machine is. */
+const PATIENT = 60_000;
+const github = (timeout = PATIENT) =>
+  openGitHub({ token: TOKEN, apiUrl: hub.url, repository: REPOSITORY, timeout }, clock);
 
 const adoption = {
   version: 1,
@@ -39,7 +41,7 @@ const adoption = {
 } as const;
 
 /** Command → how it is staged, and what stands in the summary when all is well. */
-const COMMANDS: Readonly<Record<string, Staging & { readonly says: string; readonly outcome: string }>> = {
+const COMMANDS: Readonly<Record<string, JobSetup & { readonly says: string; readonly outcome: string }>> = {
   plan: {
     event: pullEvent({ number: 1 }),
     answers: { plan: done(typicalPlan) },
@@ -127,22 +129,22 @@ const FAULTS: Readonly<
   },
 };
 
-const ids = ({ annotations }: Scene): ReadonlySet<string> => new Set(annotations.map(({ id }) => id));
+const ids = ({ annotations }: JobResult): ReadonlySet<string> => new Set(annotations.map(({ id }) => id));
 
 describe.each(Object.entries(FAULTS))(
   'while GitHub answers everything with %s',
   (_, { fault, id, patient }) => {
     test.each(Object.keys(COMMANDS))('%s does its work and says what was not posted', async (command) => {
-      const { says, outcome, ...staging } = COMMANDS[command] ?? { says: '', outcome: '' };
+      const { says, outcome, ...setup } = COMMANDS[command] ?? { says: '', outcome: '' };
       hub.faults.push({ ...fault(), when: () => true, times: 10_000 });
-      const scene = await play({ ...staging, github: github() });
-      expect(scene.used).toEqual([command]);
-      expect(scene.outputs.outcome).toBe(outcome);
-      expect(scene.failures).toEqual([]);
-      const summary = scene.summaries.join('');
+      const job = await runJob({ ...setup, github: github() });
+      expect(job.used).toEqual([command]);
+      expect(job.outputs.outcome).toBe(outcome);
+      expect(job.failures).toEqual([]);
+      const summary = job.summaries.join('');
       expect(summary).toContain(says);
       expect(summary).toContain('Not posted');
-      expect(ids(scene)).toContain(id);
+      expect(ids(job)).toContain(id);
       expect(waited > 0).toBe(patient);
       // Every operation has an end; the longest job asks for six.
       expect(waited).toBeLessThan(6 * 2 * 120_000);
@@ -153,18 +155,18 @@ describe.each(Object.entries(FAULTS))(
 test('answers that never come are given up on, and the deployment goes on', async () => {
   hub.faults.push({ when: () => true, times: 10_000, status: 0, silence: 'hang' });
   const { deploy } = COMMANDS;
-  const scene = await play({ ...deploy, github: github() });
-  expect(scene.used).toEqual(['deploy']);
-  expect(scene.outputs.outcome).toBe('deployed');
-  expect(scene.failures).toEqual([]);
+  const job = await runJob({ ...deploy, github: github(TIMEOUT) });
+  expect(job.used).toEqual(['deploy']);
+  expect(job.outputs.outcome).toBe('deployed');
+  expect(job.failures).toEqual([]);
 });
 
 test('an answer that is slow is waited for', async () => {
   const pull = await hub.openPull('slow');
-  hub.faults.push({ when: ({ method }) => method === 'POST', status: 0, delay: TIMEOUT / 3 });
+  hub.faults.push({ when: ({ method }) => method === 'POST', status: 0, delay: 500 });
   const { plan } = COMMANDS;
-  const scene = await play({ ...plan, event: pullEvent({ number: pull }), github: github() });
-  expect(scene.outputs['comment-url']).toMatch(/#issuecomment-\d+$/);
+  const job = await runJob({ ...plan, event: pullEvent({ number: pull }), github: github() });
+  expect(job.outputs['comment-url']).toMatch(/#issuecomment-\d+$/);
   expect(waited).toBe(0);
 });
 
@@ -177,9 +179,9 @@ test('a token that may only read gives the plan in the summary, and a note which
     times: 10_000,
   });
   const { plan } = COMMANDS;
-  const scene = await play({ ...plan, event: pullEvent({ number: pull }), github: github() });
-  expect(scene.failures).toEqual([]);
-  const summary = scene.summaries.join('');
+  const job = await runJob({ ...plan, event: pullEvent({ number: pull }), github: github() });
+  expect(job.failures).toEqual([]);
+  const summary = job.summaries.join('');
   expect(summary).toContain('Opens 2, closes 1');
   expect(summary).toContain('GitHub did not let us post the comment');
   expect(summary).toContain('permissions: { pull-requests: write }');
@@ -191,9 +193,9 @@ test('a deployment whose result cannot be posted is told in the log and the summ
   const merged = await hub.call('PUT', `/repos/${REPOSITORY}/pulls/${pull}/merge`, {});
   hub.faults.push({ when: ({ path }) => /\/issues\/\d+\/comments/.test(path), status: 502, times: 10_000 });
   const { deploy } = COMMANDS;
-  const scene = await play({ ...deploy, event: { ...pushEvent, commit: merged.body.sha }, github: github() });
-  expect(scene.outputs.outcome).toBe('deployed');
-  expect(scene.log.join('\n')).toContain('confirmed');
-  expect(scene.summaries.join('')).toContain('GitHub did not let us post the comment');
+  const job = await runJob({ ...deploy, event: { ...pushEvent, commit: merged.body.sha }, github: github() });
+  expect(job.outputs.outcome).toBe('deployed');
+  expect(job.log.join('\n')).toContain('confirmed');
+  expect(job.summaries.join('')).toContain('GitHub did not let us post the comment');
   expect(hub.deployments.at(-1)?.statuses.map(({ state }) => state)).toEqual(['in_progress', 'success']);
 });

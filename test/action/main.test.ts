@@ -136,7 +136,7 @@ test('drift opens an issue and a clean fleet closes it', async () => {
 test('wrong inputs fail before anything else', async () => {
   const ended = await step('push', {}, {}, { command: 'destroy' });
   expect(ended.status).toBe(1);
-  expect(ended.stdout).toContain('::error title=bad-input::The input `command` cannot be `destroy`.');
+  expect(ended.stdout).toContain('::error title=bad-input::Invalid value `destroy` for the input `command`.');
 });
 
 test.each([
@@ -159,7 +159,7 @@ test('a runner whose files cannot be written gets a sentence as well', async () 
 test('what nobody expected is a sentence and a red step, not a stack', async () => {
   const ended = await step('schedule', {}, { drift: { ok: true, value: null, problems: [] } });
   expect(ended.status).toBe(1);
-  expect(ended.stdout).toContain('Something went wrong that Sallyport does not know');
+  expect(ended.stdout).toContain('Unexpected error: ');
   expect(ended.stderr).toBe('');
 });
 

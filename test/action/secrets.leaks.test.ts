@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { REPOSITORY, startHub, TOKEN } from '../github/hub.js';
-import { play, pullEvent } from './context.js';
+import { pullEvent, runJob } from './context.js';
 import { leaksIn, PASSPHRASE, PRIVATE_KEY } from './leaks.js';
 import { runStep } from './step.js';
 
@@ -69,13 +69,13 @@ test('a secret that is posted fails the test by its server', async () => {
   await expect(hub.close()).rejects.toThrow(/A secret came out. POST .*comments: raw/);
 });
 
-test('a secret that a use case answers is taken out; were it not, the scene would fail', async () => {
+test('a secret in the result of a use case is removed, and would be found if it were not', async () => {
   const answers = {
     plan: { ok: false, problems: [{ id: 'x', level: 'error', message: PASSPHRASE }] },
   } as const;
-  const scene = await play({ event: pullEvent(), inputs, answers });
-  expect(scene.failures).toHaveLength(1);
-  expect(leaksIn([PASSPHRASE], { scene: `${JSON.stringify(scene)} ${PASSPHRASE}` })).toEqual(['scene: raw']);
+  const job = await runJob({ event: pullEvent(), inputs, answers });
+  expect(job.failures).toHaveLength(1);
+  expect(leaksIn([PASSPHRASE], { job: `${JSON.stringify(job)} ${PASSPHRASE}` })).toEqual(['job: raw']);
 });
 
 test.each([0, 1, 2, 3, 4, 5])('Base64 is found wherever it begins (%i bytes before)', (before) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { redactor, secretsOf } from '../../src/action/secrets.js';
 import { error, warning } from '../../src/lib/problem.js';
 import { databaseHost, drift, outcomes, typicalPlan } from '../report/example.js';
-import { done, failed, play, pullEvent, pushEvent } from './context.js';
+import { done, failed, pullEvent, pushEvent, runJob } from './context.js';
 
 describe('secrets', () => {
   const key = [
@@ -38,29 +38,29 @@ describe('secrets', () => {
       ],
     } as const;
     const scenes = await Promise.all([
-      play({ inputs, event: pullEvent(), answers: { plan: done(plan) } }),
-      play({ inputs, event: pullEvent(), answers: { plan: failed(error('x', leak, location, leak)) } }),
-      play({
+      runJob({ inputs, event: pullEvent(), answers: { plan: done(plan) } }),
+      runJob({ inputs, event: pullEvent(), answers: { plan: failed(error('x', leak, location, leak)) } }),
+      runJob({
         inputs,
         event: pushEvent,
         answers: {
           deploy: done({ ...outcomes, hosts: outcomes.hosts.map((host) => ({ ...host, reason: leak })) }),
         },
       }),
-      play({
+      runJob({
         inputs,
         event: { name: 'schedule' },
         answers: { drift: done({ ...drift, hosts: drift.hosts.map((host) => ({ ...host, reason: leak })) }) },
       }),
-      play({
+      runJob({
         inputs,
         event: pullEvent(),
         answers: { plan: done(plan) },
         github: { upsertComment: async () => failed(warning('x', leak, undefined, leak)) },
       }),
     ]);
-    for (const scene of scenes) {
-      const all = JSON.stringify(scene);
+    for (const job of scenes) {
+      const all = JSON.stringify(job);
       for (const secret of secretsOf({
         ssh: { key, passphrase: 'open sesame-42' },
         token: 'ghs_0123456789abcdef',

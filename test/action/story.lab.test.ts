@@ -226,8 +226,8 @@ const OPENED = '-p tcp -m tcp --dport 5432 -j ACCEPT';
 
 test('someone opens a port by hand and closes another: the schedule opens one issue, and is silent the next time', async () => {
   await host('web-3').must(`iptables -I INPUT ${OPENED}`);
-  const staging = await host('web-5').must("iptables-save | grep -e '--dport 8443' | sed 's/^-A/-D/'");
-  for (const rule of staging.trim().split('\n')) await host('web-5').must(`iptables ${rule}`);
+  const setup = await host('web-5').must("iptables-save | grep -e '--dport 8443' | sed 's/^-A/-D/'");
+  for (const rule of setup.trim().split('\n')) await host('web-5').must(`iptables ${rule}`);
   const ended = await onSchedule();
   expect(ended.status).toBe(1);
   expect(ended.outputs).toMatchObject({

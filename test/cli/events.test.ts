@@ -23,7 +23,7 @@ const EVENTS: readonly RolloutEvent[] = [
   { kind: 'stopped', reason: 'The run was cancelled.' },
 ];
 
-function told(isTTY: boolean): string {
+function logOf(isTTY: boolean): string {
   const parts: string[] = [];
   const stream = { isTTY, columns: 80, write: (text: string) => parts.push(text) };
   const { onEvent, end } = eventReporter(
@@ -35,22 +35,22 @@ function told(isTTY: boolean): string {
   return parts.join('');
 }
 
-test('a log gets sentences alone', () => {
-  expect(told(false)).toBe(`db-1: unreachable: It did not answer.
+test('a log gets lines without the progress line', () => {
+  expect(logOf(false)).toBe(`db-1: unreachable: It did not answer.
 Canary: 1 host (web-1)
-web-1: confirmed
+web-1: confirmed after 2.0 s
 The run was cancelled.
 `);
 });
 
-test('a terminal also gets a line that counts the hosts, and loses it at the end', () => {
-  const text = told(true);
+test('a terminal also gets a progress line, which is cleared at the end', () => {
+  const text = logOf(true);
   expect(text).toContain('reading 1/2');
   expect(text).toContain('web-1 verify');
   expect(text.endsWith('\r\u001b[K')).toBe(true);
 });
 
-test('the journal has every event with its time, a line each, as it happens', () => {
+test('the journal gets every event with its time as one line, before the next event', () => {
   const file = join(directory, 'journal.jsonl');
   const seen: string[] = [];
   const onEvent = journal(file, ({ kind }) => {
@@ -63,7 +63,7 @@ test('the journal has every event with its time, a line each, as it happens', ()
   expect(last).toEqual({ time: expect.stringMatching(/^\d{4}-.*Z$/), ...EVENTS.at(-1) });
 });
 
-test('a journal that cannot be written says which file it is', () => {
+test('a journal that cannot be written throws an error that names the file', () => {
   const onEvent = journal('/dev/full', () => {});
   expect(() => onEvent({ kind: 'stopped', reason: 'x' })).toThrow(/^\/dev\/full: .*ENOSPC/);
 });

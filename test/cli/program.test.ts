@@ -50,7 +50,7 @@ describe('a mistyped command line', () => {
     [['plan', '--hots', 'web-1'], "unknown option '--hots'"],
     [['plan', '--format', 'yaml'], 'Allowed choices are text, markdown, json'],
     [['rollback'], "missing required argument 'host'"],
-    [['rollback', 'web-1', '--to', '0'], 'It is a whole number from 1.'],
+    [['rollback', 'web-1', '--to', '0'], 'Expected a whole number from 1.'],
   ])('%j is refused with status 1, on standard error', async (argv, words) => {
     const { status, stdout, stderr } = await sallyport(argv);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });

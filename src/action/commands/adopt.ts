@@ -61,21 +61,21 @@ const holdsMore = ({ before, after }: AdoptedFile, redact: (text: string) => str
 const secretInRules = ({ path }: AdoptedFile): Problem =>
   error(
     'secret-in-rules',
-    `A rule of a host holds a secret of this job, which would come into ${path}.`,
+    `A rule of a host contains a secret of this job, which would be written to ${path}.`,
     undefined,
-    'Take it out on the host, and give the job another secret.',
+    'Remove it from the host, and replace the secret.',
   );
 
 async function open(context: Context, value: Adoption, body: string): Promise<void> {
   const { inputs, event, github, runner } = context;
   if (!inputs.comment) return;
   if (inputs.token === '') {
-    runner.log('No github-token was given: the change is in the patch alone.');
+    runner.log('No github-token given: the change is only in the patch.');
     return;
   }
   const outside = value.files.find(({ path }) => path.startsWith('/') || path.startsWith('..'));
   if (outside !== undefined) {
-    runner.log(`${outside.path} is not in this repository: the change is in the patch alone.`);
+    runner.log(`${outside.path} is not in this repository: the change is only in the patch.`);
     return;
   }
   const where = inputs.environment === '' ? '' : ` (${inputs.environment})`;
@@ -92,7 +92,7 @@ async function open(context: Context, value: Adoption, body: string): Promise<vo
       },
     ),
   );
-  if (posted === undefined) runner.log('The change is in the file that the output `patch` names.');
+  if (posted === undefined) runner.log('The change is in the file named by the output `patch`.');
   if (posted?.url !== undefined) runner.output('comment-url', posted.url);
   if (posted !== undefined)
     runner.log(`Pull request ${posted.action}${posted.url === undefined ? '' : `: ${posted.url}`}`);

@@ -9,6 +9,7 @@ import type { Outcomes } from '../../rollout/results/model.js';
 import type { Context } from '../context.js';
 import { annotate, comment, reportProblems, stop, summarise } from './publish.js';
 
+/** Deploys, and reports to the summary, the merged pull request and the deployment; refuses a commit that is not the newest of its branch. */
 export async function deploy(context: Context): Promise<void> {
   const stale = await superseded(context);
   if (stale !== undefined) {
@@ -45,7 +46,7 @@ async function superseded(context: Context): Promise<Problem | undefined> {
     'superseded',
     `Commit ${event.commit.slice(0, 12)} is not the newest of ${branch}, which is at ${head.slice(0, 12)}.`,
     undefined,
-    'The run for the newest commit deploys it; nothing was changed by this one.',
+    'The run of the newest commit deploys it; this run changed nothing.',
   );
 }
 

@@ -9,10 +9,11 @@ import type { Drift, DriftItem } from '../../rollout/results/model.js';
 import type { Context } from '../context.js';
 import { annotate, linkTo, reportProblems, stop, summarise } from './publish.js';
 
+/** Reports drift in the summary and in the drift issue; fails the step as `fail-on` says. */
 export async function drift(context: Context): Promise<void> {
   const found = await context.useCases.drift();
   if (!found.ok) {
-    await stop(context, 'Drift could not be looked for', found.problems);
+    await stop(context, 'Drift could not be checked', found.problems);
     return;
   }
   annotate(context, found.problems);
@@ -40,7 +41,7 @@ export async function drift(context: Context): Promise<void> {
 }
 
 const WHAT_NOW =
-  '\n<sub>A deploy makes the hosts as the policy says; `command: adopt` takes what they run into the policy.</sub>\n';
+  '\n<sub>A deploy restores the policy on the hosts; `command: adopt` takes the drift into the policy.</sub>\n';
 
 function outcomeOf({ hosts, clean, drifted, unreachable, error }: DriftTotals): string {
   if (drifted > 0) return 'drifted';
@@ -58,7 +59,7 @@ async function issue(context: Context, value: Drift, totals: DriftTotals, body: 
   const { inputs, github, runner, redact, event } = context;
   if (!inputs.comment || inputs.token === '') return;
   if (outcomeOf(totals) === 'busy') {
-    runner.log('Hosts are being changed just now: the drift issue stays as it is until the next run.');
+    runner.log('Hosts are being changed at the moment: the drift issue is not updated until the next run.');
     return;
   }
   const where = inputs.environment === '' ? '' : ` (${inputs.environment})`;
@@ -81,12 +82,12 @@ async function issue(context: Context, value: Drift, totals: DriftTotals, body: 
     runner.log(`Drift issue ${posted.action}${posted.url === undefined ? '' : `: ${posted.url}`}`);
 }
 
-/** Over what drifted, not over its line in the policy, how it is told, or hosts that are only out of reach at times. */
+/** Over what drifted, not over policy lines, wording, or hosts that are unreachable at times. */
 function digest(value: Drift): string {
-  const told = (items: readonly DriftItem[]) =>
+  const facts = (items: readonly DriftItem[]) =>
     items.map(({ kind, family, message, rule }) => [kind, family, message, rule]);
   const drifted = value.hosts
     .filter(({ status }) => status === 'drifted')
-    .map(({ host, live, saved, boot }) => [host, told(live), told(saved), told(boot)]);
+    .map(({ host, live, saved, boot }) => [host, facts(live), facts(saved), facts(boot)]);
   return `sha256:${createHash('sha256').update(jsonText(drifted)).digest('hex').slice(0, 32)}`;
 }

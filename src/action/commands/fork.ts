@@ -25,7 +25,7 @@ export async function ofFork(context: Context): Promise<Context | undefined> {
   const asked = await github.openPull(origin.repository, origin.branch, origin.commit);
   if (!asked.ok) {
     await reportProblems(context, asked);
-    runner.fail('GitHub does not say which pull request this run is about, so there is no plan.');
+    runner.fail('GitHub does not name the pull request of this run, so there is no plan.');
     return undefined;
   }
   const pull = asked.value;
@@ -48,16 +48,16 @@ const unsafe = ({ inputs }: Context): readonly Problem[] => [
     : [
         error(
           'fork-with-key',
-          'A plan for a pull request from a fork takes no `ssh-key`: its policy says where to log in.',
+          'A plan for a pull request from a fork must not have an `ssh-key`: its policy says where to log in.',
           undefined,
-          'Leave it out, and give recorded states as `state`.',
+          'Remove `ssh-key`, and give recorded states as `state`.',
         ),
       ]),
   ...(inputs.state === undefined
     ? [
         error(
           'fork-without-state',
-          'A plan for a pull request from a fork is made from recorded states, and `state` names none.',
+          'A plan for a pull request from a fork needs recorded states, and `state` is not set.',
           undefined,
           'See "Pull requests from forks" in docs/github.md.',
         ),

@@ -16,6 +16,7 @@ import type { Context } from '../context.js';
 import type { FailOn } from '../inputs.js';
 import { annotate, comment, linkTo, mayWrite, reportProblems, stop, summarise } from './publish.js';
 
+/** Plans, and reports to the summary, the comment, labels and annotations; fails the step as `fail-on` says. */
 export async function plan(context: Context): Promise<void> {
   const planned = await context.useCases.plan();
   return context.inputs.part?.shard === undefined ? publishPlan(context, planned) : deliver(context, planned);
@@ -138,8 +139,8 @@ function failure(totals: PlanTotals, policy: readonly Problem[], failOn: FailOn)
     never: 0,
   };
   if (counts[failOn] === 0) return undefined;
-  const said = (['error', 'warning'] as const)
+  const levels = (['error', 'warning'] as const)
     .filter((level) => found(level) > 0)
     .map((level) => count(found(level), level));
-  return `${[planVerdict(totals), ...(said.length === 0 ? [] : [said.join(', ')])].join('; ')}.`;
+  return `${[planVerdict(totals), ...(levels.length === 0 ? [] : [levels.join(', ')])].join('; ')}.`;
 }

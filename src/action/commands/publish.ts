@@ -1,4 +1,4 @@
-/** The ways out of the action. A way that is closed is said in the log and ends nothing. */
+/** Where the action reports to. A report that cannot be posted is logged and fails nothing. */
 import type { Marker } from '../../github/client.js';
 import {
   formatProblem,
@@ -48,7 +48,7 @@ export function annotate({ runner }: Context, problems: readonly Problem[]): voi
   }
 }
 
-/** What GitHub did not do, in the log and the summary: the report itself stands there too. */
+/** Logs what GitHub refused, and adds it to the summary, which holds the report as well. */
 export async function reportProblems<T>(context: Context, result: Result<T>): Promise<T | undefined> {
   if (result.ok) return result.value;
   const problems = redactAll(result.problems, context.redact);
@@ -57,6 +57,7 @@ export async function reportProblems<T>(context: Context, result: Result<T>): Pr
   return undefined;
 }
 
+/** Appends to the job summary, without secrets. */
 export const summarise = ({ runner, redact }: Context, markdown: string): Promise<void> =>
   runner.summary(redact(markdown));
 
@@ -64,7 +65,7 @@ export const summarise = ({ runner, redact }: Context, markdown: string): Promis
 export const mayWrite = ({ pull, origin }: GitHubEvent): boolean =>
   pull?.fork !== true || origin !== undefined;
 
-/** The sticky comment, where there is a pull request, a token that may write, and a wish for it. */
+/** Posts the sticky comment, if there is a pull request, a token that may write, and comments are enabled. */
 export async function comment(
   context: Context,
   pull: number | undefined,
@@ -74,13 +75,11 @@ export async function comment(
   const { inputs, event, github, redact, runner } = context;
   if (pull === undefined || !inputs.comment) return;
   if (!mayWrite(event)) {
-    runner.log(
-      'This pull request comes from a fork, whose token may not comment: the report is in the job summary.',
-    );
+    runner.log('The token of a pull request from a fork cannot comment: the report is in the job summary.');
     return;
   }
   if (inputs.token === '') {
-    runner.log('No github-token was given: the report is in the job summary alone.');
+    runner.log('No github-token given: the report is only in the job summary.');
     return;
   }
   const posted = await reportProblems(context, await github.upsertComment(pull, marker, redact(markdown)));
@@ -89,7 +88,7 @@ export async function comment(
     runner.log(`Comment ${posted.action}${posted.url === undefined ? '' : `: ${posted.url}`}`);
 }
 
-/** Problems that ended a command: annotated, summed up, and the step failed. */
+/** Reports the problems that ended a command: annotations, summary, a failed step. @returns the report as markdown */
 export async function stop(context: Context, heading: string, found: readonly Problem[]): Promise<string> {
   const problems = redactAll(found, context.redact);
   annotate(context, problems);

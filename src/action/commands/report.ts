@@ -5,6 +5,7 @@ import { publishOutcomes } from './deploy.js';
 import { publishPlan } from './plan.js';
 import { annotate, stop } from './publish.js';
 
+/** Joins the reports of shards, and publishes them as one plan or deploy. */
 export async function report(context: Context): Promise<void> {
   const merged = await context.useCases.report();
   if (!merged.ok) return incomplete(context, merged.problems);
@@ -14,7 +15,7 @@ export async function report(context: Context): Promise<void> {
     annotate(context, problems);
     await publishOutcomes(context, value.value);
   }
-  // Whatever `fail-on` says: what was not delivered was not judged.
+  // Regardless of `fail-on`: a shard that was not delivered was not checked.
   if (hasErrors(problems))
     context.runner.fail(
       problems
@@ -27,5 +28,5 @@ export async function report(context: Context): Promise<void> {
 /** On a pull request the comment must not go on showing an older plan. */
 async function incomplete(context: Context, problems: readonly Problem[]): Promise<void> {
   if (context.event.pull !== undefined) return publishPlan(context, { ok: false, problems });
-  await stop(context, 'The reports could not be put together', problems);
+  await stop(context, 'The reports could not be joined', problems);
 }

@@ -79,7 +79,7 @@ export const badEvent = (what: string): Problem =>
     'bad-event',
     `The event of this run ${what}.`,
     undefined,
-    'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH come from the runner; leave both as it sets them.',
+    'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner; do not change them.',
   );
 
 /** @param payload The parsed file at `GITHUB_EVENT_PATH`, in which {@link invalidEvent} finds nothing wrong. */
@@ -156,26 +156,26 @@ const refused = (problem: Problem): Result<Command | undefined> => ({ ok: false,
 
 const PULL_DEPLOYS = error(
   'pull-request-deploys',
-  'A pull request does not deploy.',
+  'A pull request cannot deploy.',
   undefined,
   'Run `command: deploy` on a push to the default branch.',
 );
 const PULL_ADOPTS = error(
   'pull-request-adopts',
-  'A pull request does not adopt.',
+  'A pull request cannot adopt.',
   undefined,
   'Run `command: adopt` on a schedule or by hand: it compares the hosts with the default branch.',
 );
 const PULL_REQUEST_TARGET = error(
   'pull-request-target',
-  'The event `pull_request_target` gives secrets to code that nobody has reviewed.',
+  'The event `pull_request_target` gives secrets to code that is not reviewed.',
   undefined,
   'Use `pull_request`; for forks, plan from recorded states as the documentation shows.',
 );
 const unknownEvent = (name: string): Problem =>
   error(
     'unknown-event',
-    `\`command: auto\` does not know what to do on the event \`${name}\`.`,
+    `\`command: auto\` does not support the event \`${name}\`.`,
     undefined,
-    'Name the command: check, plan, deploy, drift, adopt or report.',
+    'Set `command` to check, plan, deploy, drift, adopt or report.',
   );

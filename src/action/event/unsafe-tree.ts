@@ -16,7 +16,7 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/;
 /** Why the folder must not be read: links, devices, odd names, sizes. Stops at the first of them. */
 export async function unsafeTree(folder: string): Promise<readonly Problem[]> {
   const top = await lstat(folder).catch(() => undefined);
-  if (top?.isDirectory() !== true) return [refused(`${folder} is no folder`)];
+  if (top?.isDirectory() !== true) return [refused(`${folder} is not a folder`)];
   const todo = [{ path: folder, depth: 1 }];
   let [entries, bytes] = [0, 0];
   for (let next = todo.pop(); next !== undefined; next = todo.pop())
@@ -26,12 +26,16 @@ export async function unsafeTree(folder: string): Promise<readonly Problem[]> {
       entries += 1;
       bytes += size;
       if (!NAME.test(name))
-        return [refused(`a name in ${next.path} is not plain: ${JSON.stringify(name).slice(0, 80)}`)];
+        return [
+          refused(
+            `a name in ${next.path} has characters that are not allowed: ${JSON.stringify(name).slice(0, 80)}`,
+          ),
+        ];
       if (!isFile && !isFolder) return [refused(`${path} is neither a file nor a folder`)];
       if (size > LARGEST_FILE) return [refused(`${path} is larger than ${LARGEST_FILE / 1024 / 1024} MiB`)];
       if (entries > MOST_ENTRIES) return [refused(`it holds more than ${MOST_ENTRIES} files`)];
       if (bytes > MOST_BYTES) return [refused(`it is larger than ${MOST_BYTES / 1024 / 1024} MiB`)];
-      if (isFolder && next.depth === DEEPEST) return [refused(`${path} lies too deep`)];
+      if (isFolder && next.depth === DEEPEST) return [refused(`${path} is nested too deeply`)];
       if (isFolder) todo.push({ path, depth: next.depth + 1 });
     }
   return [];
@@ -51,5 +55,5 @@ const refused = (why: string): Problem =>
     'untrusted-files',
     `The files of the pull request are not read: ${why}.`,
     undefined,
-    'The artifact holds the policy folder and nothing else.',
+    'The artifact must hold the policy folder and nothing else.',
   );

@@ -1,8 +1,7 @@
 /** `adopt`: what was changed on the hosts by hand, taken into the policy. */
 import type { Command } from 'commander';
-import type { Act } from '../act.js';
 import type { Io } from '../io.js';
-import { examples, withHosts, withSsh } from '../options.js';
+import { type Act, examples, withHosts, withSsh } from '../options.js';
 import type { AdoptArguments } from './run-adopt.js';
 
 export function defineAdopt(program: Command, act: Act, io: Io): void {

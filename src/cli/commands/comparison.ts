@@ -8,6 +8,7 @@ import { jsonText } from '../../report/view/json.js';
 import type { Plan } from '../../rollout/results/model.js';
 import type { Format } from '../options.js';
 
+/** The report of `compare`. @param next the name of the new ruleset */
 export function comparisonReport(
   comparison: Comparison,
   name: string,

@@ -7,9 +7,8 @@ import type { RulesFile } from '../../commands/inputs/rules-file.js';
 import type { Family } from '../../lib/family.js';
 import { error, ProblemError, type Result } from '../../lib/problem.js';
 import type { Explanation, Packet } from '../../traffic/model.js';
-import type { Act } from '../act.js';
 import { DIFFERENT, DONE, emit, FAILED, type Io, readText, reportProblems, textOptions } from '../io.js';
-import { examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
+import { type Act, examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
 import { definePacket, type PacketOptions, packetOf } from '../packet-options.js';
 
 interface FamilyOptions {
@@ -17,26 +16,27 @@ interface FamilyOptions {
 }
 
 const familyOption = (): Option =>
-  new Option('--family <family>', 'of a single file (default: as its name and text say)').choices([
+  new Option('--family <family>', 'family of a single file (default: from its name and content)').choices([
     'v4',
     'v6',
   ]);
 
+/** Defines `explain`, `compare` and `fmt`. */
 export function defineFileCommands(program: Command, act: Act, io: Io): void {
   const explain = definePacket(
     withPolicy(
       program
         .command('explain')
-        .summary('what becomes of one packet, and which rule decides it')
+        .summary('the verdict on one packet, and the rule that decides it')
         .description(
-          'Sends a packet through rules without sending it: the verdict, the rule that decides, and its line in the policy. HOST takes its rules from the policy; --rules takes any iptables-save file. On a terminal the answer is text, else JSON, one line a packet; --format says which.',
+          'Traces a packet through the rules without sending it: the verdict, the rule that decides, and its line in the policy. HOST takes its rules from the policy; --rules takes any iptables-save file. Prints text on a terminal and JSON otherwise, one line per packet.',
         )
         .argument('[host]', 'a host of the policy')
         .option('--rules <file>', 'an iptables-save file (or a folder with rules.v4, rules.v6, sets)')
         .addOption(familyOption())
-        .option('--packets <file>', 'many packets, one JSON object a line ("-": standard input)')
+        .option('--packets <file>', 'packets, one JSON object per line ("-": standard input)')
         .option('--packet <json>', 'one packet as JSON')
-        .addOption(new Option('-f, --format <format>', 'how to answer').choices(['text', 'json'])),
+        .addOption(new Option('-f, --format <format>', 'format of the answer').choices(['text', 'json'])),
     ),
   );
   examples(
@@ -51,14 +51,14 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
   const compare = withOutput(
     program
       .command('compare')
-      .summary('which traffic do two rulesets treat differently?')
+      .summary('the traffic that two rulesets treat differently')
       .description(
         'Compares any two iptables-save files (or folders with rules.v4, rules.v6, sets): which traffic NEW opens and closes, proved for every packet, and which rules differ. The exit status is 2 when the traffic differs, or could not be proved equal.',
       )
       .argument('<old>', 'an iptables-save file or a folder')
-      .argument('<new>', 'what it is to become')
+      .argument('<new>', 'an iptables-save file or a folder to compare it with')
       .addOption(familyOption())
-      .option('--sets <file>', 'the ipset save file that both use'),
+      .option('--sets <file>', 'an ipset save file for both'),
   );
   examples(
     compare,
@@ -71,7 +71,7 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
     .command('fmt')
     .summary('any iptables text in canonical iptables-save form')
     .description(
-      'Prints an iptables-restore text exactly as iptables-save would after loading it, without iptables installed. What would not load is reported with its line and column.',
+      'Prints an iptables-restore text exactly as iptables-save would after loading it, without iptables installed. Text that would not load is reported with line and column.',
     )
     .argument('<file>', 'an iptables-restore file ("-": standard input)')
     .addOption(familyOption())
@@ -126,7 +126,9 @@ async function explainable(
   if (host === undefined)
     return {
       ok: false,
-      problems: [error('no-rules', 'Which rules?', undefined, 'Name a host of the policy, or --rules FILE.')],
+      problems: [
+        error('no-rules', 'No rules given.', undefined, 'Give a host of the policy, or --rules FILE.'),
+      ],
     };
   const { desiredOf } = await import('../../commands/explain.js');
   return desiredOf({ policies, hosts: host });
@@ -196,15 +198,15 @@ async function rulesFile(path: string, io: Io, sets?: string): Promise<RulesFile
         'no-rules',
         `${path} has neither rules.v4 nor rules.v6.`,
         undefined,
-        'Name a file, or such a folder.',
+        'Give a file, or a folder with one of them.',
       ),
     ]);
   return {
     kind: 'folder',
     path,
-    ...(v4 === undefined ? {} : { v4 }),
-    ...(v6 === undefined ? {} : { v6 }),
-    ...(own === undefined ? {} : { sets: own }),
+    v4,
+    v6,
+    sets: own,
   };
 }
 

@@ -1,8 +1,8 @@
 /** Commands that reach hosts: plan, deploy, drift, status, rollback. */
 import type { Command } from 'commander';
-import type { Act } from '../act.js';
 import type { Io } from '../io.js';
 import {
+  type Act,
   examples,
   PLAN_FORMATS,
   type PolicyOptions,
@@ -32,6 +32,7 @@ const withState = (command: Command): Command =>
 /** What runs them is loaded with them. */
 const runner = () => import('./run-hosts.js');
 
+/** Defines `plan`, `deploy`, `drift`, `status` and `rollback`. */
 export function defineHostCommands(program: Command, act: Act, io: Io): void {
   definePlan(program, act, io);
   defineDeploy(program, act, io);
@@ -41,9 +42,9 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
         withHosts(
           program
             .command('drift')
-            .summary('do the hosts still run, keep and boot the policy? (reads only)')
+            .summary('do live, saved and boot rules still match the policy? (reads only)')
             .description(
-              'Compares the policy with what each host runs now, with its saved files, and with what would load at its next boot. Rules of others are left out and counted. The exit status is 2 when a host drifted, 1 when one could not be read.',
+              'Compares the policy with what each host runs now, with its saved files, and with what would load at its next boot. Rules that Sallyport does not manage are counted and otherwise ignored. The exit status is 2 when a host drifted, 1 when one could not be read.',
             ),
         ),
       ),
@@ -58,9 +59,7 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
         program
           .command('status')
           .summary('what each host runs, since when and from which commit (reads only)')
-          .description(
-            'Asks each host for the last change that it confirmed, and for one that is unfinished.',
-          ),
+          .description('Shows the last confirmed change of each host, and an unfinished one.'),
       ),
     ),
     ['text', 'json'],
@@ -76,12 +75,12 @@ export function defineHostCommands(program: Command, act: Act, io: Io): void {
             .command('rollback')
             .summary('take one host back to a known-good state')
             .description(
-              'Each host keeps the last ten states that it confirmed; 1 is the newest. The way back is the same transaction as the way forward: rehearsed, confirmed over a new connection, saved.',
+              'Each host keeps the last ten states that it confirmed; 1 is the newest. A rollback is a transaction like a deploy: rehearsed, confirmed over a new connection, saved.',
             )
             .argument('<host>', 'one host of the policy')
             .option(
               '--to <n>',
-              'which known-good state (default: the one before what the host runs)',
+              'number of the known-good state (default: the one before the current)',
               positive,
             )
             .option('-y, --yes', 'do not ask'),
@@ -110,7 +109,7 @@ function definePlan(program: Command, act: Act, io: Io): void {
                 .description(
                   'Reads every host and compares it with the policy: the rules that change, the traffic that opens and closes, whether SSH stays reachable, and what a reviewer should know. Nothing is changed. The exit status is 1 when a host could not be read or the plan must not be deployed.',
                 )
-                .option('--save <dir>', 'also record the state of every host in this folder')
+                .option('--save <dir>', 'also record the state of every host in this directory')
                 .option('--exit-code', 'exit with 2 when something would change'),
             ),
           ),
@@ -118,7 +117,7 @@ function definePlan(program: Command, act: Act, io: Io): void {
       ),
       PLAN_FORMATS,
     ),
-    'only the i-th of n parts of the hosts; `sallyport report` puts the parts together',
+    'only the i-th of n shards of the hosts; `sallyport report` joins them',
   );
   examples(
     plan,
@@ -139,26 +138,26 @@ function defineDeploy(program: Command, act: Act, io: Io): void {
           withHosts(
             program
               .command('deploy')
-              .summary('change the hosts: the canary first, then in waves, each with a way back')
+              .summary('change the hosts: the canary first, then in waves, each with a rollback')
               .description(
-                'Reads every host first; if one must not be changed, none is. Then the canary, a wait, and wave after wave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only when a new SSH connection confirms them in time. Hosts that are done already are left alone. Ctrl-C begins no further host.',
+                'Reads every host first; if one must not be changed, none is. Then it deploys to the canary, waits, and goes on wave by wave. Each host rehearses the change, arms its own rollback, applies, and keeps the new rules only when a new SSH connection confirms them in time. Hosts that are up to date are not changed. Ctrl-C begins no further host.',
               )
               .option(
                 '--plan <file>',
-                'change only what this reviewed plan.json says, and only where nothing changed since',
+                'deploy only this reviewed plan.json, and only to hosts that have not changed since',
               )
               .option(
                 '--wave <wave>',
                 'only this part of the rollout: canary, 1, 2+ (the second wave and all after it), or bastions',
                 waves,
               )
-              .option('--journal <file>', 'append what happens, as it happens, one JSON object a line')
+              .option('--journal <file>', 'append every event to this file, one JSON object per line')
               .option('-y, --yes', 'do not ask'),
           ),
         ),
       ),
     ),
-    'only the i-th of n parts of the hosts after the canary, which must run the new rules already',
+    'only the i-th of n shards of the hosts after the canary, which must be deployed already',
   );
   examples(
     deploy,

@@ -5,10 +5,9 @@ import { type Command, Option } from 'commander';
 import type { HostFile, Imported, ImportedHost, Target } from '../../commands/import.js';
 import { error, note, type Problem, ProblemError } from '../../lib/problem.js';
 import { count } from '../../lib/text.js';
-import type { Act } from '../act.js';
-import { overSsh } from '../hosts.js';
-import { complain, DONE, FAILED, type Io, messageOf, readText, reportProblems, writeText } from '../io.js';
-import { examples, repeated, type SshOptions, withSsh } from '../options.js';
+import { hostsOverSsh } from '../hosts.js';
+import { complain, DONE, FAILED, failureOf, type Io, readText, reportProblems, writeText } from '../io.js';
+import { type Act, examples, repeated, type SshOptions, withSsh } from '../options.js';
 
 interface ImportArguments extends SshOptions {
   readonly file: readonly string[];
@@ -43,7 +42,7 @@ export function defineImport(program: Command, act: Act, io: Io): void {
       )
       .option('--out <dir>', 'where the policy goes', 'policies')
       .addOption(
-        new Option('-f, --format <format>', 'how to report').choices(['text', 'json']).default('text'),
+        new Option('-f, --format <format>', 'format of the report').choices(['text', 'json']).default('text'),
       ),
   );
   examples(
@@ -81,9 +80,9 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
         files,
         user: targets.find(({ user }) => user !== undefined)?.user ?? (io.env.USER || 'root'),
         ...(options.admin.length === 0 ? {} : { admin: options.admin }),
-        ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+        parallel: options.parallel,
       },
-      overSsh(io, { ...options, knownHosts }),
+      hostsOverSsh(io, { ...options, knownHosts }),
     ),
   );
   if (imported === undefined) return FAILED;
@@ -149,7 +148,7 @@ async function stateFiles(
   try {
     entries = await readdir(directory);
   } catch (thrown) {
-    throw new ProblemError([error('cannot-read', `${directory} cannot be read: ${messageOf(thrown)}.`)]);
+    throw new ProblemError([error('cannot-read', `${directory} cannot be read: ${failureOf(thrown)}.`)]);
   }
   const wanted = entries
     .filter((name) => KIND.test(name))

@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { count } from '../../lib/text.js';
-import type { Act } from '../act.js';
 import { DONE, type Io, writeText } from '../io.js';
-import { examples, folder, shards } from '../options.js';
+import { type Act, examples, folder, shards } from '../options.js';
 
 interface InitOptions {
   readonly policies: string;
@@ -13,17 +12,18 @@ interface InitOptions {
   readonly shards?: number;
 }
 
+/** Defines `init`. */
 export function defineInit(program: Command, act: Act, io: Io): void {
   const init = program
     .command('init')
     .summary('write a policy to start from, and the workflows')
     .description(
-      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift, adopt) into a repository. A file that is there already is left as it is, and where a policy is there already nothing is added to it.',
+      'Writes an example policy and the GitHub workflows (plan, plan for forks, deploy, drift, adopt) into a repository. Existing files are not changed, and nothing is added to an existing policy.',
     )
     .argument('[dir]', 'the repository', '.')
-    .option('-p, --policies <dir>', 'the folder for the policy, in the repository', folder, 'policies')
-    .option('--shards <n>', 'workflows that share the hosts out among n jobs, for hundreds of hosts', shards)
-    .option('--no-workflows', 'the policy alone');
+    .option('-p, --policies <dir>', 'the folder of the policy, in the repository', folder, 'policies')
+    .option('--shards <n>', 'workflows that split the hosts among n jobs, for hundreds of hosts', shards)
+    .option('--no-workflows', 'only the policy');
   examples(init, 'sallyport init', 'sallyport init ../firewall --no-workflows', 'sallyport init --shards 4');
   act(init, (directory: string, options: InitOptions) => runInit(directory, options, io));
 }
@@ -40,7 +40,7 @@ async function runInit(directory: string, options: InitOptions, io: Io): Promise
   for (const [path, text] of [...policy, ...workflows]) {
     const file = join(directory, path);
     if (existsSync(file)) {
-      io.stderr.write(`${file} is there already and was left as it is.\n`);
+      io.stderr.write(`${file} already exists and was not changed.\n`);
       continue;
     }
     if (own && policy.has(path)) continue;

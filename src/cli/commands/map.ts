@@ -1,15 +1,15 @@
 /** `map`: who may talk to whom. */
 import type { Command } from 'commander';
 import { findingOf } from '../../rollout/plan/findings.js';
-import type { Act } from '../act.js';
 import { complain, DONE, emit, FAILED, type Io, reportProblems, textOptions } from '../io.js';
-import { examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
+import { type Act, examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
 
 interface MapArguments extends OutputOptions {
   readonly policies: string;
   readonly before?: string;
 }
 
+/** Defines `map`. */
 export function defineMap(program: Command, act: Act, io: Io): void {
   const map = withOutput(
     withPolicy(
@@ -17,9 +17,9 @@ export function defineMap(program: Command, act: Act, io: Io): void {
         .command('map')
         .summary('who may talk to whom, by role and service (needs no host)')
         .description(
-          'Draws the fleet from the rules of all its hosts together: which roles, networks and others may begin connections with which roles, and by which services. What one host lets through and the other refuses is told. Markdown holds a Mermaid graph.',
+          'Draws the fleet from the rules of all its hosts together: which roles, networks and others may open connections to which roles, and for which services. Flows that one host lets through and the other refuses are reported. Markdown output has a Mermaid graph.',
         ),
-    ).option('--before <dir>', 'the folder with an earlier policy, to mark what changes'),
+    ).option('--before <dir>', 'the folder of an earlier policy, to mark changes'),
   );
   examples(map, 'sallyport map', 'sallyport map --before ../main/policies --format markdown');
   act(map, (options: MapArguments) => runMap(options, io));

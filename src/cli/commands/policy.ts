@@ -7,9 +7,9 @@ import { count } from '../../lib/text.js';
 import { problemsMarkdown } from '../../report/markdown/problems.js';
 import { problemsText } from '../../report/terminal/problems.js';
 import { jsonText } from '../../report/view/json.js';
-import type { Act } from '../act.js';
 import { complain, DONE, emit, FAILED, type Io, reportProblems, textOptions, writeText } from '../io.js';
 import {
+  type Act,
   examples,
   type OutputOptions,
   type PolicyOptions,
@@ -19,6 +19,7 @@ import {
   withRisk,
 } from '../options.js';
 
+/** Defines `check` and `render`. */
 export function definePolicyCommands(program: Command, act: Act, io: Io): void {
   const check = withOutput(
     withRisk(

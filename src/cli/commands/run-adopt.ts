@@ -1,19 +1,20 @@
 /** What `adopt` does at a terminal. */
 import { adopt, adoptionPatch } from '../../commands/adopt.js';
+import { type StateFolders, toRead } from '../../commands/inputs/open-hosts.js';
 import { adoptionText } from '../../report/terminal/adoption.js';
 import { adoptionTotals } from '../../report/view/totals.js';
 import { eventReporter } from '../events.js';
-import { type StateOptions, toRead } from '../hosts.js';
+import { hostsOverSsh } from '../hosts.js';
 import { DONE, FAILED, type Io, mustBeWritable, reportProblems, textOptions, writeText } from '../io.js';
 import type { PolicyOptions, SshOptions } from '../options.js';
 
 export type AdoptArguments = PolicyOptions &
   SshOptions &
-  Pick<StateOptions, 'state'> & { readonly patch?: boolean };
+  Pick<StateFolders, 'state'> & { readonly patch?: boolean };
 
 export async function runAdopt(options: AdoptArguments, io: Io): Promise<number> {
   const { onEvent, end } = eventReporter(io, 'reading');
-  const made = await adopt({ ...options, onEvent }, toRead(io, options));
+  const made = await adopt({ ...options, onEvent }, toRead(options, hostsOverSsh(io, options)));
   end();
   const adoption = reportProblems(io, made)?.value;
   if (adoption === undefined) return FAILED;

@@ -1,6 +1,7 @@
-/** What the commands that reach hosts do. */
+/** Runs the commands that connect to hosts. */
 import { deploy } from '../../commands/deploy.js';
 import { drift } from '../../commands/drift.js';
+import { type StateFolders, toRead } from '../../commands/inputs/open-hosts.js';
 import { plan } from '../../commands/plan.js';
 import { rollback } from '../../commands/rollback.js';
 import { status, statusJson } from '../../commands/status.js';
@@ -19,7 +20,7 @@ import type { Outcomes, Plan } from '../../rollout/results/model.js';
 import type { RolloutPart, Shard } from '../../rollout/results/part.js';
 import { readPlan } from '../../rollout/results/read.js';
 import { eventReporter, journal } from '../events.js';
-import { overSsh, type StateOptions, toRead } from '../hosts.js';
+import { hostsOverSsh } from '../hosts.js';
 import {
   DIFFERENT,
   DONE,
@@ -38,8 +39,8 @@ import { confirm } from '../prompts.js';
 type Common = PolicyOptions & SshOptions & OutputOptions;
 export type PlanArguments = Common &
   RiskOptions &
-  StateOptions & { readonly exitCode?: boolean; readonly shard?: Shard };
-export type DriftArguments = Common & StateOptions;
+  StateFolders & { readonly exitCode?: boolean; readonly shard?: Shard };
+export type DriftArguments = Common & StateFolders;
 export type StatusArguments = Common;
 export type DeployArguments = Common &
   RiskOptions & {
@@ -51,19 +52,17 @@ export type DeployArguments = Common &
   };
 export type RollbackArguments = Common & RiskOptions & { readonly to?: number; readonly yes?: boolean };
 
+/** Runs `plan`. @returns 1 when a deploy would be refused, 2 for changes with `--exit-code` */
 export async function runPlan(options: PlanArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
   const { onEvent, end } = eventReporter(io, 'reading');
   const commit = await commitOf(options.policies, io.env);
-  const planned = await plan(
-    { ...options, onEvent, ...(commit === undefined ? {} : { commit }) },
-    toRead(io, options),
-  );
+  const planned = await plan({ ...options, onEvent, commit }, toRead(options, hostsOverSsh(io, options)));
   end();
   const made = reportProblems(io, planned);
   if (made === undefined) return FAILED;
   await report(io, options, made.value, PLAN_REPORTS);
-  if (mustNotGo(made.value)) return FAILED;
+  if (isBlocked(made.value)) return FAILED;
   return options.exitCode && planTotals(made.value).changed > 0 ? DIFFERENT : DONE;
 }
 
@@ -74,39 +73,42 @@ export const PLAN_REPORTS: Reports<Plan> = {
   html: planPage,
 };
 
-/** Hosts without a plan, and plans that a deploy would refuse. */
-export function mustNotGo(made: Plan): boolean {
+/** Whether a host has no plan, or a deploy would refuse the plan. */
+export function isBlocked(made: Plan): boolean {
   const { unreachable, error, findings, lockout } = planTotals(made);
   return unreachable + error + findings.error + lockout.violated.length + lockout.notProven.length > 0;
 }
 
+/** Runs `drift`. @returns 2 when a host drifted, 1 when one could not be read */
 export async function runDrift(options: DriftArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
   const { onEvent, end } = eventReporter(io, 'reading');
-  const looked = await drift({ ...options, onEvent }, toRead(io, options));
+  const result = await drift({ ...options, onEvent }, toRead(options, hostsOverSsh(io, options)));
   end();
-  const found = reportProblems(io, looked);
+  const found = reportProblems(io, result);
   if (found === undefined) return FAILED;
   await report(io, options, found.value, { text: driftText, markdown: driftMarkdown, json: jsonText });
   const { drifted, busy, unreachable, error } = driftTotals(found.value);
   return drifted > 0 ? DIFFERENT : busy + unreachable + error > 0 ? FAILED : DONE;
 }
 
+/** Runs `status`. @returns 1 when a host could not be read */
 export async function runStatus(options: StatusArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
   const { onEvent, end } = eventReporter(io, 'reading');
-  const asked = await status({ ...options, onEvent }, overSsh(io, options));
+  const result = await status({ ...options, onEvent }, hostsOverSsh(io, options));
   end();
-  const said = reportProblems(io, asked);
-  if (said === undefined) return FAILED;
-  await report(io, options, said.value, {
+  const found = reportProblems(io, result);
+  if (found === undefined) return FAILED;
+  await report(io, options, found.value, {
     text: statusText,
     markdown: () => '',
     json: (hosts) => jsonText(statusJson(hosts)),
   });
-  return said.value.every(({ reading }) => reading.status === 'read') ? DONE : FAILED;
+  return found.value.every(({ reading }) => reading.status === 'read') ? DONE : FAILED;
 }
 
+/** Runs `deploy`. @returns 1 unless every host runs the new rules */
 export async function runDeploy(options: DeployArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output, options.journal);
   const reviewed =
@@ -115,23 +117,23 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
       : reportProblems(io, readPlan(await readText(io, options.plan), options.plan));
   if (options.plan !== undefined && reviewed === undefined) return FAILED;
   const which = options.hosts ?? 'every host of the policy';
-  if (!(await mayGo(io, options, `This changes the firewall of ${which}. Go on?`))) return FAILED;
+  if (!(await confirmed(io, options, `This changes the firewall of ${which}. Continue?`))) return FAILED;
   const { onEvent, end } = eventReporter(io, 'deploying');
-  // What connects is loaded while git answers.
+  // Loads the SSH client while git runs.
   const [commit] = await Promise.all([commitOf(options.policies, io.env), import('../../host/open.js')]);
   const { signal, release } = interrupted(io);
   const part = partOf(options);
   const deployed = await deploy(
     {
       ...options,
-      ...(part === undefined ? {} : { part }),
+      part,
       owner: ownerOf(io.env),
       onEvent: options.journal === undefined ? onEvent : journal(options.journal, onEvent),
       signal,
-      ...(commit === undefined ? {} : { commit }),
-      ...(reviewed === undefined ? {} : { reviewed: reviewed.value }),
+      commit,
+      reviewed: reviewed?.value,
     },
-    overSsh(io, options),
+    hostsOverSsh(io, options),
   ).finally(release);
   end();
   const done = reportProblems(io, deployed);
@@ -139,40 +141,43 @@ export async function runDeploy(options: DeployArguments, io: Io): Promise<numbe
 }
 
 const partOf = ({ shard, wave }: DeployArguments): RolloutPart | undefined =>
-  shard === undefined && wave === undefined
-    ? undefined
-    : { ...(shard === undefined ? {} : { shard }), ...(wave === undefined ? {} : { waves: wave }) };
+  shard === undefined && wave === undefined ? undefined : { shard, waves: wave };
 
+/** Runs `rollback` for one host. */
 export async function runRollback(host: string, options: RollbackArguments, io: Io): Promise<number> {
   await mustBeWritable(options.output);
   const state =
     options.to === undefined ? 'the known-good state before this one' : `its known-good state ${options.to}`;
-  const question = `This takes ${host} back to ${state}. Go on?`;
-  if (!(await mayGo(io, options, question))) return FAILED;
+  const question = `This rolls ${host} back to ${state}. Continue?`;
+  if (!(await confirmed(io, options, question))) return FAILED;
   const { onEvent, end } = eventReporter(io, 'rolling back');
-  const taken = await rollback({ ...options, host, owner: ownerOf(io.env), onEvent }, overSsh(io, options));
+  const result = await rollback(
+    { ...options, host, owner: ownerOf(io.env), onEvent },
+    hostsOverSsh(io, options),
+  );
   end();
-  const done = reportProblems(io, taken);
+  const done = reportProblems(io, result);
   return done === undefined ? FAILED : reportOutcomes(io, options, done.value);
 }
 
+/** Writes the report of a deploy or rollback. @returns the exit status */
 export async function reportOutcomes(io: Io, options: OutputOptions, outcomes: Outcomes): Promise<number> {
   await report(io, options, outcomes, { text: outcomesText, markdown: outcomesMarkdown, json: jsonText });
   return allDeployed(outcomes) ? DONE : FAILED;
 }
 
-/** A person at a terminal is asked; a program is taken at its word. */
-async function mayGo(io: Io, { yes }: { readonly yes?: boolean }, question: string): Promise<boolean> {
+/** Asks a person at a terminal; without a terminal the answer is yes. */
+async function confirmed(io: Io, { yes }: { readonly yes?: boolean }, question: string): Promise<boolean> {
   return yes === true || (await confirm(io, question)) !== false;
 }
 
-/** The first Ctrl-C begins no further host; the second one ends this program at once. */
+/** The first Ctrl-C starts no further host; the second one ends this program at once. */
 function interrupted(io: Io): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
     release();
     io.stderr.write(
-      '\nNo further host is begun. Once more ends this program; the hosts look after themselves.\n',
+      '\nNo further host is started. Press Ctrl-C again to exit at once; hosts that are not confirmed roll themselves back.\n',
     );
     controller.abort();
   };
@@ -191,6 +196,7 @@ interface Reports<T> {
   readonly html?: (value: T) => string;
 }
 
+/** Writes a report in the chosen format to standard output or a file. */
 export async function report<T>(
   io: Io,
   { format, output }: OutputOptions,

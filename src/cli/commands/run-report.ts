@@ -3,8 +3,9 @@ import { report as merge, type Report } from '../../commands/report.js';
 import { error, hasErrors, ProblemError } from '../../lib/problem.js';
 import { DONE, FAILED, type Io, reportProblems } from '../io.js';
 import type { OutputOptions } from '../options.js';
-import { mustNotGo, PLAN_REPORTS, report, reportOutcomes } from './run-hosts.js';
+import { isBlocked, PLAN_REPORTS, report, reportOutcomes } from './run-hosts.js';
 
+/** Runs `report`. */
 export async function runReport(paths: readonly string[], options: OutputOptions, io: Io): Promise<number> {
   const merged = await merge(paths);
   const made = reportProblems(io, merged);
@@ -19,12 +20,12 @@ async function write(made: Report, options: OutputOptions, io: Io): Promise<numb
     return reportOutcomes(io, options, made.value);
   }
   await report(io, options, made.value, PLAN_REPORTS);
-  return mustNotGo(made.value) ? FAILED : DONE;
+  return isBlocked(made.value) ? FAILED : DONE;
 }
 
 const NO_PAGE = error(
   'no-page',
-  'There is no page of what a deploy did, only of a plan.',
+  'The format html is for plans only.',
   undefined,
   'Choose text, markdown or json.',
 );

@@ -4,46 +4,47 @@ import { FAILED, type Io } from '../io.js';
 import { confirm } from '../prompts.js';
 import { liveDemo } from './live.js';
 import { offlineDemo } from './offline.js';
-import { openStage, type Stage } from './stage.js';
+import { type DemoOutput, openOutput } from './output.js';
 
 export interface DemoOptions {
   readonly yes?: boolean;
   readonly offline?: boolean;
 }
 
+/** Runs `demo`: on real hosts, or on recorded states where there are none. */
 export async function runDemo(options: DemoOptions, io: Io): Promise<number> {
-  const stage = openStage(io);
-  if (options.offline) return offlineDemo(io, stage);
+  const out = openOutput(io);
+  if (options.offline) return offlineDemo(io, out);
   const { packages, reasons } = missingFor('demo');
   if (reasons.length > 0) {
-    stage.say(
-      'Real hosts cannot be had here:',
+    out.say(
+      'Real hosts are not available here:',
       ...reasons.map((reason) => `  ${reason}`),
-      'What follows is the part that needs none, on recorded state.',
+      'The demo continues with the part that uses recorded states.',
     );
-    return offlineDemo(io, stage);
+    return offlineDemo(io, out);
   }
-  if (packages.length > 0 && !(await install(packages, options, io, stage))) return FAILED;
-  return liveDemo(io, stage);
+  if (packages.length > 0 && !(await install(packages, options, io, out))) return FAILED;
+  return liveDemo(io, out);
 }
 
 async function install(
   packages: readonly string[],
   { yes }: DemoOptions,
   io: Io,
-  stage: Stage,
+  out: DemoOutput,
 ): Promise<boolean> {
-  stage.say(`The demo needs packages that this machine lacks: ${packages.join(', ')}.`);
+  out.say(`The demo needs packages that are not installed: ${packages.join(', ')}.`);
   const agreed =
     yes === true || io.env.CI === 'true' || (await confirm(io, 'Install them with apt?')) === true;
   if (!agreed) {
-    stage.say(
+    out.say(
       `Install them with:  ${installCommand(packages)}`,
-      'or run the demo with --yes. `sallyport demo --offline` shows the part that needs none.',
+      'or run the demo with --yes. `sallyport demo --offline` needs no packages.',
     );
     return false;
   }
   if (installPackages(packages)) return true;
-  stage.say(`They could not be installed. Try:  ${installCommand(packages)}`);
+  out.say(`The installation failed. Try: ${installCommand(packages)}`);
   return false;
 }

@@ -9,12 +9,13 @@ import { driftText } from '../../report/terminal/drift.js';
 import { planText } from '../../report/terminal/plan.js';
 import { saveSnapshot, snapshotClient } from '../../rollout/results/snapshots.js';
 import { DONE, type Io, textOptions } from '../io.js';
+import type { DemoOutput } from './output.js';
 import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';
-import type { Stage } from './stage.js';
 
 const NOTHING = { v4: '', v6: '', sets: '' };
 
-export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
+/** Runs the demo on recorded states, in a temporary directory. */
+export async function offlineDemo(io: Io, out: DemoOutput): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-demo-'));
   const here = process.cwd();
   // Also when a pipe is closed early, which ends this process at once.
@@ -22,7 +23,7 @@ export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
   process.once('exit', clear);
   try {
     process.chdir(directory);
-    await play(io, stage);
+    await play(io, out);
     return DONE;
   } finally {
     process.chdir(here);
@@ -31,7 +32,7 @@ export async function offlineDemo(io: Io, stage: Stage): Promise<number> {
   }
 }
 
-async function play(io: Io, stage: Stage): Promise<void> {
+async function play(io: Io, out: DemoOutput): Promise<void> {
   const text = textOptions(io.stdout, io.env);
   const policies = 'policies';
   const open = async () => ({ ok: true, value: snapshotClient('states'), problems: [] }) as const;
@@ -39,34 +40,34 @@ async function play(io: Io, stage: Stage): Promise<void> {
   for (const { name } of DEMO_HOSTS)
     await saveSnapshot('states', name, name === 'web-2' ? { ...NOTHING, v4: FOREIGN_V4 } : NOTHING);
 
-  stage.scene('The plan', 'What the policy would change on three recorded hosts that have no firewall yet.');
-  stage.show(planText(stage.take(await plan({ policies }, open)), text), 20);
-  const running = stage.take(await render({ policies }));
+  out.heading('The plan', 'What the policy would change on three recorded hosts that have no firewall yet.');
+  out.show(planText(out.take(await plan({ policies }, open)), text), 20);
+  const running = out.take(await render({ policies }));
   for (const { host, text: rules } of running) await saveSnapshot('states', host, rules);
 
-  stage.scene(
+  out.heading(
     'A change, as a pull request would show it',
-    'The hosts run the policy now. The web hosts are to answer on a new port. In policies/roles/web.yml:',
+    'The hosts run the policy now. The web hosts get a new port. In policies/roles/web.yml:',
     ...newLines('roles/web.yml').map((line) => `   ${line}`),
   );
   await writePolicy(policies, CHANGE);
-  stage.show(planText(stage.take(await plan({ policies }, open)), text));
+  out.show(planText(out.take(await plan({ policies }, open)), text));
 
-  stage.scene(
+  out.heading(
     'A policy that locks everyone out of web-1',
-    'Someone means well and adds to that change, for web-1:',
+    'Someone adds a rule against SSH brute force for web-1:',
     ...newLines('hosts/all.yml').map((line) => `   ${line}`),
     '',
-    'A deploy of this is refused:',
+    'A deploy of this policy is refused:',
   );
   await writePolicy(policies, LOCKOUT);
-  stage.show(planText(stage.take(await plan({ policies, hosts: 'web-1' }, open)), text));
+  out.show(planText(out.take(await plan({ policies, hosts: 'web-1' }, open)), text));
 
-  stage.scene('Drift', 'The hosts run the policy, but someone has opened the database by hand.');
+  out.heading('Drift', 'The hosts run the policy, but someone opened the database by hand.');
   await writePolicy(policies);
   for (const { host, text: rules } of running) {
     const opened = rules.v4.replace(/^-A INPUT/m, '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\n-A INPUT');
     await saveSnapshot('states', host, host === 'db-1' ? { ...rules, v4: opened } : rules);
   }
-  stage.show(driftText(stage.take(await drift({ policies }, open)), text));
+  out.show(driftText(out.take(await drift({ policies }, open)), text));
 }

@@ -41,6 +41,7 @@ export const CHANGE: Readonly<Record<string, string>> = { ...GOOD, 'roles/web.ym
 /** The same with a rule against the brute force on SSH that is meant well. */
 export const LOCKOUT: Readonly<Record<string, string>> = { ...CHANGE, 'hosts/all.yml': lockout };
 
+/** Writes policy files below a folder. */
 export async function writePolicy(
   folder: string,
   files: Readonly<Record<string, string>> = GOOD,

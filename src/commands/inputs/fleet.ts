@@ -1,4 +1,4 @@
-/** The policy of a command: loaded, the hosts chosen, and, where hosts will be judged by it, linted. */
+/** The policy of a command: loaded, with the hosts chosen, and linted where it is about to be applied. */
 import type { HostClient } from '../../host/client.js';
 import { hasErrors, type Problem, type Result } from '../../lib/problem.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
@@ -20,13 +20,13 @@ export interface Chosen {
   readonly hosts: readonly Host[];
 }
 
-/** The doors hand it in: opens the way to the hosts of a fleet. */
+/** Opens a client for the hosts of a fleet; passed in by the entry points. */
 export type OpenHosts<P = HostClient> = (chosen: Chosen) => Promise<Result<P>>;
 export type Reader = Pick<HostClient, 'read' | 'close'>;
 
 /** Loads the policy and chooses the hosts. */
 export async function chooseHosts({ policies, hosts, today }: FleetOptions): Promise<Result<Chosen>> {
-  const loaded = await loadFleet(policies, today === undefined ? {} : { today });
+  const loaded = await loadFleet(policies, { today });
   if (!loaded.ok) return loaded;
   const selected = selectHosts(loaded.value, hosts);
   const problems = [...loaded.problems, ...selected.problems];
@@ -35,7 +35,7 @@ export async function chooseHosts({ policies, hosts, today }: FleetOptions): Pro
     : { ok: false, problems };
 }
 
-/** As {@link chooseHosts}, for what is about to reach hosts: a lint that is an error stands in the way. */
+/** As {@link chooseHosts}, for commands that connect to hosts: a lint of level error is a failure. */
 export async function chooseSound(options: FleetOptions): Promise<Result<Chosen>> {
   const chosen = await chooseHosts(options);
   if (!chosen.ok) return chosen;
@@ -43,11 +43,11 @@ export async function chooseSound(options: FleetOptions): Promise<Result<Chosen>
   return hasErrors(problems) ? { ok: false, problems } : { ...chosen, problems };
 }
 
-/** Opens the way to the hosts, works, and closes it whatever happens. */
+/** Opens a client, runs `work` with it, and always closes it. */
 export async function withHosts<P extends Pick<HostClient, 'close'>, T>(
   chosen: Result<Chosen>,
   open: OpenHosts<P>,
-  work: (chosen: Chosen, port: P) => Promise<T>,
+  work: (chosen: Chosen, client: P) => Promise<T>,
 ): Promise<Result<T>> {
   if (!chosen.ok) return chosen;
   const opened = await open(chosen.value);

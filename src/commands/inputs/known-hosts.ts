@@ -13,9 +13,9 @@ export async function knownHostsTexts({ fleet, hosts }: Chosen): Promise<Result<
       problems: [
         error(
           'no-known-hosts',
-          'No known_hosts file is named, so the key of no host could be verified.',
+          'No known_hosts file given: host keys cannot be verified.',
           undefined,
-          'Name one in `ssh.known_hosts` of fleet.yml, or with --known-hosts.',
+          'Set `ssh.known_hosts` in fleet.yml, or give --known-hosts.',
         ),
       ],
     };
@@ -36,9 +36,9 @@ async function readText(file: string): Promise<Result<string>> {
       problems: [
         error(
           'known-hosts-unreadable',
-          `${file} cannot be read, so the key of no host could be verified.`,
+          `${file} cannot be read: host keys cannot be verified.`,
           undefined,
-          'Collect the keys with `ssh-keyscan HOST`, and compare them with those on the hosts before you trust them.',
+          'Collect the keys with `ssh-keyscan HOST`, and compare them with the keys on the hosts before you trust them.',
         ),
       ],
     };

@@ -11,7 +11,9 @@ export function readPackets(lines: string, file: string): Result<readonly Packet
     try {
       return [readPacket(JSON.parse(line), location)];
     } catch {
-      return [{ ok: false, problems: [error('bad-packet', 'This line is not JSON.', location)] } as const];
+      return [
+        { ok: false, problems: [error('bad-packet', 'This line is not valid JSON.', location)] } as const,
+      ];
     }
   });
   const problems = read.flatMap((one) => one.problems);

@@ -23,7 +23,7 @@ export interface TextFile {
   readonly text: string;
 }
 
-/** @param family Of a single file; absent: as the name says, else as the text allows. */
+/** @param family of a single file; default: from its name, else from its content */
 export function readRulesFile(file: RulesFile, family?: Family): Result<Ruleset> {
   if (file.kind === 'folder') {
     const { path, v4 = '', v6 = '', sets = '' } = file;

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { commandOf, readEvent } from '../../../src/action/event/event.js';
 import { warning } from '../../../src/lib/problem.js';
 import type { Adoption } from '../../../src/rollout/results/adoption.js';
-import { done, failed, payload, play, pushEvent, type Scene } from '../context.js';
+import { done, failed, type JobResult, payload, pushEvent, runJob } from '../context.js';
 
 const adoption: Adoption = {
   version: 1,
@@ -27,23 +27,23 @@ const adoption: Adoption = {
 };
 const event = { ...pushEvent, name: 'schedule' };
 const asked = { command: 'adopt' };
-const pullOf = (scene: Scene) => scene.calls.find(({ name }) => name === 'adoptPull')?.given;
+const pullOf = (job: JobResult) => job.calls.find(({ name }) => name === 'adoptPull')?.given;
 
 test('opens a pull request, and says everything in the summary, the patch and the outputs', async () => {
-  const scene = await play({
+  const job = await runJob({
     event,
     inputs: { ...asked, environment: 'prod' },
     answers: { adopt: done(adoption) },
   });
-  expect(scene.failures).toEqual([]);
-  expect(scene.outputs).toMatchObject({
+  expect(job.failures).toEqual([]);
+  expect(job.outputs).toMatchObject({
     outcome: 'adopted',
     changed: '1',
     patch: '/tmp/sallyport/adopt.patch',
     'comment-url': 'https://github.com/example/fleet/pull/8',
   });
-  expect(scene.files['adopt.patch']).toContain('+++ b/policies/hosts/web-1.yml');
-  const [marker, pull] = pullOf(scene) ?? [];
+  expect(job.files['adopt.patch']).toContain('+++ b/policies/hosts/web-1.yml');
+  const [marker, pull] = pullOf(job) ?? [];
   expect(marker).toMatchObject({ kind: 'adopt', environment: 'prod' });
   expect(pull).toMatchObject({
     base: 'main',
@@ -55,31 +55,31 @@ test('opens a pull request, and says everything in the summary, the patch and th
     '--dport 5432',
     'It changes the fate of no packet',
   ])
-    for (const text of [(pull as { body: string }).body, scene.summaries.join('')])
+    for (const text of [(pull as { body: string }).body, job.summaries.join('')])
       expect(text).toContain(words);
 });
 
 test('without the right to, the change is in the patch, and both log and summary say so', async () => {
   const refused = warning('github-forbidden', 'GitHub did not let us open the pull request.');
-  const scene = await play({
+  const job = await runJob({
     event,
     inputs: asked,
     answers: { adopt: done(adoption) },
     github: { adoptPull: async () => failed(refused) },
   });
-  expect(scene.failures).toEqual([]);
-  expect(scene.outputs.patch).toBe('/tmp/sallyport/adopt.patch');
-  expect(scene.summaries.join('')).toContain('GitHub did not let us open the pull request.');
-  expect(scene.log.join('\n')).toContain('The change is in the file that the output `patch` names.');
+  expect(job.failures).toEqual([]);
+  expect(job.outputs.patch).toBe('/tmp/sallyport/adopt.patch');
+  expect(job.summaries.join('')).toContain('GitHub did not let us open the pull request.');
+  expect(job.log.join('\n')).toContain('The change is in the file named by the output `patch`.');
 });
 
 test('nothing to adopt closes what is open, but not while a host could not be read', async () => {
   const nothing = { ...adoption, hosts: [], files: [] };
-  const clean = await play({ event, inputs: asked, answers: { adopt: done(nothing) } });
+  const clean = await runJob({ event, inputs: asked, answers: { adopt: done(nothing) } });
   expect(clean.outputs.outcome).toBe('unchanged');
   expect(pullOf(clean)?.[1]).toMatchObject({ files: [] });
   const unread = { host: 'web-2', status: 'unreachable', reason: 'No answer.', taken: [], left: [] } as const;
-  const silent = await play({
+  const silent = await runJob({
     event,
     inputs: asked,
     answers: { adopt: done({ ...nothing, hosts: [unread] }) },
@@ -91,14 +91,14 @@ test('nothing to adopt closes what is open, but not while a host could not be re
 test('a secret of the job that a host holds comes into no file and no branch', async () => {
   const [file] = adoption.files;
   const after = 'roles: [web]\n# a-private-key-of-a-test\n';
-  const scene = await play({
+  const job = await runJob({
     event,
     inputs: asked,
     answers: { adopt: done({ ...adoption, files: file === undefined ? [] : [{ ...file, after }] }) },
   });
-  expect(scene.annotations).toMatchObject([{ id: 'secret-in-rules' }]);
-  expect(pullOf(scene)).toBeUndefined();
-  expect(JSON.stringify(scene)).not.toContain('a-private-key-of-a-test');
+  expect(job.annotations).toMatchObject([{ id: 'secret-in-rules' }]);
+  expect(pullOf(job)).toBeUndefined();
+  expect(JSON.stringify(job)).not.toContain('a-private-key-of-a-test');
 });
 
 test('a pull request does not adopt', () => {

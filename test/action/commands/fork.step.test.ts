@@ -143,6 +143,6 @@ test('a link in its files ends the run before anything is read, and what it lead
 test('a key is refused, whatever the policy says', async () => {
   const { status, stdout } = await follow({ 'ssh-key': 'a-private-key-of-a-test' });
   expect(status).toBe(1);
-  expect(stdout).toContain('takes no `ssh-key`');
+  expect(stdout).toContain('must not have an `ssh-key`');
   expect(comments).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { commandOf, readEvent } from '../../../src/action/event/event.js';
 import { warning } from '../../../src/lib/problem.js';
 import { noDrift, typicalPlan } from '../../report/example.js';
-import { done, failed, payload, play, type Scene, type Staging } from '../context.js';
+import { done, failed, type JobResult, type JobSetup, payload, runJob } from '../context.js';
 
 const COMMIT = 'c'.repeat(40);
 
@@ -39,50 +39,50 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const follow = (staging: Staging = {}): Promise<Scene> =>
-  play({
+const follow = (setup: JobSetup = {}): Promise<JobResult> =>
+  runJob({
     event: runEvent(),
     answers: { plan: done(typicalPlan) },
-    ...staging,
-    inputs: { 'ssh-key': '', policies: folder, state: 'states', ...staging.inputs },
+    ...setup,
+    inputs: { 'ssh-key': '', policies: folder, state: 'states', ...setup.inputs },
   });
 
 test('the pull request that GitHub names gets the plan, with links to the commit that was asked for', async () => {
-  const scene = await follow();
-  expect(scene.calls.find(({ name }) => name === 'openPull')?.given).toEqual([
+  const job = await follow();
+  expect(job.calls.find(({ name }) => name === 'openPull')?.given).toEqual([
     'eve/fleet',
     'open-a-port',
     COMMIT,
   ]);
-  const [pull, , body] = scene.calls.find(({ name }) => name === 'upsertComment')?.given ?? [];
+  const [pull, , body] = job.calls.find(({ name }) => name === 'upsertComment')?.given ?? [];
   expect(pull).toBe(7);
   expect(body).toContain(`/blob/${COMMIT}/`);
 });
 
 test('a pull request that has moved on, or is closed, gets nothing', async () => {
-  const scene = await follow({ github: { openPull: async () => done(undefined) } });
-  expect(scene.used).toEqual([]);
-  expect(scene.calls.map(({ name }) => name)).toEqual(['openPull']);
-  expect(scene.log.join()).toContain(`no open pull request of eve/fleet is at ${COMMIT.slice(0, 12)}`);
-  expect(scene.failures).toEqual([]);
+  const job = await follow({ github: { openPull: async () => done(undefined) } });
+  expect(job.used).toEqual([]);
+  expect(job.calls.map(({ name }) => name)).toEqual(['openPull']);
+  expect(job.log.join()).toContain(`no open pull request of eve/fleet is at ${COMMIT.slice(0, 12)}`);
+  expect(job.failures).toEqual([]);
 });
 
 test('a GitHub that does not say which pull request it is fails the step', async () => {
   const refused = warning('github-forbidden', 'GitHub did not let us find the pull request of the fork.');
-  const scene = await follow({ github: { openPull: async () => failed(refused) } });
-  expect(scene.used).toEqual([]);
-  expect(scene.annotations).toEqual([refused]);
-  expect(scene.failures[0]).toContain('GitHub does not say which pull request');
-  expect(scene.log.join()).not.toContain('no open pull request');
+  const job = await follow({ github: { openPull: async () => failed(refused) } });
+  expect(job.used).toEqual([]);
+  expect(job.annotations).toEqual([refused]);
+  expect(job.failures[0]).toContain('GitHub does not name the pull request');
+  expect(job.log.join()).not.toContain('no open pull request');
 });
 
 test.each([
   ['of this repository', { head_repository: { full_name: 'example/fleet' } }],
   ['of a repository that is gone', { head_repository: null }],
 ])('a run %s is none of its business', async (_, over) => {
-  const scene = await follow({ event: runEvent(over) });
-  expect(scene.used).toEqual([]);
-  expect(scene.calls).toEqual([]);
+  const job = await follow({ event: runEvent(over) });
+  expect(job.used).toEqual([]);
+  expect(job.calls).toEqual([]);
 });
 
 test('no key meets a policy that nobody has reviewed, and no host is read', async () => {
@@ -90,20 +90,20 @@ test('no key meets a policy that nobody has reviewed, and no host is read', asyn
   expect(keyed.annotations).toMatchObject([{ id: 'fork-with-key' }]);
   const stateless = await follow({ inputs: { state: '' } });
   expect(stateless.annotations).toMatchObject([{ id: 'fork-without-state' }]);
-  for (const scene of [keyed, stateless]) {
-    expect(scene.used).toEqual([]);
-    expect(scene.failures).toHaveLength(1);
+  for (const job of [keyed, stateless]) {
+    expect(job.used).toEqual([]);
+    expect(job.failures).toHaveLength(1);
   }
 });
 
 test('what the hosts run is read by the policy of the branch, with the key, before', async () => {
-  const scene = await follow({
+  const job = await follow({
     inputs: { command: 'drift', 'ssh-key': 'a-private-key-of-a-test', comment: 'false', 'fail-on': 'never' },
     answers: { drift: done(noDrift) },
   });
-  expect(scene.used).toEqual(['drift']);
-  expect(scene.calls).toEqual([]);
-  expect(scene.failures).toEqual([]);
+  expect(job.used).toEqual(['drift']);
+  expect(job.calls).toEqual([]);
+  expect(job.failures).toEqual([]);
 });
 
 test('it never deploys', () => {
@@ -128,11 +128,11 @@ describe('an artifact is refused before anything in it is opened', () => {
   };
   test.each(Object.entries(cases))('%s', async (_, make) => {
     make();
-    const scene = await follow();
-    expect(scene.used).toEqual([]);
-    expect(scene.calls).toEqual([]);
-    expect(scene.annotations).toMatchObject([{ id: 'untrusted-files', level: 'error' }]);
-    expect(scene.failures).toHaveLength(1);
+    const job = await follow();
+    expect(job.used).toEqual([]);
+    expect(job.calls).toEqual([]);
+    expect(job.annotations).toMatchObject([{ id: 'untrusted-files', level: 'error' }]);
+    expect(job.failures).toHaveLength(1);
     mkdirSync(folder, { recursive: true });
   });
 });

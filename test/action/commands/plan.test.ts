@@ -4,18 +4,18 @@ import { error, note, type Problem, warning } from '../../../src/lib/problem.js'
 import { findingOf } from '../../../src/rollout/plan/findings.js';
 import { mapOf } from '../../map/fleet.js';
 import { databaseHost, troubledPlan, typicalPlan, unchangedPlan } from '../../report/example.js';
-import { called, done, failed, play, pullEvent, pushEvent } from '../context.js';
+import { called, done, failed, pullEvent, pushEvent, runJob } from '../context.js';
 
 const unread = (status: 'unreachable' | 'error') => ({ host: 'web-1', status, reason: 'No.', findings: [] });
 
 describe('plan', () => {
   test('a pull request gets the comment, the summary, the outputs and the annotations', async () => {
-    const scene = await play({
+    const job = await runJob({
       event: pullEvent(),
       answers: { plan: done(typicalPlan) },
       inputs: { labels: 'true', environment: 'prod' },
     });
-    expect(scene.outputs).toMatchObject({
+    expect(job.outputs).toMatchObject({
       outcome: 'changed',
       changed: '7',
       opened: '2',
@@ -24,20 +24,20 @@ describe('plan', () => {
       json: '/tmp/sallyport/plan.json',
       'comment-url': 'https://github.com/example/fleet/pull/7#issuecomment-1',
     });
-    const [pull, marker, body] = called(scene, 'upsertComment') ?? [];
+    const [pull, marker, body] = called(job, 'upsertComment') ?? [];
     expect(pull).toBe(7);
     expect(marker).toEqual({ kind: 'plan', environment: 'prod', state: typicalPlan.digest });
     expect(body).toContain('**Opens 2, closes 1; 7 of 9 hosts change; lock-out proof holds.**');
     expect(body).toContain(
       `https://github.com/example/fleet/blob/${'a'.repeat(40)}/policies/roles/web.yml#L7`,
     );
-    expect(called(scene, 'setLabels')?.[1]).toEqual(['firewall:opens-traffic', 'firewall:closes-traffic']);
-    expect(scene.summaries[0]).toContain('Opens 2, closes 1');
-    expect(scene.annotations).toMatchObject([
+    expect(called(job, 'setLabels')?.[1]).toEqual(['firewall:opens-traffic', 'firewall:closes-traffic']);
+    expect(job.summaries[0]).toContain('Opens 2, closes 1');
+    expect(job.annotations).toMatchObject([
       { id: 'open-to-the-world', location: { file: 'policies/roles/database.yml', line: 9 } },
     ]);
-    expect(JSON.parse(scene.files['plan.json'] ?? '')).toEqual(JSON.parse(JSON.stringify(typicalPlan)));
-    expect(scene.failures).toEqual([]);
+    expect(JSON.parse(job.files['plan.json'] ?? '')).toEqual(JSON.parse(JSON.stringify(typicalPlan)));
+    expect(job.failures).toEqual([]);
   });
 
   test.each([
@@ -51,12 +51,12 @@ describe('plan', () => {
     ['error', { ...unchangedPlan, hosts: [unread('unreachable')] }, true],
     ['error', { ...unchangedPlan, hosts: [unread('error')] }, true],
   ] as const)('fail-on %s', async (level, plan, fails) => {
-    const scene = await play({
+    const job = await runJob({
       event: pullEvent(),
       answers: { plan: done(plan) },
       inputs: { 'fail-on': level },
     });
-    expect(scene.failures.length > 0).toBe(fails);
+    expect(job.failures.length > 0).toBe(fails);
   });
 
   test('a warning about the policy itself stands in the comment, and counts as any other', async () => {
@@ -67,13 +67,13 @@ describe('plan', () => {
       'Name the networks that need it in "from:".',
     );
     const answers = { plan: { ...done(unchangedPlan), problems: [found, note('never-used', 'Unused.')] } };
-    const strict = await play({ event: pullEvent(), answers, inputs: { 'fail-on': 'warning' } });
+    const strict = await runJob({ event: pullEvent(), answers, inputs: { 'fail-on': 'warning' } });
     expect(called(strict, 'upsertComment')?.[2]).toMatch(
       /### Findings\n\n- ⚠️ .*web\.yml:8.* The rule opens mysql \(tcp\/3306\) to the internet\. Name the networks.*\n\n/,
     );
     expect(called(strict, 'upsertComment')?.[2]).not.toContain('Unused.');
     expect(strict.failures).toEqual([expect.stringMatching(/; 1 warning\.$/)]);
-    expect((await play({ event: pullEvent(), answers })).failures).toEqual([]);
+    expect((await runJob({ event: pullEvent(), answers })).failures).toEqual([]);
   });
 
   test('a policy that cannot be planned replaces the old comment with what is wrong', async () => {
@@ -83,63 +83,63 @@ describe('plan', () => {
       { file: 'policies/roles/web.yml', line: 3, column: 5 },
       'Did you mean `from`?',
     );
-    const scene = await play({ event: pullEvent(), answers: { plan: failed(wrong) } });
-    expect(scene.failures).toHaveLength(1);
-    expect(scene.outputs.outcome).toBe('failed');
-    expect(scene.annotations).toEqual([wrong]);
-    expect(called(scene, 'upsertComment')?.[2]).toContain('Unknown key `form`. Did you mean `from`?');
+    const job = await runJob({ event: pullEvent(), answers: { plan: failed(wrong) } });
+    expect(job.failures).toHaveLength(1);
+    expect(job.outputs.outcome).toBe('failed');
+    expect(job.annotations).toEqual([wrong]);
+    expect(called(job, 'upsertComment')?.[2]).toContain('Unknown key `form`. Did you mean `from`?');
   });
 
   test('the map is folded into the summary, and no part of the comment', async () => {
     const { map, notes } = mapOf();
     const drawn = { ...typicalPlan, map: { ...map, notes: notes.map(findingOf) } };
-    const scene = await play({ event: pullEvent(), answers: { plan: done(drawn) } });
-    expect(scene.summaries).toEqual([
+    const job = await runJob({ event: pullEvent(), answers: { plan: done(drawn) } });
+    expect(job.summaries).toEqual([
       expect.stringContaining('Opens 2, closes 1'),
       expect.stringMatching(/^<details><summary>Map: .*\n\n```mermaid\nflowchart LR\n/),
     ]);
-    expect(JSON.stringify(called(scene, 'upsertComment'))).not.toContain('mermaid');
+    expect(JSON.stringify(called(job, 'upsertComment'))).not.toContain('mermaid');
   });
 
   test('a comment that GitHub refuses is a warning and the plan is in the summary', async () => {
     const refused = warning('github-forbidden', 'GitHub did not let us post the comment.');
-    const scene = await play({
+    const job = await runJob({
       event: pullEvent(),
       answers: { plan: done(typicalPlan) },
       github: { upsertComment: async () => failed(refused) },
     });
-    expect(scene.failures).toEqual([]);
-    expect(scene.annotations).toContainEqual(refused);
-    expect(scene.summaries.join('')).toContain('Opens 2, closes 1');
-    expect(scene.summaries.join('')).toContain('GitHub did not let us post the comment.');
+    expect(job.failures).toEqual([]);
+    expect(job.annotations).toContainEqual(refused);
+    expect(job.summaries.join('')).toContain('Opens 2, closes 1');
+    expect(job.summaries.join('')).toContain('GitHub did not let us post the comment.');
   });
 
   test('a fork without a key is checked, says why there is no plan, and does not try to comment', async () => {
-    const scene = await play({
+    const job = await runJob({
       event: pullEvent({ fork: true }),
       answers: { check: done(undefined) },
       inputs: { 'ssh-key': '' },
     });
-    expect(scene.used).toEqual(['check']);
-    expect(scene.calls).toEqual([]);
-    expect(scene.summaries.join('')).toContain('there is no plan');
-    expect(scene.outputs.outcome).toBe('checked');
+    expect(job.used).toEqual(['check']);
+    expect(job.calls).toEqual([]);
+    expect(job.summaries.join('')).toContain('there is no plan');
+    expect(job.outputs.outcome).toBe('checked');
   });
 
   test('a fork with recorded states gets a plan', async () => {
-    const scene = await play({
+    const job = await runJob({
       event: pullEvent({ fork: true }),
       answers: { plan: done(typicalPlan) },
       inputs: { 'ssh-key': '', state: 'state' },
     });
-    expect(scene.used).toEqual(['plan']);
-    expect(scene.calls).toEqual([]);
+    expect(job.used).toEqual(['plan']);
+    expect(job.calls).toEqual([]);
   });
 
   test('at most ten annotations of a kind, errors first; the others are in the log', async () => {
     const many = (make: typeof error, word: string): readonly Problem[] =>
       Array.from({ length: 12 }, (_, index) => make('x', `${word} ${index}.`));
-    const scene = await play({
+    const job = await runJob({
       event: pushEvent,
       inputs: { command: 'check' },
       answers: {
@@ -150,12 +150,12 @@ describe('plan', () => {
         },
       },
     });
-    const levels = scene.annotations.map(({ level }) => level);
+    const levels = job.annotations.map(({ level }) => level);
     expect(levels).toEqual([
       ...Array(10).fill('error'),
       ...Array(10).fill('warning'),
       ...Array(10).fill('note'),
     ]);
-    expect(scene.log.filter((line) => /(Note|Error|Warning) 1[01]\./.test(line))).toHaveLength(6);
+    expect(job.log.filter((line) => /(Note|Error|Warning) 1[01]\./.test(line))).toHaveLength(6);
   });
 });

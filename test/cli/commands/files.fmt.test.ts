@@ -69,7 +69,7 @@ describe('fmt', () => {
     expect(await sallyport(['fmt', path])).toEqual({
       status: 1,
       stdout: '',
-      stderr: `${path} cannot be read: there is no such file.\n`,
+      stderr: `${path} cannot be read: no such file.\n`,
     });
   });
 });

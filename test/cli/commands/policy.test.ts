@@ -49,7 +49,7 @@ describe('init', () => {
     const mine = readFileSync(join(policies, 'networks.yml'), 'utf8');
     const { status, stdout, stderr } = await sallyport(['init', directory]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-    expect(stderr).toContain('networks.yml is there already and was left as it is.');
+    expect(stderr).toContain('networks.yml already exists and was not changed.');
     expect(readFileSync(join(policies, 'networks.yml'), 'utf8')).toBe(mine);
     restore();
   });
@@ -91,7 +91,7 @@ describe('init', () => {
       expect(await sallyport(['init', other, '--policies', folder])).toMatchObject({
         status: 1,
         stdout: '',
-        stderr: expect.stringContaining('It is a folder inside the repository'),
+        stderr: expect.stringContaining('Expected a directory inside the repository'),
       });
       expect(existsSync(other)).toBe(false);
     },
@@ -248,7 +248,7 @@ describe('a report that could not be written', () => {
       expect(await sallyport([...command.split(' '), ...here, '-o', output])).toEqual({
         status: 1,
         stdout: '',
-        stderr: `${output} cannot be written: a part of its path is no folder. Name another.\n`,
+        stderr: `${output} cannot be written: a part of its path is not a directory. Choose another file.\n`,
       });
     },
   );

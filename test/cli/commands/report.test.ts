@@ -59,8 +59,8 @@ describe('report', () => {
   test('of nothing, of a file that is not there, and of two kinds at once is an error', async () => {
     mkdirSync(inside('empty'), { recursive: true });
     for (const [path, words] of [
-      [inside('empty'), 'no shard delivered one'],
-      [inside('gone.json'), 'There is no file or folder'],
+      [inside('empty'), `No report found in ${inside('empty')}.`],
+      [inside('gone.json'), 'No such file or folder: '],
       [inside('policies/fleet.yml'), 'it is not JSON'],
     ] as const)
       expect(await sallyport(['report', path])).toMatchObject({
@@ -69,14 +69,14 @@ describe('report', () => {
         stderr: expect.stringContaining(words),
       });
     const mixed = await sallyport(['report', inside('plans'), inside('deploy.json')]);
-    expect(mixed.stderr).toContain('Some of these reports are plans, and some are of deploys.');
+    expect(mixed.stderr).toContain('These reports are of plans and of deploys.');
   });
 
   test('names every file that is not there', async () => {
     const { status, stderr } = await sallyport(['report', inside('one'), inside('plans'), inside('two')]);
     expect(status).toBe(1);
-    expect(stderr).toContain(`There is no file or folder ${inside('one')}.`);
-    expect(stderr).toContain(`There is no file or folder ${inside('two')}.`);
+    expect(stderr).toContain(`No such file or folder: ${inside('one')}.`);
+    expect(stderr).toContain(`No such file or folder: ${inside('two')}.`);
     expect((await sallyport(['report', inside('deploy.json/x')])).stderr).toContain(
       'cannot be read: ENOTDIR',
     );
@@ -87,7 +87,9 @@ describe('report', () => {
     expect(await sallyport(['report', inside('latest')])).toMatchObject({ status: 0 });
     mkdirSync(inside('linked'));
     symlinkSync(inside('plans/1.json'), inside('linked/1.json'));
-    expect((await sallyport(['report', inside('linked')])).stderr).toContain('no shard delivered one');
+    expect((await sallyport(['report', inside('linked')])).stderr).toContain(
+      `No report found in ${inside('linked')}.`,
+    );
   });
 
   test('of a deploy has no page', async () => {
@@ -107,8 +109,8 @@ test('a plan can be a page', async () => {
 });
 
 test.each([
-  [['plan', '--shard', '3/2'], 'It is i/n, such as 1/4'],
-  [['deploy', '--wave', 'first'], 'It is canary, a number from 1'],
+  [['plan', '--shard', '3/2'], 'Expected i/n, such as 1/4'],
+  [['deploy', '--wave', 'first'], 'Expected canary, a number from 1'],
 ])('%j is refused with what it may be', async (argv, words) => {
   expect(await sallyport(argv)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
 });
@@ -117,7 +119,7 @@ test('the canary takes no shard', async () => {
   const argv = ['deploy', '-p', inside('policies'), '--wave', 'canary', '--shard', '1/2', '--yes'];
   expect(await sallyport(argv)).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining('changed by one job each'),
+    stderr: expect.stringContaining('deployed by one job each'),
   });
 });
 

@@ -1,12 +1,12 @@
-/** How the demo speaks: numbered scenes, calm words, and the real reports in between. */
+/** The output of the demo: numbered headings, text, and the real reports. */
 import type { Result } from '../../lib/problem.js';
 import { ProblemError } from '../../lib/problem.js';
 import { paint } from '../../report/terminal/paint.js';
 import { complain, type Io, textOptions } from '../io.js';
 
-export interface Stage {
-  /** A headline, and what is about to happen. */
-  scene(title: string, ...words: readonly string[]): void;
+export interface DemoOutput {
+  /** A numbered heading, and what happens next. */
+  heading(title: string, ...words: readonly string[]): void;
   say(...words: readonly string[]): void;
   /** The report of a command, indented; of a long one its beginning. */
   show(text: string, most?: number): void;
@@ -14,10 +14,11 @@ export interface Stage {
   take<T>(result: Result<T>): T;
 }
 
-/** Lines of a report that a reader still reads. */
+/** Lines of a report that are shown. */
 const LONGEST = 48;
 
-export function openStage(io: Io): Stage {
+/** The output of the demo on this terminal. */
+export function openOutput(io: Io): DemoOutput {
   const colours = paint(textOptions(io.stdout, io.env));
   let number = 0;
   const say = (...words: readonly string[]): void => {
@@ -25,7 +26,7 @@ export function openStage(io: Io): Stage {
   };
   return {
     say,
-    scene: (title, ...words) => {
+    heading: (title, ...words) => {
       number += 1;
       say('', colours.bold(`${number}. ${title}`), ...words, '');
     },

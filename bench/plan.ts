@@ -16,7 +16,7 @@ import { COMMENT_BUDGET, SUMMARY_BUDGET } from '../src/report/markdown/budget.js
 import { planMarkdown } from '../src/report/markdown/plan.js';
 import { planFleet } from '../src/rollout/plan/plan.js';
 import type { Plan } from '../src/rollout/results/model.js';
-import { saveSnapshot, snapshotClient } from '../src/rollout/results/snapshots.js';
+import { saveSnapshot, snapshotClient } from '../src/rollout/snapshots/snapshots.js';
 import { writeFleet } from './fleet.js';
 import type { Row } from './report.js';
 

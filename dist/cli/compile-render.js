@@ -1,2 +1,2 @@
 import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{printTables}from"./netfilter-text-print.js";import{printSets}from"./netfilter-sets.js";var renderHost=desired=>({v4:printTables(desired.v4),v6:printTables(desired.v6),sets:printSets(desired.sets)});export{renderHost};
+import{printSets}from"./netfilter-sets.js";import{printTables}from"./netfilter-text-print.js";var renderHost=desired=>({v4:printTables(desired.v4),v6:printTables(desired.v6),sets:printSets(desired.sets)});export{renderHost};

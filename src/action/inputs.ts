@@ -1,6 +1,7 @@
 /** The inputs of `action.yml`, checked and typed. */
 import { error, type Problem, type Result } from '../lib/problem.js';
-import { MOST_SHARDS, type RolloutPart, readShard, readWaves } from '../rollout/results/part.js';
+import { MOST_SHARDS, readShard } from '../rollout/results/shard.js';
+import { type RolloutPart, readWaves } from '../rollout/results/waves.js';
 
 export const COMMANDS = ['auto', 'check', 'plan', 'deploy', 'drift', 'adopt', 'report', 'reviewed'] as const;
 export type CommandName = (typeof COMMANDS)[number];

@@ -100,8 +100,8 @@ async function readHost(
   const placed = compiled.ok ? transitionsOf(fleet, host, state, compiled.value) : compiled;
   if (!placed.ok)
     return { ...nothing, status: 'error', reason: placed.problems.map(formatProblem).join(' ') };
-  const { before, owned } = placed.value.live;
-  const rulesets: RulesetPair = { live: before, next: owned.next, ownership: fleet.ownership };
+  const { before, next } = placed.value.live;
+  const rulesets: RulesetPair = { live: before, next, ownership: fleet.ownership };
   const elsewhere = [...drift.saved, ...drift.boot];
   return {
     host,

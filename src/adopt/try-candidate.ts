@@ -124,7 +124,7 @@ function tryOnHost(
   if (!compiled.ok) return { why: `The policy would not be sound: ${sentences(compiled.problems)}` };
   const placed = transitionsOf(fleet, host, state, compiled.value);
   if (!placed.ok) return { why: sentences(placed.problems) };
-  const { next, problems } = placed.value.live.owned;
+  const { next, problems } = placed.value.live;
   const faults = problems.filter(({ level }) => level === 'error');
   if (faults.length > 0) return { why: sentences(faults) };
   const wanted = withDifferences(rulesets, new Set([...settled, ...keys]));

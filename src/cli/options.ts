@@ -1,7 +1,8 @@
 /** Options that several commands take, each described once. */
 import { posix } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { MOST_SHARDS, type RolloutPart, readShard, readWaves, type Shard } from '../rollout/results/part.js';
+import { MOST_SHARDS, readShard, type Shard } from '../rollout/results/shard.js';
+import { type RolloutPart, readWaves } from '../rollout/results/waves.js';
 
 /** Defines what a command does; `action` returns the exit status of the program. */
 export type Act = (command: Command, action: (...args: never[]) => Promise<number>) => Command;

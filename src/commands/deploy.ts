@@ -2,7 +2,7 @@
 import { error, type Result } from '../lib/problem.js';
 import { type DeployOptions, deployFleet } from '../rollout/deploy/deploy.js';
 import type { Outcomes } from '../rollout/results/model.js';
-import { isWhole } from '../rollout/results/part.js';
+import { isWhole } from '../rollout/results/waves.js';
 import { chooseSound, type FleetOptions, type OpenHosts, withHosts } from './inputs/fleet.js';
 
 /** Deploys to the chosen hosts; a failed host is an outcome, not a problem. */

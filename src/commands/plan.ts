@@ -1,9 +1,9 @@
 /** `plan`: the live state of every host against the policy. */
 import type { Result } from '../lib/problem.js';
-import { findingOf } from '../rollout/plan/findings.js';
 import { type PlanOptions, planFleet } from '../rollout/plan/plan.js';
+import { findingOf } from '../rollout/results/finding.js';
 import type { Plan } from '../rollout/results/model.js';
-import { inShard, type Shard } from '../rollout/results/part.js';
+import { inShard, type Shard } from '../rollout/results/shard.js';
 import { chooseSound, type FleetOptions, type OpenHosts, type Reader, withHosts } from './inputs/fleet.js';
 
 interface SharedPlanOptions extends PlanOptions {

@@ -123,10 +123,10 @@ test('a shard that delivered nothing, or something broken, is said loudly and fa
   const pull = await hub.openPull('three-shards');
   const { status, stdout, outputs, comment } = await reported(pull);
   expect(status).toBe(1);
-  expect(stdout).toContain(`Shard 3/4 delivered no plan: nothing is known of its ${lost} hosts.`);
+  expect(stdout).toContain(`No plan of shard 3/4, which has ${lost} hosts.`);
   expect(stdout).toMatch(/^::error title=bad-deploy-report::|^::error title=bad-plan::/m);
   expect(comment).toContain(`${lost} hosts without a plan`);
-  expect(comment).toContain('Shard 3/4 delivered no plan.');
+  expect(comment).toContain('No plan of shard 3/4.');
   expect(outputs.digest).not.toBe(planOf('whole.json').digest);
   expect(outputs['unreachable-hosts']?.split(',')).toHaveLength(lost);
 });

@@ -83,7 +83,7 @@ describe('the report', () => {
   });
 
   test('fails for a shard that is missing, whatever `fail-on` says, and says so first', async () => {
-    const missing = error('shard-missing', 'Shard 2/4 delivered no plan: nothing is known of its 3 hosts.');
+    const missing = error('shard-missing', 'No plan of shard 2/4, which has 3 hosts.');
     const job = await runJob({
       event: pullEvent(),
       inputs: { ...report, 'fail-on': 'never' },

@@ -265,7 +265,7 @@ function deployed(fleet: Fleet): ReadonlyMap<string, RulesText> {
       const state = recorded(host.name, { ...NOTHING, v4: FOREIGN[host.name] ?? '' });
       const { deployable: ready, plan } = assess(fleet, host, { status: 'read', state });
       if (ready === undefined) throw new Error(`${host.name}: ${plan.reason}`);
-      return [host.name, renderHost(ready.transitions.live.owned.next)];
+      return [host.name, renderHost(ready.transitions.live.next)];
     }),
   );
 }

@@ -6,11 +6,13 @@ import { type Behaviour, type ModelFleet, modelFleet, modelHost } from './model-
 
 export const NAMES = ['web-1', 'web-2', 'web-3', 'web-4'];
 
-/** Four hosts in memory under a policy whose canary is web-1, and a deploy to them. */
+/** The hosts of a policy in memory (by default four, with the canary web-1), and a deploy to them. */
 export function modelRollout(words: Words = {}, behaviours: Readonly<Record<string, Behaviour>> = {}) {
   const fleet = fleetOf(words);
   const client = modelFleet(
-    Object.fromEntries(NAMES.map((name) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })])),
+    Object.fromEntries(
+      fleet.hosts.map(({ name }) => [name, modelHost({ behaviour: behaviours[name] ?? 'good' })]),
+    ),
   );
   const deploy = (options: Partial<DeployOptions> = {}): Promise<Outcomes> =>
     deployFleet(fleet, fleet.hosts, client, { owner: 'test', commit: 'abc', ...options });

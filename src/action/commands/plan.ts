@@ -10,7 +10,7 @@ import { planText } from '../../report/terminal/plan.js';
 import { findingRows } from '../../report/view/group.js';
 import { jsonText } from '../../report/view/json.js';
 import { type PlanTotals, planTotals, planVerdict } from '../../report/view/totals.js';
-import { problemOf } from '../../rollout/plan/findings.js';
+import { problemOf } from '../../rollout/results/finding.js';
 import type { Plan } from '../../rollout/results/model.js';
 import type { Context } from '../context.js';
 import type { FailOn } from '../inputs.js';

@@ -1,6 +1,6 @@
 /** `map`: who may talk to whom. */
 import type { Command } from 'commander';
-import { findingOf } from '../../rollout/plan/findings.js';
+import { findingOf } from '../../rollout/results/finding.js';
 import { complain, DONE, emit, FAILED, type Io, reportProblems, textOptions } from '../io.js';
 import { type Act, examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
 

@@ -17,8 +17,9 @@ import { jsonText } from '../../report/view/json.js';
 import { allDeployed } from '../../report/view/outcomes-view.js';
 import { driftTotals, planTotals } from '../../report/view/totals.js';
 import type { Outcomes, Plan } from '../../rollout/results/model.js';
-import type { RolloutPart, Shard } from '../../rollout/results/part.js';
 import { readPlan } from '../../rollout/results/read.js';
+import type { Shard } from '../../rollout/results/shard.js';
+import type { RolloutPart } from '../../rollout/results/waves.js';
 import { eventReporter, journal } from '../events.js';
 import { hostsOverSsh } from '../hosts.js';
 import {

@@ -7,7 +7,7 @@ import { plan } from '../../commands/plan.js';
 import { render } from '../../commands/render.js';
 import { driftText } from '../../report/terminal/drift.js';
 import { planText } from '../../report/terminal/plan.js';
-import { saveSnapshot, snapshotClient } from '../../rollout/results/snapshots.js';
+import { saveSnapshot, snapshotClient } from '../../rollout/snapshots/snapshots.js';
 import { DONE, type Io, textOptions } from '../io.js';
 import type { DemoOutput } from './output.js';
 import { CHANGE, DEMO_HOSTS, FOREIGN_V4, LOCKOUT, newLines, writePolicy } from './policy.js';

@@ -1,5 +1,5 @@
 /** How commands reach hosts: over SSH with verified host keys, or through a folder of recorded states. */
-import { recording, snapshotClient } from '../../rollout/results/snapshots.js';
+import { recording, snapshotClient } from '../../rollout/snapshots/snapshots.js';
 import type { OpenHosts, Reader } from './fleet.js';
 import { knownHostsTexts } from './known-hosts.js';
 

@@ -3,9 +3,6 @@ import { rulesetDigest } from '../../compile/merge/digest.js';
 import { stepsBetween } from '../../compile/merge/restore-scripts.js';
 import { renderHost } from '../../compile/render.js';
 import type { Change } from '../../host/client.js';
-import type { Ruleset, RulesText } from '../../netfilter/model.js';
-import { printSets } from '../../netfilter/sets.js';
-import { printTables } from '../../netfilter/text/print.js';
 import type { Fleet } from '../../policy/fleet.js';
 import type { DeployableHost } from '../plan/assess.js';
 import { sameRuleset, type Transition } from '../plan/transition.js';
@@ -30,30 +27,24 @@ export function isUpToDate({ host, state, transitions }: DeployableHost): boolea
 }
 
 /** What must stand stands already. */
-export const isApplied = ({ before, owned }: Transition): boolean => sameRuleset(before, owned.next);
+export const isApplied = ({ before, next }: Transition): boolean => sameRuleset(before, next);
 
 /** @param saved The saved files with the policy in its place; a {@link DeployableHost} host's, once they could be read. */
 export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transition, run: Run): Change {
   const { host, state, transitions } = deployable;
-  const { before, owned } = transitions.live;
+  const { before, next } = transitions.live;
   return {
     ...run,
     hostsBehind: hostsBehind(fleet, host),
     confirmWithinSeconds: fleet.rollout.confirmWithinSeconds,
     live: state.live,
-    next: textOf(owned.next),
-    forward: stepsBetween(before, owned.next),
-    backward: stepsBetween(owned.next, before),
+    next: renderHost(next),
+    forward: stepsBetween(before, next),
+    backward: stepsBetween(next, before),
     savedBefore: state.saved,
-    savedAfter: textOf(saved.owned.next),
+    savedAfter: renderHost(saved.next),
     owned: renderHost(transitions.desired),
     ownership: fleet.ownership,
-    digest: rulesetDigest(owned.next, fleet.ownership),
+    digest: rulesetDigest(next, fleet.ownership),
   };
 }
-
-export const textOf = (ruleset: Ruleset): RulesText => ({
-  v4: printTables(ruleset.v4),
-  v6: printTables(ruleset.v6),
-  sets: printSets(ruleset.sets),
-});

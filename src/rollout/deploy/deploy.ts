@@ -9,8 +9,14 @@ import { assessFleet } from '../plan/plan.js';
 import type { Transition } from '../plan/transition.js';
 import type { OnEvent } from '../results/events.js';
 import type { Outcome, Outcomes, Plan } from '../results/model.js';
-import { failuresAllowedIn, type PartWaves, type RolloutPart, wavesOfPart } from '../results/part.js';
-import { type Wave, wavesOf } from '../results/waves.js';
+import {
+  failuresAllowed,
+  type PartWaves,
+  type RolloutPart,
+  type Wave,
+  wavesOf,
+  wavesOfPart,
+} from '../results/waves.js';
 import { bastionsOf } from './bastions.js';
 import { changeOf, type Run } from './change.js';
 import { preflight, type Verdict } from './preflight.js';
@@ -70,7 +76,7 @@ export async function deployFleet(
     verdicts: new Map(assessed.map((one) => [one.host.name, preflight(one, options.reviewed)])),
     outcomes: new Map(),
     changes: new Map(),
-    allowed: failuresAllowedIn(fleet.rollout, names.size, part),
+    allowed: failuresAllowed(fleet.rollout, names.size, part.shard),
     halts,
   };
   recordVerdicts(

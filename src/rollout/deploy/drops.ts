@@ -1,7 +1,7 @@
 /** Whether a change made a host drop more of what no rule names, and of which traffic that is. */
 import type { DropCount, Drops } from '../../host/client.js';
+import { list } from '../../lib/text.js';
 import type { DropRate } from '../results/model.js';
-import { list } from '../words.js';
 
 /** So few packets more are never a rise: a scan passes by, a client tries again. */
 const CHANCE = 10;

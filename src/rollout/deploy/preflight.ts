@@ -1,12 +1,12 @@
 /** What is decided about every host before the first one is touched. */
 import type { Phase } from '../../host/client.js';
+import { list } from '../../lib/text.js';
 import type { DeployableHost, HostAssessment } from '../plan/assess.js';
 import { OTHER_MANAGER } from '../plan/findings.js';
 import { changeSince } from '../plan/states.js';
 import type { Transition } from '../plan/transition.js';
 import { differences } from '../results/differences.js';
 import type { HostPlan, Plan, PlanChange, StateDiff } from '../results/model.js';
-import { list } from '../words.js';
 import { isUpToDate } from './change.js';
 
 export type Verdict =

@@ -1,11 +1,11 @@
 /** What a host is found to be after the soak: as it was deployed, or not; and whether it drops more than before. */
 import type { Reverified } from '../../host/client.js';
+import { list } from '../../lib/text.js';
 import type { Fleet } from '../../policy/fleet.js';
 import type { DeployableHost } from '../plan/assess.js';
 import { transitionsOf } from '../plan/transition.js';
 import { differences, diffStates } from '../results/differences.js';
 import type { DropRate } from '../results/model.js';
-import { list } from '../words.js';
 import { isApplied } from './change.js';
 import { compareDrops, describeDrops } from './drops.js';
 
@@ -49,7 +49,7 @@ export function judgeSoak(fleet: Fleet, deployable: DeployableHost, said: Reveri
   const now = transitionsOf(fleet, host, state, transitions.desired);
   if (!now.ok) return unknown('It confirmed the change, but its rules cannot be understood any more.');
   if (!isApplied(now.value.live)) {
-    const others = differences(diffStates(now.value.live.owned.next, now.value.live.before));
+    const others = differences(diffStates(now.value.live.next, now.value.live.before));
     return unknown(`It confirmed the change, but someone changed its rules since: ${list(others, 3)}.`);
   }
   const rise = compareDrops(deployable.state.drops, state.drops, fleet.rollout.maxDropGrowth);

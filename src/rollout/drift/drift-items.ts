@@ -9,12 +9,16 @@ import type { HostTransitions, Transition } from '../plan/transition.js';
 import type { DriftItem } from '../results/model.js';
 
 /** What the kernel runs against what it should, and rules of others that decide before the policy's do. */
-export function liveDrift(fleet: Fleet, host: Host, { before, owned }: Transition): readonly DriftItem[] {
-  const bypasses = owned.problems
+export function liveDrift(
+  fleet: Fleet,
+  host: Host,
+  { before, next, problems }: Transition,
+): readonly DriftItem[] {
+  const bypasses = problems
     // What else was found of others' rules is a difference, and stands among those.
     .filter(({ id }) => id === 'bypass')
     .map(({ message }): DriftItem => ({ kind: 'bypass', message }));
-  return [...differences(before, owned.next, expiredRules(fleet, host)), ...bypasses];
+  return [...differences(before, next, expiredRules(fleet, host)), ...bypasses];
 }
 
 export function savedDrift(
@@ -45,8 +49,8 @@ export function savedDrift(
     v6: state.saved.v6 === undefined ? [] : ruleset.v6,
     sets: ruleset.sets,
   });
-  const { before, owned } = saved.value;
-  return [...missing, ...differences(there(before), there(owned.next), expiredRules(fleet, host))];
+  const { before, next } = saved.value;
+  return [...missing, ...differences(there(before), there(next), expiredRules(fleet, host))];
 }
 
 export function bootDrift(host: Host, { boot: { loader, enabled } }: HostState): readonly DriftItem[] {

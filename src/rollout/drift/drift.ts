@@ -6,9 +6,9 @@ import { formatProblem, type Problem } from '../../lib/problem.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import { lintFleet } from '../../policy/lint/lint.js';
 import { locationKey } from '../plan/expiry.js';
-import { findingOf } from '../plan/findings.js';
 import { transitionsOf } from '../plan/transition.js';
 import type { OnEvent } from '../results/events.js';
+import { findingOf } from '../results/finding.js';
 import type { Drift, Finding, HostDrift } from '../results/model.js';
 import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
 
@@ -74,7 +74,7 @@ export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
     saved: state.recorded ? [] : savedDrift(fleet, host, state, transitions.value),
     boot: state.recorded ? [] : bootDrift(host, state),
   };
-  const { foreign } = transitions.value.live.owned;
+  const { foreign } = transitions.value.live;
   const ignored = { chains: foreign.chains.length, rules: foreign.rules };
   return {
     host: host.name,

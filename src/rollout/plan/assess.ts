@@ -12,9 +12,10 @@ import type { LockoutProof } from '../../traffic/model.js';
 import { compareTraffic } from '../../traffic/questions/compare.js';
 import { proveGuards, runPolicyTests } from '../../traffic/questions/guards.js';
 import { proveLockout } from '../../traffic/questions/lockout.js';
+import { findingOf } from '../results/finding.js';
 import type { HostPlan } from '../results/model.js';
 import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
-import { findingOf, stateFindings, takenOver } from './findings.js';
+import { stateFindings, takenOver } from './findings.js';
 import { impactOf } from './impact.js';
 import { machineOf } from './machine.js';
 import { type HostTransitions, sameRuleset, transitionsOf } from './transition.js';
@@ -103,8 +104,7 @@ function planOf(
   problems: readonly Problem[],
   options: AssessOptions,
 ): HostPlan {
-  const { before, owned } = transitions.live;
-  const { next, foreign } = owned;
+  const { before, next, foreign } = transitions.live;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
   const machine = machineOf(state);
@@ -120,7 +120,7 @@ function planOf(
       : [];
   const findings = [
     ...problems,
-    ...takenOver(owned.problems, traffic),
+    ...takenOver(transitions.live.problems, traffic),
     ...expiryNotes(rules, expired),
     ...statements,
     ...stateFindings(fleet, host, state, transitions),
@@ -145,7 +145,7 @@ function impact(fleet: Fleet, host: Host, state: HostState, { live }: HostTransi
   if (state.activity === undefined || fleet.quiet) return [];
   const addresses = ownAddresses(host, state).filter((one) => one !== '::1' && !one.startsWith('127.'));
   const { activity } = state;
-  return impactOf(fleet, { host, activity, addresses, before: live.before, next: live.owned.next });
+  return impactOf(fleet, { host, activity, addresses, before: live.before, next: live.next });
 }
 
 /** Every address that the kernel takes for its own. */

@@ -6,24 +6,9 @@ import { error, note, type Problem, warning } from '../../lib/problem.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { TrafficDiff } from '../../traffic/model.js';
 import { blockedEssentials } from '../../traffic/questions/essentials.js';
-import type { Finding } from '../results/model.js';
 import { publishedPorts } from './docker.js';
 import { deployedAsAnotherHost } from './machine.js';
 import { type HostTransitions, hasIpv6, sameRuleset } from './transition.js';
-
-/** A problem as a plan holds it. */
-export const findingOf = ({ id, level, message, hint, location }: Problem): Finding => ({
-  id,
-  level,
-  message,
-  ...(hint === undefined ? {} : { hint }),
-  ...(location === undefined ? {} : { source: location }),
-});
-
-export const problemOf = ({ source, ...rest }: Finding): Problem => ({
-  ...rest,
-  ...(source === undefined ? {} : { location: source }),
-});
 
 /**
  * What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner; and what the
@@ -43,7 +28,7 @@ export function stateFindings(
 
 /** Of others' rules, and of literal ones, which may stand before the baseline. */
 function foreign(host: Host, { facts }: HostState, transitions: HostTransitions): readonly Problem[] {
-  const { next, foreign: others } = transitions.live.owned;
+  const { next, foreign: others } = transitions.live;
   if (others.rules === 0 && host.raw.length === 0) return [];
   return [
     ...lintForeign(next),
@@ -151,9 +136,9 @@ function saved(host: Host, state: HostState, transitions: HostTransitions): read
         'A deploy writes them.',
       ),
     ];
-  const { before, owned } = transitions.saved.value;
-  const bootsLive = sameRuleset(transitions.live.before, transitions.live.owned.next);
-  return bootsLive && !sameRuleset(before, owned.next)
+  const { before, next } = transitions.saved.value;
+  const bootsLive = sameRuleset(transitions.live.before, transitions.live.next);
+  return bootsLive && !sameRuleset(before, next)
     ? [
         warning(
           'saved-differs',

@@ -7,6 +7,7 @@ import { FAMILIES, type Family } from '../../lib/family.js';
 import { formatAddress, networkRanges } from '../../lib/ip.js';
 import { note, type Problem, warning } from '../../lib/problem.js';
 import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../../lib/ranges.js';
+import { list } from '../../lib/text.js';
 import { createReachCache, type ReachCache, ruleLocation } from '../../map/reaches.js';
 import { type AddressNames, createAddressNames } from '../../naming/address-names.js';
 import type { Ruleset } from '../../netfilter/model.js';
@@ -14,8 +15,7 @@ import type { Fleet, Host } from '../../policy/fleet.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../../traffic/questions/reach.js';
 import { explainer } from '../../traffic/trace/explain.js';
-import { PRIVATE } from '../results/recorded-activity.js';
-import { list } from '../words.js';
+import { PRIVATE } from '../snapshots/activity.js';
 import { isOfPolicy } from './transition.js';
 
 export interface ImpactQuestion {

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { HostState } from '../../host/client.js';
 import { error, type Problem } from '../../lib/problem.js';
+import { list } from '../../lib/text.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
-import { list } from '../words.js';
 
 /**
  * The machine as a plan may show it. machine-id(5): it must not be exposed as it is, so what is shown is a hash that

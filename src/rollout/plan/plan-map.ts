@@ -2,16 +2,16 @@
 import { mapFleet } from '../../map/fleet-map.js';
 import type { MapHost } from '../../map/tools.js';
 import type { Fleet } from '../../policy/fleet.js';
+import { findingOf } from '../results/finding.js';
 import type { PlanMap } from '../results/model.js';
 import type { HostAssessment } from './assess.js';
-import { findingOf } from './findings.js';
 import { isOfPolicy } from './transition.js';
 
 /** Hosts without a plan are named in it as missing. */
 export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): PlanMap {
   const deployable = assessed.flatMap((one) => (one.deployable === undefined ? [] : [one.deployable]));
   const hosts = deployable.map(
-    ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.owned.next }),
+    ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.next }),
   );
   const before = deployable.map(
     ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.before }),

@@ -1,13 +1,13 @@
 /** The plan of a fleet: every host read in parallel, assessed, and put together under one digest. */
-import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import type { HostClient } from '../../host/client.js';
 import { policyNames } from '../../naming/policy-names.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { OnEvent } from '../results/events.js';
+import { findingOf } from '../results/finding.js';
 import type { HostPlan, Plan } from '../results/model.js';
+import { planOf } from '../results/plan-digest.js';
 import { type HostAssessment, readAndAssess } from './assess.js';
-import { findingOf } from './findings.js';
 import { sharedMachines } from './machine.js';
 import { planMap } from './plan-map.js';
 import { statesOf } from './states.js';
@@ -49,14 +49,6 @@ export async function planFleet(
   };
 }
 
-/** @param hosts As they stand in the report. */
-export const planOf = (hosts: readonly HostPlan[], commit?: string): Plan => ({
-  version: 1,
-  commit: commit ?? null,
-  digest: planDigest(hosts),
-  hosts,
-});
-
 /** Reads and assesses every host, `parallel` at a time. */
 export async function assessFleet(
   fleet: Fleet,
@@ -88,12 +80,4 @@ function withSharedMachines(all: readonly HostAssessment[]): readonly HostAssess
     if (problem === undefined) return one;
     return { ...one, plan: { ...one.plan, findings: [findingOf(problem), ...one.plan.findings] } };
   });
-}
-
-/** Over every host's live and next digests, whatever order the hosts came in. */
-function planDigest(hosts: readonly HostPlan[]): string {
-  const lines = hosts
-    .map(({ host, status, live, next }) => `${host} ${live ?? status} ${next ?? status}\n`)
-    .toSorted();
-  return `sha256:${createHash('sha256').update(lines.join('')).digest('hex')}`;
 }

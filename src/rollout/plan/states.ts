@@ -2,9 +2,9 @@
 import { isOwned } from '../../compile/names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../../compile/programs.js';
 import { readRuleset } from '../../compile/read.js';
+import { renderHost } from '../../compile/render.js';
 import type { Ruleset, RulesText, Tables } from '../../netfilter/model.js';
 import type { Fleet } from '../../policy/fleet.js';
-import { textOf } from '../deploy/change.js';
 import { diffStates } from '../results/differences.js';
 import type { Plan, PlanChange } from '../results/model.js';
 import type { DeployableHost, HostAssessment } from './assess.js';
@@ -17,7 +17,7 @@ export function statesOf(
   const states: { [digest: string]: RulesText } = {};
   for (const { plan, deployable } of assessed)
     if (deployable !== undefined && plan.live !== undefined)
-      states[plan.live] ??= textOf(lasting(deployable.transitions.live.before, ownership));
+      states[plan.live] ??= renderHost(lasting(deployable.transitions.live.before, ownership));
   return states;
 }
 
@@ -40,8 +40,8 @@ function lasting(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
 
 /** Three ways: from what was reviewed to what the host runs now, and from there to what a deploy would make of it. */
 export function changeSince(reviewed: Plan, { host, transitions, ownership }: DeployableHost): PlanChange {
-  const { before, owned } = transitions.live;
-  const next = diffStates(before, owned.next);
+  const { before } = transitions.live;
+  const next = diffStates(before, transitions.live.next);
   const then = reviewed.hosts.find((plan) => plan.host === host.name);
   const { states = {} } = reviewed;
   const live = then?.live ?? '';

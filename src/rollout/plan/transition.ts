@@ -7,10 +7,9 @@ import { equalTables } from '../../netfilter/empty.js';
 import type { Ruleset, RulesText } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 
-export interface Transition {
+/** From `before` to `next`, and what was found of rules that the policy does not manage. */
+export interface Transition extends Owned {
   readonly before: Ruleset;
-  /** `next`, and what was found of others' rules. */
-  readonly owned: Owned;
 }
 
 export interface HostTransitions {
@@ -45,8 +44,8 @@ function transition(
 ): Result<Transition> {
   const read = readRuleset(text, name);
   if (!read.ok) return read;
-  const owned = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
-  return { ok: true, value: { before: read.value, owned }, problems: read.problems };
+  const managed = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
+  return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };
 }
 
 /** Where IPv6 is switched off, its tools may fail; where they show rules, they work. */

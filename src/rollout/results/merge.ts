@@ -1,98 +1,92 @@
-/** What the shards of a fleet delivered, put together as if one job had done it all. What is missing is said. */
+/** The plans or outcomes of several jobs as one, as if one job had done it all; what is missing is a problem. */
 import { error, type Problem, type Result } from '../../lib/problem.js';
-import { problemOf } from '../plan/findings.js';
-import { planOf } from '../plan/plan.js';
+import { count } from '../../lib/text.js';
+import { problemOf } from './finding.js';
 import type { HostPlan, Outcome, Outcomes, Plan } from './model.js';
-import { inShard, type Shard, shardText } from './part.js';
+import { planOf } from './plan-digest.js';
+import { inShard, type Shard, shardText } from './shard.js';
 import type { Wave } from './waves.js';
 
 export interface ReportFile<T> {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly file: string;
   readonly value: T;
 }
 
 /**
- * One plan of many, in the order of the whole plan and with its digest. A host whose shard delivered nothing stands in
- * it as an error, so that no count is less than the truth.
+ * One plan from those of all shards, in the order of the fleet and with its digest. A host whose shard has no plan is in
+ * it as an error, so that no count is too low.
  */
 export function mergePlans(plans: readonly ReportFile<Plan>[]): Result<Plan> {
-  const parts = plans.flatMap(({ value: { shard } }) => (shard === undefined ? [] : [shard]));
+  const shards = plans.flatMap(({ value: { shard } }) => shard ?? []);
   const { hosts, problems } = hostsOf(plans);
-  if (parts.length > 0 && distinct(parts.map(({ of, fleet }) => JSON.stringify([of, fleet]))).length > 1)
-    problems.push(mismatch('the plans do not say the same of how many shards and hosts there are'));
+  if (distinct(shards.map(({ of, fleet }) => JSON.stringify([of, fleet]))).length > 1)
+    problems.push(mismatch('the numbers of shards or the hosts of the fleet differ'));
   if (problems.length > 0) return { ok: false, problems };
-  const [part] = parts;
-  const [first] = plans;
-  const commit = first?.value.commit ?? undefined;
-  const names = plans.find(({ value }) => value.names !== undefined)?.value.names;
-  const missing = part === undefined ? [] : missingShards(part, parts);
-  const ordered = inOrder(part?.fleet ?? [...hosts.keys()], hosts, (host): HostPlan => {
+  const [{ of, fleet, policy = [] } = { of: 0, fleet: [...hosts.keys()] }] = shards;
+  const missing = Array.from({ length: of }, (_, index) => ({ index: index + 1, of })).filter(
+    ({ index }) => !shards.some((shard) => shard.index === index),
+  );
+  const ordered = inOrder(fleet, hosts, (host): HostPlan => {
     const shard = missing.find((one) => inShard(host, one));
     const reason =
-      shard === undefined ? 'Its shard left it out.' : `Shard ${shardText(shard)} delivered no plan.`;
+      shard === undefined
+        ? 'The plan of its shard does not have it.'
+        : `No plan of shard ${shardText(shard)}.`;
     return { host, status: 'error', reason, findings: [] };
   });
   return {
     ok: true,
     value: {
-      ...planOf(ordered, commit),
+      ...planOf(ordered, plans[0]?.value.commit ?? undefined),
       states: Object.assign({}, ...plans.map(({ value }) => value.states ?? {})),
-      ...(names === undefined ? {} : { names }),
+      names: plans.find(({ value }) => value.names !== undefined)?.value.names,
     },
-    problems: [
-      ...missing.map((shard) => shardMissing(shard, part?.fleet ?? [])),
-      ...(part?.policy ?? []).map(problemOf),
-    ],
+    problems: [...missing.map((shard) => shardMissing(shard, fleet)), ...policy.map(problemOf)],
   };
 }
 
-const missingShards = ({ of }: Shard, delivered: readonly Shard[]): readonly Shard[] =>
-  Array.from({ length: of }, (_, index) => ({ index: index + 1, of })).filter(
-    ({ index }) => !delivered.some((shard) => shard.index === index),
-  );
-
 /** The outcomes of every job of a rollout, in its order. */
 export function mergeOutcomes(reports: readonly ReportFile<Outcomes>[]): Result<Outcomes> {
-  const parts = reports.flatMap(({ value: { part } }) => (part === undefined ? [] : [part]));
+  const parts = reports.flatMap(({ value: { part } }) => part ?? []);
   const { hosts, problems } = hostsOf(reports);
   if (distinct(parts.map(({ fleet }) => JSON.stringify(fleet))).length > 1)
-    problems.push(mismatch('the reports do not say the same of which hosts come in which wave'));
+    problems.push(mismatch('the waves differ'));
   if (problems.length > 0) return { ok: false, problems };
   const waves = parts[0]?.fleet ?? [];
   const names = waves.length > 0 ? waves.flatMap((wave) => wave.hosts) : [...hosts.keys()];
   const stopped = distinct(reports.flatMap(({ value }) => value.stopped ?? []));
   const all = inOrder(names, hosts, (host) => missingOutcome(host, waves, hosts, stopped.length > 0));
-  const silent = all.filter(({ host, outcome }) => outcome === 'unknown' && !hosts.has(host));
+  const unknown = all.filter(({ host, outcome }) => outcome === 'unknown' && !hosts.has(host));
   return {
     ok: true,
     value: {
       version: 1,
       commit: reports[0]?.value.commit ?? null,
-      ...(stopped.length === 0 ? {} : { stopped: stopped.join(' ') }),
+      stopped: stopped.join(' ') || undefined,
       hosts: all,
     },
-    problems: silent.length === 0 ? [] : [outcomesMissing(silent.length)],
+    problems: unknown.length === 0 ? [] : [outcomesMissing(unknown.length)],
   };
 }
 
 const GOOD: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unchanged']);
 
-/** A wave of which nobody tells anything, behind one that is known to have gone wrong, was never begun. */
+/** A wave without any report, after one that is known to have failed, was never begun. */
 function missingOutcome(
   host: string,
   waves: readonly Wave[],
-  told: ReadonlyMap<string, Outcome>,
+  reported: ReadonlyMap<string, Outcome>,
   stopped: boolean,
 ): Outcome {
   const wave = waves.find(({ hosts }) => hosts.includes(host)) ?? { number: 0, hosts: [] };
-  const before = waves.filter(({ number }) => number < wave.number).flatMap(({ hosts }) => hosts);
-  const wrong = stopped || before.some((one) => !GOOD.has(told.get(one)?.outcome ?? 'unchanged'));
-  const begun = wave.hosts.some((one) => told.has(one));
+  const earlier = waves.filter(({ number }) => number < wave.number).flatMap(({ hosts }) => hosts);
+  const failed = stopped || earlier.some((one) => !GOOD.has(reported.get(one)?.outcome ?? 'unchanged'));
+  const begun = wave.hosts.some((one) => reported.has(one));
   const known = { host, wave: wave.number, phase: 'preflight', seconds: 0 } as const;
-  return wrong && !begun
+  return failed && !begun
     ? { ...known, outcome: 'not-reached', reason: 'The rollout stopped before its wave.' }
-    : { ...known, outcome: 'unknown', reason: 'The job that had it delivered no report.' };
+    : { ...known, outcome: 'unknown', reason: 'No report of its job.' };
 }
 
 interface HostEntry {
@@ -113,11 +107,11 @@ function hostsOf<T extends HostEntry>(
       hosts.set(host.host, host);
     }
   if (distinct(files.map(({ value }) => value.commit ?? '')).length > 1)
-    problems.push(mismatch('they are of different commits'));
+    problems.push(mismatch('the commits differ'));
   return { hosts, problems };
 }
 
-/** In the order given; what it does not name comes last. */
+/** In the order given; hosts that it does not have come last. */
 function inOrder<T extends HostEntry>(
   order: readonly string[],
   hosts: ReadonlyMap<string, T>,
@@ -132,38 +126,26 @@ function inOrder<T extends HostEntry>(
 
 const distinct = <T>(items: readonly T[]): readonly T[] => [...new Set(items)];
 
-const AGAIN = 'See why its job failed, and run the failed jobs again.';
-
-const shardMissing = (shard: Shard, fleet: readonly string[]): Problem => {
-  const hosts = fleet.filter((host) => inShard(host, shard)).length;
-  return error(
+const shardMissing = (shard: Shard, fleet: readonly string[]): Problem =>
+  error(
     'shard-missing',
-    `Shard ${shardText(shard)} delivered no plan: nothing is known of ${hosts === 1 ? 'its host' : `its ${hosts} hosts`}.`,
+    `No plan of shard ${shardText(shard)}, which has ${count(fleet.filter((host) => inShard(host, shard)).length, 'host')}.`,
     undefined,
-    AGAIN,
+    'Check why its job failed, then run the failed jobs again.',
   );
-};
 
 const outcomesMissing = (hosts: number): Problem =>
   error(
     'outcomes-missing',
-    `No job tells how ${hosts === 1 ? '1 host' : `${hosts} hosts`} ended.`,
+    `No report has the outcome of ${count(hosts, 'host')}.`,
     undefined,
-    'Ask them with `sallyport status`, then run the failed jobs again.',
+    'Check the hosts with `sallyport status`, then run the failed jobs again.',
   );
+
+const ONE_RUN = 'Give only the reports of one run.';
 
 const mismatch = (why: string): Problem =>
-  error(
-    'reports-unlike',
-    `These reports are not of one run: ${why}.`,
-    undefined,
-    'Give the reports of one run alone.',
-  );
+  error('reports-unlike', `These reports are not of one run: ${why}.`, undefined, ONE_RUN);
 
 const conflict = (host: string, file: string): Problem =>
-  error(
-    'host-twice',
-    `${file} and another report tell different things of ${host}.`,
-    undefined,
-    'Give the reports of one run alone.',
-  );
+  error('host-twice', `${file} and another report differ on ${host}.`, undefined, ONE_RUN);

@@ -5,8 +5,8 @@ import type { FleetMap } from '../../map/model.js';
 import type { PolicyNames } from '../../naming/policy-names.js';
 import type { RuleDiff, RulesText, SetDiff } from '../../netfilter/model.js';
 import type { LockoutProof, TrafficDiff } from '../../traffic/model.js';
-import type { RolloutPart, Shard } from './part.js';
-import type { Wave } from './waves.js';
+import type { Shard } from './shard.js';
+import type { RolloutPart, Wave } from './waves.js';
 
 export interface Plan {
   readonly version: 1;

@@ -3,7 +3,7 @@
  * them. tsc holds them to the types of model.ts.
  */
 import * as z from 'zod';
-import type { Activity, CurrentFlow, Listener, OutcomeKind, Phase } from '../../host/client.js';
+import type { OutcomeKind, Phase } from '../../host/client.js';
 import type { Family } from '../../lib/family.js';
 import type { Level, SourceLocation } from '../../lib/problem.js';
 import type { MapEdge } from '../../map/model.js';
@@ -209,19 +209,4 @@ export const driftSchema = object<Drift>({
     }),
   ),
   due: z.array(finding).optional(),
-});
-
-const protocol = z.enum(['tcp', 'udp']);
-
-/** `<host>.activity` of a recorded state. */
-export const activitySchema = object<Activity>({
-  tracked: z.boolean(),
-  flows: z.array(
-    object<CurrentFlow>({
-      direction: z.enum(['in', 'out']),
-      ...{ protocol, peer: text, port: z.number(), count: z.number() },
-    }),
-  ),
-  more: z.boolean(),
-  listening: z.array(object<Listener>({ protocol, port: z.number(), families: z.array(family) })),
 });

@@ -1,7 +1,7 @@
 /** A plan on a pull request: the comment, the summary, the annotations, and what turns the check red. */
 import { describe, expect, test } from '@jest/globals';
 import { error, note, type Problem, warning } from '../../../src/lib/problem.js';
-import { findingOf } from '../../../src/rollout/plan/findings.js';
+import { findingOf } from '../../../src/rollout/results/finding.js';
 import { mapOf } from '../../map/fleet.js';
 import { databaseHost, troubledPlan, typicalPlan, unchangedPlan } from '../../report/example.js';
 import { called, done, failed, pullEvent, pushEvent, runJob } from '../context.js';

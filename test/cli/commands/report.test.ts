@@ -51,8 +51,8 @@ describe('report', () => {
   test('of one of two shards says what is missing, prints the rest, and ends with 1', async () => {
     const half = await sallyport(['report', inside('plans/1.json'), '-f', 'markdown']);
     expect(half.status).toBe(1);
-    expect(half.stderr).toContain('Shard 2/2 delivered no plan');
-    expect(half.stdout).toContain('Shard 2/2 delivered no plan.');
+    expect(half.stderr).toContain('No plan of shard 2/2');
+    expect(half.stdout).toContain('No plan of shard 2/2.');
     expect(half.stdout).toContain('without a plan');
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { mapMarkdown } from '../../../src/report/markdown/map.js';
-import { findingOf } from '../../../src/rollout/plan/findings.js';
+import { findingOf } from '../../../src/rollout/results/finding.js';
 import { mapOf } from '../../map/fleet.js';
 
 test('mapMarkdown() folded is one balanced block, with notes before the table and links to lines', () => {

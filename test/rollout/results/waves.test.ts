@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { failuresAllowed, wavesOf } from '../../../src/rollout/results/waves.js';
+import { failuresAllowed, readWaves, wavesOf } from '../../../src/rollout/results/waves.js';
 
 const hosts = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `web-${String(index + 1).padStart(2, '0')}`);
@@ -70,4 +70,21 @@ test('failures are allowed by count, or by a share of the hosts rounded down', (
   expect(failuresAllowed({ maxFailures: { count: 2 } }, 10)).toBe(2);
   expect(failuresAllowed({ maxFailures: { percent: 10 } }, 19)).toBe(1);
   expect(failuresAllowed({ maxFailures: { percent: 10 } }, 9)).toBe(0);
+});
+
+test('readWaves() reads canary, N, N+ and bastions', () => {
+  expect(['canary', '1', '2+', 'bastions'].map(readWaves)).toEqual([
+    { from: 0, to: 0 },
+    { from: 1, to: 1 },
+    { from: 2 },
+    'bastions',
+  ]);
+  for (const wrong of ['0', '0+', '', '1-2', 'all']) expect(readWaves(wrong)).toBeUndefined();
+});
+
+test('all shards together allow no more failures than the policy', () => {
+  const settings = { maxFailures: { count: 6 } };
+  expect(failuresAllowed(settings, 50, { index: 1, of: 4 })).toBe(1);
+  expect(failuresAllowed(settings, 50)).toBe(6);
+  expect(failuresAllowed({ maxFailures: { percent: 10 } }, 55, { index: 1, of: 4 })).toBe(5);
 });

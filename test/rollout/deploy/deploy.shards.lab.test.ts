@@ -1,4 +1,4 @@
-/** A rollout that several jobs share, on real hosts: the canary's job, four shards at once for each wave, one report. */
+/** A rollout of several jobs on real hosts: the canary's job, four shards at once for each wave, one report. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -57,7 +57,7 @@ test('every host runs and boots the policy', async () => {
   expect(await sallyport('drift')).toMatchObject({ code: 0 });
 });
 
-test('a job that is run again finds its hosts done; one whose report is lost leaves them unknown', async () => {
+test('a job that runs again finds its hosts unchanged; hosts without a report are unknown', async () => {
   const again = await sallyport('deploy', '--shard', '1/4', '--format', 'json');
   expect(again.code).toBe(0);
   const own: Outcomes = JSON.parse(again.stdout);
@@ -68,5 +68,5 @@ test('a job that is run again finds its hosts done; one whose report is lost lea
   const lost = await sallyport('report', ...files);
   expect(lost.code).toBe(1);
   const missing = outcomes('jobs/2+-4.json').hosts.length;
-  expect(lost.stderr).toContain(`No job tells how ${missing} hosts ended.`);
+  expect(lost.stderr).toContain(`No report has the outcome of ${missing} hosts.`);
 });

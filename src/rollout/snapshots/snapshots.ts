@@ -8,37 +8,36 @@ import type { Activity, HostClient, HostState, Reading } from '../../host/client
 import { error } from '../../lib/problem.js';
 import type { RulesText } from '../../netfilter/model.js';
 import { stripVolatile } from '../../netfilter/text/normalise.js';
-import { activityText, readActivityText } from './recorded-activity.js';
+import { activityText, readActivityText } from './activity.js';
 
 const KINDS = ['v4', 'v6', 'sets'] as const;
 
-/** Reads hosts from a folder instead of over SSH. A host without a file is unreachable: nothing is known of it. */
+/** Reads hosts from a folder instead of over SSH. A host without a file is unreachable. */
 export function snapshotClient(directory: string): Pick<HostClient, 'read' | 'close'> {
   return {
     read: async ({ name }): Promise<Reading> => {
       const [v4, v6, sets, activity] = await Promise.all(
-        [...KINDS, 'activity'].map((kind) => readIfThere(join(directory, `${name}.${kind}`))),
+        [...KINDS, 'activity'].map((kind) => readIfExists(join(directory, `${name}.${kind}`))),
       );
       if (v4 === undefined && v6 === undefined)
         return {
           status: 'unreachable',
           problem: error(
             'no-recorded-state',
-            `There is no recorded state of ${name} in ${directory}.`,
+            `No recorded state of ${name} in ${directory}.`,
             undefined,
             'Record one with `sallyport plan --save`.',
           ),
         };
       const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '' };
-      const was = activity === undefined ? undefined : readActivityText(activity);
-      const state = recorded(name, live);
-      return { status: 'read', state: was === undefined ? state : { ...state, activity: was } };
+      const state = recordedState(name, live);
+      return { status: 'read', state: { ...state, activity: readActivityText(activity ?? '') } };
     },
     close: async () => {},
   };
 }
 
-/** Writes what a host runs into a folder, without counters and dates, so that equal rules are equal files. */
+/** Writes what a host runs into a folder; without counters and dates, so that equal rules are equal files. */
 export async function saveSnapshot(
   directory: string,
   host: string,
@@ -55,7 +54,7 @@ export async function saveSnapshot(
   ]);
 }
 
-/** The same reader, which also records every host that it could read. */
+/** The same client, which also saves a snapshot of every host that it reads. */
 export function recording<P extends Pick<HostClient, 'read'>>(client: P, directory: string): P {
   return {
     ...client,
@@ -70,7 +69,7 @@ export function recording<P extends Pick<HostClient, 'read'>>(client: P, directo
   };
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (thrown) {
@@ -81,7 +80,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 const UNKNOWN: RulesText = { v4: '', v6: '', sets: '' };
 
-function recorded(hostname: string, live: RulesText): HostState {
+function recordedState(hostname: string, live: RulesText): HostState {
   return {
     live,
     saved: {},

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import type { Activity } from '../../../src/host/client.js';
 import type { Host } from '../../../src/policy/fleet.js';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
-import { recording, snapshotClient } from '../../../src/rollout/results/snapshots.js';
+import { recording, snapshotClient } from '../../../src/rollout/snapshots/snapshots.js';
 import { fleetOf } from '../fleet.js';
 import { EMPTY, modelFleet, modelHost } from '../model-host.js';
 

@@ -72,7 +72,7 @@ const MAP_BUDGET: Budget = { units: 40_000, bytes: 45_000 };
 
 async function drawMap(context: Context, { map }: Plan): Promise<void> {
   if (map === undefined) return;
-  const options = { folded: true, linkTo: linkTo(context), budget: MAP_BUDGET };
+  const options = { collapsed: true, linkTo: linkTo(context), budget: MAP_BUDGET };
   await summarise(context, mapMarkdown(map, map.notes, options));
 }
 

@@ -1,4 +1,4 @@
-/** A plan as one HTML file that needs nothing else: the whole of it, with a search, for fleets that no comment holds. */
+/** A plan as one HTML file without dependencies: all of it, with a search, for fleets too large for a comment. */
 import { count, grouped, shortCommit } from '../../lib/text.js';
 import { visible, visibleLines } from '../../lib/visible.js';
 import type { Plan } from '../../rollout/results/model.js';
@@ -53,7 +53,7 @@ const text = (value: string): string =>
 /** What our own messages put between backticks is code. */
 const rich = (value: string): string => text(value).replace(/`([^`]+)`/g, '<code>$1</code>');
 
-/** Every word must be found; parts without anything found go as well. Texts are read once, at the first letter. */
+/** Shows items that contain every word, and hides sections without any. Texts are read once, at the first letter. */
 const SEARCH = `
 const input = document.getElementById('search');
 const found = document.getElementById('found');

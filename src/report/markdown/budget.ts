@@ -6,26 +6,26 @@ export interface Budget {
   readonly bytes: number;
 }
 
-/** GitHub refuses a comment over 65,536 characters; issue bodies over it are dropped without a word. */
+/** GitHub refuses a comment over 65,536 characters; issue bodies over it are dropped silently. */
 export const COMMENT_BUDGET: Budget = { units: 60_000, bytes: 65_000 };
 
 /** GitHub drops a whole job summary over 1 MiB. */
 export const SUMMARY_BUDGET: Budget = { units: 900_000, bytes: 1_000_000 };
 
 export interface Section {
-  /** Stays in any case; never holds text whose length others decide. */
+  /** Always shown; must not contain text of unlimited length. */
   readonly head: string;
-  /** Whole blocks: a table row, a list item, a folded diff. Those that come first are the last to go; one that is larger
-   * than all the room there is does not take the others with it. */
+  /** Whole blocks: a table row, a list item, a diff. The first are the last to be left out; one that is larger than all
+   * the room does not displace the others. */
   readonly items: readonly string[];
   readonly tail: string;
   /** The smaller, the longer it stays. */
   readonly rank: number;
-  /** What stands in the place of `left` items that did not fit. */
+  /** The text in place of `left` items that did not fit. */
   readonly left: (left: number) => string;
 }
 
-/** However important, a section leaves room for what others have to say. */
+/** However important, a section leaves room for the others. */
 const LARGEST_SHARE = 0.4;
 
 /**

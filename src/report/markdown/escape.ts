@@ -1,16 +1,16 @@
 /**
- * Text that hosts and YAML hold, as GitHub-flavoured Markdown that means nothing but itself: no mention, no link, no
- * HTML, no table cell, no fence and no marker can come out of it.
+ * Text from hosts and YAML as GitHub-flavoured Markdown that renders as that text alone: it cannot produce a mention,
+ * link, HTML, table cell, fence or marker.
  */
 import type { SourceLocation } from '../../lib/problem.js';
 import { count, list } from '../../lib/text.js';
 import { visible, visibleLines } from '../../lib/visible.js';
 import { locationText } from '../view/format.js';
 
-/** U+200B: seen by nobody, and GitHub links nothing across it. Its own in hostile text was made visible before. */
+/** U+200B: invisible, and GitHub links nothing across it. In hostile text it was made visible before. */
 const BREAK = '\u200b';
 
-/** GitHub makes links of these wherever a text stands that is no code span, entities or not. */
+/** GitHub turns these into links outside code, even when they are written as entities. */
 const unlinked = (text: string): string =>
   text
     .replace(/@/g, `@${BREAK}`)
@@ -53,7 +53,7 @@ export function code(text: string): string {
   return /[`|\\]|<!|-->|^ | $/.test(shown) ? `<code>${entities(unlinked(shown))}</code>` : `\`${shown}\``;
 }
 
-/** A code block. The fence is longer than any inside; a text that holds a comment's start is written in entities. */
+/** A code block. The fence is longer than any inside; a text with the start of an HTML comment is written in entities. */
 export function fence(text: string, language: string): string {
   const shown = visibleLines(text).replace(/\n+$/, '');
   if (/<!--|-->/.test(shown)) return `<pre>\n${shown.split('\n').map(entities).join('\n')}\n</pre>`;
@@ -65,7 +65,7 @@ export function fence(text: string, language: string): string {
 /** HTML text, for a `<summary>`, where Markdown is not read. */
 export const html = (text: string): string => entities(visible(text));
 
-/** Where a place can be looked at; `undefined` where it cannot. */
+/** The URL of a location; `undefined` where it has none. */
 export type LinkTo = (location: SourceLocation) => string | undefined;
 
 /** `[policies/roles/web.yml:12](…)`. The address comes from us, with every part of the path percent-encoded. */
@@ -74,7 +74,7 @@ export function locationLink(location: SourceLocation, linkTo: LinkTo | undefine
   return url === undefined ? code(locationText(location)) : `[${code(locationText(location))}](${url})`;
 }
 
-/** Long names would eat the room of what matters; nothing that others wrote stands unbounded in a head. */
+/** Cuts text of unlimited length, so that it leaves room for the rest. */
 export const clip = (text: string, max: number): string =>
   text.length > max ? `${text.slice(0, max - 1)}…` : text;
 

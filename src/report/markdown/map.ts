@@ -11,17 +11,17 @@ import { fixed, listSection, type MarkdownOptions } from './sections.js';
 export interface MapMarkdownOptions extends Pick<MarkdownOptions, 'linkTo'> {
   /** Default: a job summary's. */
   readonly budget?: MarkdownOptions['budget'];
-  /** One folded block, to stand below another report. */
-  readonly folded?: boolean;
+  /** One closed block, to be shown below another report. */
+  readonly collapsed?: boolean;
 }
 
-/** @param notes one-sided flows, each at its line */
+/** Verdict, picture, missing hosts, one-sided flows and a table of all flows. @param notes one-sided flows, each at its line */
 export function mapMarkdown(
   map: FleetMap,
   notes: readonly Finding[],
   options: MapMarkdownOptions = {},
 ): string {
-  const { linkTo, folded = false, budget = SUMMARY_BUDGET } = options;
+  const { linkTo, collapsed = false, budget = SUMMARY_BUDGET } = options;
   const verdict = mapVerdict(map);
   const missing = map.missing.map(({ host, why }) => `- ${code(host)}: ${prose(why)}\n`);
   const oneSided = notes.map(
@@ -31,7 +31,7 @@ export function mapMarkdown(
   return assemble(
     [
       fixed(
-        folded
+        collapsed
           ? `<details><summary>Map: ${html(verdict)}</summary>\n\n`
           : `## Who may connect to whom\n\n${prose(verdict)}.\n\n`,
       ),
@@ -45,7 +45,7 @@ export function mapMarkdown(
         rank: 4,
         left: (number) => `\n_${left('flows')(number)}_\n`,
       },
-      fixed(folded ? '</details>\n' : ''),
+      fixed(collapsed ? '</details>\n' : ''),
     ],
     budget,
   );

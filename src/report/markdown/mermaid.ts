@@ -12,7 +12,7 @@ export const MOST_ARROWS = 60;
 const LONGEST = 48;
 const MOST_SERVICES = 4;
 
-/** Colours of GitHub's Primer, readable on its white and on its dark page alike. */
+/** Colours of GitHub's Primer, readable on its light and dark pages. */
 const CLASSES = {
   role: 'fill:#ddf4ff,stroke:#0969da,color:#0a3069',
   host: 'fill:#ddf4ff,stroke:#0969da,color:#0a3069,stroke-dasharray:4 3',
@@ -36,9 +36,10 @@ const STROKES = {
   removed: 'stroke:#cf222e,stroke-width:3px,stroke-dasharray:6 4,color:#cf222e',
   changed: 'stroke:#9a6700,stroke-width:3px,color:#9a6700',
   blocked: 'stroke:#8c959f,stroke-width:1.5px,stroke-dasharray:2 4',
-  still: 'stroke:#8c959f,stroke-width:1.5px',
+  unchanged: 'stroke:#8c959f,stroke-width:1.5px',
 } as const;
 
+/** The picture as the text of a Mermaid flowchart. */
 export function mermaidText({ nodes, arrows }: Drawing): string {
   const ids = new Map(nodes.map(({ id }, index) => [id, `n${index}`]));
   const kinds = [...new Set(nodes.map(({ kind }) => kind))];
@@ -63,7 +64,7 @@ const line = ({ blocked }: Arrow): string => (blocked ? '-.-x' : '==>');
 function strokes(arrows: readonly Arrow[]): readonly string[] {
   const styles = new Map<keyof typeof STROKES, number[]>();
   for (const [index, { change, blocked }] of arrows.entries()) {
-    const style = change ?? (blocked ? 'blocked' : 'still');
+    const style = change ?? (blocked ? 'blocked' : 'unchanged');
     styles.set(style, [...(styles.get(style) ?? []), index]);
   }
   return [...styles].map(([style, indices]) => `  linkStyle ${indices.join(',')} ${STROKES[style]}`);
@@ -88,8 +89,8 @@ function arrowLabel({ services, change }: Arrow): string {
 }
 
 /**
- * Names as text that means nothing to Mermaid, Markdown or HTML: entity codes in the way of its documentation
- * (`#35;`). What begins like an item of a list would be one.
+ * Names as text without a meaning in Mermaid, Markdown or HTML: Mermaid's entity codes (`#35;`). A label that starts
+ * like a list item would become one.
  */
 function label(text: string): string {
   const shown = visible(text);

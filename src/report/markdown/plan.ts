@@ -2,7 +2,6 @@
 import type { Problem } from '../../lib/problem.js';
 import { count, grouped, list, shortCommit, shortDigest } from '../../lib/text.js';
 import type { Plan } from '../../rollout/results/model.js';
-import type { FindingRow } from '../view/group.js';
 import {
   type DiffItem,
   type HostNote,
@@ -11,10 +10,9 @@ import {
   planView,
   type UnmanagedItem,
 } from '../view/plan-view.js';
-import { isOfHost } from '../view/traffic-rows.js';
 import { assemble, COMMENT_BUDGET, type Section } from './budget.js';
-import { clip, code, fence, hostNames, html, type LinkTo, locationLink, prose } from './escape.js';
-import { LEVEL_MARK } from './problems.js';
+import { clip, code, fence, hostNames, html, prose } from './escape.js';
+import { findingLine } from './problems.js';
 import { type Alert, fixed, heading, listSection, type MarkdownOptions, notShown } from './sections.js';
 import { trafficSections } from './traffic.js';
 
@@ -69,8 +67,8 @@ function sectionsOf(section: PlanSection, options: MarkdownOptions): readonly Se
     }
     case 'unmanaged': {
       const items = section.items.map(unmanagedLine);
-      const folded = `<details><summary>${title}</summary>\n\n`;
-      return [listSection(folded, items, '\n</details>\n\n', rank, left('line'))];
+      const summary = `<details><summary>${title}</summary>\n\n`;
+      return [listSection(summary, items, '\n</details>\n\n', rank, left('line'))];
     }
   }
 }
@@ -78,19 +76,10 @@ function sectionsOf(section: PlanSection, options: MarkdownOptions): readonly Se
 const noteLine = ({ hosts, state, details }: HostNote): string =>
   `- ${hostNames(hosts)} ${prose(state)}${details.length === 0 ? '' : `: ${prose(list(details))}`}\n`;
 
-function findingLine({ finding, hosts }: FindingRow, linkTo: LinkTo | undefined): string {
-  const { level, source, message, hint } = finding;
-  // What a host printed is in no file of the repository.
-  const location =
-    source === undefined ? '' : ` ${locationLink(source, isOfHost(source) ? undefined : linkTo)}`;
-  const names = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
-  return `- ${LEVEL_MARK[level]}${location} ${prose(message)}${hint === undefined ? '' : ` ${prose(hint)}`}${hosts.length === 0 ? '' : ` (${names})`}\n`;
-}
-
 /** A block that lists every host of a large fleet would be too large to be shown at all. */
 const MAX_NAMES = 200;
 
-/** One folded diff; past a few names the hosts are listed inside. */
+/** A closed block with one diff; past a few names the hosts are listed inside. */
 function diffBlock({ hosts, counts, text }: DiffItem): string {
   const names = hosts
     .slice(0, 4)

@@ -16,7 +16,7 @@ const MARKS: { readonly [kind in TrafficKind]: string } = {
 /** Joined rows go before the tables do when not everything fits. */
 const JOINED_RANK = 6;
 
-/** The table, and after it, folded, the rows that it holds joined. @param left the sentence for rows that did not fit */
+/** A table, and a closed block with the rows that are joined in it. @param left the sentence for rows that did not fit */
 export function trafficSections(
   section: TrafficSection,
   left: (number: number) => string,
@@ -33,18 +33,18 @@ export function trafficSections(
     rank,
     left: (number) => `\n_${left(number)}_\n`,
   });
-  const folded = (summary: string): string => `<details><summary>${summary}</summary>\n\n`;
+  const details = (summary: string): string => `<details><summary>${summary}</summary>\n\n`;
   const below = note === undefined ? '' : `${note}\n\n`;
   const heading = `${MARKS[change]} ${title}`;
   return [
     collapsed
-      ? table(folded(`${heading}: ${count(total, 'row')}`) + below, section.items, END, rank)
+      ? table(details(`${heading}: ${count(total, 'row')}`) + below, section.items, END, rank)
       : table(`### ${heading} ${grouped(total)}\n\n${below}`, section.items, '\n', rank),
     ...(section.joined.length === 0
       ? []
       : [
           table(
-            folded(`The ${grouped(section.joined.length)} rows that are joined above`),
+            details(`The ${grouped(section.joined.length)} rows that are joined above`),
             section.joined,
             END,
             rank + JOINED_RANK,

@@ -1,9 +1,9 @@
-/** Colour and layout of terminal text. What others wrote passes through `visible`, so that it cannot drive the terminal. */
+/** Colour and layout of terminal text. Text of hosts and policies passes through `visible`, so it cannot control the terminal. */
 import pc from 'picocolors';
 import { visible } from '../../lib/visible.js';
 
 export interface TextOptions {
-  /** The doors decide, from `NO_COLOR`, `FORCE_COLOR` and whether the output is a terminal. */
+  /** Decided by the entry points, from `NO_COLOR`, `FORCE_COLOR` and whether the output is a terminal. */
   readonly colour: boolean;
   /** Columns to wrap lists at; absent for a pipe, where nothing is wrapped. */
   readonly width?: number;
@@ -11,6 +11,7 @@ export interface TextOptions {
 
 export type Paint = ReturnType<typeof pc.createColors>;
 
+/** Functions that colour text, or leave it as it is. */
 export const paint = ({ colour }: TextOptions): Paint => pc.createColors(colour);
 
 /** Words wrapped at the width, every line indented. */

@@ -1,4 +1,4 @@
-/** What is happening now: one line that rewrites itself on a terminal, one line a host in a log. */
+/** Progress over hosts: one line that is rewritten on a terminal, one line a host in a log. */
 import { visible } from '../../lib/visible.js';
 
 /** A `tty.WriteStream` or any other stream; standard error, so that a pipe gets the report alone. */
@@ -9,10 +9,10 @@ export interface ProgressStream {
 }
 
 export interface Progress {
-  /** The host is being worked on; `words` says how far. A terminal alone shows it. */
-  at(host: string, words: string): void;
-  /** The host is done with; `words` says how it ended. */
-  done(host: string, words: string): void;
+  /** The host is being worked on; `state` says how far. Only shown on a terminal. */
+  at(host: string, state: string): void;
+  /** The host is done with; `state` says how it ended. */
+  done(host: string, state: string): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -30,13 +30,13 @@ function rewriting(stream: ProgressStream, title: string, total: number): Progre
   const busy = new Map<string, string>();
   let finished = 0;
   const draw = (): void => {
-    const names = [...busy].map(([host, words]) => `${visible(host)} ${visible(words)}`).join(', ');
+    const names = [...busy].map(([host, state]) => `${visible(host)} ${visible(state)}`).join(', ');
     const line = `${title} ${finished}/${total}${names === '' ? '' : `: ${names}`}`;
     stream.write(CLEAR + line.slice(0, Math.max(1, (stream.columns || 80) - 1)));
   };
   return {
-    at(host, words) {
-      busy.set(host, words);
+    at(host, state) {
+      busy.set(host, state);
       draw();
     },
     done(host) {
@@ -54,9 +54,9 @@ function logging(stream: ProgressStream, total: number): Progress {
   let finished = 0;
   return {
     at() {},
-    done(host, words) {
+    done(host, state) {
       finished += 1;
-      stream.write(`[${finished}/${total}] ${visible(host)}: ${visible(words)}\n`);
+      stream.write(`[${finished}/${total}] ${visible(host)}: ${visible(state)}\n`);
     },
     end() {},
   };

@@ -4,13 +4,8 @@ import { FAMILY, grouped } from '../../lib/text.js';
 import type { Naming, Piece } from '../../naming/phrases.js';
 import type { RowService } from '../../naming/service-sets.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import type { PlanTotals } from './totals.js';
 import type { TrafficKind, TrafficRow } from './traffic-rows.js';
 export const locationText = (location: SourceLocation): string => `${location.file}:${location.line}`;
-
-/** `https`, or `undefined` where no name is exactly what the row is about. */
-export const serviceName = ({ services }: TrafficRow, naming: Naming): string | undefined =>
-  naming.service(services);
 
 /** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `any protocol`, `any but icmp, tcp/22`. */
 export function protocolText({ services }: TrafficRow): string {
@@ -180,10 +175,3 @@ export function ruleText(rule: DecidingRule): string {
   const bare = rule.text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();
   return bare.startsWith('-A ') ? bare : `-A ${rule.chain} ${bare}`;
 }
-
-/** `+2 −1`, `4 moved`. */
-export const ruleCounts = ({ added, removed, moved }: PlanTotals['rules']): string =>
-  [
-    ...(added + removed > 0 || moved === 0 ? [`+${grouped(added)} −${grouped(removed)}`] : []),
-    ...(moved > 0 ? [`${grouped(moved)} moved`] : []),
-  ].join(', ');

@@ -13,41 +13,41 @@ export interface Arrow {
   readonly services: readonly string[];
   readonly change?: MapEdge['change'];
   readonly blocked: boolean;
-  /** How many edges of the map it stands for. */
+  /** How many edges of the map it represents. */
   readonly edges: number;
 }
 
 export interface Drawing {
   readonly nodes: readonly MapNode[];
   readonly arrows: readonly Arrow[];
-  /** Edges of the map that no arrow stands for. */
+  /** Edges of the map that no arrow represents. */
   readonly left: number;
 }
 
-export const EVERY = 'every host';
+const EVERY_HOST = 'every host';
 
-/** A picture that names its nodes where few of them would be no easier to read. */
-const FEWEST_FOR_EVERY = 3;
+/** With fewer groups of hosts, a picture that names each is as easy to read. */
+const FEWEST_GROUPS = 3;
 
 /**
- * Where something changes, the picture is of that: the arrows that change, and those between the same nodes.
+ * A picture of the map. Where something changes it shows only that: the arrows that change, and those between the same nodes.
  * @param most arrows; changes come first, then what is refused, then what comes from anywhere.
  */
 export function drawingOf(map: FleetMap, most: number): Drawing {
   const groups = hostGroups(map);
   const sizes = sizesOf(groups);
   const every: MapNode = {
-    id: EVERY,
+    id: EVERY_HOST,
     kind: 'role',
-    name: EVERY,
+    name: EVERY_HOST,
     hosts: groups.flatMap((node) => node.hosts ?? []),
   };
   const nodes = new Map([...map.nodes, every].map((node) => [node.id, node]));
-  const arrows = arrowsOf(forEvery(map.edges, groups), sizes);
-  const told = alike(inQuestion(arrows), nodes).sort(
+  const arrows = arrowsOf(mergeTargets(map.edges, groups), sizes);
+  const sorted = mergeSources(aroundChanges(arrows), nodes).sort(
     (a, b) => rank(a) - rank(b) || b.edges - a.edges || (keyOf(a) < keyOf(b) ? -1 : 1),
   );
-  const shown = told.slice(0, most).map((arrow) => aside(arrow, nodes));
+  const shown = sorted.slice(0, most).map((arrow) => separateTarget(arrow, nodes));
   const used = new Set(shown.flatMap(({ from, to }) => [from, to]));
   return {
     nodes: [...nodes.values()].filter(({ id }) => used.has(id)),
@@ -56,7 +56,7 @@ export function drawingOf(map: FleetMap, most: number): Drawing {
   };
 }
 
-function inQuestion(arrows: readonly Arrow[]): readonly Arrow[] {
+function aroundChanges(arrows: readonly Arrow[]): readonly Arrow[] {
   const changing = new Set(
     arrows.flatMap(({ change, from, to }) => (change === undefined ? [] : [from, to])),
   );
@@ -68,28 +68,28 @@ function inQuestion(arrows: readonly Arrow[]): readonly Arrow[] {
 const isOutside = (node: MapNode | undefined): boolean =>
   node?.kind === 'network' || node?.kind === 'addresses';
 
-/** Networks from which the same arrows go to the same nodes are one node. */
-function alike(arrows: readonly Arrow[], nodes: Map<string, MapNode>): Arrow[] {
+/** Networks with the same arrows to the same nodes are one node. */
+function mergeSources(arrows: readonly Arrow[], nodes: Map<string, MapNode>): Arrow[] {
   const bySource = groupBy(arrows, ({ from }) => from);
-  const crowds = groupBy([...bySource], ([from, own]) =>
+  const merged = groupBy([...bySource], ([from, own]) =>
     isOutside(nodes.get(from))
       ? JSON.stringify(own.map(({ to, services, change, blocked }) => [to, services, change, blocked]))
       : from,
   );
-  return [...crowds.values()].flatMap((crowd): readonly Arrow[] => {
-    const [first] = crowd;
-    if (first === undefined || crowd.length === 1) return first?.[1] ?? [];
-    const id = crowd.map(([from]) => from).join('\n');
-    const names = crowd.map(([from]) => nodes.get(from)?.name ?? from);
+  return [...merged.values()].flatMap((some): readonly Arrow[] => {
+    const [first] = some;
+    if (first === undefined || some.length === 1) return first?.[1] ?? [];
+    const id = some.map(([from]) => from).join('\n');
+    const names = some.map(([from]) => nodes.get(from)?.name ?? from);
     nodes.set(id, { id, kind: 'network', name: list(names, MOST_NAMED) });
-    return first[1].map((arrow) => ({ ...arrow, from: id, edges: arrow.edges * crowd.length }));
+    return first[1].map((arrow) => ({ ...arrow, from: id, edges: arrow.edges * some.length }));
   });
 }
 
 const MOST_NAMED = 3;
 
-/** Whom a locked host reaches stands on the other side of the picture than who reaches it. */
-function aside(arrow: Arrow, nodes: Map<string, MapNode>): Arrow {
+/** A network that hosts connect to is another node than the same network as a source, at the other side of the picture. */
+function separateTarget(arrow: Arrow, nodes: Map<string, MapNode>): Arrow {
   const node = nodes.get(arrow.to);
   if (node === undefined || (node.kind !== 'anywhere' && !isOutside(node))) return arrow;
   const id = `to ${node.id}`;
@@ -102,28 +102,28 @@ const rank = ({ change, blocked, from }: Arrow): number =>
 
 const keyOf = ({ from, to }: Arrow): string => `${from}\n${to}`;
 
-interface Weighed {
+interface WeightedEdge {
   readonly edge: MapEdge;
   readonly edges: number;
 }
 
-/** The same service from the same node to all of the fleet, wherever that is alike in every respect. */
-function forEvery(edges: readonly MapEdge[], groups: readonly MapNode[]): readonly Weighed[] {
+/** Edges from one node to all groups of hosts that differ in nothing else are one edge to every host. */
+function mergeTargets(edges: readonly MapEdge[], groups: readonly MapNode[]): readonly WeightedEdge[] {
   const ids = new Set(groups.map(({ id }) => id));
-  if (groups.length < FEWEST_FOR_EVERY) return edges.map((edge) => ({ edge, edges: 1 }));
-  const alike = groupBy(edges, ({ rules: _, families: __, to, ...rest }) =>
+  if (groups.length < FEWEST_GROUPS) return edges.map((edge) => ({ edge, edges: 1 }));
+  const bySource = groupBy(edges, ({ rules: _, families: __, to, ...rest }) =>
     ids.has(to) && rest.hosts === undefined ? JSON.stringify(rest) : JSON.stringify({ ...rest, to }),
   );
-  return [...alike.values()].flatMap((some): readonly Weighed[] => {
+  return [...bySource.values()].flatMap((some): readonly WeightedEdge[] => {
     const [first] = some;
     const all = new Set(some.map(({ to }) => to)).size === groups.length;
     return all && first !== undefined
-      ? [{ edge: { ...first, to: EVERY }, edges: some.length }]
+      ? [{ edge: { ...first, to: EVERY_HOST }, edges: some.length }]
       : some.map((edge) => ({ edge, edges: 1 }));
   });
 }
 
-function arrowsOf(edges: readonly Weighed[], sizes: ReadonlyMap<string, number>): Arrow[] {
+function arrowsOf(edges: readonly WeightedEdge[], sizes: ReadonlyMap<string, number>): Arrow[] {
   const groups = groupBy(edges, ({ edge: { from, to, change, blocked } }) =>
     JSON.stringify([from, to, change, blocked]),
   );

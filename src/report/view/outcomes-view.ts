@@ -1,7 +1,7 @@
 /** What a report of a rollout shows: the outcome of every host, and what the person who has to act on it needs to know. */
-import { groupBy } from '../../lib/group.js';
 import { grouped } from '../../lib/text.js';
 import type { Outcome, Outcomes } from '../../rollout/results/model.js';
+import { joinHosts } from './group.js';
 import { diffText } from './rules.js';
 
 export type OutcomeName = Outcome['outcome'];
@@ -101,19 +101,18 @@ function outcomeRow({ host, outcome, wave, phase, reason, seconds }: Outcome): O
 
 function changedHosts({ hosts }: Outcomes): readonly ChangedHosts[] {
   const all = hosts.flatMap(({ host, changed }) => (changed === undefined ? [] : [{ host, changed }]));
-  const alike = groupBy(all, ({ changed }) => JSON.stringify(changed));
-  return [...alike.values()].flatMap((some) =>
-    some.slice(0, 1).map(({ changed: { since, next } }) => ({
-      hosts: some.map(({ host }) => host),
+  return joinHosts(all, ({ changed }) => JSON.stringify(changed)).map(
+    ({ first: { changed }, hosts: names }) => ({
+      hosts: names,
       changes: [
         change(
           'What changed on the host since the review',
-          since && diffText(since),
+          changed.since && diffText(changed.since),
           'The plan does not contain the rules that it read.',
         ),
-        change('What a deploy would change now', diffText(next)),
+        change('What a deploy would change now', diffText(changed.next)),
       ],
-    })),
+    }),
   );
 }
 

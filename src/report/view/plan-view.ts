@@ -1,5 +1,4 @@
-/** What a report of a plan shows, in which order and how much of it; a printer only gives it the form of its medium. */
-import { groupBy } from '../../lib/group.js';
+/** What a report of a plan shows, in which order and how much of it; printers only format it. */
 import type { Problem, SourceLocation } from '../../lib/problem.js';
 import { count, grouped } from '../../lib/text.js';
 import { type Naming, namingOf } from '../../naming/phrases.js';
@@ -12,13 +11,11 @@ import {
   exampleText,
   type Phrase,
   protocolText,
-  ruleCounts,
   ruleReason,
   ruleText,
-  serviceName,
 } from './format.js';
-import { diffGroups, type FindingRow, findingRows, SEVERITY } from './group.js';
-import { diffText } from './rules.js';
+import { type FindingRow, findingRows, joinHosts, SEVERITY } from './group.js';
+import { diffCounts, diffText, ruleCounts } from './rules.js';
 import { capital, type PlanTotals, planTotals, planVerdict } from './totals.js';
 import {
   cause,
@@ -155,7 +152,7 @@ export interface HostItem {
   readonly lockout?: string;
 }
 
-/** @param policy problems of the policy itself; its notes are left out. */
+/** The view of a plan for a medium. @param policy problems of the policy itself; its notes are left out */
 export function planView(plan: Plan, medium: Medium, policy: readonly Problem[] = []): PlanView {
   const totals = planTotals(plan);
   const extent = EXTENTS[medium];
@@ -215,60 +212,50 @@ function notes(
     const note = noteOf(host);
     return note === undefined ? [] : [{ ...note, host: host.host }];
   });
-  const alike = groupBy(all, ({ state, details }) => JSON.stringify([state, details]));
-  const items = [...alike.values()].flatMap((some) =>
-    some.slice(0, 1).map(({ state, details }) => ({ hosts: some.map(({ host }) => host), state, details })),
+  const items = joinHosts(all, ({ state, details }) => JSON.stringify([state, details])).map(
+    ({ first: { state, details }, hosts: names }) => ({ hosts: names, state, details }),
   );
   return { kind: 'notes', level, title, items, rank };
 }
 
+const noteIf = (state: string | false | undefined, details: readonly string[] = []): Note | undefined =>
+  state ? { state, details } : undefined;
+
+const UNREAD: { readonly [status in HostPlan['status']]?: string } = {
+  unreachable: 'unreachable',
+  error: 'could not be planned',
+};
 const unread = ({ status, reason = 'no reason given' }: HostPlan): Note | undefined =>
-  status === 'unreachable'
-    ? { state: 'unreachable', details: [reason] }
-    : status === 'error'
-      ? { state: 'could not be planned', details: [reason] }
-      : undefined;
+  noteIf(UNREAD[status], [reason]);
 
 function lockout({ lockout: proof }: HostPlan, { reasons: most }: Extent): Note | undefined {
   if (proof === undefined || proof.verdict === 'proved') return undefined;
   const { verdict, accepted, reasons } = proof;
   const shown = reasons.length > most ? reasons.slice(0, most - 1) : reasons;
+  const more = reasons.length - shown.length;
   return {
     state: `${verdict === 'violated' ? 'locked out' : 'not proved safe'}${accepted ? ' (accepted with `accept-lockout-risk`)' : ''}`,
-    details:
-      shown.length < reasons.length ? [...shown, `${reasons.length - shown.length} more reasons`] : reasons,
+    details: more === 0 ? shown : [...shown, `${more} more reasons`],
   };
 }
 
 const unproved = ({ traffic }: HostPlan): Note | undefined =>
-  traffic?.proved === false
-    ? { state: 'not fully proved', details: [traffic.why ?? 'the proof was stopped'] }
-    : undefined;
+  noteIf(traffic?.proved === false && 'not fully proved', [traffic?.why ?? 'the proof was stopped']);
 
 /** Rows beyond the most that a plan lists are counted, so that nobody takes the list for complete. */
 const omitted = ({ traffic }: HostPlan): Note | undefined =>
-  traffic?.omitted
-    ? { state: `${count(traffic.omitted, 'row')} of traffic not listed or counted here`, details: [] }
-    : undefined;
+  noteIf(
+    traffic?.omitted !== undefined &&
+      `${count(traffic.omitted, 'row')} of traffic not listed or counted here`,
+  );
 
-interface TrafficTexts {
-  readonly title: string;
-  readonly verb: string;
-  readonly formerVerb: string;
-  readonly rank: number;
-}
-const TRAFFIC: { readonly [kind in TrafficKind]: TrafficTexts } = {
-  opened: { title: 'Opens', verb: 'allowed by', formerVerb: 'refused by', rank: 2 },
-  possiblyOpened: { title: 'Possibly opens', verb: 'perhaps allowed by', formerVerb: 'refused by', rank: 3 },
-  closed: { title: 'Closes', verb: 'refused by', formerVerb: 'allowed by', rank: 4 },
-  possiblyClosed: { title: 'Possibly closes', verb: 'perhaps refused by', formerVerb: 'allowed by', rank: 5 },
-  answeredDifferently: {
-    title: 'Answered differently',
-    verb: 'decided by',
-    formerVerb: 'decided by',
-    rank: 12,
-  },
-};
+const TRAFFIC = {
+  opened: { title: 'Opens', verb: 'allowed by', before: 'refused by', rank: 2 },
+  possiblyOpened: { title: 'Possibly opens', verb: 'perhaps allowed by', before: 'refused by', rank: 3 },
+  closed: { title: 'Closes', verb: 'refused by', before: 'allowed by', rank: 4 },
+  possiblyClosed: { title: 'Possibly closes', verb: 'perhaps refused by', before: 'allowed by', rank: 5 },
+  answeredDifferently: { title: 'Answered differently', verb: 'decided by', before: 'decided by', rank: 12 },
+} as const satisfies { readonly [kind in TrafficKind]: unknown };
 
 const UNMODELLED = 'These depend on matches that cannot be modelled, such as rate limits.';
 const NOTES: { readonly [kind in TrafficKind]?: string } = {
@@ -311,7 +298,7 @@ function trafficItem(
   const former = extent.joined ? untilNow(whole, kind) : gone ? [] : whole.before;
   const itemOf = (rule: DecidingRule): RuleItem => ruleItem(rule, extent);
   return {
-    service: serviceName(whole, naming),
+    service: naming.service(whole.services),
     protocol: protocolText(whole),
     endpoints: rows.length > 1 && gone ? [...path, ', except what other rules allow'] : path,
     conditions: [
@@ -323,7 +310,7 @@ function trafficItem(
     verb: gone ? 'no longer allowed by' : TRAFFIC[kind].verb,
     rules: rules.slice(0, extent.rules).map(itemOf),
     omittedRules: Math.max(0, rules.length - extent.rules),
-    formerVerb: TRAFFIC[kind].formerVerb,
+    formerVerb: TRAFFIC[kind].before,
     former: former.map(itemOf),
   };
 }
@@ -349,33 +336,37 @@ function findingSection({ hosts }: Plan, policy: readonly Problem[]): PlanSectio
 /** More diffs than this, opened, would be too much to scroll through. */
 const MOST_OPEN = 20;
 
-function ruleSection(plan: Plan, { rules }: PlanTotals): PlanSection {
-  const groups = diffGroups(plan);
+function ruleSection({ hosts }: Plan, { rules: { added, removed, moved } }: PlanTotals): PlanSection {
+  const diffs = hosts.flatMap(({ host, status, rules, sets = [] }) =>
+    status === 'changed' && rules !== undefined && (rules.v4.text + rules.v6.text !== '' || sets.length > 0)
+      ? [{ host, ...rules, sets }]
+      : [],
+  );
+  const groups = joinHosts(diffs, ({ v4, v6, sets }) => JSON.stringify([v4.text, v6.text, sets])).toSorted(
+    (a, b) => b.hosts.length - a.hosts.length,
+  );
   const items = groups.map(
-    (group): DiffItem => ({
-      hosts: group.hosts,
-      counts: ruleCounts(group),
-      text: diffText(group),
+    ({ first, hosts: names }): DiffItem => ({
+      hosts: names,
+      counts: diffCounts(first),
+      text: diffText(first),
       open: groups.length <= MOST_OPEN,
     }),
   );
-  return { kind: 'rules', title: `Rules: ${ruleCounts(rules)}`, items, rank: 7 };
+  return { kind: 'rules', title: `Rules: ${ruleCounts(added, removed, moved)}`, items, rank: 7 };
 }
 
 function unmanagedSection({ hosts }: Plan, { chains: most }: Extent): PlanSection {
   const all = hosts.flatMap(({ host, foreign }) =>
     foreign === undefined || foreign.rules + foreign.chains.length === 0 ? [] : [{ host, ...foreign }],
   );
-  const alike = groupBy(all, ({ rules, chains }) => JSON.stringify([rules, chains]));
-  const items = [...alike.values()].flatMap((some) =>
-    some.slice(0, 1).map(
-      ({ rules, chains }): UnmanagedItem => ({
-        hosts: some.map(({ host }) => host),
-        rules,
-        chains: chains.slice(0, most),
-        omittedChains: Math.max(0, chains.length - most),
-      }),
-    ),
+  const items = joinHosts(all, ({ rules, chains }) => JSON.stringify([rules, chains])).map(
+    ({ first: { rules, chains }, hosts: names }): UnmanagedItem => ({
+      hosts: names,
+      rules,
+      chains: chains.slice(0, most),
+      omittedChains: Math.max(0, chains.length - most),
+    }),
   );
   const total = all.reduce((sum, { rules }) => sum + rules, 0);
   const title = `Left unchanged: ${count(total, 'rule')} on ${count(all.length, 'host')} that the policy does not manage`;

@@ -1,11 +1,25 @@
 /** Rule diffs as text, for every kind of report. */
 
-import { FAMILY } from '../../lib/text.js';
+import { FAMILY, grouped } from '../../lib/text.js';
 import type { SetDiff } from '../../netfilter/model.js';
-import type { DiffGroup } from './group.js';
+import type { StateDiff } from '../../rollout/results/model.js';
 
-/** Unified text: both families one after the other, or once when they change alike; then the members of sets. */
-export function diffText({ v4, v6, sets }: Pick<DiffGroup, 'v4' | 'v6' | 'sets'>): string {
+/** `+2 −1`, `4 moved`. */
+export const ruleCounts = (added: number, removed: number, moved: number): string =>
+  [
+    ...(added + removed > 0 || moved === 0 ? [`+${grouped(added)} −${grouped(removed)}`] : []),
+    ...(moved > 0 ? [`${grouped(moved)} moved`] : []),
+  ].join(', ');
+
+/** The counts of a diff, members of sets included. */
+export function diffCounts({ v4, v6, sets }: StateDiff): string {
+  const sum = (of: 'added' | 'removed'): number =>
+    [v4, v6, ...sets].reduce((total, part) => total + part[of].length, 0);
+  return ruleCounts(sum('added'), sum('removed'), v4.moved.length + v6.moved.length);
+}
+
+/** Unified text: both families, or one for both when they change alike; then the members of sets. */
+export function diffText({ v4, v6, sets }: StateDiff): string {
   const families =
     v4.text === v6.text
       ? [titled(v4.text, `${FAMILY.v4} and ${FAMILY.v6}`)]
@@ -14,8 +28,8 @@ export function diffText({ v4, v6, sets }: Pick<DiffGroup, 'v4' | 'v6' | 'sets'>
 }
 
 /**
- * A unified diff with one title for each chain instead of two file names, and with a space after the sign: iptables'
- * own `-A` right behind a minus is hard to read. The line numbers of further hunks say nothing about rules.
+ * A unified diff with one title for each chain instead of two file names, and a space after the sign: `--A` is hard to
+ * read. Line numbers of further hunks mean nothing for rules.
  */
 const titled = (text: string, family: string): string =>
   text

@@ -1,4 +1,4 @@
-/** Exact numbers over a whole plan, rollout or drift report, and the one sentence that says what they mean. */
+/** Exact numbers of a whole plan, drift report or adoption, and the verdict on each as one sentence. */
 
 import { count, grouped, list } from '../../lib/text.js';
 import type { Adoption } from '../../rollout/results/adoption.js';
@@ -28,6 +28,7 @@ export interface PlanTotals {
   readonly cut: readonly string[];
 }
 
+/** Counts everything in a plan, whatever a report shows of it. */
 export function planTotals(plan: Plan): PlanTotals {
   const withStatus = (status: HostPlan['status']): number =>
     plan.hosts.filter((host) => host.status === status).length;
@@ -35,9 +36,7 @@ export function planTotals(plan: Plan): PlanTotals {
     plan.hosts
       .filter(({ lockout }) => lockout?.verdict === verdict && lockout.accepted === accepted)
       .map(({ host }) => host);
-  const rules = plan.hosts.flatMap((host) =>
-    host.rules === undefined ? [] : [host.rules.v4, host.rules.v6],
-  );
+  const rules = plan.hosts.flatMap((host) => Object.values(host.rules ?? {}));
   const findings = findingRows(plan.hosts);
   const withLevel = (level: 'error' | 'warning' | 'note'): number =>
     findings.filter(({ finding }) => finding.level === level).length;
@@ -96,7 +95,7 @@ const CHANGES = [
 ] as const;
 
 function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {
-  if (hosts === 0) return 'No host';
+  if (hosts === 0) return 'No hosts';
   if (changed === 0) return unchanged > 0 ? `${count(unchanged, 'host')} unchanged` : '';
   const verb = changed === 1 ? 'changes' : 'change';
   return changed === hosts
@@ -104,12 +103,15 @@ function hostVerdict({ changed, hosts, unchanged }: PlanTotals): string {
     : `${grouped(changed)} of ${count(hosts, 'host')} ${verb}`;
 }
 
-function unreadVerdict({ unreachable, error }: PlanTotals): string {
-  return [
-    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
-    ...(error > 0 ? [`${grouped(error)} could not be planned`] : []),
-  ].join(', ');
-}
+const unreadVerdict = ({ unreachable, error }: PlanTotals): string =>
+  counts([unreachable, 'unreachable'], [error, 'could not be planned']);
+
+/** `2 unreachable, 1 could not be read`, without zeros. */
+const counts = (...pairs: readonly (readonly [number, string])[]): string =>
+  pairs
+    .filter(([number]) => number > 0)
+    .map(([number, label]) => `${grouped(number)} ${label}`)
+    .join(', ');
 
 /** Only the worst result: a proof that holds on other hosts does not make up for it. */
 function lockoutVerdict({ lockout }: PlanTotals): string {
@@ -132,6 +134,7 @@ export interface DriftTotals {
   readonly ignored: { readonly chains: number; readonly rules: number };
 }
 
+/** Counts hosts by status, and what was not compared. */
 export function driftTotals(drift: Drift): DriftTotals {
   const sum = (of: 'chains' | 'rules'): number =>
     drift.hosts.reduce((total, host) => total + (host.ignored?.[of] ?? 0), 0);
@@ -147,7 +150,12 @@ export function driftTotals(drift: Drift): DriftTotals {
 
 /** `2 of 40 hosts drifted; 1 unreachable`, or `No drift: 40 hosts run the policy`. */
 export function driftVerdict(totals: DriftTotals): string {
-  const unread = unreadDrift(totals);
+  const { busy, unreachable, error } = totals;
+  const unread = counts(
+    [unreachable, 'unreachable'],
+    [error, 'could not be read'],
+    [busy, `${busy === 1 ? 'is' : 'are'} being changed`],
+  );
   if (totals.drifted === 0 && unread === '')
     return `No drift: ${count(totals.clean, 'host')} ${totals.clean === 1 ? 'runs' : 'run'} the policy`;
   const drifted =
@@ -157,35 +165,28 @@ export function driftVerdict(totals: DriftTotals): string {
   return [drifted, unread].filter((part) => part !== '').join('; ');
 }
 
-const unreadDrift = ({ busy, unreachable, error }: DriftTotals): string =>
-  [
-    ...(unreachable > 0 ? [`${grouped(unreachable)} unreachable`] : []),
-    ...(error > 0 ? [`${grouped(error)} could not be read`] : []),
-    ...(busy > 0 ? [`${grouped(busy)} ${busy === 1 ? 'is' : 'are'} being changed`] : []),
-  ].join(', ');
-
 export interface AdoptionTotals {
   readonly taken: number;
   readonly left: number;
-  /** Hosts of which nothing is known. */
+  /** Hosts that could not be read. */
   readonly unread: number;
 }
 
+/** Counts differences and hosts that could not be read. */
 export function adoptionTotals({ hosts }: Adoption): AdoptionTotals {
-  const sum = (of: 'taken' | 'left'): number => hosts.reduce((total, host) => total + host[of].length, 0);
   return {
-    taken: sum('taken'),
-    left: sum('left'),
+    taken: hosts.flatMap(({ taken }) => taken).length,
+    left: hosts.flatMap(({ left }) => left).length,
     unread: hosts.filter(({ status }) => status !== 'read').length,
   };
 }
 
-/** `Takes 3 differences into the policy; 1 is left`, without a full stop. */
+/** `Adopts 3 differences; 1 left`, without a full stop. */
 export function adoptionVerdict(adoption: Adoption): string {
   const { taken, left, unread } = adoptionTotals(adoption);
   return [
-    taken === 0 ? 'Nothing to take into the policy' : `Takes ${count(taken, 'difference')} into the policy`,
-    ...(left === 0 ? [] : [`${left} ${left === 1 ? 'is' : 'are'} left`]),
+    taken === 0 ? 'Nothing to adopt' : `Adopts ${count(taken, 'difference')}`,
+    ...(left === 0 ? [] : [`${grouped(left)} left`]),
     ...(unread === 0 ? [] : [`${count(unread, 'host')} could not be read`]),
   ].join('; ');
 }

@@ -6,7 +6,7 @@ import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule, Flow, Packet } from '../../traffic/model.js';
 import { byExposure } from '../../traffic/questions/rows.js';
 import { type AddressBox, boxKey, boxOf, hull, joinBoxes } from './boxes.js';
-import { impersonal } from './group.js';
+import { withoutHost } from './group.js';
 
 export const TRAFFIC_KINDS = [
   'opened',
@@ -168,7 +168,7 @@ const MOST_GROUPS = 20;
 /** Rows by what causes them, in the order of their first. Those that are few stand alone. */
 export function trafficGroups(rows: readonly TrafficRow[], kind: TrafficKind): readonly TrafficGroup[] {
   const groups = groupsBy(rows, (row) => causeKey(row, kind));
-  return groups.length <= MOST_GROUPS ? groups : groupsBy(rows, (row) => impersonal(causeKey(row, kind)));
+  return groups.length <= MOST_GROUPS ? groups : groupsBy(rows, (row) => withoutHost(causeKey(row, kind)));
 }
 
 const groupsBy = (rows: readonly TrafficRow[], keyOf: (row: TrafficRow) => string): readonly TrafficGroup[] =>

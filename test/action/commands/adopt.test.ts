@@ -50,11 +50,7 @@ test('opens a pull request, and says everything in the summary, the patch and th
     title: 'Take firewall drift into the policy (prod)',
     files: [{ path: 'policies/hosts/web-1.yml', text: 'roles: [web]\ninput: []\n' }],
   });
-  for (const words of [
-    'Takes 1 difference into the policy; 1 is left',
-    '--dport 5432',
-    'It changes the fate of no packet',
-  ])
+  for (const words of ['Adopts 1 difference; 1 left', '--dport 5432', 'It changes the fate of no packet'])
     for (const text of [(pull as { body: string }).body, job.summaries.join('')])
       expect(text).toContain(words);
 });

@@ -34,7 +34,7 @@ test('a patch changes no file, and git applies it', async () => {
   const before = hosts();
   const { status, stdout, stderr } = await adopt('--patch');
   expect(status).toBe(0);
-  expect(stderr).toContain('Takes 1 difference into the policy.');
+  expect(stderr).toContain('Adopts 1 difference.');
   expect(hosts()).toBe(before);
   const root = join(directory, 'repository');
   cpSync(policies, join(root, policies), { recursive: true });

@@ -3,13 +3,13 @@ import { mapMarkdown } from '../../../src/report/markdown/map.js';
 import { findingOf } from '../../../src/rollout/results/finding.js';
 import { mapOf } from '../../map/fleet.js';
 
-test('mapMarkdown() folded is one balanced block, with notes before the table and links to lines', () => {
+test('mapMarkdown() collapsed is one balanced block, with notes before the table and links to lines', () => {
   const { map, notes } = mapOf({
     'hosts/all.yml':
       'hosts:\n  web-1: {addresses: [192.0.2.1], roles: [web], baseline: {output: drop}}\n  db-1: {addresses: [192.0.2.9], roles: [db]}\n',
   });
   const report = mapMarkdown(map, notes.map(findingOf), {
-    folded: true,
+    collapsed: true,
     linkTo: ({ line }) => `https://example.com/#L${line}`,
   });
   expect(report.match(/<details>/g)).toHaveLength(2);

@@ -45,6 +45,13 @@ export function formatProblem(problem: Problem): string {
 
 export const error = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
   problem('error', id, message, location, hint);
+/** Adds an error to a list; `undefined`, so that a reader can report and return at once. */
+export function addError(
+  problems: Problem[],
+  ...[id, message, location, hint]: Parameters<typeof error>
+): undefined {
+  problems.push(error(id, message, location, hint));
+}
 export const warning = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
   problem('warning', id, message, location, hint);
 export const note = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>

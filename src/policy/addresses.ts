@@ -1,4 +1,4 @@
-/** Sets of addresses of both families: what a text means, union, difference, and their canonical form. */
+/** Addresses and networks as the policy writes them, and sets of addresses of both families. */
 import type { Family } from '../lib/family.js';
 import {
   ADDRESS_BITS,
@@ -19,6 +19,7 @@ export type FamilyRanges = { readonly [family in Family]: Ranges };
 
 export const EVERYTHING: FamilyRanges = { v4: [ALL_ADDRESSES.v4], v6: [ALL_ADDRESSES.v6] };
 
+/** Every address of both families. */
 export const ANY: AddressSet = { names: ['any'], any: true, v4: [], v6: [] };
 
 export interface Refused {
@@ -33,8 +34,8 @@ export interface Network {
 }
 
 /**
- * One address, as iptables writes it. Octal, hexadecimal and short forms are refused: programs disagree about what
- * they mean.
+ * Parses one address. Octal, hexadecimal and short forms are errors: programs disagree about their meaning.
+ * @returns the address as iptables writes it, and as a number
  */
 export function readAddress(
   text: string,
@@ -42,32 +43,33 @@ export function readAddress(
   if (text.includes('%'))
     return {
       id: 'zone-id',
-      message: `"${text}" has a zone.`,
-      hint: 'Name an interface with in: or out: instead.',
+      message: `"${text}" has a zone ID.`,
+      hint: 'Use "in" or "out" for the interface.',
     };
   const family = familyOf(text);
   const value = parseAddress(text, family);
   if (value === undefined)
     return {
       id: 'bad-address',
-      message: `"${text}" is no IP address.`,
-      ...(text !== text.trim()
-        ? { hint: 'Remove the spaces around it.' }
-        : /(^|\.)0\d/.test(text)
-          ? { hint: 'Write its numbers without leading zeros.' }
-          : {}),
+      message: `"${text}" is not a valid IP address.`,
+      hint:
+        text !== text.trim()
+          ? 'Remove the spaces around it.'
+          : /(^|\.)0\d/.test(text)
+            ? 'Remove the leading zeros of its numbers.'
+            : undefined,
     };
   const canonical = formatAddress(value, family);
   if (canonical.startsWith('::ffff:'))
     return {
       id: 'bad-address',
-      message: `"${text}" is an IPv4 address in IPv6 clothes, which no packet carries.`,
+      message: `"${text}" is an IPv4-mapped IPv6 address, which no packet carries.`,
       hint: `Write ${canonical.slice(7)}.`,
     };
   return { family, text: canonical, value };
 }
 
-/** One address or a network in CIDR form, without bits beyond its prefix. */
+/** Parses one address, or a network in CIDR form without host bits. */
 export function readNetwork(text: string): Network | Refused {
   const cut = text.indexOf('/');
   const address = readAddress(cut === -1 ? text : text.slice(0, cut));
@@ -81,7 +83,7 @@ export function readNetwork(text: string): Network | Refused {
     const length = mask === undefined ? undefined : prefixLength(mask, family);
     return {
       id: 'bad-cidr',
-      message: `"/${suffix}" is no prefix length.`,
+      message: `"/${suffix}" is not a valid prefix length.`,
       hint: length === undefined ? `Write a number from 0 to ${bits}.` : `Write ${address.text}/${length}.`,
     };
   }
@@ -90,13 +92,13 @@ export function readNetwork(text: string): Network | Refused {
   if (base !== first)
     return {
       id: 'host-bits',
-      message: `${text} has bits set beyond its prefix.`,
-      hint: `Write ${formatAddress(base, family)}/${suffix} for the network, or ${address.text} for the one address.`,
+      message: `${text} has host bits set.`,
+      hint: `Write ${formatAddress(base, family)}/${suffix} for the network, or ${address.text} for the single address.`,
     };
   return { family, range: [base, base + size - 1n] };
 }
 
-/** The addresses of some networks, as {@link readNetwork} takes them; other texts are left out. */
+/** The addresses of several networks in the form of {@link readNetwork}; invalid texts are ignored. */
 export function rangesOf(texts: readonly string[]): FamilyRanges {
   const found: { readonly [family in Family]: Range[] } = { v4: [], v6: [] };
   for (const text of texts) {
@@ -106,13 +108,13 @@ export function rangesOf(texts: readonly string[]): FamilyRanges {
   return { v4: normalise(found.v4), v6: normalise(found.v6) };
 }
 
-/** What is in any of them. */
+/** The union of several sets. */
 export const uniteRanges = (all: readonly FamilyRanges[]): FamilyRanges => ({
   v4: normalise(all.flatMap(({ v4 }) => v4)),
   v6: normalise(all.flatMap(({ v6 }) => v6)),
 });
 
-/** What is in `a` and not in `b`. */
+/** The addresses of `a` that are not in `b`. */
 export const subtractRanges = (a: FamilyRanges, b: FamilyRanges): FamilyRanges => ({
   v4: subtractOne(a.v4, b.v4),
   v6: subtractOne(a.v6, b.v6),
@@ -121,7 +123,7 @@ export const subtractRanges = (a: FamilyRanges, b: FamilyRanges): FamilyRanges =
 const isAll = (ranges: Ranges, family: Family): boolean =>
   ranges.length === 1 && ranges[0]?.[0] === 0n && ranges[0][1] === ALL_ADDRESSES[family][1];
 
-/** The set in its canonical form. */
+/** The addresses as a set in canonical form: `any`, or the fewest CIDR blocks. */
 export const toSet = (names: readonly string[], { v4, v6 }: FamilyRanges): AddressSet =>
   isAll(v4, 'v4') && isAll(v6, 'v6')
     ? { names, any: true, v4: [], v6: [] }
@@ -139,7 +141,7 @@ export function toRanges(set: AddressSet): FamilyRanges {
 const read = (set: AddressSet, family: Family): Ranges =>
   normalise(set[family].flatMap((text) => networkRanges(text, family) ?? []));
 
-/** `a` without the addresses of `b`; it keeps the names of `a`. */
+/** `a` without the addresses of `b`, with the names of `a`. */
 export const subtract = (a: AddressSet, b: AddressSet): AddressSet =>
   toSet(a.names, subtractRanges(toRanges(a), toRanges(b)));
 

@@ -1,9 +1,9 @@
-/** Services and networks that every policy knows without defining them. */
+/** Built-in services and networks. */
 import { EVERYTHING, type FamilyRanges, rangesOf, subtractRanges } from './addresses.js';
 
 /**
- * Registered ports (https://www.iana.org/assignments/service-names-port-numbers) and, where a product has none, the one
- * that its documentation names as the default.
+ * Registered ports (https://www.iana.org/assignments/service-names-port-numbers), or the documented default of a
+ * product without one.
  */
 export const SERVICES: Readonly<Record<string, readonly string[]>> = {
   ssh: ['tcp/22'],
@@ -85,8 +85,8 @@ export const SERVICES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * `internet` is what a packet can reach or come from across the public network: for v4 all that is not private, shared
- * (RFC 6598), loopback, link-local, multicast or reserved; for v6 the global unicast block 2000::/3 (RFC 4291).
+ * `internet` is what is reachable across the public network: for v4 all that is not private, shared (RFC 6598),
+ * loopback, link-local, multicast or reserved; for v6 the global unicast block 2000::/3 (RFC 4291).
  */
 export const NETWORKS: Readonly<Record<string, FamilyRanges>> = {
   any: EVERYTHING,

@@ -1,6 +1,6 @@
 /**
- * The policy after loading: every name resolved, every default filled in, every rule in its final order, and each
- * thing knowing the YAML line it came from. Pure data; nothing below this room reads YAML again.
+ * The policy after loading: names resolved, defaults filled in, rules in their final order, each part with its location
+ * in the YAML. Pure data; later modules do not read YAML.
  */
 import type { SourceLocation } from '../lib/problem.js';
 import type { ProgramName } from './programs.js';
@@ -12,10 +12,9 @@ export interface Fleet {
   readonly ssh: SshSettings;
   /** Networks that must always reach SSH, on every host. Never empty. */
   readonly admin: AddressSet;
-  /** Where the policy names them. */
-  readonly adminPlace?: SourceLocation;
+  readonly adminLocation?: SourceLocation;
   readonly ownership: 'chains' | 'tables';
-  /** With `tables`: programs whose rules a deploy may take away although they may be running. */
+  /** With `tables`: programs whose rules a deploy may remove even if they are running. */
   readonly mayRemove?: { readonly programs: readonly ProgramName[]; readonly location: SourceLocation };
   readonly rollout: RolloutSettings;
   readonly guards: readonly Guard[];
@@ -25,14 +24,14 @@ export interface Fleet {
   readonly roles: ReadonlyMap<string, Role>;
   /** In the order of their names. */
   readonly hosts: readonly Host[];
-  /** Address sets of this many entries and more, in one family, become ipsets. */
+  /** Address sets with at least this many entries in one family become ipsets. */
   readonly setsFrom: number;
-  readonly acceptances: readonly Suppression[];
-  /** Plans leave flows and listening ports of hosts alone. */
-  readonly quiet?: true;
-  /** The day for which expiry was decided, `YYYY-MM-DD`; absent: this day, UTC. */
+  readonly suppressions: readonly Suppression[];
+  /** Plans do not read connections and listening ports of hosts. */
+  readonly skipActivity?: boolean;
+  /** The day for which expiry was decided, `YYYY-MM-DD`; default: this day, UTC. */
   readonly today?: string;
-  /** What the policy defines by name; `used` when something refers to it. */
+  /** Named definitions of the policy; `used` when something refers to one. */
   readonly definitions?: readonly Definition[];
 }
 
@@ -43,11 +42,11 @@ export interface Definition {
   readonly location: SourceLocation;
 }
 
-/** A lint that the policy accepts, with the reason: for the whole fleet, or for what one role or host says. */
+/** A finding that the policy accepts, with a reason: in the whole fleet, or in the file of one role or host. */
 export interface Suppression {
   readonly finding: string;
   readonly reason: string;
-  /** The role's or host's name; absent when it stands in fleet.yml. */
+  /** Name of the role or host; absent for fleet.yml. */
   readonly origin?: string;
   readonly location: SourceLocation;
 }
@@ -60,17 +59,17 @@ export interface Role {
 
 export interface Host {
   readonly name: string;
-  /** Where SSH connects: an address or a DNS name. */
+  /** SSH destination: an address or a DNS name. */
   readonly address: string;
-  /** Every address the host has, of both families (without prefix length). */
+  /** All addresses of the host, of both families, without prefix length. */
   readonly addresses: readonly string[];
-  /** All roles, those a role includes among them, in the order in which their rules apply. */
+  /** All roles, including those that roles include, in the order in which their rules apply. */
   readonly roles: readonly string[];
   /** Policy name → kernel name. */
   readonly interfaces: ReadonlyMap<string, string>;
   readonly ssh: SshSettings;
   readonly baseline: Baseline;
-  /** The host's own rules, then its roles' in order. Expired ones are left out and stand in `expired`. */
+  /** The host's own rules, then its roles' in order. Expired rules are in `expired` instead. */
   readonly input: readonly PolicyRule[];
   readonly output: readonly PolicyRule[];
   readonly forward: readonly PolicyRule[];
@@ -82,23 +81,23 @@ export interface Host {
   readonly location: SourceLocation;
 }
 
-/** How the rules come back after a reboot. */
+/** How the rules are loaded at boot. */
 export interface BootSettings {
-  /** Enable the host's boot loader when it is not; otherwise it is only reported. */
+  /** Enable the host's boot loader if it is disabled; otherwise that is only reported. */
   readonly enable: boolean;
-  /** Where the saved files are, when the host's loader is none of those that are recognised. */
+  /** Paths of the saved files, for hosts without a known loader. */
   readonly paths?: { readonly v4: string; readonly v6: string; readonly sets?: string };
 }
 
 export interface SshSettings {
   readonly user: string;
   readonly port: number;
-  /** A file beside the policy; `undefined` when only `--known-hosts` names one. */
+  /** A file relative to the policy folder; absent when only `--known-hosts` names one. */
   readonly knownHosts?: string;
   readonly transport: 'builtin' | 'openssh';
-  /** A private key for this host alone; absent: the key of the run. */
+  /** A private key file for this host; default: the key of the run. */
   readonly identity?: string;
-  /** Jump hosts in the order in which they are passed. */
+  /** Jump hosts in connection order. */
   readonly bastions: readonly { readonly host: string; readonly user: string; readonly port: number }[];
 }
 
@@ -107,14 +106,14 @@ export interface Baseline {
   readonly forward: 'drop' | 'accept';
   readonly output: 'drop' | 'accept';
   readonly icmp: 'essential' | 'all' | 'none';
-  /** `undefined` when the policy says `log: false`. */
+  /** Absent with `log: false`. */
   readonly log?: {
     readonly rate: Rate;
     readonly burst: number;
     readonly prefix: string;
     readonly level: LogLevel;
   };
-  /** Parts of the baseline that are left out: packets of that kind go on to the rules. */
+  /** Parts that are not in the baseline: their packets are matched by the rules. */
   readonly leftToRules?: readonly BaselinePart[];
 }
 
@@ -128,7 +127,7 @@ export interface Rate {
 }
 
 export interface RolloutSettings {
-  /** Host names, `role:NAME` or `one-per-role`, resolved to host names; may be empty when the policy names none. */
+  /** Host names; empty when the policy has no canary. */
   readonly canary: readonly string[];
   readonly soakSeconds: number;
   /** Cumulative sizes: `{percent: 25}`, `{count: 10}`; the last is all. */
@@ -137,15 +136,15 @@ export interface RolloutSettings {
   readonly maxFailures: { readonly count: number } | { readonly percent: number };
   readonly confirmWithinSeconds: number;
   readonly onFailure: 'keep' | 'rollback';
-  /** During the soak the rate of packets that no rule names may grow by this factor, and ten; more stops the rollout. */
+  /** Factor, plus ten packets, by which drops that no rule matches may grow in the soak before the rollout stops. */
   readonly maxDropGrowth: number;
 }
 
-/** What a `from`, `to` or `except` names, resolved. */
+/** The resolved names of a `from`, `to` or `except`. */
 export interface AddressSet {
-  /** As the policy wrote it, for people: `[admin, role:office]`. */
+  /** As written in the policy: `[admin, role:office]`. */
   readonly names: readonly string[];
-  /** Every address of both families: no `-s` is rendered. Then v4 and v6 are empty. */
+  /** Every address of both families, so that no `-s` is rendered; v4 and v6 are then empty. */
   readonly any: boolean;
   /** Canonical CIDR (`10.0.0.0/8`, `2001:db8::/32`), sorted by address, adjacent and contained ones merged. */
   readonly v4: readonly string[];
@@ -157,7 +156,7 @@ export interface PortRange {
   readonly to: number;
 }
 
-/** What one allowed thing is on the wire. */
+/** Packets by protocol, port or ICMP type. */
 export type Service =
   | {
       readonly kind: 'ports';
@@ -167,31 +166,31 @@ export type Service =
     }
   /** `type` is canonical: a number or number/code, for one family. */
   | { readonly kind: 'icmp'; readonly name?: string; readonly family: 'v4' | 'v6'; readonly type: string }
-  /** A whole protocol by its iptables name or number; `icmp` is of v4 and `ipv6-icmp` of v6 alone. */
+  /** A whole protocol by its iptables name or number; `icmp` is v4 only and `ipv6-icmp` v6 only. */
   | { readonly kind: 'protocol'; readonly name?: string; readonly protocol: string }
   | { readonly kind: 'any'; readonly name?: string };
 
 export type Verb = 'allow' | 'deny' | 'reject' | 'log';
 
-/** A state of connection tracking. */
+/** A connection tracking state. */
 export type StateName = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
 
 export interface PolicyRule {
   readonly verb: Verb;
   readonly direction: 'input' | 'output' | 'forward';
-  /** The role's name, or the host's own name: where the rule was written. */
+  /** Name of the role or host that contains the rule. */
   readonly origin: string;
   readonly services: readonly Service[];
   readonly from: AddressSet;
   readonly to: AddressSet;
-  /** Taken out of `from` for input and forward, out of `to` for output. */
+  /** Subtracted from `from` in input and forward, from `to` in output. */
   readonly except?: AddressSet;
-  /** Kernel interface names (already resolved through `interfaces`); may end in `+`. */
+  /** Kernel interface names; may end in `+`. */
   readonly in?: string;
   readonly out?: string;
   readonly rate?: { readonly rate: Rate; readonly burst: number; readonly perSource: boolean };
   readonly log: boolean;
-  /** Absent: an allow takes new connections (of ICMP every packet), the other verbs every packet. */
+  /** Default: an allow matches new connections (and every ICMP packet), the other verbs every packet. */
   readonly states?: 'any' | readonly StateName[];
   readonly family?: 'v4' | 'v6';
   readonly reason?: string;
@@ -199,7 +198,7 @@ export interface PolicyRule {
   readonly ticket?: string;
   /** `YYYY-MM-DD`, valid until the end of that day, UTC. */
   readonly expires?: string;
-  /** The line of the verb. */
+  /** Location of the verb. */
   readonly location: SourceLocation;
 }
 
@@ -211,7 +210,7 @@ export interface NatRule {
   readonly to: AddressSet;
   readonly in?: string;
   readonly out?: string;
-  /** snat, dnat: the new address, perhaps with a port (`10.0.0.5`, `10.0.0.5:8080`, `[2001:db8::5]:80`); redirect: the port. */
+  /** snat, dnat: an address, optionally with a port (`10.0.0.5:8080`, `[2001:db8::5]:80`); redirect: a port. */
   readonly target?: string;
   readonly reason: string;
   readonly location: SourceLocation;
@@ -221,7 +220,7 @@ export interface NatRule {
 export interface RawRule {
   readonly origin: string;
   readonly table: 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
-  /** A built-in chain; the rule goes into the owned chain behind its hook. */
+  /** A built-in chain; the rule goes into our chain that it jumps to. */
   readonly chain: string;
   readonly families: readonly ('v4' | 'v6')[];
   readonly rule: string;
@@ -229,7 +228,7 @@ export interface RawRule {
   readonly location: SourceLocation;
 }
 
-/** What must hold after a deploy, asked from the runner (`tcp`) or run on the host (`command`). */
+/** A check after a deploy: a connection from the runner (`tcp`) or a command on the host. */
 export type Check =
   | { readonly kind: 'tcp'; readonly port: number; readonly open: boolean; readonly location: SourceLocation }
   | { readonly kind: 'command'; readonly command: string; readonly location: SourceLocation };
@@ -249,8 +248,8 @@ export interface PolicyTest {
   readonly name: string;
   readonly on: readonly string[];
   /**
-   * In the packet JSON of `explain`; `dst` in INPUT and `src` in OUTPUT may be absent and then are each host's own
-   * address of the other one's family.
+   * As in the packet JSON of `explain`. `dst` in INPUT and `src` in OUTPUT default to each host's own address of the
+   * same family.
    */
   readonly packet: { readonly [field: string]: string | number };
   readonly verdict: 'accept' | 'drop' | 'reject';

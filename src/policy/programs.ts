@@ -1,4 +1,4 @@
-/** Programs that keep rules of their own on a host, by the names that `may_remove` takes. */
+/** Programs that manage their own rules on a host, by their names in `may_remove`. */
 export const PROGRAM_NAMES = [
   'docker',
   'fail2ban',

@@ -1,4 +1,4 @@
-/** The small values of a policy: durations, rates, sizes, dates, text of one line. */
+/** Scalar values of a policy: durations, rates, percentages, dates, one-line text. */
 import type { Rate } from './fleet.js';
 
 export const DURATION = /^(0|[1-9]\d{0,5})(s|m|h)$/;
@@ -8,13 +8,13 @@ export const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
-/** `30s`, `5m`, `1h` in seconds. The text has the form of `DURATION`. */
+/** `30s`, `5m`, `1h` in seconds. The text must match `DURATION`. */
 export function seconds(text: string): number {
   const [, count = '', unit = ''] = DURATION.exec(text) ?? [];
   return Number(count) * (SECONDS[unit] ?? 1);
 }
 
-/** `10/minute`. The text has the form of `RATE`. */
+/** Parses `10/minute`. The text must match `RATE`. */
 export function rate(text: string): Rate {
   const [, count = '', per = ''] = RATE.exec(text) ?? [];
   return { count: Number(count), per: per as Rate['per'] };
@@ -23,13 +23,13 @@ export function rate(text: string): Rate {
 const PERIOD: { readonly [unit in Rate['per']]: number } = { second: 1, minute: 60, hour: 3600, day: 86400 };
 
 /**
- * Whether xt_limit can count it: its credit for a full burst must fit 32 bits, which holds for a burst that refills
- * within a day at every HZ (net/netfilter/xt_limit.c, `user2credits`).
+ * Whether xt_limit supports the rate: the credit for a full burst must fit 32 bits, which holds for a burst that
+ * refills within a day at every HZ (net/netfilter/xt_limit.c, `user2credits`).
  */
 export const countable = ({ count, per }: Rate, burst: number): boolean =>
   (burst * PERIOD[per]) / count <= 86400 && count / PERIOD[per] <= 10000;
 
-/** A day that the calendar has. */
+/** Whether a `YYYY-MM-DD` text is a day of the calendar. */
 export function isDate(text: string): boolean {
   if (!DATE.test(text)) return false;
   const time = Date.parse(`${text}T00:00:00Z`);
@@ -40,15 +40,11 @@ export function isDate(text: string): boolean {
 export const daysBetween = (from: string, to: string): number =>
   Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000);
 
-/** Text of several lines is one line in a comment. */
+/** Joins lines by spaces, for comments. */
 export const oneLine = (text: string): string => text.trim().replace(/\s+/g, ' ');
 
-/** `a`, `a and b`, `a, b and c`. */
-export const list = (names: readonly string[]): string =>
-  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+/** Part of a regular expression: characters that change the direction of text, so that a review shows another order. */
+export const BIDI_CONTROLS = String.raw`\u202a-\u202e\u2066-\u2069`;
 
-/** As a part of a regular expression: what turns the direction of text. A review would show another order than a file has. */
-export const TURNING = String.raw`\u202a-\u202e\u2066-\u2069`;
-
-/** What no line may hold that reaches a host, a file or a comment. */
-export const CONTROL = new RegExp(`[\\p{Cc}${TURNING}]+`, 'gu');
+/** Characters that are not allowed in text for hosts, files and comments. */
+export const CONTROL = new RegExp(`[\\p{Cc}${BIDI_CONTROLS}]+`, 'gu');

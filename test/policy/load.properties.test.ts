@@ -1,4 +1,4 @@
-/** Whatever the text, the answer is a fleet or problems with places in that text; and address sets are exact. */
+/** Any text gives a fleet or problems with valid locations; and address sets are exact. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readAddress, subtract, toRanges, toSet } from '../../src/policy/addresses.js';
@@ -12,25 +12,25 @@ const WORDS =
   );
 const soup = fc.array(fc.constantFrom(...WORDS), { maxLength: 40 }).map((parts) => parts.join(''));
 
-/** A sound file with a piece taken out, doubled or replaced. */
+/** A valid file with a piece removed, repeated or replaced. */
 const mutant = (text: string) =>
   fc
     .tuple(fc.nat(text.length), fc.nat(12), fc.oneof(soup, fc.constantFrom(...WORDS), fc.constant('')))
     .map(([at, length, piece]) => text.slice(0, at) + piece + text.slice(at + length));
 
-const SOUND: Readonly<Record<string, string>> = {
+const VALID: Readonly<Record<string, string>> = {
   ...BASE,
   'services.yml': 'services:\n  metrics: [tcp/9100, icmp/ping]\n',
   'fleet.yml': `${BASE['fleet.yml']}rollout: {canary: web-1, waves: [1, 100%]}\nguards:\n  - {name: x, on: all, drop: {service: ssh, except: admin}}\n`,
   'hosts/web-1.yml': `addresses: [192.0.2.10]\nroles: [web]\ninterfaces: {public: eth0}\ninput:\n  - {allow: [https, metrics], from: [app, admin], except: 10.10.1.0/24, in: public, rate: {limit: 1/second}, reason: x, expires: 2027-01-01}\nnat:\n  - {dnat: https, target: "192.0.2.5:80", reason: x}\nraw:\n  - {rule: -p tcp -j DROP, chain: INPUT, reason: x}\nchecks:\n  - tcp: 443\n`,
 };
 
-function expectPlaces(path: string, text: string): void {
-  const result = read({ ...SOUND, [path]: text });
+function expectLocations(path: string, text: string): void {
+  const result = read({ ...VALID, [path]: text });
   for (const { location, message } of result.problems) {
     expect(location).toBeDefined();
     const file = location?.file.replace('policies/', '') ?? '';
-    const lines = (file === path ? text : (SOUND[file] ?? '')).split('\n');
+    const lines = (file === path ? text : (VALID[file] ?? '')).split('\n');
     expect({ message, line: location?.line }).toEqual({ message, line: expect.any(Number) });
     expect(location?.line).toBeGreaterThanOrEqual(1);
     expect(location?.line).toBeLessThanOrEqual(lines.length + 1);
@@ -39,19 +39,19 @@ function expectPlaces(path: string, text: string): void {
   expect(result.ok || result.problems.length > 0).toBe(true);
 }
 
-describe('no text makes it throw, and every problem has a place', () => {
-  test('the sound policy is sound', () => expect(read(SOUND).problems).toEqual([]));
+describe('readFleet() never throws, and every problem has a location', () => {
+  test('the unchanged policy has no problems', () => expect(read(VALID).problems).toEqual([]));
 
   test.each(paths)('any text as %s', (path) => {
     fc.assert(
-      fc.property(fc.oneof(soup, fc.string()), (text) => expectPlaces(path, text)),
+      fc.property(fc.oneof(soup, fc.string()), (text) => expectLocations(path, text)),
       { numRuns: 150 },
     );
   });
 
   test.each(paths)('a mutant of %s', (path) => {
     fc.assert(
-      fc.property(mutant(SOUND[path] ?? ''), (text) => expectPlaces(path, text)),
+      fc.property(mutant(VALID[path] ?? ''), (text) => expectLocations(path, text)),
       { numRuns: 300 },
     );
   });
@@ -69,7 +69,7 @@ describe('no text makes it throw, and every problem has a place', () => {
     );
   });
 
-  test('aliases that multiply', () => {
+  test('reports aliases that expand exponentially', () => {
     const lines = Array.from(
       { length: 30 },
       (_, index) => `  l${index + 1}: &l${index + 1} [${`*l${index},`.repeat(9)}]`,
@@ -100,7 +100,7 @@ describe('address sets', () => {
     return fleet.networks.get('x') ?? toSet([], { v4: [], v6: [] });
   };
 
-  test('hold exactly the addresses that were named, in the fewest sorted blocks', () => {
+  test('contain exactly the named addresses, in the fewest sorted blocks', () => {
     fc.assert(
       fc.property(blocks, (list) => {
         const { v4 } = setOf(list);
@@ -125,7 +125,7 @@ describe('address sets', () => {
     );
   });
 
-  test('an address reads as the same address again', () => {
+  test('readAddress() is idempotent', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
         const read = readAddress(text);

@@ -1,5 +1,4 @@
-/** A small policy to change in one place: what tests of this room read. */
-
+/** A small policy for tests to change in one place. */
 import { formatProblem, type Problem } from '../../src/lib/problem.js';
 import type { Fleet } from '../../src/policy/fleet.js';
 import { readFleet } from '../../src/policy/load.js';
@@ -17,7 +16,7 @@ export const BASE: Readonly<Record<string, string>> = {
   'hosts/web-1.yml': 'addresses: [192.0.2.10, "2001:db8:1::10"]\nroles: [web]\n',
 };
 
-/** The base with files put in or, by `undefined`, taken out. */
+/** Reads the base with files added, replaced or, by `undefined`, removed. */
 export function read(changes: Readonly<Record<string, string | undefined>> = {}) {
   const files = Object.entries({ ...BASE, ...changes }).flatMap(([path, text]) =>
     text === undefined ? [] : [[`policies/${path}`, text] as const],
@@ -25,16 +24,17 @@ export function read(changes: Readonly<Record<string, string | undefined>> = {})
   return readFleet(new Map(files), 'policies', { today: TODAY });
 }
 
-export const said = (problems: readonly Problem[]): readonly string[] =>
+/** Problems as text, without the folder. */
+export const problemLines = (problems: readonly Problem[]): readonly string[] =>
   problems.map((problem) => formatProblem(problem).replace(/^policies\//, ''));
 
-/** The fleet; fails on any error. */
+/** The fleet of `read`; throws on any error. */
 export function fleetOf(changes: Readonly<Record<string, string | undefined>> = {}): Fleet {
   const result = read(changes);
-  if (!result.ok) throw new Error(said(result.problems).join('\n'));
+  if (!result.ok) throw new Error(problemLines(result.problems).join('\n'));
   return result.value;
 }
 
-/** A host file with these lines of rules in `input`. */
+/** A host file with these lines after its addresses. */
 export const host = (rules: string, more = ''): string =>
   `addresses: [192.0.2.10, "2001:db8:1::10"]\n${more}${rules}`;

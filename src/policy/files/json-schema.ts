@@ -1,19 +1,19 @@
-/** JSON Schemas of the policy files, for editors; made from the schemas that check them. */
+/** JSON Schemas of the policy files for editors, generated from the schemas that validate them. */
 import * as z from 'zod';
 import { fleetFile, host, hostsFile, networksFile, roleFile, servicesFile } from './schema.js';
 
 const FILES: Readonly<Record<string, { readonly schema: z.ZodType; readonly title: string }>> = {
-  'fleet.schema.json': { schema: fleetFile, title: 'fleet.yml: settings of the whole fleet' },
-  'networks.schema.json': { schema: networksFile, title: 'networks.yml: names of addresses' },
-  'services.schema.json': { schema: servicesFile, title: 'services.yml: names of ports and protocols' },
-  'role.schema.json': { schema: roleFile, title: 'roles/*.yml: what hosts of a role have in common' },
+  'fleet.schema.json': { schema: fleetFile, title: 'fleet.yml: settings of the fleet' },
+  'networks.schema.json': { schema: networksFile, title: 'networks.yml: named networks' },
+  'services.schema.json': { schema: servicesFile, title: 'services.yml: named ports and protocols' },
+  'role.schema.json': { schema: roleFile, title: 'roles/*.yml: settings shared by the hosts of a role' },
   'hosts.schema.json': {
     schema: z.union([host, hostsFile]),
-    title: 'hosts/*.yml: one host, or several under hosts',
+    title: 'hosts/*.yml: one host, or several under "hosts"',
   },
 };
 
-/** File name in `schema/` → schema, draft 2020-12. */
+/** JSON Schemas (draft 2020-12) by file name in `schema/`. */
 export const jsonSchemas = (): Readonly<Record<string, object>> =>
   Object.fromEntries(
     Object.entries(FILES).map(([name, { schema, title }]) => [
@@ -22,5 +22,5 @@ export const jsonSchemas = (): Readonly<Record<string, object>> =>
     ]),
   );
 
-/** The bytes of a schema file. */
+/** Content of a schema file. */
 export const schemaText = (schema: object): string => `${JSON.stringify(schema, null, 2)}\n`;

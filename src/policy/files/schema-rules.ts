@@ -1,36 +1,38 @@
-/** The shape of rules, guards and tests; see `schema.ts`. */
+/** Schemas of rules, guards and tests; see `schema.ts`. */
 import * as z from 'zod';
 import { CONTROL, DATE, RATE } from '../values.js';
 
-/** One name or a list of them: what a rule names, where from, where to. */
-export const terms = z.union([z.string(), z.array(z.string()).min(1)]);
+/** One name or a list of names. */
+export const names = z.union([z.string(), z.array(z.string()).min(1)]);
 
-/** One line that may reach a host, a file or a comment. */
+/** A single line, as hosts, files and comments need it. */
 export const line = z.string().refine((value) => value.trim() !== '' && value.search(CONTROL) === -1);
-/** Several lines are made one. */
+/** One or several lines, which become one. */
 const text = z
   .string()
   .refine((value) => value.trim() !== '' && value.replace(/[\n\t]/g, '').search(CONTROL) === -1)
-  .meta({ description: 'A text without control characters.' });
-export const reason = text.meta({ description: 'Why; it becomes the comment of the rule.' });
+  .meta({ description: 'A non-empty string without control characters.' });
+export const reason = text.meta({ description: 'Why the rule exists; it becomes the comment of the rule.' });
 
-const services = terms.meta({
-  description: 'A service, tcp/443, udp/1000-2000, icmp/echo-request, a protocol, any, or a list.',
+const services = names.meta({
+  description: 'A service, tcp/443, udp/1000-2000, icmp/echo-request, a protocol, any, or a list of these.',
 });
-const addresses = terms.meta({ description: 'A network, CIDR, role:NAME, host:NAME, any, or a list.' });
+const addresses = names.meta({
+  description: 'A network, CIDR, role:NAME, host:NAME, any, or a list of these.',
+});
 const family = z.enum(['v4', 'v6']).optional();
 const state = z.enum(['new', 'established', 'related', 'invalid', 'untracked']);
-const interfaceName = z.string().optional().meta({ description: "A name of the host's interfaces." });
-const rate = z.string().regex(RATE).meta({ description: 'Such as 10/minute.' });
+const interfaceName = z.string().optional().meta({ description: "A name from the host's interfaces." });
+const rate = z.string().regex(RATE).meta({ description: 'A rate such as 10/minute.' });
 
-const ways = {
+const endpoints = {
   from: addresses.optional(),
   to: addresses.optional(),
   in: interfaceName,
   out: interfaceName,
 };
 
-/** Which keys make a rule complete, for editors; `rules.ts` says it in sentences. */
+/** The keys of which exactly one is required, for editors; `resolve/` reports it with a message. */
 const oneVerb = (id: string, ...verbs: readonly (readonly string[])[]) => ({
   id,
   oneOf: verbs.map((required) => ({ required: [...required] })),
@@ -39,14 +41,16 @@ const oneVerb = (id: string, ...verbs: readonly (readonly string[])[]) => ({
 export const rule = z
   .strictObject({
     allow: services.optional(),
-    deny: services.optional().meta({ description: 'Dropped without an answer.' }),
-    reject: services.optional().meta({ description: 'Dropped with an answer.' }),
+    deny: services.optional().meta({ description: 'Services to drop without an answer.' }),
+    reject: services.optional().meta({ description: 'Services to drop with an answer.' }),
     log: z
       .union([z.boolean(), services])
       .optional()
-      .meta({ description: 'true beside another verb, or what to log.' }),
-    ...ways,
-    except: addresses.optional().meta({ description: 'Taken out of from (output: of to).' }),
+      .meta({ description: 'true with another verb, or the services to log.' }),
+    ...endpoints,
+    except: addresses
+      .optional()
+      .meta({ description: 'Addresses to remove from "from" (output: from "to").' }),
     rate: z
       .union([
         rate,
@@ -57,12 +61,12 @@ export const rule = z
         }),
       ])
       .optional()
-      .meta({ description: '10/minute, or {limit, burst, per: source}.' }),
+      .meta({ description: 'A rate such as 10/minute, or {limit, burst, per: source}.' }),
     state: z
       .union([z.literal('any'), state, z.array(state).min(1)])
       .optional()
       .meta({
-        description: 'States of connection tracking, or any; an allow is for new connections when absent.',
+        description: 'Connection tracking states, or any. Default for allow: new connections.',
       }),
     family,
     reason: reason.optional(),
@@ -72,7 +76,7 @@ export const rule = z
       .string()
       .regex(DATE)
       .optional()
-      .meta({ description: 'The last day, YYYY-MM-DD, UTC; allow only.' }),
+      .meta({ description: 'Last valid day (UTC), YYYY-MM-DD; allow only.' }),
   })
   .meta({
     id: 'rule',
@@ -90,29 +94,29 @@ export const natRule = z
     snat: services.optional(),
     dnat: services.optional(),
     redirect: services.optional(),
-    ...ways,
+    ...endpoints,
     target: z
       .union([z.string(), z.int()])
       .optional()
-      .meta({ description: 'snat, dnat: an address, perhaps with a port; redirect: a port.' }),
+      .meta({ description: 'snat, dnat: an address, optionally with a port; redirect: a port.' }),
     reason,
   })
   .meta(oneVerb('nat', ['masquerade'], ['snat', 'target'], ['dnat', 'target'], ['redirect', 'target']));
 
 export const rawRule = z.strictObject({
-  rule: line.meta({ description: 'One rule in the syntax of iptables, without -A CHAIN.' }),
+  rule: line.meta({ description: 'One rule in iptables syntax, without -A CHAIN.' }),
   table: z
     .enum(['raw', 'mangle', 'nat', 'filter', 'security'])
     .optional()
-    .meta({ description: 'filter when absent.' }),
+    .meta({ description: 'Default: filter.' }),
   chain: z.string().meta({ description: 'A built-in chain.' }),
-  family: family.meta({ description: 'Both when absent.' }),
+  family: family.meta({ description: 'Default: both.' }),
   reason,
 });
 
 const selector = z
   .union([z.string(), z.array(z.string()).min(1)])
-  .meta({ description: 'Host names, role:NAME, or all.' });
+  .meta({ description: 'Host names, role:NAME, all, or a list of these.' });
 
 const claim = z.strictObject({
   service: services,
@@ -134,8 +138,8 @@ export const policyTest = z.strictObject({
     hook: z.enum(['INPUT', 'OUTPUT', 'FORWARD']),
     in: z.string().optional(),
     out: z.string().optional(),
-    src: z.string().optional().meta({ description: "An address; in OUTPUT the host's own when absent." }),
-    dst: z.string().optional().meta({ description: "An address; in INPUT the host's own when absent." }),
+    src: z.string().optional().meta({ description: "An address. Default in OUTPUT: the host's own." }),
+    dst: z.string().optional().meta({ description: "An address. Default in INPUT: the host's own." }),
     protocol: z.string(),
     sport: packetPort,
     dport: packetPort,

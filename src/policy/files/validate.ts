@@ -1,12 +1,12 @@
-/** Checks a file against its shape, says what is wrong in sentences, and hands on what is sound, so that more is found. */
+/** Validates a file against its schema: problems with locations, and the valid rest, so that later checks run too. */
 import * as z from 'zod';
 import { nearest } from '../../lib/nearest.js';
 import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
-import { list } from '../values.js';
+import { NAME_HINT } from '../names.js';
 import type { Source } from './yaml.js';
 
 export interface Validated<T> {
-  /** What is left when the faulty parts are taken out; `undefined` when too little is left. */
+  /** The value without its invalid parts; `undefined` when too little is left. */
   readonly value: T | undefined;
   readonly problems: readonly Problem[];
 }
@@ -14,37 +14,39 @@ export interface Validated<T> {
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
+/** Validates a file and removes its invalid parts from `source`, so that the rest can be checked further. */
 export function validate<T>(schema: z.ZodType<T>, source: Source): Validated<T> {
-  if (source.value === null)
-    return {
-      value: undefined,
-      problems: [error('empty-file', 'The file is empty.', source.start, 'Fill it, or delete it.')],
-    };
+  if (source.value === null) {
+    const problem = error('empty-file', 'The file is empty.', source.start, 'Add settings, or delete it.');
+    return { value: undefined, problems: [problem] };
+  }
   if (fits(schema, source.value)) return { value: source.value, problems: [] };
   const issues = flatten(schema.safeParse(source.value).error?.issues ?? []);
   const problems = issues
     .filter(({ path }) => !isReported(source.value, path))
     .map((issue) => toProblem(issue, schema, source));
-  for (const path of issues.flatMap(faultyPart).toSorted((a, b) => order(b, a))) remove(source, path);
+  for (const path of issues.flatMap(invalidParts).toSorted((a, b) => order(b, a))) remove(source, path);
   return { value: fits(schema, source.value) ? source.value : undefined, problems };
 }
 
-/** A value that the reader of YAML already refused is there, but undefined. */
+/** The YAML reader has already reported a value whose key is present with `undefined`. */
 function isReported(root: unknown, path: Path): boolean {
-  const key = path[path.length - 1];
+  const key = path.at(-1);
   const container = follow(root, path.slice(0, -1));
   return (
     key !== undefined &&
-    typeof container === 'object' &&
-    container !== null &&
+    isContainer(container) &&
     Object.hasOwn(container, key) &&
     follow(container, [key]) === undefined
   );
 }
 
+const isContainer = (value: unknown): value is Record<PropertyKey, unknown> =>
+  typeof value === 'object' && value !== null;
+
 const fits = <T>(schema: z.ZodType<T>, value: unknown): value is T => schema.safeParse(value).success;
 
-/** Of the alternatives of a union, the one that came furthest: what was most likely meant. */
+/** For a union, the issues of the alternative that was most likely intended: the one that matched furthest. */
 function flatten(issues: readonly Issue[], prefix: Path = []): readonly Issue[] {
   return issues.flatMap((issue): readonly Issue[] => {
     const path = [...prefix, ...issue.path] as PropertyKey[];
@@ -57,27 +59,27 @@ function flatten(issues: readonly Issue[], prefix: Path = []): readonly Issue[] 
   });
 }
 
-/** It took the value for what it is, and found faults within. */
+/** Whether the type matched and the issues are inside the value. */
 const isDeep = (branch: readonly { readonly path: readonly PropertyKey[] }[]): boolean =>
   branch.some(({ path }) => path.length > 0);
 
 const keyFaults = (branch: readonly { readonly code: string }[]): number =>
   branch.filter(({ code }) => code !== 'invalid_value').length;
 
-/** Parts in which one fault makes the whole meaningless; they are left out as a whole. */
-const WHOLE = new Set(['input', 'output', 'forward', 'nat', 'raw', 'checks', 'guards', 'tests', 'accept']);
+/** Lists whose items are removed as a whole when any part of them is invalid. */
+const ATOMIC = new Set(['input', 'output', 'forward', 'nat', 'raw', 'checks', 'guards', 'tests', 'accept']);
 
-function faultyPart(issue: Issue): readonly Path[] {
+function invalidParts(issue: Issue): readonly Path[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => [...issue.path, key]);
   const { path } = issue;
-  const item = path.findIndex((key, index) => typeof key === 'number' && WHOLE.has(String(path[index - 1])));
+  const item = path.findIndex((key, index) => typeof key === 'number' && ATOMIC.has(String(path[index - 1])));
   if (item !== -1) return [path.slice(0, item + 1)];
   if (path[0] === 'networks' || path[0] === 'services') return [path.slice(0, 2)];
-  const list = path.findIndex((key) => typeof key === 'number');
-  return [list === -1 ? path : path.slice(0, list)];
+  const index = path.findIndex((key) => typeof key === 'number');
+  return [index === -1 ? path : path.slice(0, index)];
 }
 
-/** Later items of a list come out first. */
+/** Sorts so that, in reverse, later items of a list are removed first. */
 function order(a: Path, b: Path): number {
   for (const [index, key] of a.entries()) {
     const other = b[index];
@@ -87,80 +89,77 @@ function order(a: Path, b: Path): number {
 }
 
 function remove(source: Source, path: Path): void {
-  const key = path[path.length - 1];
+  const key = path.at(-1);
   const container = follow(source.value, path.slice(0, -1));
-  if (
-    typeof container === 'object' &&
-    container !== null &&
-    (typeof key === 'string' || typeof key === 'number')
-  )
+  if (isContainer(container) && (typeof key === 'string' || typeof key === 'number'))
     source.drop(container, key);
 }
 
 function follow(root: unknown, path: Path): unknown {
   let value = root;
-  for (const key of path)
-    value =
-      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
+  for (const key of path) value = isContainer(value) ? value[key] : undefined;
   return value;
 }
 
 function toProblem(issue: Issue, schema: z.ZodType, source: Source): Problem {
   const { path } = issue;
   const value = follow(source.value, path);
-  const where = placeOf(source, path);
-  const name = nameOf(path);
+  const location = locationOf(source, path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return unknownKey(issue.keys, path, schema, source);
-    case 'invalid_key':
-      return error(
-        'bad-name',
-        `"${String(path[path.length - 1])}" cannot be a name here.`,
-        placeOf(source, path, 'keyAt'),
-        'Names start with a letter and hold letters, digits, "-" and "_"; host names may hold ".".',
-      );
+      return unknownKey(issue.keys[0] ?? '', path, schema, source);
+    case 'invalid_key': {
+      const message = `"${String(path.at(-1))}" is not a valid name.`;
+      return error('bad-name', message, locationOf(source, path, 'keyAt'), NAME_HINT);
+    }
     case 'invalid_type':
     case 'invalid_union':
-      return wrongType(issue, value, where, name, schema);
+      return wrongType(issue, value, location, schema);
     case 'invalid_value':
-      return unknownValue(issue.values, value, where, name);
+      return unknownValue(issue.values, value, location, path);
     case 'too_small':
-    case 'too_big':
-      return Array.isArray(value)
-        ? error('empty-list', `${name} is an empty list.`, where, 'Fill it, or remove the key.')
-        : error(
-            'out-of-range',
-            `${name} cannot be ${show(value)}.`,
-            where,
-            issue.code === 'too_small' ? `The least is ${issue.minimum}.` : `The most is ${issue.maximum}.`,
-          );
+    case 'too_big': {
+      if (Array.isArray(value))
+        return error(
+          'empty-list',
+          `Empty list${forName(path)}.`,
+          location,
+          'Add an item, or remove the key.',
+        );
+      const hint =
+        issue.code === 'too_small' ? `Use ${issue.minimum} or more.` : `Use ${issue.maximum} or less.`;
+      return error('out-of-range', `${show(value)} is out of range${forName(path)}.`, location, hint);
+    }
     default:
-      return error('bad-value', `${name} cannot be ${show(value)}.`, where, descriptionAt(schema, path));
+      return error('bad-value', invalid(value, path), location, descriptionAt(schema, path));
   }
 }
 
-function placeOf(source: Source, path: Path, kind: 'at' | 'keyAt' = 'at'): SourceLocation {
+function locationOf(source: Source, path: Path, kind: 'at' | 'keyAt' = 'at'): SourceLocation {
   for (let length = path.length; length > 0; length--) {
     const container = follow(source.value, path.slice(0, length - 1));
     const key = path[length - 1];
-    if (typeof container === 'object' && container !== null && typeof key !== 'symbol' && key !== undefined)
+    if (isContainer(container) && typeof key !== 'symbol' && key !== undefined)
       if (Object.hasOwn(container, key)) return source[kind](container, key);
   }
   return source.start;
 }
 
-/** `"from"`, or `Item 2 of "from"`. */
+/** `"from"`, or `item 2 of "from"`. */
 function nameOf(path: Path): string {
-  const last = path[path.length - 1];
-  const before = path[path.length - 2];
-  if (typeof last === 'number')
-    return before === undefined ? `Item ${last + 1}` : `Item ${last + 1} of "${String(before)}"`;
-  return last === undefined ? 'The file' : `"${String(last)}"`;
+  const last = path.at(-1);
+  if (typeof last !== 'number') return `"${String(last)}"`;
+  return `item ${last + 1}${path.length < 2 ? '' : ` of "${String(path.at(-2))}"`}`;
 }
 
+/** ` for "from"`, or nothing for the whole file. */
+const forName = (path: Path): string => (path.length === 0 ? '' : ` for ${nameOf(path)}`);
+
+const invalid = (value: unknown, path: Path, more = ''): string =>
+  `${show(value)} is not a valid value${forName(path)}${more}.`;
+
 const KINDS: Readonly<Record<string, string>> = {
-  string: 'a text',
+  string: 'a string',
   number: 'a number',
   int: 'a whole number',
   boolean: 'true or false',
@@ -169,7 +168,7 @@ const KINDS: Readonly<Record<string, string>> = {
   record: 'a mapping',
 };
 
-/** Where a bare number is a port that lacks its protocol. */
+/** Keys whose value names services, where a bare number is a port without a protocol. */
 const SERVICES = new Set([
   'allow',
   'deny',
@@ -185,35 +184,28 @@ const SERVICES = new Set([
 const namesServices = (path: Path): boolean =>
   path[0] === 'services' || SERVICES.has(String(path.findLast((key) => typeof key === 'string')));
 
-function wrongType(
-  issue: Issue,
-  value: unknown,
-  where: SourceLocation,
-  name: string,
-  schema: z.ZodType,
-): Problem {
-  if (value === undefined)
-    return error('missing-key', `${name} is missing.`, where, descriptionAt(schema, issue.path));
-  if (value === null)
-    return error('empty-value', `${name} is empty.`, where, 'Write a value, or remove the key.');
+function wrongType(issue: Issue, value: unknown, location: SourceLocation, schema: z.ZodType): Problem {
+  const { path } = issue;
+  const description = descriptionAt(schema, path);
+  if (value === undefined) return error('missing-key', `Missing key ${nameOf(path)}.`, location, description);
+  if (value === null) {
+    const hint = 'Write a value, or remove the key.';
+    return error('empty-value', `No value${forName(path)}.`, location, hint);
+  }
   const kinds = [...new Set(expected(issue))];
-  const wanted = kinds.length === 0 ? '' : ` must be ${kinds.join(' or ')}, not ${show(value)}.`;
-  const message = wanted === '' ? `${name} cannot be ${show(value)}.` : `${name}${wanted}`;
-  const isText = kinds.includes('a text') && (typeof value === 'number' || typeof value === 'boolean');
-  if (isText && namesServices(issue.path))
-    return error(
-      'port-without-protocol',
-      `The port ${value} has no protocol.`,
-      where,
-      `Write tcp/${value} or udp/${value}.`,
-    );
-  const quoted =
-    isText && schemasAt(schema, issue.path).some((found) => isText && fitsText(found, String(value)));
-  const hint = quoted ? `Put it in quotes: "${value}".` : descriptionAt(schema, issue.path);
-  return error('wrong-type', message, where, hint);
+  const unquoted = kinds.includes('a string') && (typeof value === 'number' || typeof value === 'boolean');
+  if (unquoted && namesServices(path)) {
+    const hint = `Write tcp/${value} or udp/${value}.`;
+    return error('port-without-protocol', `Port ${value} has no protocol.`, location, hint);
+  }
+  const message =
+    kinds.length === 0
+      ? invalid(value, path)
+      : `Expected ${kinds.join(' or ')}${forName(path)}, found ${show(value)}.`;
+  const valid =
+    unquoted && schemasAt(schema, path).some((found) => z.safeParse(found, String(value)).success);
+  return error('wrong-type', message, location, valid ? `Put it in quotes: "${value}".` : description);
 }
-
-const fitsText = (schema: z.core.$ZodType, text: string): boolean => z.safeParse(schema, text).success;
 
 function expected(issue: Issue): readonly string[] {
   if (issue.code === 'invalid_union')
@@ -227,23 +219,23 @@ function show(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'a mapping' : String(value);
 }
 
-/** Where a key takes false or a mapping. */
-const ALONE: Readonly<Record<string, string>> = {
-  off: 'Write false: YAML 1.2 reads off as a text.',
-  no: 'Write false: YAML 1.2 reads no as a text.',
+/** Hints for a key whose value is false or a mapping. */
+const SWITCH_HINTS: Readonly<Record<string, string>> = {
+  off: 'Write false: YAML 1.2 reads off as a string.',
+  no: 'Write false: YAML 1.2 reads no as a string.',
   true: 'Remove the key for the default, or write a mapping.',
 };
 
 function unknownValue(
   values: readonly unknown[],
   value: unknown,
-  where: SourceLocation,
-  name: string,
+  location: SourceLocation,
+  path: Path,
 ): Problem {
   const texts = values.map(String);
   if (value === undefined) {
-    const only = texts.length === 1 ? `Write ${name.replaceAll('"', '')}: ${texts[0]}.` : undefined;
-    return error('missing-key', `${name} is missing.`, where, only);
+    const only = texts.length === 1 ? `Write ${String(path.at(-1))}: ${texts[0]}.` : undefined;
+    return error('missing-key', `Missing key ${nameOf(path)}.`, location, only);
   }
   const near = nearest(String(value), texts);
   const hint =
@@ -252,29 +244,22 @@ function unknownValue(
       : near !== undefined
         ? `Did you mean ${near}?`
         : undefined;
-  const alone = values.includes(false) ? ALONE[String(value)] : undefined;
-  return error(
-    'unknown-value',
-    `${name} must be ${texts.join(', ').replace(/, ([^,]*)$/, ' or $1')}, not ${show(value)}.`,
-    where,
-    alone ?? hint,
-  );
+  const allowed = texts.join(', ').replace(/, ([^,]*)$/, ' or $1');
+  const message = invalid(value, path, `: expected ${allowed}`);
+  const switchHint = values.includes(false) ? SWITCH_HINTS[String(value)] : undefined;
+  return error('unknown-value', message, location, switchHint ?? hint);
 }
 
-function unknownKey(keys: readonly string[], path: Path, schema: z.ZodType, source: Source): Problem {
-  const [key = ''] = keys;
+function unknownKey(key: string, path: Path, schema: z.ZodType, source: Source): Problem {
   const known = keysAt(schema, path);
   const near = nearest(key, known);
-  const inside = path.length === 0 ? 'in this file' : `in ${nameOf(path)}`;
-  return error(
-    'unknown-key',
-    `There is no key "${key}" ${inside}.`,
-    placeOf(source, [...path, key], 'keyAt'),
-    near === undefined ? `The keys here are ${list(known)}.` : `Did you mean ${near}?`,
-  );
+  const inside = path.length === 0 ? '' : ` in ${nameOf(path)}`;
+  const hint = near === undefined ? `Use one of: ${known.join(', ')}.` : `Did you mean ${near}?`;
+  const location = locationOf(source, [...path, key], 'keyAt');
+  return error('unknown-key', `Unknown key "${key}"${inside}.`, location, hint);
 }
 
-/** The schemas that may stand at a path; several where there are alternatives. */
+/** The schemas that apply at a path; several where there are alternatives. */
 function schemasAt(schema: z.core.$ZodType, path: Path): readonly z.core.$ZodType[] {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'optional')

@@ -1,8 +1,7 @@
 /**
- * The part of YAML that large policies are made of, read line by line: block mappings and lists, values of one line
- * (plain, in double quotes, or a flow list of these), comments. Whatever else stands in a file, the package `yaml`
- * reads the file; a property test holds the two to the same answer. It is here for fleets of a thousand files, which
- * it reads ten times as fast.
+ * Fast reader for the subset of YAML that most policies use, line by line: block mappings and lists, one-line values
+ * (plain, in double quotes, or a flow list of these) and comments. Files with anything else go to the package `yaml`; a
+ * property test checks that both give the same result. Ten times as fast, for fleets of a thousand files.
  */
 
 /** Offsets of the values, and of the keys for a mapping, in the order of `keys`. */
@@ -14,7 +13,7 @@ export interface Offsets {
 
 export interface PlainReading {
   readonly value: object;
-  /** By the arrays and objects inside `value`. */
+  /** Keyed by the arrays and objects inside `value`. */
   readonly offsets: Map<object, Offsets>;
   readonly lineStarts: readonly number[];
 }
@@ -42,7 +41,7 @@ const LINE = /^( *)(- (?=[^ ]))?(?:([A-Za-z][A-Za-z0-9_.-]{0,62}):(?= |$) *)?(.*
 const EMPTY = /^ *(?:#.*)?$/;
 const MAX_DEPTH = 8;
 
-/** `undefined` when the text holds anything beyond that part of YAML, and for anything that is to be reported. */
+/** Reads a text of the subset; `undefined` when it contains anything else, or anything to report. */
 export function readPlain(text: string): PlainReading | undefined {
   if (/[\r\t]/.test(text)) return undefined;
   const lineStarts: number[] = [];
@@ -69,7 +68,7 @@ export function readPlain(text: string): PlainReading | undefined {
     : { value, offsets: state.offsets, lineStarts };
 }
 
-/** From the line at `state.at`, whose key stands in `column`; its dash, if it has one, was the caller's. */
+/** Starts at the line `state.at`, whose key is in `column`; its dash, if any, belongs to the caller. */
 function mapping(state: State, column: number, depth: number): object | undefined {
   const value: Record<string, unknown> = {};
   const keys: string[] = [];
@@ -100,7 +99,7 @@ interface Part {
   readonly offset: number;
 }
 
-/** What stands under a key, further in than it. */
+/** The value under a key: the lines with a larger indentation. */
 function block(state: State, outer: number, depth: number): Part | undefined {
   const line = state.lines[state.at];
   if (line === undefined || line.column <= outer || depth > MAX_DEPTH) return undefined;
@@ -129,7 +128,7 @@ function sequence(state: State, column: number, depth: number): object | undefin
   return value;
 }
 
-/** Letters, digits and signs that mean nothing to YAML inside a word; words are joined by single or more spaces. */
+/** Characters without a meaning to YAML inside a word; words are joined by one or more spaces. */
 const CHARACTER = "[A-Za-z0-9\\u00c0-\\u024f_./()'+%@=~;?!*&$^|<>-]";
 const word = (extra: string) => `[A-Za-z0-9/.](?:${CHARACTER}|${extra} +(?=${CHARACTER})|:(?=${CHARACTER}))*`;
 const END = ' *(?: #.*)?$';
@@ -165,7 +164,7 @@ function flow(state: State, text: string, offset: number): object | undefined {
   return value;
 }
 
-/** Words that YAML 1.2 takes for something else than text; `undefined` for those that take care. */
+/** The value of a plain scalar in YAML 1.2; `undefined` when the full parser has to decide. */
 function scalar(text: string): string | number | boolean | undefined {
   if (text === 'true' || text === 'false') return text === 'true';
   if (/^(?:null|true|false)$/i.test(text)) return undefined;

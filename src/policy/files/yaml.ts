@@ -1,6 +1,6 @@
 /**
- * One YAML file as plain data that still knows where each part stands. Spellings that YAML reads differently from what
- * a person sees (octal and hexadecimal numbers, YAML 1.1) are refused.
+ * Reads one YAML file as plain data and keeps the location of each part. Spellings that YAML reads differently from
+ * what a person sees (octal and hexadecimal numbers, YAML 1.1) are errors.
  */
 import {
   type Alias,
@@ -17,21 +17,21 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
-import { TURNING } from '../values.js';
+import { BIDI_CONTROLS } from '../values.js';
 import { type Offsets, readPlain } from './yaml-plain.js';
 
-/** A file that was read; `value` is made of strings, numbers, booleans, null, arrays and plain objects. */
+/** A file as read; `value` consists of strings, numbers, booleans, null, arrays and plain objects. */
 export interface Source {
   readonly file: string;
   readonly value: unknown;
-  /** False when a part could not be read: then a name that seems undefined may stand in that part. */
+  /** False when a part could not be read: a name that seems undefined may be defined in that part. */
   readonly complete: boolean;
-  /** Where the value under `key` starts. `container` is an array or object inside `value`. */
+  /** Location of the value under `key`. `container` is an array or object inside `value`. */
   readonly at: (container: object, key: string | number) => SourceLocation;
-  /** Where the key itself stands; for an array, its item. */
+  /** Location of the key itself; in an array, of the item. */
   readonly keyAt: (container: object, key: string | number) => SourceLocation;
   readonly start: SourceLocation;
-  /** Takes out one part; the places of the others stay right. */
+  /** Removes one part; the locations of the others stay correct. */
   readonly drop: (container: object, key: string | number) => void;
 }
 
@@ -40,43 +40,52 @@ export interface SourceReading {
   readonly problems: readonly Problem[];
 }
 
-interface Walk {
+interface ReadState {
   readonly file: string;
   readonly lines: LineCounter;
   readonly problems: Problem[];
   readonly offsets: Map<object, Offsets>;
   readonly anchors: Map<string, { readonly value: unknown; readonly size: number }>;
-  /** How many nodes there would be with every alias written out. */
+  /** Number of nodes with every alias expanded. */
   size: number;
 }
 
 const MAX_DEPTH = 32;
-/** What aliases may add up to; a file of that many lines would be no firewall policy. */
+/** Limit for the nodes with every alias expanded; no firewall policy is that large. */
 const MAX_SIZE = 2_000_000;
 
-/** What YAML lets no file hold, and what turns the direction of text. */
-const CONTROL = new RegExp(String.raw`[\0-\x08\v\f\x0e-\x1f${TURNING}]`, 'u');
+/** Characters that YAML forbids, and those that change the direction of text. */
+const CONTROL = new RegExp(String.raw`[\0-\x08\v\f\x0e-\x1f${BIDI_CONTROLS}]`, 'u');
 
-/** Never throws: whatever the text is, the answer is a value with places, and all problems. */
+/** The first character of a file. */
+export const fileStart = (file: string): SourceLocation => ({ file, line: 1, column: 1 });
+
+/** Line and column of an offset in a text, counted from 1. */
+export function textPosition(text: string, offset: number): Omit<SourceLocation, 'file'> {
+  const before = text.slice(0, offset);
+  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+}
+
+/** Reads a YAML file with the fast reader if it can, otherwise with the package `yaml`. Never throws. */
 export function readYaml(text: string, file: string): SourceReading {
   const bare = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const plain = CONTROL.test(bare) ? undefined : readPlain(bare);
   if (plain === undefined) return readAnyYaml(bare, file);
-  const walk = newWalk(file, plain.offsets);
-  for (const start of plain.lineStarts) walk.lines.addNewLine(start);
-  return { source: source(walk, plain.value), problems: [] };
+  const state = newState(file, plain.offsets);
+  for (const start of plain.lineStarts) state.lines.addNewLine(start);
+  return { source: source(state, plain.value), problems: [] };
 }
 
-/** By the package `yaml`: everything that YAML has. */
+/** Reads a YAML file with the package `yaml`, which knows the whole language. Never throws. */
 export function readAnyYaml(text: string, file: string): SourceReading {
-  const walk = newWalk(file, new Map());
-  const document = parse(text, walk);
-  const broken = walk.problems.length > 0 || document === undefined;
-  const value = broken ? undefined : document.contents === null ? null : toValue(walk, document.contents, 0);
-  return { source: source(walk, value), problems: walk.problems };
+  const state = newState(file, new Map());
+  const document = parse(text, state);
+  const broken = state.problems.length > 0 || document === undefined;
+  const value = broken ? undefined : document.contents === null ? null : toValue(state, document.contents, 0);
+  return { source: source(state, value), problems: state.problems };
 }
 
-const newWalk = (file: string, offsets: Map<object, Offsets>): Walk => ({
+const newState = (file: string, offsets: Map<object, Offsets>): ReadState => ({
   file,
   lines: new LineCounter(),
   problems: [],
@@ -85,50 +94,54 @@ const newWalk = (file: string, offsets: Map<object, Offsets>): Walk => ({
   size: 0,
 });
 
-const TOO_DEEP = 'Lists and mappings are nested too deep here.';
-const KEEP_ONE = 'Keep one: what stands behind the line "---" would be left out.';
+const TOO_DEEP = 'Lists and mappings are nested too deeply.';
+const KEEP_ONE = 'Keep one: everything after the line "---" would be ignored.';
 
-function parse(text: string, walk: Walk): Document.Parsed | undefined {
+function parse(text: string, state: ReadState): Document.Parsed | undefined {
   const control = CONTROL.exec(text);
   if (control !== null) {
-    const where = placeIn(text, control.index, walk.file);
     const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-    refuse(walk, 'control-character', 'A control character stands here.', where, `Remove it: U+${code}.`);
-    return undefined;
+    const location = { file: state.file, ...textPosition(text, control.index) };
+    return refuse(
+      state,
+      'control-character',
+      `Control character U+${code} is not allowed.`,
+      location,
+      'Remove it.',
+    );
   }
   try {
     const document = parseDocument(text, {
-      lineCounter: walk.lines,
+      lineCounter: state.lines,
       prettyErrors: false,
       uniqueKeys: false,
       keepSourceTokens: false,
-      // With "silent" the package leaves a second document out without a word.
+      // With "silent" the package ignores a second document without an error.
       logLevel: 'error',
     });
     for (const fault of [...document.errors, ...document.warnings]) {
-      const where = locationOf(walk, fault.pos[0]);
-      // The package meets its own limit as an error like any other.
-      if (fault.message.includes('call stack')) {
-        refuse(walk, 'too-deep', TOO_DEEP, where);
-        return undefined;
-      }
+      const location = locationOf(state, fault.pos[0]);
+      // The package reports its own stack overflow as a syntax error.
+      if (fault.message.includes('call stack')) return refuse(state, 'too-deep', TOO_DEEP, location);
       if (fault.code === 'MULTIPLE_DOCS')
-        refuse(walk, 'several-documents', 'The file holds more than one YAML document.', where, KEEP_ONE);
-      else refuse(walk, 'yaml-syntax', `This is not valid YAML: ${sentence(fault.message)}`, where);
+        refuse(
+          state,
+          'several-documents',
+          'The file contains more than one YAML document.',
+          location,
+          KEEP_ONE,
+        );
+      else refuse(state, 'yaml-syntax', `Invalid YAML: ${sentence(fault.message)}`, location);
     }
     const { explicit, version } = document.directives.yaml;
-    if (explicit === true && version !== '1.2')
-      refuse(
-        walk,
-        'yaml-version',
-        `YAML ${version} reads words and numbers differently.`,
-        { file: walk.file, line: 1, column: 1 },
-        'Remove the %YAML line; policies are YAML 1.2.',
-      );
+    if (explicit === true && version !== '1.2') {
+      const message = `YAML ${version} is not supported: it reads words and numbers differently.`;
+      const hint = 'Remove the %YAML line: policies are YAML 1.2.';
+      refuse(state, 'yaml-version', message, fileStart(state.file), hint);
+    }
     return document;
   } catch {
-    refuse(walk, 'yaml-syntax', 'This is not valid YAML.', { file: walk.file, line: 1, column: 1 });
-    return undefined;
+    return refuse(state, 'yaml-syntax', 'Invalid YAML.', fileStart(state.file));
   }
 }
 
@@ -137,76 +150,72 @@ const sentence = (text: string): string => {
   return /[.!?]$/.test(line) ? line : `${line}.`;
 };
 
-function refuse(walk: Walk, id: string, message: string, where: SourceLocation, hint?: string): undefined {
-  walk.problems.push(error(id, message, where, hint));
+function refuse(
+  state: ReadState,
+  id: string,
+  message: string,
+  location: SourceLocation,
+  hint?: string,
+): undefined {
+  state.problems.push(error(id, message, location, hint));
 }
 
-function locationOf({ file, lines }: Walk, offset: number): SourceLocation {
+function locationOf({ file, lines }: ReadState, offset: number): SourceLocation {
   const { line, col } = lines.linePos(offset);
   return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
-function placeIn(text: string, offset: number, file: string): SourceLocation {
-  const before = text.slice(0, offset);
-  return { file, line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
-}
-
 const offsetOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;
 
-function toValue(walk: Walk, node: Node, depth: number): unknown {
-  if (isAlias(node)) return aliasOf(walk, node);
-  if (depth > MAX_DEPTH) return refuse(walk, 'too-deep', TOO_DEEP, locationOf(walk, offsetOf(node)));
-  const before = walk.size++;
+function toValue(state: ReadState, node: Node, depth: number): unknown {
+  if (isAlias(node)) return aliasOf(state, node);
+  if (depth > MAX_DEPTH) return refuse(state, 'too-deep', TOO_DEEP, locationOf(state, offsetOf(node)));
+  const before = state.size++;
   const value = isScalar(node)
-    ? scalarOf(walk, node)
+    ? scalarOf(state, node)
     : isMap(node)
-      ? mappingOf(walk, node, depth)
+      ? mappingOf(state, node, depth)
       : isSeq(node)
-        ? listOf(walk, node, depth)
+        ? listOf(state, node, depth)
         : undefined;
   const { anchor } = node as { anchor?: string };
-  if (anchor !== undefined) walk.anchors.set(anchor, { value, size: walk.size - before });
+  if (anchor !== undefined) state.anchors.set(anchor, { value, size: state.size - before });
   return value;
 }
 
-function aliasOf(walk: Walk, alias: Alias): unknown {
-  const found = walk.anchors.get(alias.source);
-  const where = locationOf(walk, offsetOf(alias));
+function aliasOf(state: ReadState, alias: Alias): unknown {
+  const found = state.anchors.get(alias.source);
+  const location = locationOf(state, offsetOf(alias));
   if (found === undefined)
-    return refuse(walk, 'unknown-anchor', `No anchor &${alias.source} ends before this place.`, where);
-  walk.size += found.size;
-  if (walk.size > MAX_SIZE)
-    return refuse(walk, 'too-many-aliases', 'The aliases in this file add up to too much.', where);
+    return refuse(
+      state,
+      'unknown-anchor',
+      `No complete anchor &${alias.source} before this alias.`,
+      location,
+    );
+  state.size += found.size;
+  if (state.size > MAX_SIZE)
+    return refuse(state, 'too-many-aliases', 'The aliases of this file expand to too many nodes.', location);
   return found.value;
 }
 
-/** What people write; `010`, `0x10`, `1e3` and `.inf` are other numbers than they look like. */
+/** Decimal numbers; `010`, `0x10`, `1e3` and `.inf` are different numbers from what they look like. */
 const PLAIN_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
-function scalarOf(walk: Walk, node: Scalar): unknown {
+function scalarOf(state: ReadState, node: Scalar): unknown {
   const { value } = node;
+  const location = locationOf(state, offsetOf(node));
   if (typeof value === 'number' && !PLAIN_NUMBER.test(node.source ?? '')) {
-    refuse(
-      walk,
-      'number-trap',
-      `YAML reads ${node.source} as the number ${value}.`,
-      locationOf(walk, offsetOf(node)),
-      Number.isFinite(value)
-        ? `Write ${value} if that is meant, or put it in quotes.`
-        : 'Write a number, or put it in quotes.',
-    );
+    const hint = `Write ${Number.isFinite(value) ? value : 'a number'}, or put it in quotes.`;
+    refuse(state, 'number-trap', `YAML reads ${node.source} as the number ${value}.`, location, hint);
     return value;
   }
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return value;
-  return refuse(
-    walk,
-    'yaml-tag',
-    'A policy holds text, numbers, true and false, lists and mappings only.',
-    locationOf(walk, offsetOf(node)),
-  );
+  const hint = 'Use strings, numbers, true and false, lists and mappings only.';
+  return refuse(state, 'yaml-tag', 'Unsupported YAML type.', location, hint);
 }
 
-function mappingOf(walk: Walk, node: YAMLMap, depth: number): object {
+function mappingOf(state: ReadState, node: YAMLMap, depth: number): object {
   const value: Record<string, unknown> = {};
   const keys: string[] = [];
   const keyOffsets: number[] = [];
@@ -216,64 +225,54 @@ function mappingOf(walk: Walk, node: YAMLMap, depth: number): object {
     const keyNode = pair.key as Node | null;
     const keyOffset = offsetOf(keyNode);
     const key = isScalar(keyNode) ? String(keyNode.source ?? keyNode.value) : undefined;
+    const location = locationOf(state, keyOffset);
     if (key === '<<') {
-      const instead = 'Write the keys out, or put what rules share into a role.';
-      refuse(walk, 'bad-key', 'YAML 1.2 has no merge keys.', locationOf(walk, keyOffset), instead);
+      const hint = 'Write the keys out, or move shared rules to a role.';
+      refuse(state, 'bad-key', 'Merge keys are not supported in YAML 1.2.', location, hint);
       continue;
     }
     if (key === undefined || key === '' || key === '__proto__') {
-      refuse(
-        walk,
-        'bad-key',
-        'This cannot be a key here.',
-        locationOf(walk, keyOffset),
-        'Write a plain name.',
-      );
+      refuse(state, 'bad-key', 'Not a valid key.', location, 'Write a plain name.');
       continue;
     }
     const first = seen.get(key);
     if (first !== undefined) {
-      refuse(
-        walk,
-        'duplicate-key',
-        `"${key}" stands twice in this mapping.`,
-        locationOf(walk, keyOffset),
-        `It stands in line ${locationOf(walk, first).line} already: keep one of them.`,
-      );
+      const hint = `Keep one of them: the first is in line ${locationOf(state, first).line}.`;
+      refuse(state, 'duplicate-key', `Duplicate key "${key}".`, location, hint);
       continue;
     }
     seen.set(key, keyOffset);
     const inner = pair.value as Node | null;
-    value[key] = inner === null ? null : toValue(walk, inner, depth + 1);
+    value[key] = inner === null ? null : toValue(state, inner, depth + 1);
     keys.push(key);
     keyOffsets.push(keyOffset);
     values.push(inner?.range === undefined || inner === null ? keyOffset : offsetOf(inner));
   }
-  walk.offsets.set(value, { keys, keyOffsets, values });
+  state.offsets.set(value, { keys, keyOffsets, values });
   return value;
 }
 
-function listOf(walk: Walk, node: YAMLSeq, depth: number): readonly unknown[] {
+function listOf(state: ReadState, node: YAMLSeq, depth: number): readonly unknown[] {
   const items = node.items as (Node | null)[];
-  const value = items.map((item) => (item === null ? null : toValue(walk, item, depth + 1)));
+  const value = items.map((item) => (item === null ? null : toValue(state, item, depth + 1)));
   const values = items.map((item) => (item === null ? offsetOf(node) : offsetOf(item)));
-  walk.offsets.set(value, { keyOffsets: values, values });
+  state.offsets.set(value, { keyOffsets: values, values });
   return value;
 }
 
-function source(walk: Walk, value: unknown): Source {
-  const { file, offsets } = walk;
-  const start = { file, line: 1, column: 1 };
+function source(state: ReadState, value: unknown): Source {
+  const { file, offsets } = state;
+  const start = fileStart(file);
   const find = (container: object, key: string | number, kind: 'keyOffsets' | 'values'): SourceLocation => {
     const found = offsets.get(container);
     const index = typeof key === 'number' ? key : (found?.keys?.indexOf(key) ?? -1);
     const offset = found?.[kind][index];
-    return offset === undefined ? start : locationOf(walk, offset);
+    return offset === undefined ? start : locationOf(state, offset);
   };
   return {
     file,
     value,
-    complete: walk.problems.length === 0,
+    complete: state.problems.length === 0,
     at: (container, key) => find(container, key, 'values'),
     keyAt: (container, key) => find(container, key, 'keyOffsets'),
     start,

@@ -1,8 +1,8 @@
-/** What a rule reaches: whether services contain one another, and whether addresses are the whole internet. */
+/** Which packets a rule matches: containment of services and of rules, and address sets as large as the internet. */
 import { isWithin, subtract } from '../addresses.js';
 import type { AddressSet, PolicyRule, Service } from '../fleet.js';
 
-/** Whether every packet of `b` is one of `a`. */
+/** Whether `a` contains every packet of `b`. */
 export function covers(a: Service, b: Service): boolean {
   if (a.kind === 'any') return true;
   if (b.kind === 'any') return false;
@@ -23,47 +23,49 @@ function protocolOf(service: Exclude<Service, { kind: 'any' }>): string {
   return service.protocol;
 }
 
+/** Whether each narrow service is contained in one of the wide ones. */
 export const coverAll = (wide: readonly Service[], narrow: readonly Service[]): boolean =>
   narrow.every((service) => wide.some((other) => covers(other, service)));
 
+/** The service of one port. */
 export const port = (protocol: 'tcp' | 'udp', number: number): Service => ({
   kind: 'ports',
   protocol,
   ports: [{ from: number, to: number }],
 });
 
-/** The addresses that the rule's own side leaves: `from`, or `to` for output, without `except`. */
+/** The remote addresses of the rule: `from`, or `to` for output, without `except`. */
 export function reached(rule: PolicyRule): AddressSet {
   const set = rule.direction === 'output' ? rule.to : rule.from;
   return rule.except === undefined ? set : subtract(set, rule.except);
 }
 
 /**
- * Blocks so large that no single owner has them: registries hand out at most a /8 of IPv4 and a /12 of IPv6 (RFC 7020;
- * the registries' own statistics), so a larger one is a part of the internet as such.
+ * Whether the set has a block too large for a single owner: registries assign at most a /8 of IPv4 and a /12 of IPv6
+ * (RFC 7020; statistics of the registries).
  */
-export const isWorld = ({ any, v4, v6 }: AddressSet): boolean =>
+export const isInternet = ({ any, v4, v6 }: AddressSet): boolean =>
   any || v4.some((block) => lengthOf(block) < 8) || v6.some((block) => lengthOf(block) < 12);
 
 const lengthOf = (block: string): number => Number(block.slice(block.indexOf('/') + 1));
 
-/** Whether the rule takes first packets of connections. */
-export const takesNew = ({ states }: PolicyRule): boolean =>
+/** Whether the rule matches the first packet of connections. */
+export const matchesNew = ({ states }: PolicyRule): boolean =>
   states === undefined || states === 'any' || states.includes('new');
 
-function takesStates({ states: a }: PolicyRule, { states: b = ['new'] }: PolicyRule): boolean {
+function coversStates({ states: a }: PolicyRule, { states: b = ['new'] }: PolicyRule): boolean {
   if (a === 'any') return true;
   return b !== 'any' && b.every((state) => (a ?? ['new']).includes(state));
 }
 
-/** Whether `a` takes every packet that `b` would take, as far as addresses, interfaces and families tell. */
-export function takesAll(a: PolicyRule, b: PolicyRule): boolean {
+/** Whether `a` matches every packet that `b` matches, judged by addresses, interfaces, families, states and services. */
+export function coversRule(a: PolicyRule, b: PolicyRule): boolean {
   return (
     a.rate === undefined &&
     (a.in === undefined || a.in === b.in) &&
     (a.out === undefined || a.out === b.out) &&
     (a.family === undefined || a.family === b.family) &&
-    takesStates(a, b) &&
+    coversStates(a, b) &&
     coverAll(a.services, b.services) &&
     (a.direction === 'output'
       ? isWithin(b.from, a.from) && isWithin(reached(b), reached(a))

@@ -1,25 +1,25 @@
-/** What is open wider than most people want. */
+/** Lints for access that is wider than most policies intend. */
+import { list } from '../../lib/text.js';
 import { SERVICES } from '../builtin.js';
 import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
 import { builtInService } from '../resolve/services.js';
-import { list } from '../values.js';
-import { covers, isWorld, port, reached, takesNew } from './cover.js';
-import { eachHost, eachRule, type Found, type Lint } from './row.js';
+import { covers, isInternet, matchesNew, port, reached } from './cover.js';
+import { eachHost, eachRule, type Finding, type Lint, type Message } from './row.js';
 import { wideAllow } from './width.js';
 
 const opensToWorld = (rule: PolicyRule): boolean =>
   rule.verb === 'allow' &&
   rule.direction === 'input' &&
   rule.in !== 'lo' &&
-  takesNew(rule) &&
-  isWorld(reached(rule));
+  matchesNew(rule) &&
+  isInternet(reached(rule));
 
 const isEverything = (rule: PolicyRule): boolean => rule.services.some(({ kind }) => kind === 'any');
 
 const allows = (rule: PolicyRule, service: Service): boolean =>
   rule.services.some((own) => covers(own, service));
 
-/** Of the built-in services: what holds data or controls a machine, and is made for a network of its own. */
+/** Built-in services that store data or control a machine, and are meant for private networks. */
 const SENSITIVE = [
   'telnet',
   'tftp',
@@ -58,16 +58,15 @@ const SENSITIVE = [
 
 const sensitive = SENSITIVE.map((name) => ({ name, services: builtInService(name) }));
 
-function sensitiveOpen(rule: PolicyRule): { readonly message: string; readonly hint: string } | undefined {
+function sensitiveOpen(rule: PolicyRule): Message | undefined {
   if (!opensToWorld(rule) || isEverything(rule)) return undefined;
   const open = sensitive
     .filter(({ services }) => services.some((service) => allows(rule, service)))
     .map(({ name }) => `${name} (${SERVICES[name]?.[0]})`);
   if (open.length === 0) return undefined;
-  const shown = open.length > 4 ? [...open.slice(0, 3), `${open.length - 3} more`] : open;
   return {
-    message: `The rule opens ${list(shown)} to the internet.`,
-    hint: 'Name the networks that need it in "from:".',
+    message: `The rule opens ${list(open, 4)} to the internet.`,
+    hint: 'Restrict "from" to the networks that need it.',
   };
 }
 
@@ -77,17 +76,17 @@ const sshRule = eachRule((rule, host) =>
   opensToWorld(rule) && bySsh(rule, host) && !isEverything(rule)
     ? {
         message: `The rule opens SSH (tcp/${host.ssh.port}) to the internet.`,
-        hint: 'Name the networks of the administrators in "from:".',
+        hint: 'Restrict "from" to the networks of the administrators.',
       }
     : undefined,
 );
 
-const adminIsWorld = ({ admin, adminPlace }: Fleet): readonly Found[] =>
-  adminPlace !== undefined && isWorld(admin)
+const adminIsInternet = ({ admin, adminLocation: adminPlace }: Fleet): readonly Finding[] =>
+  adminPlace !== undefined && isInternet(admin)
     ? [
         {
-          message: 'The baseline opens SSH to the internet, on every host: "admin" is as large.',
-          hint: 'Name the networks of the administrators.',
+          message: '"admin" opens SSH to the internet on every host.',
+          hint: 'Restrict it to the networks of the administrators.',
           location: adminPlace,
         },
       ]
@@ -97,7 +96,7 @@ export const EXPOSURE: readonly Lint[] = [
   {
     id: 'ssh-open',
     level: 'warning',
-    check: (fleet) => [...adminIsWorld(fleet), ...sshRule(fleet)],
+    check: (fleet) => [...adminIsInternet(fleet), ...sshRule(fleet)],
   },
   { id: 'sensitive-port-open', level: 'warning', check: eachRule(sensitiveOpen) },
   {
@@ -106,8 +105,8 @@ export const EXPOSURE: readonly Lint[] = [
     check: eachRule((rule) =>
       opensToWorld(rule) && isEverything(rule)
         ? {
-            message: 'The rule lets everything in from everywhere.',
-            hint: 'Name the services and networks that are needed.',
+            message: 'The rule allows all services from the internet.',
+            hint: 'Restrict it to the services and networks that are needed.',
           }
         : undefined,
     ),
@@ -125,8 +124,8 @@ export const EXPOSURE: readonly Lint[] = [
       return open.length === 0
         ? undefined
         : {
-            message: `The baseline accepts every packet of ${list(open)} that no rule names.`,
-            hint: 'Set it to drop and allow what is needed.',
+            message: `The baseline accepts every ${list(open)} packet that no rule matches.`,
+            hint: 'Set it to drop, and allow what is needed.',
           };
     }),
   },
@@ -137,7 +136,7 @@ export const EXPOSURE: readonly Lint[] = [
       baseline.icmp !== 'none'
         ? undefined
         : {
-            message: `Without ICMP, large packets get lost silently${addresses.some((address) => address.includes(':')) ? ', and IPv6 finds no neighbours' : ''}.`,
+            message: `Without ICMP, path MTU discovery fails${addresses.some((address) => address.includes(':')) ? ', and so does IPv6 neighbour discovery' : ''}.`,
             hint: 'Set "icmp: essential" in the baseline (RFC 4890).',
           },
     ),

@@ -1,80 +1,65 @@
-/** The lints of a policy: what can be told without any host, and is no error but worth a reviewer's eye. */
+/** Lints of a policy: findings that need no host, and are not errors but worth a review. */
 import { nearest } from '../../lib/nearest.js';
-import { byLocation, type Problem } from '../../lib/problem.js';
+import { byLocation, type Problem, warning } from '../../lib/problem.js';
 import type { Fleet, Host, Suppression } from '../fleet.js';
 import { EXPOSURE } from './exposure.js';
 import { NAMES } from './names.js';
 import { RAW } from './raw.js';
-import type { Found, Lint } from './row.js';
+import type { Finding, Lint } from './row.js';
 import { RULES } from './rules.js';
 
 export const LINTS: readonly Lint[] = [...EXPOSURE, ...RULES, ...RAW, ...NAMES];
 
 /**
- * All findings that the policy does not accept, each once, in the order of their places. An acceptance in fleet.yml
- * holds everywhere; one of a role or a host holds for what that role or host says.
+ * All findings that the policy does not accept, each once, sorted by location. A suppression in fleet.yml applies
+ * everywhere; one in a role or host file applies to that file.
  */
 export function lintFleet(fleet: Fleet): readonly Problem[] {
-  const accepting = new Set<Suppression>();
+  const used = new Set<Suppression>();
   const seen = new Map<string, Problem>();
   for (const lint of LINTS)
     for (const found of lint.check(fleet)) {
-      const acceptance = fleet.acceptances.find((one) => accepts(one, lint, found));
-      if (acceptance !== undefined) accepting.add(acceptance);
+      const suppression = fleet.suppressions.find((one) => suppresses(one, lint, found));
+      if (suppression !== undefined) used.add(suppression);
       else {
         const { file, line, column } = found.location;
         seen.set(`${lint.id}:${file}:${line}:${column}:${found.message}`, problemOf(lint, found));
       }
     }
-  const idle = fleet.acceptances.filter((one) => isOurs(one) && !accepting.has(one)).map(idleProblem);
-  const misspelt = fleet.acceptances.flatMap(misspeltProblem);
-  return [...seen.values(), ...idle, ...misspelt].toSorted(byLocation);
+  const unused = fleet.suppressions.flatMap((one) => (used.has(one) ? [] : unusedSuppression(one)));
+  return [...seen.values(), ...unused].toSorted(byLocation);
 }
 
-const accepts = (acceptance: Suppression, { id }: Lint, { origin }: Found): boolean =>
-  acceptance.finding === id && (acceptance.origin === undefined || acceptance.origin === origin);
+const suppresses = (suppression: Suppression, { id }: Lint, { origin }: Finding): boolean =>
+  suppression.finding === id && (suppression.origin === undefined || suppression.origin === origin);
 
-/** Whether the policy accepts a finding about one host that is no error: in fleet.yml, in its own file or a role's. */
+/** Whether the policy accepts a finding about a host that is not an error: in fleet.yml, in its file or a role's. */
 export const isAccepted = (fleet: Fleet, host: Host, { id, level }: Problem): boolean =>
   level !== 'error' &&
-  fleet.acceptances.some(
+  fleet.suppressions.some(
     ({ finding, origin }) =>
       finding === id && (origin === undefined || origin === host.name || host.roles.includes(origin)),
   );
 
-const isOurs = ({ finding }: Suppression): boolean => LINTS.some(({ id }) => id === finding);
-
-const problemOf = ({ id, level }: Lint, { message, hint, location }: Found): Problem => ({
+const problemOf = ({ id, level }: Lint, { message, hint, location }: Finding): Problem => ({
   id,
   level,
   message,
-  hint: `${hint} If it is meant: accept: [{finding: ${id}, reason: …}].`,
+  hint: `${hint} If intended, add accept: [{finding: ${id}, reason: …}].`,
   location,
 });
 
-/** An acceptance that outlives its finding would hide the next one. */
-const idleProblem = ({ finding, location }: Suppression): Problem => ({
-  id: 'idle-acceptance',
-  level: 'warning',
-  message: `There is no finding ${finding} here to accept.`,
-  hint: 'Remove it, so that it does not hide a later one.',
-  location,
-});
-
-/** Findings of a plan are known to other rooms; what is one slip away from a lint is meant to be one. */
-function misspeltProblem(acceptance: Suppression): readonly Problem[] {
-  const near = nearest(
-    acceptance.finding,
-    LINTS.map(({ id }) => id),
-  );
-  if (near === undefined || isOurs(acceptance)) return [];
-  return [
-    {
-      id: 'idle-acceptance',
-      level: 'warning',
-      message: `There is no finding ${acceptance.finding} to accept.`,
-      hint: `Did you mean ${near}?`,
-      location: acceptance.location,
-    },
-  ];
+/**
+ * A suppression without a finding would hide a later one. The ids of findings of a plan are not known here; an id that
+ * is similar to a lint's is reported as a misspelling.
+ */
+function unusedSuppression({ finding, location }: Suppression): readonly Problem[] {
+  const ids = LINTS.map(({ id }) => id);
+  const near = nearest(finding, ids);
+  if (ids.includes(finding)) {
+    const hint = 'Remove it: it would hide a later finding.';
+    return [warning('idle-acceptance', `There is no finding "${finding}" to accept here.`, location, hint)];
+  }
+  if (near === undefined) return [];
+  return [warning('idle-acceptance', `Unknown finding "${finding}".`, location, `Did you mean ${near}?`)];
 }

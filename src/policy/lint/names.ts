@@ -1,49 +1,50 @@
-/** Names and dates: what is defined and not used, what runs out. */
+/** Lints for unused definitions and expiring rules. */
 import type { Fleet } from '../fleet.js';
 import { daysBetween } from '../values.js';
-import { eachHost, eachRule, type Found, type Lint } from './row.js';
+import { eachHost, eachRule, type Finding, type Lint } from './row.js';
 
 const WARN_DAYS = 14;
 const todayOf = (fleet: Fleet): string => fleet.today ?? new Date().toISOString().slice(0, 10);
 
-const expired = (fleet: Fleet): readonly Found[] =>
+const expired = (fleet: Fleet): readonly Finding[] =>
   fleet.hosts.flatMap(({ expired: rules }) =>
     rules.map(({ expires, location, origin }) => ({
-      message: `The rule expired on ${expires} and is left out.`,
-      hint: 'Remove it, or give it a new day.',
+      message: `The rule expired on ${expires} and is not deployed.`,
+      hint: 'Remove it, or set a new date.',
       location,
       origin,
     })),
   );
 
-function soon(fleet: Fleet): readonly Found[] {
+function soon(fleet: Fleet): readonly Finding[] {
   const today = todayOf(fleet);
   return eachRule(({ expires }) => {
     const days = expires === undefined ? undefined : daysBetween(today, expires);
     if (days === undefined || days < 0 || days > WARN_DAYS) return undefined;
     const when = days === 0 ? 'today' : days === 1 ? 'tomorrow' : `in ${days} days`;
     return {
-      message: `The rule expires ${when}, at the end of ${expires}, UTC.`,
-      hint: 'Give it a new day if it is still needed.',
+      message: `The rule expires ${when}, at the end of ${expires} (UTC).`,
+      hint: 'Set a new date if it is still needed.',
     };
   })(fleet);
 }
 
-const unused = ({ definitions = [] }: Fleet): readonly Found[] =>
+const unused = ({ definitions = [] }: Fleet): readonly Finding[] =>
   definitions
     .filter(({ used }) => !used)
     .map(({ kind, name, location }) => ({
-      message: kind === 'role' ? `No host has the role ${name}.` : `Nothing uses the ${kind} ${name}.`,
-      hint: kind === 'role' ? 'Give it to a host, or delete the file.' : 'Remove it, or use it.',
+      message: `Unused ${kind} "${name}".`,
+      hint: kind === 'role' ? 'Assign it to a host, or delete the file.' : 'Use it, or remove it.',
       location,
     }));
 
-const idleMayRemove = ({ ownership, mayRemove }: Fleet): readonly Found[] =>
+const idleMayRemove = ({ ownership, mayRemove }: Fleet): readonly Finding[] =>
   mayRemove === undefined || ownership === 'tables'
     ? []
     : [
         {
-          message: '"may_remove" says nothing while "ownership" is chains: rules of others stay.',
+          message:
+            '"may_remove" has no effect with "ownership: chains", which keeps the rules of other programs.',
           hint: 'Remove it, or write "ownership: tables".',
           location: mayRemove.location,
         },
@@ -61,8 +62,8 @@ export const NAMES: readonly Lint[] = [
       addresses.includes(address)
         ? undefined
         : {
-            message: `SSH finds ${name} by the name ${address}, so a deploy depends on name resolution.`,
-            hint: 'Write one of its addresses as "address:".',
+            message: `SSH connects to host "${name}" by the DNS name ${address}, so a deploy depends on name resolution.`,
+            hint: 'Write one of its addresses as "address".',
           },
     ),
   },

@@ -1,10 +1,10 @@
-/** Literal rules that do something else than their reader thinks. */
+/** Lints for literal rules that do something else than they seem to. */
 import type { Rule } from '../../netfilter/model.js';
 import { parseRules } from '../../netfilter/text/parse.js';
 import type { Fleet, RawRule } from '../fleet.js';
-import type { Found, Lint } from './row.js';
+import type { Finding, Lint, Message } from './row.js';
 
-type RawCheck = (rule: Rule) => Omit<Found, 'location' | 'origin'> | undefined;
+type RawCheck = (rule: Rule) => Message | undefined;
 
 function parsed(raw: RawRule): readonly Rule[] {
   return raw.families.flatMap((family) => {
@@ -16,7 +16,7 @@ function parsed(raw: RawRule): readonly Rule[] {
 
 const eachRaw =
   (check: RawCheck) =>
-  (fleet: Fleet): readonly Found[] =>
+  (fleet: Fleet): readonly Finding[] =>
     fleet.hosts.flatMap((host) =>
       host.raw.flatMap((raw) =>
         parsed(raw).flatMap((rule) => {
@@ -29,7 +29,7 @@ const eachRaw =
 const LOGS = ['LOG', 'NFLOG', 'AUDIT'];
 const LIMITS = ['limit', 'hashlimit', 'quota', 'recent', 'statistic'];
 export const UNLIMITED = {
-  message: 'The rule logs without a limit, so anyone can fill the disk of the host.',
+  message: 'The rule logs without a rate limit, so anyone can fill the disk of the host.',
   hint: 'Add a rate, such as "rate: 5/minute".',
 };
 
@@ -42,7 +42,7 @@ export const rawLogs = eachRaw(rawLog);
 
 const PORTS = ['--dports', '--sports', '--ports'];
 
-/** A port of a list that stands in it twice, or in one of its ranges as well. */
+/** The first port of a list that another entry contains too. */
 function repeated(list: string): string | undefined {
   const parts = list.split(',').map((text) => {
     const [from = '', to = from] = text.split(':');
@@ -59,12 +59,12 @@ export const rawPortsTwice = eachRaw(({ matches }) => {
   const port = lists.map(({ values }) => repeated(values.join(','))).find((found) => found !== undefined);
   return port === undefined
     ? undefined
-    : { message: `The rule names the port ${port.replace(':', '-')} twice.`, hint: 'Keep one of them.' };
+    : { message: `The rule lists port ${port.replace(':', '-')} twice.`, hint: 'Keep one of them.' };
 });
 
 const WHOLE = ['--sport', '--dport'];
 
-/** iptables 1.8.9 saves such a rule without its "!", and loaded again it matches every packet of the protocol. */
+/** iptables 1.8.9 saves such a rule without the "!"; restored, it matches every packet of the protocol. */
 const noPort: RawCheck = ({ matches }) => {
   const found = matches
     .flatMap(({ options }) => options)
@@ -72,8 +72,8 @@ const noPort: RawCheck = ({ matches }) => {
   return found === undefined
     ? undefined
     : {
-        message: `"! ${found.flag} 0:65535" fits no packet, and some versions of iptables lose the "!" and match them all.`,
-        hint: 'Remove the rule, or name the ports that are meant.',
+        message: `"! ${found.flag} 0:65535" matches no packet, and some iptables versions lose the "!" and match every packet.`,
+        hint: 'Remove the rule, or write the intended ports.',
       };
 };
 
@@ -85,7 +85,7 @@ export const RAW: readonly Lint[] = [
     check: eachRaw(({ matches }) =>
       matches.some(({ name }) => name === 'state')
         ? {
-            message: '"-m state" is the old name of a match that newer kernels and iptables leave out.',
+            message: '"-m state" is obsolete: newer kernels and iptables versions do not have it.',
             hint: 'Write "-m conntrack --ctstate".',
           }
         : undefined,
@@ -96,7 +96,10 @@ export const RAW: readonly Lint[] = [
     level: 'warning',
     check: eachRaw((rule) =>
       rule.text === '-j ACCEPT'
-        ? { message: 'The rule accepts every packet of its chain.', hint: 'Say which packets are meant.' }
+        ? {
+            message: 'The rule accepts every packet of its chain.',
+            hint: 'Add a match for the intended packets.',
+          }
         : undefined,
     ),
   },

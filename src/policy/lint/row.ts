@@ -1,26 +1,29 @@
-/** The shape of a lint: one row in a table. */
+/** The type of a lint, one row in a table; and lints that check each rule or each host. */
 import type { Level, SourceLocation } from '../../lib/problem.js';
 import type { Fleet, Host, PolicyRule } from '../fleet.js';
 
 export interface Lint {
-  /** Stable: what `accept:` names. */
+  /** Stable: `accept` refers to it. */
   readonly id: string;
   readonly level: Exclude<Level, 'error'>;
-  readonly check: (fleet: Fleet) => readonly Found[];
+  readonly check: (fleet: Fleet) => readonly Finding[];
 }
 
-export interface Found {
+export interface Message {
   readonly message: string;
   readonly hint: string;
+}
+
+export interface Finding extends Message {
   readonly location: SourceLocation;
-  /** The role or host that says it; absent: the fleet. */
+  /** Role or host whose file it is in; absent for the fleet. */
   readonly origin?: string;
 }
 
-/** A check of every rule of every host, in the order in which they apply. */
+/** Runs a check on every rule of every host, in the order in which they apply. */
 export const eachRule =
-  (check: (rule: PolicyRule, host: Host) => Omit<Found, 'location' | 'origin'> | undefined) =>
-  (fleet: Fleet): readonly Found[] =>
+  (check: (rule: PolicyRule, host: Host) => Message | undefined) =>
+  (fleet: Fleet): readonly Finding[] =>
     fleet.hosts.flatMap((host) =>
       rulesOf(host).flatMap((rule) => {
         const found = check(rule, host);
@@ -28,16 +31,12 @@ export const eachRule =
       }),
     );
 
-export const rulesOf = (host: Host): readonly PolicyRule[] => [
-  ...host.input,
-  ...host.output,
-  ...host.forward,
-];
+const rulesOf = (host: Host): readonly PolicyRule[] => [...host.input, ...host.output, ...host.forward];
 
-/** A check of every host as such. */
+/** Runs a check on every host. */
 export const eachHost =
-  (check: (host: Host) => Omit<Found, 'location' | 'origin'> | undefined) =>
-  (fleet: Fleet): readonly Found[] =>
+  (check: (host: Host) => Message | undefined) =>
+  (fleet: Fleet): readonly Finding[] =>
     fleet.hosts.flatMap((host) => {
       const found = check(host);
       return found === undefined ? [] : [{ ...found, location: host.location, origin: host.name }];

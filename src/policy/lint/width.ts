@@ -1,27 +1,29 @@
-/** Allows that are wider than their reader may think: many ports for many addresses. */
+/** Lint for allows that are wider than they seem: many ports for many addresses. */
+import { count, grouped } from '../../lib/text.js';
 import type { AddressSet, PolicyRule, Service } from '../fleet.js';
 import { reached } from './cover.js';
+import type { Message } from './row.js';
 
 /**
- * Addresses times ports. Sixteen ports for a /8, 4,096 for a /16, all ports for a /20 are still narrow; anywhere counts
- * as a /8, so that what the public is meant to reach is no finding.
+ * Limit for addresses times ports: 16 ports for a /8, 4,096 for a /16, all ports for a /20. The internet counts as a /8,
+ * so that a few public ports are not a finding.
  */
 const MOST = 2 ** 28;
 const ANYWHERE = 2 ** 24;
 export const ALL_PORTS = 65_536;
 
-/** Whether so many ports for so many addresses are more than their reader may think. */
+/** Whether addresses times ports exceed the limit. */
 export const isWide = (addresses: number, ports: number): boolean =>
   Math.min(addresses, ANYWHERE) * Math.min(ports, ALL_PORTS) > MOST;
 
 /** `every port`, `4,096 ports`. */
 export const portsText = (ports: number): string =>
-  ports >= ALL_PORTS ? 'every port' : `${ports.toLocaleString('en-US')} ports`;
+  ports >= ALL_PORTS ? 'every port' : count(ports, 'port');
 
-export const NARROW = 'Name the services, or the hosts, that need it.';
+export const NARROW = 'Restrict it to the services and hosts that need it.';
 
-/** What is said of an allow that is too wide. Everything from everywhere has a finding of its own. */
-export function wideAllow(rule: PolicyRule): { readonly message: string; readonly hint: string } | undefined {
+/** Finding of an allow that is too wide. All services from the internet are a finding of their own. */
+export function wideAllow(rule: PolicyRule): Message | undefined {
   if (rule.verb !== 'allow' || rule.direction === 'output' || rule.in === 'lo' || rule.states !== undefined)
     return undefined;
   const from = reached(rule);
@@ -33,7 +35,7 @@ export function wideAllow(rule: PolicyRule): { readonly message: string; readonl
   };
 }
 
-/** ICMP types and protocols without ports are one thing each. */
+/** ICMP types and protocols without ports count as one port. */
 function portsOf(service: Service): number {
   if (service.kind === 'ports') return service.ports.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   if (service.kind === 'icmp') return 1;
@@ -44,7 +46,7 @@ const PORTED: ReadonlySet<string> = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udpl
 
 const lengthOf = (network: string): number => Number(network.slice(network.indexOf('/') + 1));
 
-/** IPv4 addresses, or IPv6 networks of one link (/64), whichever are more. */
+/** IPv4 addresses or IPv6 /64 networks, whichever are more. */
 function addressesOf({ any, v4, v6 }: AddressSet): number {
   if (any) return ANYWHERE;
   const sum = (networks: readonly string[], bits: number): number =>
@@ -52,8 +54,5 @@ function addressesOf({ any, v4, v6 }: AddressSet): number {
   return Math.max(sum(v4, 32), sum(v6, 64));
 }
 
-const sizeText = (set: AddressSet): string => {
-  const { v4 } = set;
-  const number = addressesOf(set).toLocaleString('en-US');
-  return v4.length > 0 ? `${number} addresses` : `${number} networks of a /64`;
-};
+const sizeText = (set: AddressSet): string =>
+  set.v4.length > 0 ? `${grouped(addressesOf(set))} addresses` : count(addressesOf(set), '/64 network');

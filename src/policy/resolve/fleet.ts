@@ -1,23 +1,18 @@
-/** The texts of a policy become a `Fleet`, or every problem in every file. */
-import { byLocation, error, hasErrors, note, type Problem, type Result } from '../../lib/problem.js';
+/** Resolves the texts of a policy to a `Fleet`, or to every problem in every file. */
+import { addError, byLocation, hasErrors, note, type Problem, type Result } from '../../lib/problem.js';
 import { toSet } from '../addresses.js';
 import { NETWORKS, SERVICES } from '../builtin.js';
-import { type Definitions, type HostEntry, type PolicyFiles, sortFiles } from '../files/files.js';
-import type { AddressSet, Definition, Fleet, Host, Role, Service, Suppression } from '../fleet.js';
+import { type Definitions, type PolicyFiles, sortFiles } from '../files/files.js';
+import { fileStart } from '../files/yaml.js';
+import type { AddressSet, Definition, Fleet, Host, Service } from '../fleet.js';
+import type { RuleContext } from './context.js';
 import { resolveGuard, resolveTest } from './guards.js';
-import { acceptances, assemble, type Identity, identify, resolveWritten, type Written } from './hosts.js';
-import { type AddressResolver, addressResolver, type NameRefs } from './networks.js';
-import { expandRoles, roleCycles } from './roles.js';
-import { type RuleContext, termsOf } from './rules.js';
+import { type HostIndex, indexHosts } from './host-index.js';
+import { bindRules, resolveRules, suppressions, type UnboundRules } from './hosts.js';
+import { type AddressResolver, addressResolver } from './networks.js';
+import { nameRefs } from './refs.js';
 import { builtInService, isReserved, type ServiceResolver, serviceResolver } from './services.js';
-import {
-  baseline,
-  baselineProblems,
-  bootSettings,
-  type HostIndex,
-  rolloutSettings,
-  sshSettings,
-} from './settings.js';
+import { baseline, bootSettings, checkBaseline, rolloutSettings, sshSettings } from './settings.js';
 
 export interface ReadOptions {
   /** `YYYY-MM-DD`: the day for which expiry is decided; default: this day, UTC. */
@@ -25,10 +20,10 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a whole policy; pure but for the date. Its problems are errors, and notes about what stands in for something
- * built in; lints are `lintFleet`.
- * @param files path, as problems show it → text
- * @param directory the folder, as the paths begin
+ * Reads a whole policy; pure except for the default of `today`. Its problems are errors, and notes about overridden
+ * built-in names; lints are in `lintFleet`.
+ * @param files path, as shown in problems → text
+ * @param directory the folder, the common prefix of the paths
  */
 export function readFleet(
   files: ReadonlyMap<string, string>,
@@ -45,7 +40,7 @@ export function readFleet(
     : { ok: true, value: fleet, problems: found };
 }
 
-/** The same fault of a role shows on every host that has it. */
+/** An error in a role is found once for each of its hosts. */
 function distinct(problems: readonly Problem[]): readonly Problem[] {
   const seen = new Map<string, Problem>();
   for (const problem of problems) {
@@ -55,20 +50,22 @@ function distinct(problems: readonly Problem[]): readonly Problem[] {
   return [...seen.values()];
 }
 
-interface Setting {
+interface FleetContext {
   readonly directory: string;
   readonly today: string;
   readonly problems: Problem[];
 }
 
-function resolveFleet(files: PolicyFiles, setting: Setting): Fleet | undefined {
-  const { problems, directory, today } = setting;
-  const crew = readCrew(files, problems);
+function resolveFleet(files: PolicyFiles, context: FleetContext): Fleet | undefined {
+  const { problems, directory, today } = context;
+  const index = indexHosts(files, problems);
+  const definedNetworks = definedNames(files.networks);
+  const definedServices = definedNames(files.services);
   const addresses = addressResolver(
     {
-      networks: termsIn(files.networks),
-      hosts: crew.addresses,
-      roles: crew.hostsOf,
+      networks: new Map(definedNetworks.map(({ name, refs }) => [name, refs])),
+      hosts: index.addresses,
+      roles: index.hostsOf,
       complete: {
         networks: files.networks?.complete ?? true,
         hosts: files.hostsComplete,
@@ -80,164 +77,115 @@ function resolveFleet(files: PolicyFiles, setting: Setting): Fleet | undefined {
   );
   const services = serviceResolver(
     {
-      services: termsIn(files.services),
+      services: new Map(definedServices.map(({ name, refs }) => [name, refs])),
       complete: files.services?.complete ?? true,
       broken: new Set(files.services?.names),
     },
     problems,
   );
   const resolvers = { addresses, services, problems };
-  const networks = ownNetworks(files.networks, addresses, problems);
-  const ownServices = readServices(files.services, services, problems);
-  const written = new Map<string, Written>(
+  const networks = resolveNetworks(definedNetworks, addresses, problems);
+  const allServices = resolveServices(definedServices, services, problems);
+  const roleRules = new Map<string, UnboundRules>(
     files.roles.map(({ name, file, source }) => [
       name,
-      resolveWritten(file, { ...resolvers, source, origin: name }),
+      resolveRules(file, { ...resolvers, source, origin: name }),
     ]),
   );
   const hosts = files.hosts.flatMap(
-    (entry) => resolveHost(entry, { files, setting, crew, written, resolvers }) ?? [],
+    (entry) => resolveHost(entry, { ...context, files, index, roleRules, resolvers }) ?? [],
   );
-  if (files.hosts.length === 0 && files.hostsComplete && files.broken.hosts.size === 0)
-    problems.push(
-      error(
-        'no-hosts',
-        'The policy has no host.',
-        { file: `${directory}/hosts`, line: 1, column: 1 },
-        'Add hosts/NAME.yml.',
-      ),
-    );
+  if (files.hosts.length === 0 && files.hostsComplete && files.broken.hosts.size === 0) {
+    const location = fileStart(`${directory}/hosts`);
+    addError(problems, 'no-hosts', 'The policy has no hosts.', location, 'Add hosts/NAME.yml.');
+  }
   if (files.fleet === undefined) return undefined;
   const { file, source } = files.fleet;
-  const context: RuleContext = { ...resolvers, source, origin: 'fleet' };
-  const admin = addresses.resolve(termsOf(source, file, 'admin', file.admin));
-  const rollout = rolloutSettings(file.rollout, source, crew, problems);
-  const guards = (file.guards ?? []).flatMap((guard) => resolveGuard(guard, context, crew) ?? []);
-  const tests = (file.tests ?? []).flatMap((test) => resolveTest(test, context, crew) ?? []);
-  const roleNames = new Set(files.hosts.flatMap(({ name }) => crew.roles.get(name) ?? []));
+  const ruleContext: RuleContext = { ...resolvers, source, origin: 'fleet' };
+  const admin = addresses.resolve(nameRefs(source, file, 'admin', file.admin));
+  const rollout = rolloutSettings(file.rollout, source, index, problems);
+  const guards = (file.guards ?? []).flatMap((guard) => resolveGuard(guard, ruleContext, index) ?? []);
+  const tests = (file.tests ?? []).flatMap((test) => resolveTest(test, ruleContext, index) ?? []);
+  const usedRoles = new Set([...index.roles.values()].flat());
   if (admin === undefined) return undefined;
   return {
     version: 1,
     directory,
     ssh: { ...sshSettings([file.ssh]), user: file.ssh.user ?? '' },
     admin,
-    adminPlace: source.keyAt(file, 'admin'),
+    adminLocation: source.keyAt(file, 'admin'),
     ownership: file.ownership ?? 'chains',
-    ...(file.may_remove === undefined
-      ? {}
-      : { mayRemove: { programs: file.may_remove, location: source.keyAt(file, 'may_remove') } }),
+    mayRemove: file.may_remove && { programs: file.may_remove, location: source.keyAt(file, 'may_remove') },
     rollout,
     guards,
     tests,
     networks,
-    services: ownServices,
-    roles: new Map(files.roles.map((role): [string, Role] => [role.name, roleOf(role)])),
+    services: allServices,
+    roles: new Map(
+      files.roles.map(({ name, file: { description }, location }) => [name, { name, description, location }]),
+    ),
     hosts,
     setsFrom: file.sets_from ?? 64,
-    acceptances: allAcceptances(files),
-    ...(file.plan?.activity === false ? { quiet: true } : {}),
+    suppressions: [
+      ...suppressions(file.accept, source),
+      ...[...files.roles, ...files.hosts].flatMap((entry) =>
+        suppressions(entry.file.accept, entry.source, entry.name),
+      ),
+    ],
+    skipActivity: file.plan?.activity === false,
     today,
     definitions: [
-      ...definitionsOf('network', files.networks, addresses.used),
-      ...definitionsOf('service', files.services, services.used),
-      ...files.roles.map(
-        ({ name, location }) => ({ kind: 'role', name, location, used: roleNames.has(name) }) as const,
-      ),
+      ...definitionsOf('network', definedNetworks, addresses.used),
+      ...definitionsOf('service', definedServices, services.used),
+      ...definitionsOf('role', files.roles, usedRoles),
     ],
   };
 }
 
-const termsIn = (definitions: Definitions | undefined): ReadonlyMap<string, NameRefs> =>
-  new Map(
-    Object.entries(definitions?.terms ?? {}).map(([name, value]) => [
-      name,
-      termsOf((definitions as Definitions).source, (definitions as Definitions).terms, name, value),
-    ]),
-  );
+/** The names that a file defines, with the names that they refer to. */
+const definedNames = (definitions: Definitions | undefined) =>
+  definitions === undefined
+    ? []
+    : Object.entries(definitions.values).map(([name, value]) => ({
+        name,
+        refs: nameRefs(definitions.source, definitions.values, name, value),
+        location: definitions.source.keyAt(definitions.values, name),
+      }));
+type DefinedNames = ReturnType<typeof definedNames>;
 
-interface FullCrew extends HostIndex {
-  readonly addresses: ReadonlyMap<string, readonly string[] | undefined>;
-  readonly identities: ReadonlyMap<string, Identity>;
-  /** Role → hosts. */
-  readonly hostsOf: ReadonlyMap<string, readonly string[]>;
-}
+const definitionsOf = (
+  kind: Definition['kind'],
+  defined: readonly Pick<Definition, 'name' | 'location'>[],
+  used: ReadonlySet<string>,
+): readonly Definition[] =>
+  defined.map(({ name, location }) => ({ kind, name, location, used: used.has(name) }));
 
-/** Who the hosts are: addresses and roles, before any rule. */
-function readCrew(files: PolicyFiles, problems: Problem[]): FullCrew {
-  const includes = new Map<string, NameRefs | undefined>(
-    [...files.broken.roles].map((name) => [name, undefined]),
-  );
-  for (const { name, file, source } of files.roles)
-    includes.set(name, file.roles && termsOf(source, file, 'roles', file.roles));
-  problems.push(...roleCycles({ includes }));
-  const report = (problem: Problem): void => {
-    problems.push(problem);
-  };
-  for (const terms of includes.values()) expandRoles(terms, { includes }, report);
-  const roles = new Map<string, readonly string[]>();
-  const addresses = new Map<string, readonly string[] | undefined>();
-  const identities = new Map<string, Identity>();
-  for (const { name, file, source, location } of files.hosts) {
-    roles.set(
-      name,
-      expandRoles(file.roles && termsOf(source, file, 'roles', file.roles), { includes }, report),
-    );
-    const identity = identify(name, file, source, location, problems);
-    addresses.set(name, identity?.addresses);
-    if (identity !== undefined) identities.set(name, identity);
-  }
-  for (const name of files.broken.hosts) addresses.set(name, undefined);
-  const hostsOf = new Map<string, string[]>([...includes.keys()].map((name) => [name, []]));
-  for (const [host, own] of roles) for (const role of own) hostsOf.get(role)?.push(host);
-  return {
-    roles,
-    addresses,
-    identities,
-    hostsOf,
-    known: { hosts: [...addresses.keys()], roles: [...includes.keys()] },
-    complete: files.hostsComplete && files.broken.hosts.size === 0 && files.broken.roles.size === 0,
-  };
-}
-
-interface HostSetting {
+interface HostContext extends FleetContext {
   readonly files: PolicyFiles;
-  readonly setting: Setting;
-  readonly crew: FullCrew;
-  readonly written: ReadonlyMap<string, Written>;
+  readonly index: HostIndex;
+  readonly roleRules: ReadonlyMap<string, UnboundRules>;
   readonly resolvers: Pick<RuleContext, 'addresses' | 'services' | 'problems'>;
 }
 
 function resolveHost(
-  entry: HostEntry,
-  { files, setting, crew, written, resolvers }: HostSetting,
+  { name, file, source, location }: PolicyFiles['hosts'][number],
+  { files, today, problems, index, roleRules, resolvers }: HostContext,
 ): Host | undefined {
-  const { name, file, source, location } = entry;
-  const { problems, today } = setting;
-  const own = resolveWritten(file, { ...resolvers, source, origin: name });
-  const roles = crew.roles.get(name) ?? [];
+  const own = resolveRules(file, { ...resolvers, source, origin: name });
+  const roles = index.roles.get(name) ?? [];
   const interfaces = new Map(Object.entries(file.interfaces ?? {}));
-  const parts = [own, ...roles.flatMap((role) => written.get(role) ?? [])];
-  const sets = assemble(parts, { host: name, interfaces, today, problems });
+  const parts = [own, ...roles.flatMap((role) => roleRules.get(role) ?? [])];
+  const rules = bindRules(parts, { host: name, interfaces, today, problems });
   const common = files.fleet?.file;
   const merged = baseline([common?.baseline, file.baseline]);
-  problems.push(
-    ...baselineProblems(
-      merged,
-      file.baseline ?? common?.baseline,
-      file.baseline ? source : (files.fleet?.source ?? source),
-    ),
-  );
+  const baselineSource = file.baseline ? source : (files.fleet?.source ?? source);
+  checkBaseline(merged, file.baseline ?? common?.baseline, baselineSource, problems);
   const ssh = sshSettings([common?.ssh, file.ssh]);
-  if (ssh.user === undefined && common !== undefined)
-    problems.push(
-      error(
-        'missing-user',
-        `Nothing says which user connects to ${name}.`,
-        location,
-        'Add "user:" under "ssh:" in fleet.yml.',
-      ),
-    );
-  const identity = crew.identities.get(name);
+  if (ssh.user === undefined && common !== undefined) {
+    const hint = 'Add "user" under "ssh" in fleet.yml.';
+    addError(problems, 'missing-user', `Host "${name}" has no SSH user.`, location, hint);
+  }
+  const identity = index.identities.get(name);
   if (identity === undefined) return undefined;
   return {
     name,
@@ -246,108 +194,58 @@ function resolveHost(
     interfaces,
     ssh: { ...ssh, user: ssh.user ?? '' },
     baseline: merged,
-    ...sets,
+    ...rules,
     boot: bootSettings([common?.boot, file.boot]),
     location,
   };
 }
 
-function ownNetworks(
-  definitions: Definitions | undefined,
+function resolveNetworks(
+  defined: DefinedNames,
   resolver: AddressResolver,
   problems: Problem[],
 ): ReadonlyMap<string, AddressSet> {
   const networks = new Map<string, AddressSet>(
     Object.entries(NETWORKS).map(([name, ranges]) => [name, toSet([name], ranges)]),
   );
-  for (const name of Object.keys(definitions?.terms ?? {})) {
-    const { source, terms } = definitions as Definitions;
-    if (name === 'any')
-      problems.push(
-        error(
-          'reserved-name',
-          'any is every address and cannot be another network.',
-          source.keyAt(terms, name),
-          'Choose another name.',
-        ),
-      );
-    else if (Object.hasOwn(NETWORKS, name))
-      problems.push(
-        note(
-          'overrides-built-in',
-          `The network ${name} takes the place of the built-in one.`,
-          source.keyAt(terms, name),
-        ),
-      );
+  for (const { name, location } of defined) {
+    if (name === 'any') {
+      const hint = 'Choose another name: "any" means every address.';
+      addError(problems, 'reserved-name', '"any" is a reserved name.', location, hint);
+    } else if (Object.hasOwn(NETWORKS, name))
+      problems.push(note('overrides-built-in', `Network "${name}" overrides the built-in one.`, location));
     const set = resolver.network(name);
     if (set !== undefined) networks.set(name, set);
   }
   return networks;
 }
 
-function readServices(
-  definitions: Definitions | undefined,
+function resolveServices(
+  defined: DefinedNames,
   resolver: ServiceResolver,
   problems: Problem[],
 ): ReadonlyMap<string, readonly Service[]> {
   const services = new Map<string, readonly Service[]>(
     Object.keys(SERVICES).map((name) => [name, builtInService(name)]),
   );
-  for (const name of Object.keys(definitions?.terms ?? {})) {
-    const { source, terms } = definitions as Definitions;
-    const location = source.keyAt(terms, name);
+  for (const { name, location } of defined) {
     if (isReserved(name))
-      problems.push(
-        error(
-          'reserved-name',
-          `${name} has a meaning of its own and cannot be a service.`,
-          location,
-          'Choose another name.',
-        ),
-      );
+      addError(problems, 'reserved-name', `"${name}" is a reserved name.`, location, 'Choose another name.');
     const own = resolver.service(name);
     if (own === undefined) continue;
-    if (Object.hasOwn(SERVICES, name) && meaning(own) !== meaning(builtInService(name)))
+    if (Object.hasOwn(SERVICES, name) && identityOf(own) !== identityOf(builtInService(name))) {
+      const hint = `The built-in one is ${SERVICES[name]?.join(', ')}.`;
       problems.push(
-        note(
-          'overrides-built-in',
-          `The service ${name} takes the place of the built-in one.`,
-          location,
-          `Built in it is ${SERVICES[name]?.join(', ')}.`,
-        ),
+        note('overrides-built-in', `Service "${name}" overrides the built-in one.`, location, hint),
       );
+    }
     services.set(name, own);
   }
   return services;
 }
 
-const meaning = (services: readonly Service[]): string =>
+const identityOf = (services: readonly Service[]): string =>
   services
     .map((service) => JSON.stringify(service))
     .toSorted()
     .join();
-
-const roleOf = ({ name, file, location }: PolicyFiles['roles'][number]): Role => ({
-  name,
-  ...(file.description === undefined ? {} : { description: file.description }),
-  location,
-});
-
-function allAcceptances({ fleet, roles, hosts }: PolicyFiles): readonly Suppression[] {
-  return [
-    ...(fleet === undefined ? [] : acceptances(fleet.file.accept, fleet.source)),
-    ...[...roles, ...hosts].flatMap(({ name, file, source }) => acceptances(file.accept, source, name)),
-  ];
-}
-
-const definitionsOf = (
-  kind: Definition['kind'],
-  definitions: Definitions | undefined,
-  used: ReadonlySet<string>,
-): readonly Definition[] =>
-  Object.keys(definitions?.terms ?? {}).map((name) => ({
-    kind,
-    name,
-    used: used.has(name),
-    location: (definitions as Definitions).source.keyAt((definitions as Definitions).terms, name),
-  }));

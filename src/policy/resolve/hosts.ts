@@ -1,46 +1,50 @@
-/** One host from its file and its roles' rules. */
-import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
-import { readAddress } from '../addresses.js';
+/** One host from its file and the rules of its roles. */
+import type { Problem, SourceLocation } from '../../lib/problem.js';
 import type { AcceptFile, HostFile, RoleFile } from '../files/schema.js';
 import type { Source } from '../files/yaml.js';
 import type { Host, NatRule, PolicyRule, RawRule, Suppression } from '../fleet.js';
 import { undefinedName } from '../names.js';
 import { oneLine } from '../values.js';
-import { resolveNat, type WrittenNat } from './nat.js';
+import type { RuleContext, Unbound } from './context.js';
+import { resolveNat } from './nat.js';
 import { resolveRaw } from './raw.js';
-import { type RuleContext, resolveRule, type WrittenRule } from './rules.js';
+import { resolveRule } from './rules.js';
 import { checks } from './settings.js';
 
-/** The rules that a role or a host writes, resolved as far as they do not depend on the host. */
-export interface Written {
-  readonly input: readonly WrittenRule[];
-  readonly output: readonly WrittenRule[];
-  readonly forward: readonly WrittenRule[];
-  readonly nat: readonly WrittenNat[];
+/** The rules of a role or host file, resolved as far as they do not depend on the host. */
+export interface UnboundRules {
+  readonly input: readonly Unbound<PolicyRule>[];
+  readonly output: readonly Unbound<PolicyRule>[];
+  readonly forward: readonly Unbound<PolicyRule>[];
+  readonly nat: readonly Unbound<NatRule>[];
   readonly raw: readonly RawRule[];
   readonly checks: Host['checks'];
 }
 
-export function resolveWritten(file: RoleFile | HostFile, context: RuleContext): Written {
-  const rules = (direction: PolicyRule['direction']): readonly WrittenRule[] => {
-    const parent = file[direction] ?? [];
-    return sound(parent.map((rule, index) => resolveRule(rule, direction, context, index, parent)));
-  };
-  const nat = file.nat ?? [];
+/** Resolves the names in all rules of a file; invalid rules are reported and left out. */
+export function resolveRules(file: RoleFile | HostFile, context: RuleContext): UnboundRules {
+  const { source } = context;
+  const each = <File, Rule>(
+    files: readonly File[] = [],
+    resolve: (file: File, location: SourceLocation) => Rule | undefined,
+  ): readonly Rule[] => defined(files.map((one, index) => resolve(one, source.keyAt(files, index))));
+  const rules = (direction: PolicyRule['direction']): readonly Unbound<PolicyRule>[] =>
+    each(file[direction], (rule, location) => resolveRule(rule, direction, context, location));
   return {
     input: rules('input'),
     output: rules('output'),
     forward: rules('forward'),
-    nat: sound(nat.map((rule, index) => resolveNat(rule, context, index, nat))),
-    raw: sound((file.raw ?? []).map((rule) => resolveRaw(rule, context))),
-    checks: checks(file.checks, context.source),
+    nat: each(file.nat, (rule, location) => resolveNat(rule, context, location)),
+    raw: each(file.raw, (rule) => resolveRaw(rule, context)),
+    checks: checks(file.checks, source),
   };
 }
 
-const sound = <T>(values: readonly (T | undefined)[]): readonly T[] =>
+const defined = <T>(values: readonly (T | undefined)[]): readonly T[] =>
   values.filter((value) => value !== undefined);
 
-export const acceptances = (
+/** The accepted findings of a file. @param origin the role or host; absent for fleet.yml */
+export const suppressions = (
   file: AcceptFile | undefined,
   source: Source,
   origin?: string,
@@ -48,129 +52,65 @@ export const acceptances = (
   (file ?? []).map((accepted) => ({
     finding: accepted.finding,
     reason: oneLine(accepted.reason),
-    ...(origin === undefined ? {} : { origin }),
+    origin,
     location: source.keyAt(accepted, 'finding'),
   }));
 
-export interface Identity {
-  readonly address: string;
-  readonly addresses: readonly string[];
-}
-
-/** The unspecified address, multicast, and what RFC 1112 reserves, with broadcast. */
-const NO_HOST = /^(?:0\.|(?:22[4-9]|2[345]\d)\.|::$|ff[\da-f]{2}:)/;
-
-/** Where SSH connects, and every address; `undefined` when the host has none that is sound. */
-export function identify(
-  name: string,
-  file: HostFile,
-  source: Source,
-  location: SourceLocation,
-  problems: Problem[],
-): Identity | undefined {
-  const before = problems.length;
-  const found: string[] = [];
-  const add = (text: string, at: SourceLocation): string => {
-    const address = readAddress(text);
-    if ('id' in address) {
-      problems.push(
-        error(address.id, address.message, at, address.hint ?? 'Write an address without a prefix length.'),
-      );
-      return text;
-    }
-    if (NO_HOST.test(address.text)) {
-      const message = `${address.text} is the address of no host.`;
-      problems.push(error('bad-address', message, at, 'Write an address that an interface of the host has.'));
-      return text;
-    }
-    if (!found.includes(address.text)) found.push(address.text);
-    return address.text;
-  };
-  const literal = /^[\d.]+$|:/.test(file.address ?? '');
-  const address =
-    file.address !== undefined && literal ? add(file.address, source.at(file, 'address')) : file.address;
-  for (const [index, text] of (file.addresses ?? []).entries())
-    add(text, source.at(file.addresses ?? [], index));
-  const connect = address ?? found[0];
-  if (problems.length > before) return undefined;
-  if (connect === undefined || found.length === 0) {
-    problems.push(
-      error(
-        'host-without-address',
-        connect === undefined
-          ? `The host ${name} has no address.`
-          : `The host ${name} has a name to connect to, but no address.`,
-        connect === undefined ? location : source.at(file, 'address'),
-        connect === undefined
-          ? 'Add "address:".'
-          : 'Add "addresses:" with all of them: rules and proofs need them.',
-      ),
-    );
-    return undefined;
-  }
-  return { address: connect, addresses: found };
-}
-
-export interface Assembly {
+/** What rules are bound to. */
+export interface HostBinding {
   readonly host: string;
   readonly interfaces: ReadonlyMap<string, string>;
   readonly today: string;
   readonly problems: Problem[];
 }
 
-type Sets = Pick<Host, 'input' | 'output' | 'forward' | 'nat' | 'raw' | 'checks' | 'expired'>;
+type BoundRules = Pick<Host, 'input' | 'output' | 'forward' | 'nat' | 'raw' | 'checks' | 'expired'>;
 
-/** The host's own rules and then its roles', with the interfaces of this host. */
-export function assemble(parts: readonly Written[], assembly: Assembly): Sets {
-  const all = (direction: PolicyRule['direction']): readonly PolicyRule[] =>
-    parts.flatMap((part) => sound(part[direction].map((written) => onHost(written, assembly))));
-  const isExpired = ({ expires }: PolicyRule): boolean => expires !== undefined && expires < assembly.today;
-  const [input, output, forward] = [all('input'), all('output'), all('forward')];
+/** The rules of the host and then those of its roles, with the interfaces of the host. */
+export function bindRules(parts: readonly UnboundRules[], binding: HostBinding): BoundRules {
+  const bind = <Rule extends PolicyRule | NatRule>(rules: readonly Unbound<Rule>[]): readonly Rule[] =>
+    defined(rules.map((rule) => bindInterfaces(rule, binding)));
+  const isExpired = ({ expires }: PolicyRule): boolean => expires !== undefined && expires < binding.today;
   const current = (rules: readonly PolicyRule[]) => rules.filter((rule) => !isExpired(rule));
+  const input = bind(parts.flatMap((part) => part.input));
+  const output = bind(parts.flatMap((part) => part.output));
+  const forward = bind(parts.flatMap((part) => part.forward));
   return {
     input: current(input),
     output: current(output),
     forward: current(forward),
-    nat: parts.flatMap((part) => sound(part.nat.map((written) => onHost(written, assembly)))),
+    nat: bind(parts.flatMap((part) => part.nat)),
     raw: parts.flatMap((part) => part.raw),
     checks: parts.flatMap((part) => part.checks),
     expired: [...input, ...output, ...forward].filter(isExpired),
   };
 }
 
-interface Interfaced<T extends PolicyRule | NatRule> {
-  readonly rule: T;
-  readonly inPlace: SourceLocation;
-  readonly outPlace: SourceLocation;
-}
-
-function onHost<T extends PolicyRule | NatRule>(
-  { rule, inPlace, outPlace }: Interfaced<T>,
-  assembly: Assembly,
-): T | undefined {
+function bindInterfaces<Rule extends PolicyRule | NatRule>(
+  { rule, inLocation, outLocation }: Unbound<Rule>,
+  binding: HostBinding,
+): Rule | undefined {
   if (rule.in === undefined && rule.out === undefined) return rule;
-  const before = assembly.problems.length;
-  const inside = rule.in === undefined ? {} : { in: kernelName(rule.in, inPlace, assembly) };
-  const outside = rule.out === undefined ? {} : { out: kernelName(rule.out, outPlace, assembly) };
-  return assembly.problems.length > before ? undefined : { ...rule, ...inside, ...outside };
+  const before = binding.problems.length;
+  const bound = {
+    ...rule,
+    in: rule.in && kernelName(rule.in, inLocation, binding),
+    out: rule.out && kernelName(rule.out, outLocation, binding),
+  };
+  return binding.problems.length > before ? undefined : bound;
 }
 
-/** A name that the host gives, a kernel name that it lists, or `lo`; anything else may be a typing error. */
+/** A name from the host's `interfaces`, a kernel name that it lists, or `lo`; anything else may be a typing error. */
 function kernelName(
   name: string,
   location: SourceLocation,
-  { host, interfaces, problems }: Assembly,
+  { host, interfaces, problems }: HostBinding,
 ): string {
   const own = interfaces.get(name);
   if (own !== undefined) return own;
   if (name === 'lo' || [...interfaces.values()].includes(name)) return name;
-  const problem = undefinedName(
-    'interface',
-    name,
-    interfaces.keys(),
-    location,
-    `Add it under "interfaces:" of ${host}.`,
-  );
-  problems.push({ ...problem, message: `The host ${host} has no interface "${name}".` });
+  const hint = `Add it under "interfaces" of host "${host}".`;
+  const problem = undefinedName('interface', name, interfaces.keys(), location, hint);
+  problems.push({ ...problem, message: `Unknown interface "${name}" on host "${host}".` });
   return name;
 }

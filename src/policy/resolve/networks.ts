@@ -1,36 +1,32 @@
-/** What `from`, `to`, `except`, `admin` and the networks themselves name, as addresses. */
-import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
+/** Resolves the names in `from`, `to`, `except`, `admin` and networks to addresses. */
+import { addError, type Problem, type SourceLocation } from '../../lib/problem.js';
 import { type FamilyRanges, rangesOf, readNetwork, toSet, uniteRanges } from '../addresses.js';
 import { NETWORKS } from '../builtin.js';
 import type { AddressSet } from '../fleet.js';
 import { undefinedName } from '../names.js';
-
-/** Terms with the place of each. */
-export interface NameRefs {
-  readonly texts: readonly string[];
-  readonly at: (index: number) => SourceLocation;
-}
+import type { NameRefs } from './refs.js';
 
 export interface AddressNames {
   readonly networks: ReadonlyMap<string, NameRefs>;
-  /** Addresses without prefix length; `undefined` for a host that is itself at fault. */
+  /** Addresses without prefix length; `undefined` for an invalid host. */
   readonly hosts: ReadonlyMap<string, readonly string[] | undefined>;
   /** The hosts that have the role. */
   readonly roles: ReadonlyMap<string, readonly string[]>;
-  /** Names that stand in a part of the policy that could not be read are not reported as missing. */
+  /** Whether all names could be read; otherwise undefined names are not reported. */
   readonly complete: { readonly networks: boolean; readonly hosts: boolean; readonly roles: boolean };
-  /** Defined, but at fault elsewhere. */
+  /** Networks that are defined but invalid. */
   readonly broken: ReadonlySet<string>;
 }
 
 export interface AddressResolver {
-  /** `undefined` when a term is at fault; the problem is then reported, once a place. */
-  readonly resolve: (terms: NameRefs) => AddressSet | undefined;
+  /** `undefined` when a name is invalid, which is then reported. */
+  readonly resolve: (refs: NameRefs) => AddressSet | undefined;
   readonly network: (name: string) => AddressSet | undefined;
-  /** Names of networks that something refers to. */
+  /** Names of networks that are referred to. */
   readonly used: ReadonlySet<string>;
 }
 
+/** Resolves each network once; problems go to `problems`. */
 export function addressResolver(names: AddressNames, problems: Problem[]): AddressResolver {
   const used = new Set<string>();
   const done = new Map<string, FamilyRanges | undefined>();
@@ -39,22 +35,15 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
 
   const network = (name: string, location: SourceLocation): FamilyRanges | undefined => {
     if (done.has(name)) return done.get(name);
-    const terms = names.networks.get(name);
-    if (terms === undefined) return names.broken.has(name) ? undefined : builtIn(name, location);
+    const refs = names.networks.get(name);
+    if (refs === undefined) return names.broken.has(name) ? undefined : builtIn(name, location);
     if (open.includes(name)) {
       const cycle = [...open.slice(open.indexOf(name)), name].join(' → ');
-      problems.push(
-        error(
-          'network-cycle',
-          `The networks name each other in a circle: ${cycle}.`,
-          location,
-          'Take one out.',
-        ),
-      );
-      return undefined;
+      const message = `Circular network reference: ${cycle}.`;
+      return addError(problems, 'network-cycle', message, location, 'Remove one of them.');
     }
     open.push(name);
-    const ranges = together(terms);
+    const ranges = unionOf(refs);
     open.pop();
     done.set(name, ranges);
     return ranges;
@@ -85,47 +74,39 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     }
     if (hosts.length === 0) {
       if (names.complete.hosts)
-        problems.push(
-          error('empty-role', `No host has the role ${name}, so it stands for no address.`, location),
-        );
+        addError(problems, 'empty-role', `Role "${name}" has no hosts, so it has no address.`, location);
       return undefined;
     }
     const all = hosts.map((each) => names.hosts.get(each));
     return all.includes(undefined) ? undefined : rangesOf(all.flatMap((addresses) => addresses ?? []));
   };
 
-  const term = (text: string, location: SourceLocation): FamilyRanges | undefined => {
+  const resolveName = (text: string, location: SourceLocation): FamilyRanges | undefined => {
     if (text.startsWith('role:')) return role(text.slice(5), location);
     if (text.startsWith('host:')) return host(text.slice(5), location);
     if (/^\d|[:/%]/.test(text)) return literal(text, location, problems);
     if (text.includes('.')) {
-      problems.push(
-        error(
-          'host-name',
-          `"${text}" is a host name, which can change its address at any time.`,
-          location,
-          'Write its addresses, or host:NAME for a host of this policy.',
-        ),
-      );
-      return undefined;
+      const message = `"${text}" is a DNS name, whose addresses can change at any time.`;
+      const hint = 'Write its addresses, or host:NAME for a host of this policy.';
+      return addError(problems, 'host-name', message, location, hint);
     }
     used.add(text);
     return network(text, location);
   };
 
-  const together = (terms: NameRefs): FamilyRanges | undefined => {
-    const parts = terms.texts.map((text, index) => term(text, terms.at(index)));
-    const sound = parts.filter((part) => part !== undefined);
-    return sound.length === parts.length ? uniteRanges(sound) : undefined;
+  const unionOf = ({ texts, at }: NameRefs): FamilyRanges | undefined => {
+    const parts = texts.map((text, index) => resolveName(text, at(index)));
+    const valid = parts.filter((part) => part !== undefined);
+    return valid.length === parts.length ? uniteRanges(valid) : undefined;
   };
 
-  const resolve = (terms: NameRefs): AddressSet | undefined => {
-    const key = terms.texts.join('\n');
+  const resolve = (refs: NameRefs): AddressSet | undefined => {
+    const key = refs.texts.join('\n');
     const known = sets.get(key);
     if (known !== undefined) return known;
-    const ranges = together(terms);
+    const ranges = unionOf(refs);
     if (ranges === undefined) return undefined;
-    const set = toSet(terms.texts, ranges);
+    const set = toSet(refs.texts, ranges);
     sets.set(key, set);
     return set;
   };
@@ -133,9 +114,9 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
   return {
     resolve,
     network: (name) => {
-      const terms = names.networks.get(name);
-      const ranges = terms && network(name, terms.at(0));
-      return ranges && terms && toSet(terms.texts, ranges);
+      const refs = names.networks.get(name);
+      const ranges = refs && network(name, refs.at(0));
+      return ranges && refs && toSet(refs.texts, ranges);
     },
     used,
   };
@@ -144,14 +125,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
 function literal(text: string, location: SourceLocation, problems: Problem[]): FamilyRanges | undefined {
   const network = readNetwork(text);
   if (!('id' in network)) return { v4: [], v6: [], [network.family]: [network.range] };
-  const range = /^([0-9.]+)-([0-9.]+)$/.test(text);
-  problems.push(
-    error(
-      network.id,
-      network.message,
-      location,
-      range ? 'Write a range as one or more networks in CIDR form.' : network.hint,
-    ),
-  );
-  return undefined;
+  const isRange = /^([0-9.]+)-([0-9.]+)$/.test(text);
+  const hint = isRange ? 'Write the range as one or more CIDR networks.' : network.hint;
+  return addError(problems, network.id, network.message, location, hint);
 }

@@ -1,7 +1,7 @@
-/** Literal rules: read with the parser of the iptables language, so that what a host would refuse is refused here. */
-
+/** Literal rules, parsed and validated as iptables would, so that errors show before a deploy. */
 import { FAMILIES, type Family } from '../../lib/family.js';
-import { error } from '../../lib/problem.js';
+import { addError } from '../../lib/problem.js';
+import { FAMILY } from '../../lib/text.js';
 import { BUILT_IN_CHAINS, type Chain, type Rule } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
 import { parseRules } from '../../netfilter/text/parse.js';
@@ -9,17 +9,18 @@ import type { RawFile } from '../files/schema-rules.js';
 import type { RawRule } from '../fleet.js';
 import { undefinedName } from '../names.js';
 import { oneLine } from '../values.js';
-import type { RuleContext } from './rules.js';
+import type { RuleContext } from './context.js';
 
-/** What a literal rule may name though no policy has it: it stands on the host alone, and the plan tells whether it does. */
+/** Ids of problems about chains and sets that exist only on the host; the plan checks those. */
 export const ON_THE_HOST = new Set(['missing-chain', 'missing-set']);
 
+/** Parses and validates one literal rule; `undefined` when it is invalid. */
 export function resolveRaw(file: RawFile, { source, origin, problems }: RuleContext): RawRule | undefined {
   const table = file.table ?? 'filter';
   const chains = BUILT_IN_CHAINS[table];
   if (!chains.includes(file.chain)) {
-    const otherwise = `The chains of ${table} are ${chains.join(', ')}.`;
-    problems.push(undefinedName('chain', file.chain, chains, source.at(file, 'chain'), otherwise));
+    const hint = `Use one of: ${chains.join(', ')}.`;
+    problems.push(undefinedName('chain', file.chain, chains, source.at(file, 'chain'), hint));
     return undefined;
   }
   const before = problems.length;
@@ -31,35 +32,25 @@ export function resolveRaw(file: RawFile, { source, origin, problems }: RuleCont
     const found = parsed.ok
       ? [...check(parsed.value, family, table, file.chain, location.file)]
       : parsed.problems;
-    if (parsed.ok && parsed.value.length === 0)
-      problems.push(
-        error('no-common-family', 'The rule has no address of this family.', location, 'Add "family:".'),
-      );
+    if (parsed.ok && parsed.value.length === 0) {
+      const message = `The rule has no ${FAMILY[family]} address.`;
+      addError(problems, 'no-common-family', message, location, 'Add "family".');
+    }
     for (const problem of found.filter(({ id }) => !ON_THE_HOST.has(id)))
       if (!seen.has(problem.message)) {
         seen.add(problem.message);
         problems.push({
           ...problem,
-          hint:
-            problem.hint ??
-            (file.family === undefined
-              ? `It is read for IPv4 and IPv6: add "family:" if it is for one.`
-              : ''),
+          hint: problem.hint ?? (file.family === undefined ? ONE_FAMILY : undefined),
         });
       }
   }
-  return problems.length > before
-    ? undefined
-    : {
-        origin,
-        table,
-        chain: file.chain,
-        families,
-        rule: file.rule.trim(),
-        reason: oneLine(file.reason),
-        location,
-      };
+  if (problems.length > before) return undefined;
+  const { chain } = file;
+  return { origin, table, chain, families, rule: file.rule.trim(), reason: oneLine(file.reason), location };
 }
+
+const ONE_FAMILY = 'Add "family" if it is for one family: it is parsed for IPv4 and IPv6.';
 
 function check(rules: readonly Rule[], family: Family, table: RawRule['table'], name: string, file: string) {
   const chains = BUILT_IN_CHAINS[table].map(

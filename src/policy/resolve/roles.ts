@@ -1,62 +1,47 @@
-/** Which roles a host has: the ones it names, and the ones that those include. */
+/** Which roles a host has: those that it names, and those that these include. */
 import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
 import { undefinedName } from '../names.js';
-import type { NameRefs } from './networks.js';
+import type { NameRefs } from './refs.js';
 
-export interface RoleNames {
-  /** What each role includes. */
-  readonly includes: ReadonlyMap<string, NameRefs | undefined>;
-}
+/** Role → the roles that it includes. */
+type Includes = ReadonlyMap<string, NameRefs | undefined>;
 
-/** Each role directly before those it includes; the first mention counts. Undefined names and circles are reported. */
+/** The named roles, each directly before those it includes and only once. Reports undefined names. */
 export function expandRoles(
   named: NameRefs | undefined,
-  { includes }: RoleNames,
-  report: (problem: Problem) => void,
+  includes: Includes,
+  problems: Problem[],
 ): readonly string[] {
   const found: string[] = [];
-  const visit = (terms: NameRefs | undefined): void => {
-    for (const [index, name] of (terms?.texts ?? []).entries()) {
+  const visit = (refs: NameRefs | undefined): void => {
+    for (const [index, name] of (refs?.texts ?? []).entries()) {
       if (found.includes(name)) continue;
-      if (!includes.has(name)) {
-        report(
-          undefinedName(
-            'role',
-            name,
-            includes.keys(),
-            terms?.at(index) as SourceLocation,
-            `Add roles/${name}.yml.`,
-          ),
-        );
-        continue;
+      if (includes.has(name)) {
+        found.push(name);
+        visit(includes.get(name));
+      } else {
+        const location = refs?.at(index) as SourceLocation;
+        problems.push(undefinedName('role', name, includes.keys(), location, `Add roles/${name}.yml.`));
       }
-      found.push(name);
-      visit(includes.get(name));
     }
   };
   visit(named);
   return found;
 }
 
-/** One problem for each circle of includes. */
-export function roleCycles({ includes }: RoleNames): readonly Problem[] {
+/** One problem for each cycle of includes. */
+export function roleCycles(includes: Includes): readonly Problem[] {
   const problems: Problem[] = [];
   const done = new Set<string>();
-  const visit = (name: string, path: readonly string[]): void => {
-    const terms = includes.get(name);
-    for (const [index, next] of (terms?.texts ?? []).entries()) {
-      const way = [...path, name];
-      if (way.includes(next)) {
-        const cycle = [...way.slice(way.indexOf(next)), next].join(' → ');
-        problems.push(
-          error(
-            'role-cycle',
-            `The roles include each other in a circle: ${cycle}.`,
-            terms?.at(index),
-            'Take one out.',
-          ),
-        );
-      } else if (!done.has(next)) visit(next, way);
+  const visit = (name: string, parents: readonly string[]): void => {
+    const refs = includes.get(name);
+    const path = [...parents, name];
+    for (const [index, next] of (refs?.texts ?? []).entries()) {
+      if (path.includes(next)) {
+        const cycle = [...path.slice(path.indexOf(next)), next].join(' → ');
+        const message = `Circular role reference: ${cycle}.`;
+        problems.push(error('role-cycle', message, refs?.at(index), 'Remove one of them.'));
+      } else if (!done.has(next)) visit(next, path);
     }
     done.add(name);
   };

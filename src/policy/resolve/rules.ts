@@ -1,269 +1,203 @@
-/** One rule of the policy: its verb, what it names, its addresses. What could come out wider than written is refused. */
+/** One rule of the policy, resolved. A rule that would match more than written, or no packet, is an error. */
 import type { Family } from '../../lib/family.js';
-import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
-import { ANY, familiesOf, isWithin } from '../addresses.js';
+import { addError, type SourceLocation } from '../../lib/problem.js';
+import { FAMILY, list } from '../../lib/text.js';
+import { familiesOf, isWithin } from '../addresses.js';
 import type { RuleFile } from '../files/schema-rules.js';
-import type { Source } from '../files/yaml.js';
 import type { AddressSet, PolicyRule, Service, Verb } from '../fleet.js';
-import { countable, isDate, list, oneLine, rate } from '../values.js';
-import type { AddressResolver, NameRefs } from './networks.js';
-import { type ResolvedName, type ServiceResolver, serviceFamilies } from './services.js';
-
-export interface RuleContext {
-  readonly source: Source;
-  readonly origin: string;
-  readonly addresses: AddressResolver;
-  readonly services: ServiceResolver;
-  readonly problems: Problem[];
-}
-
-/** `in` and `out` are still the policy's names; each host resolves them by its own interfaces. */
-export interface WrittenRule {
-  readonly rule: PolicyRule;
-  readonly inPlace: SourceLocation;
-  readonly outPlace: SourceLocation;
-}
+import { countable, isDate, oneLine, rate } from '../values.js';
+import { addressesUnder, type RuleContext, type Unbound } from './context.js';
+import { nameRefs } from './refs.js';
+import { type ResolvedName, serviceFamilies } from './services.js';
 
 type Direction = PolicyRule['direction'];
 
-export function termsOf(
-  source: Source,
-  container: object,
-  key: string,
-  value: string | readonly string[],
-): NameRefs {
-  return typeof value === 'string'
-    ? { texts: [value], at: () => source.at(container, key) }
-    : { texts: value, at: (index) => source.at(value, index) };
-}
+const VERBS = ['allow', 'deny', 'reject', 'log'] as const;
 
-const VERBS = ['allow', 'deny', 'reject'] as const;
-
-interface Said {
+interface Action {
   readonly verb: Verb;
-  readonly what: string | readonly string[];
+  readonly services: string | readonly string[];
   readonly location: SourceLocation;
 }
 
-function verbOf(
+/** The one verb of the rule. */
+function actionOf(
   file: RuleFile,
   { source, problems }: RuleContext,
-  index: number,
-  parent: object,
-): Said | undefined {
-  const given = VERBS.filter((verb) => file[verb] !== undefined);
-  const logged = typeof file.log === 'boolean' ? undefined : file.log;
-  const said: readonly Verb[] = logged === undefined ? given : [...given, 'log'];
-  const [verb, second] = said;
-  if (verb === undefined) {
-    problems.push(
-      error(
-        'no-verb',
-        'The rule says neither allow, deny, reject nor log.',
-        source.keyAt(parent, index),
-        'Name what it is about, as in "allow: https".',
-      ),
-    );
-    return undefined;
+  location: SourceLocation,
+): Action | undefined {
+  const [action, second] = VERBS.flatMap((verb): readonly Action[] => {
+    const services = file[verb];
+    if (services === undefined || typeof services === 'boolean') return [];
+    return [{ verb, services, location: source.keyAt(file, verb) }];
+  });
+  if (action === undefined) {
+    const message = 'Missing key "allow", "deny", "reject" or "log".';
+    return addError(problems, 'no-verb', message, location, 'Add one of them, such as "allow: https".');
   }
   if (second !== undefined) {
-    const hint = second === 'log' ? 'Write "log: true" to log what the rule takes.' : 'Make two rules of it.';
-    problems.push(
-      error('two-verbs', `The rule says both ${verb} and ${second}.`, source.keyAt(file, second), hint),
-    );
-    return undefined;
+    const message = `"${action.verb}" and "${second.verb}" are mutually exclusive.`;
+    const hint =
+      second.verb === 'log'
+        ? 'Write "log: true" to log the packets that the rule matches.'
+        : 'Split it into two rules.';
+    return addError(problems, 'two-verbs', message, second.location, hint);
   }
-  const what = verb === 'log' ? logged : file[verb];
-  return what === undefined ? undefined : { verb, what, location: source.keyAt(file, verb) };
+  return action;
 }
 
-/** `undefined` when the rule is at fault; why is then in `context.problems`. */
+/**
+ * Resolves the names of one rule; `undefined` when the rule is invalid, with the reason in `context.problems`.
+ * @param location of the rule
+ */
 export function resolveRule(
   file: RuleFile,
   direction: Direction,
   context: RuleContext,
-  index: number,
-  parent: object,
-): WrittenRule | undefined {
+  location: SourceLocation,
+): Unbound<PolicyRule> | undefined {
   const { source, problems } = context;
   const before = problems.length;
-  const said = verbOf(file, context, index, parent);
-  checkKeys(file, direction, said, context, index, parent);
-  const named = said && context.services.resolve(termsOf(source, file, said.verb, said.what));
-  const addresses = (key: 'from' | 'to' | 'except'): AddressSet | undefined => {
-    const value = file[key];
-    return value === undefined ? ANY : context.addresses.resolve(termsOf(source, file, key, value));
-  };
-  const from = addresses('from');
-  const to = addresses('to');
-  const except = addresses('except');
+  const action = actionOf(file, context, location);
+  checkKeys(file, direction, action, context, location);
+  const named = action && context.services.resolve(nameRefs(source, file, action.verb, action.services));
+  const from = addressesUnder(file, 'from', context);
+  const to = addressesUnder(file, 'to', context);
+  const except = addressesUnder(file, 'except', context);
   const limit = limitOf(file, context);
-  if (
-    said === undefined ||
-    named === undefined ||
-    from === undefined ||
-    to === undefined ||
-    except === undefined
-  )
-    return undefined;
-  checkReach({ file, direction, named, from, to, except, location: said.location }, context);
-  if (problems.slice(before).some(({ level }) => level === 'error')) return undefined;
+  if (action === undefined || named === undefined) return undefined;
+  if (from === undefined || to === undefined || except === undefined) return undefined;
+  const families = matchedFamilies(file, direction, from, to, except);
+  if (families.length === 0) reportNoPacket(file, direction, from, to, action.location, context);
+  else checkServices(named, families, action.location, context);
+  if (problems.length > before) return undefined;
   const rule: PolicyRule = {
-    verb: said.verb,
+    verb: action.verb,
     direction,
     origin: context.origin,
-    services: surviving(named, reach(file, direction, from, to, except)),
+    services: named.flatMap(({ services }) => services.filter((service) => isIn(service, families))),
     from,
     to,
-    ...(file.except === undefined ? {} : { except }),
-    ...(file.in === undefined ? {} : { in: file.in }),
-    ...(file.out === undefined ? {} : { out: file.out }),
-    ...(limit === undefined ? {} : { rate: limit }),
+    except: file.except === undefined ? undefined : except,
+    in: file.in,
+    out: file.out,
+    rate: limit,
     log: file.log === true,
-    ...(file.state === undefined
-      ? {}
-      : { states: file.state === 'any' ? file.state : [...new Set([file.state].flat())] }),
-    ...(file.family === undefined ? {} : { family: file.family }),
-    ...(file.reason === undefined ? {} : { reason: oneLine(file.reason) }),
-    ...(file.owner === undefined ? {} : { owner: oneLine(file.owner) }),
-    ...(file.ticket === undefined ? {} : { ticket: oneLine(file.ticket) }),
-    ...(file.expires === undefined ? {} : { expires: file.expires }),
-    location: said.location,
+    states: file.state === undefined || file.state === 'any' ? file.state : [...new Set([file.state].flat())],
+    family: file.family,
+    reason: file.reason && oneLine(file.reason),
+    owner: file.owner && oneLine(file.owner),
+    ticket: file.ticket && oneLine(file.ticket),
+    expires: file.expires,
+    location: action.location,
   };
-  return { rule, inPlace: source.at(file, 'in'), outPlace: source.at(file, 'out') };
+  return { rule, inLocation: source.at(file, 'in'), outLocation: source.at(file, 'out') };
 }
 
-/** Which keys go together. */
+/** Checks which keys go together. */
 function checkKeys(
   file: RuleFile,
   direction: Direction,
-  said: Said | undefined,
+  action: Action | undefined,
   { source, problems }: RuleContext,
-  index: number,
-  parent: object,
+  location: SourceLocation,
 ): void {
-  const at = (key: keyof RuleFile): SourceLocation => source.keyAt(file, key);
-  const report = (id: string, message: string, location: SourceLocation, hint?: string): void => {
-    problems.push(error(id, message, location, hint));
-  };
-  if (said?.verb === 'allow' && file.reason === undefined)
-    report(
-      'missing-reason',
-      'The rule allows something without a reason.',
-      source.keyAt(parent, index),
-      'Add "reason:" with a sentence for the next reader.',
-    );
+  const report = (id: string, message: string, key: keyof RuleFile, hint: string): void =>
+    addError(problems, id, message, source.keyAt(file, key), hint);
+  if (action?.verb === 'allow' && file.reason === undefined) {
+    const hint = 'Add a sentence that explains the rule.';
+    addError(problems, 'missing-reason', 'Missing key "reason" in an allow rule.', location, hint);
+  }
   if (direction === 'input' && file.out !== undefined)
-    report('wrong-interface', 'A packet to the host leaves by no interface.', at('out'), 'Write "in:".');
+    report('wrong-interface', '"out" does not apply to input rules.', 'out', 'Use "in".');
   if (direction === 'output' && file.in !== undefined)
-    report('wrong-interface', 'A packet from the host came in by no interface.', at('in'), 'Write "out:".');
-  if (file.expires !== undefined && said !== undefined && said.verb !== 'allow')
-    report(
-      'expires-only-allow',
-      `A rule that says ${said.verb} cannot expire: that would open something by itself.`,
-      at('expires'),
-      'Remove "expires:".',
-    );
-  if (file.expires !== undefined && !isDate(file.expires))
-    report(
-      'bad-date',
-      `The calendar has no day ${file.expires}.`,
-      source.at(file, 'expires'),
-      'Write it as YYYY-MM-DD.',
-    );
+    report('wrong-interface', '"in" does not apply to output rules.', 'in', 'Use "out".');
+  if (file.expires === undefined) return;
+  if (action !== undefined && action.verb !== 'allow') {
+    const hint = 'Remove it: a rule that expires must not open anything.';
+    report('expires-only-allow', `"expires" does not apply to ${action.verb} rules.`, 'expires', hint);
+  }
+  if (!isDate(file.expires)) {
+    const message = `${file.expires} is not a valid date.`;
+    addError(problems, 'bad-date', message, source.at(file, 'expires'), 'Write it as YYYY-MM-DD.');
+  }
 }
 
 function limitOf(file: RuleFile, { source, problems }: RuleContext): PolicyRule['rate'] {
   if (file.rate === undefined) return undefined;
-  const written = typeof file.rate === 'string' ? { limit: file.rate } : file.rate;
-  const limit = rate(written.limit);
-  const burst = written.burst ?? 5;
-  if (!countable(limit, burst))
-    problems.push(
-      error(
-        'bad-rate',
-        `The kernel cannot count ${written.limit} with a burst of ${burst}.`,
-        source.at(file, 'rate'),
-        'Lower the burst until it refills within a day, and stay at 10000/second or less.',
-      ),
-    );
-  return { rate: limit, burst, perSource: written.per === 'source' };
+  const { limit, burst = 5, per } = typeof file.rate === 'string' ? { limit: file.rate } : file.rate;
+  const parsed = rate(limit);
+  if (!countable(parsed, burst)) {
+    const message = `The kernel does not support a rate of ${limit} with a burst of ${burst}.`;
+    const hint = 'Lower the burst until it refills within a day, and use at most 10000/second.';
+    addError(problems, 'bad-rate', message, source.at(file, 'rate'), hint);
+  }
+  return { rate: parsed, burst, perSource: per === 'source' };
 }
 
+const sharedFamilies = (from: AddressSet, to: AddressSet): readonly Family[] =>
+  familiesOf(from).filter((family) => familiesOf(to).includes(family));
+
 /** The families in which the rule has any address left. */
-function reach(
+function matchedFamilies(
   file: RuleFile,
   direction: Direction,
   from: AddressSet,
   to: AddressSet,
   except: AddressSet,
 ): readonly Family[] {
-  const cut = direction === 'output' ? to : from;
-  const families = familiesOf(from).filter((family) => familiesOf(to).includes(family));
-  return families.filter(
+  const reduced = direction === 'output' ? to : from;
+  return sharedFamilies(from, to).filter(
     (family) =>
       (file.family === undefined || file.family === family) &&
-      (file.except === undefined || !isWithin(only(cut, family), except)),
+      (file.except === undefined || !isWithin(only(reduced, family), except)),
   );
 }
 
-const only = (set: AddressSet, family: Family): AddressSet =>
-  set.any
-    ? { ...set, any: false, v4: family === 'v4' ? ['0.0.0.0/0'] : [], v6: family === 'v6' ? ['::/0'] : [] }
-    : { ...set, v4: family === 'v4' ? set.v4 : [], v6: family === 'v6' ? set.v6 : [] };
+const only = (set: AddressSet, family: Family): AddressSet => {
+  const [v4, v6] = set.any ? [['0.0.0.0/0'], ['::/0']] : [set.v4, set.v6];
+  return { ...set, any: false, v4: family === 'v4' ? v4 : [], v6: family === 'v6' ? v6 : [] };
+};
 
-const surviving = (named: readonly ResolvedName[], families: readonly Family[]): readonly Service[] =>
-  named.flatMap(({ services }) =>
-    services.filter((service) => serviceFamilies(service).some((family) => families.includes(family))),
-  );
+const isIn = (service: Service, families: readonly Family[]): boolean =>
+  serviceFamilies(service).some((family) => families.includes(family));
 
-const FAMILY: { readonly [family in Family]: string } = { v4: 'IPv4', v6: 'IPv6' };
-const inFamilies = (set: AddressSet): string => list(familiesOf(set).map((family) => FAMILY[family]));
+const labels = (families: readonly Family[]): string => list(families.map((family) => FAMILY[family]));
 
-interface Reach {
-  readonly file: RuleFile;
-  readonly direction: Direction;
-  readonly named: readonly ResolvedName[];
-  readonly from: AddressSet;
-  readonly to: AddressSet;
-  readonly except: AddressSet;
-  readonly location: SourceLocation;
-}
-
-/** A rule without a packet is a mistake, and leaving out what empties it would make it wider. */
-function checkReach(
-  { file, direction, named, from, to, except, location }: Reach,
+/** A rule without a packet is a mistake, and ignoring the part that empties it would make it wider. */
+function reportNoPacket(
+  file: RuleFile,
+  direction: Direction,
+  from: AddressSet,
+  to: AddressSet,
+  location: SourceLocation,
   { source, problems }: RuleContext,
 ): void {
-  const families = reach(file, direction, from, to, except);
-  if (families.length === 0) {
-    const cut = direction === 'output' ? 'to' : 'from';
-    const shared = familiesOf(from).filter((family) => familiesOf(to).includes(family));
-    problems.push(
-      shared.length === 0
-        ? error(
-            'no-common-family',
-            `"from" has ${inFamilies(from)} addresses and "to" has ${inFamilies(to)} ones: no packet has both.`,
-            location,
-          )
-        : file.family !== undefined && !shared.includes(file.family)
-          ? error(
-              'no-address',
-              `The rule is for ${FAMILY[file.family]}, but its addresses are ${list(shared.map((family) => FAMILY[family]))} ones.`,
-              source.at(file, 'family'),
-            )
-          : error('no-address', `"except" takes out every address of "${cut}".`, source.at(file, 'except')),
-    );
-    return;
+  const shared = sharedFamilies(from, to);
+  const report = (id: string, reason: string, at: SourceLocation): void =>
+    addError(problems, id, `The rule matches no packet: ${reason}.`, at);
+  if (shared.length === 0) {
+    const reason = `"from" is ${labels(familiesOf(from))} and "to" is ${labels(familiesOf(to))}`;
+    report('no-common-family', reason, location);
+  } else if (file.family !== undefined && !shared.includes(file.family)) {
+    const reason = `it is for ${FAMILY[file.family]}, but its addresses are ${labels(shared)}`;
+    report('no-address', reason, source.at(file, 'family'));
+  } else {
+    const reason = `"except" removes every address of "${direction === 'output' ? 'to' : 'from'}"`;
+    report('no-address', reason, source.at(file, 'except'));
   }
+}
+
+/** Each name must have a service in one of the families. */
+function checkServices(
+  named: readonly ResolvedName[],
+  families: readonly Family[],
+  location: SourceLocation,
+  { problems }: RuleContext,
+): void {
   for (const { text, services } of named)
-    if (!services.some((service) => serviceFamilies(service).some((family) => families.includes(family))))
-      problems.push(
-        error(
-          'no-common-family',
-          `${text} is not of ${list(families.map((family) => FAMILY[family]))}, but the addresses of the rule are.`,
-          location,
-          'Make a rule of its own for it.',
-        ),
-      );
+    if (!services.some((service) => isIn(service, families))) {
+      const message = `${text} does not exist in ${labels(families)}, the family of the rule's addresses.`;
+      addError(problems, 'no-common-family', message, location, 'Move it to a separate rule.');
+    }
 }

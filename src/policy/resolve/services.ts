@@ -1,14 +1,13 @@
-/** What a rule names: services, ports, ICMP types, protocols. */
-
+/** Resolves names of services, ports, ICMP types and protocols. */
 import type { Family } from '../../lib/family.js';
-import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
+import { addError, type Problem, type SourceLocation } from '../../lib/problem.js';
 import { findExtension } from '../../netfilter/extensions/index.js';
 import { protocolName, protocolNumber } from '../../netfilter/extensions/protocols.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
 import { SERVICES } from '../builtin.js';
 import type { PortRange, Service } from '../fleet.js';
 import { undefinedName } from '../names.js';
-import type { NameRefs } from './networks.js';
+import type { NameRefs } from './refs.js';
 
 type PortProtocol = Extract<Service, { kind: 'ports' }>['protocol'];
 const PORT_PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] satisfies PortProtocol[];
@@ -19,15 +18,15 @@ export interface ServiceNames {
   readonly broken: ReadonlySet<string>;
 }
 
-/** What one term stands for. */
+/** A name with the services that it means. */
 export interface ResolvedName {
   readonly text: string;
   readonly services: readonly Service[];
 }
 
 export interface ServiceResolver {
-  /** One entry a term; `undefined` when a term is at fault, which is then reported. */
-  readonly resolve: (terms: NameRefs) => readonly ResolvedName[] | undefined;
+  /** One entry for each name; `undefined` when one is invalid, which is then reported. */
+  readonly resolve: (refs: NameRefs) => readonly ResolvedName[] | undefined;
   readonly service: (name: string) => readonly Service[] | undefined;
   readonly used: ReadonlySet<string>;
 }
@@ -38,46 +37,40 @@ interface Fault {
   readonly hint?: string;
 }
 
-/** Whether the name has a meaning of its own that no service may take. */
+/** Whether a service may not have the name, because it is part of the language. */
 export const isReserved = (name: string): boolean =>
-  name === 'any' ||
-  name === 'icmp' ||
-  name === 'icmpv6' ||
-  name === 'protocol' ||
-  PORT_PROTOCOLS.includes(name);
+  ['any', 'icmp', 'icmpv6', 'protocol', ...PORT_PROTOCOLS].includes(name);
 
+/** Resolves each service once; problems go to `problems`. */
 export function serviceResolver(names: ServiceNames, problems: Problem[]): ServiceResolver {
   const used = new Set<string>();
   const done = new Map<string, readonly Service[] | undefined>();
   const open: string[] = [];
 
-  const named = (name: string, terms: NameRefs, location: SourceLocation): readonly Service[] | undefined => {
+  const defined = (
+    name: string,
+    refs: NameRefs,
+    location: SourceLocation,
+  ): readonly Service[] | undefined => {
     if (done.has(name)) return done.get(name);
     if (open.includes(name)) {
       const cycle = [...open.slice(open.indexOf(name)), name].join(' → ');
-      problems.push(
-        error(
-          'service-cycle',
-          `The services name each other in a circle: ${cycle}.`,
-          location,
-          'Take one out.',
-        ),
-      );
-      return undefined;
+      const message = `Circular service reference: ${cycle}.`;
+      return addError(problems, 'service-cycle', message, location, 'Remove one of them.');
     }
     open.push(name);
-    const parts = resolve(terms);
+    const parts = resolve(refs);
     open.pop();
     const services = parts?.flatMap((part) => part.services.map((service) => ({ ...service, name })));
     done.set(name, services);
     return services;
   };
 
-  const term = (text: string, location: SourceLocation): readonly Service[] | undefined => {
+  const resolveName = (text: string, location: SourceLocation): readonly Service[] | undefined => {
     const own = names.services.get(text);
     if (own !== undefined) {
       used.add(text);
-      return named(text, own, location);
+      return defined(text, own, location);
     }
     if (names.broken.has(text)) return undefined;
     if (Object.hasOwn(SERVICES, text)) {
@@ -85,57 +78,53 @@ export function serviceResolver(names: ServiceNames, problems: Problem[]): Servi
       done.set(text, builtIn);
       return builtIn;
     }
-    const read = readTerm(text);
+    const read = readService(text);
     if (read === undefined) {
       const known = [...names.services.keys(), ...Object.keys(SERVICES)];
-      if (names.complete) problems.push(undefinedName('service', text, known, location, otherwise(text)));
+      const hint = `${/^\d/.test(text) ? 'Write' : 'Define it in services.yml, or write'} a port as tcp/443.`;
+      if (names.complete) problems.push(undefinedName('service', text, known, location, hint));
       return undefined;
     }
-    if (!('id' in read)) return read;
-    problems.push(error(read.id, read.message, location, read.hint));
-    return undefined;
+    return 'id' in read ? addError(problems, read.id, read.message, location, read.hint) : read;
   };
 
-  const resolve = (terms: NameRefs): readonly ResolvedName[] | undefined => {
-    const parts = terms.texts.map((text, index) => ({ text, services: term(text, terms.at(index)) }));
-    const sound = parts.filter((part): part is ResolvedName => part.services !== undefined);
-    return sound.length === parts.length ? sound : undefined;
+  const resolve = ({ texts, at }: NameRefs): readonly ResolvedName[] | undefined => {
+    const parts = texts.map((text, index) => ({ text, services: resolveName(text, at(index)) }));
+    const valid = parts.filter((part): part is ResolvedName => part.services !== undefined);
+    return valid.length === parts.length ? valid : undefined;
   };
 
   return {
     resolve,
     service: (name) => {
-      const terms = names.services.get(name);
-      return terms && named(name, terms, terms.at(0));
+      const refs = names.services.get(name);
+      return refs && defined(name, refs, refs.at(0));
     },
     used,
   };
 }
 
-/** The meaning of a built-in service. */
+/** The services of a built-in name. */
 export const builtInService = (name: string): readonly Service[] =>
   (SERVICES[name] ?? []).flatMap((text) => {
-    const read = readTerm(text);
+    const read = readService(text);
     return read === undefined || 'id' in read ? [] : read.map((service) => ({ ...service, name }));
   });
 
-const otherwise = (text: string): string =>
-  /^\d/.test(text) ? 'Write a port as tcp/443.' : 'Define it in services.yml, or write it as tcp/443.';
-
-/** `undefined` for a name that is neither a protocol nor anything with a slash. */
-function readTerm(text: string): readonly Service[] | Fault | undefined {
+/** Parses `any`, a protocol, or a text with a slash; `undefined` for any other name. */
+function readService(text: string): readonly Service[] | Fault | undefined {
   if (text === 'any') return [{ kind: 'any' }];
   if (/^\d+(-\d+)?$/.test(text))
     return {
       id: 'port-without-protocol',
-      message: `The port ${text} has no protocol.`,
+      message: `Port ${text} has no protocol.`,
       hint: `Write tcp/${text} or udp/${text}.`,
     };
   const swapped = /^([\d,:-]+)[/ ]([a-z]+)$/.exec(text) ?? /^()([a-z]+)[: ]([\d-]+)$/.exec(text);
   if (swapped !== null)
     return {
       id: 'bad-service',
-      message: `"${text}" is not how a port is written.`,
+      message: `"${text}" is not a valid service.`,
       hint: `Write ${swapped[2]}/${swapped[1] || swapped[3]}.`,
     };
   const cut = text.indexOf('/');
@@ -148,8 +137,8 @@ function readTerm(text: string): readonly Service[] | Fault | undefined {
   if (kind === 'protocol') return numbered(rest);
   return {
     id: 'bad-service',
-    message: `"${kind}" has no ports.`,
-    hint: `Write one of ${[...PORT_PROTOCOLS, 'icmp', 'icmpv6', 'protocol'].join(', ')} before the slash.`,
+    message: `"${kind}" is not a protocol with ports.`,
+    hint: `Use one of these before the slash: ${[...PORT_PROTOCOLS, 'icmp', 'icmpv6', 'protocol'].join(', ')}.`,
   };
 }
 
@@ -160,18 +149,18 @@ function ports(protocol: PortProtocol, text: string): readonly Service[] | Fault
     if (from === undefined)
       return {
         id: 'bad-port',
-        message: `"${part}" is no port.`,
+        message: `"${part}" is not a valid port.`,
         hint: /^\d+:\d+$/.test(part)
           ? `Write the range as ${part.replace(':', '-')}.`
           : 'Write a number from 1 to 65535, or a range such as 1000-2000.',
       };
     const range = { from: Number(from), to: Number(to ?? from) };
     if (range.from < 1 || range.to > 65535)
-      return { id: 'port-out-of-range', message: `The port ${part} is outside 1 to 65535.` };
+      return { id: 'port-out-of-range', message: `Port ${part} is out of range: 1 to 65535.` };
     if (range.from > range.to)
       return {
         id: 'bad-port',
-        message: `The range ${part} ends before it starts.`,
+        message: `Port range ${part} ends before it starts.`,
         hint: `Write ${range.to}-${range.from}.`,
       };
     ranges.push(range);
@@ -184,7 +173,7 @@ const ICMP: { readonly [family in Family]: { readonly match: string; readonly fl
   v6: { match: 'icmp6', flag: '--icmpv6-type' },
 };
 
-/** The number of a type, by the names that iptables has; no abbreviations, which iptables takes. */
+/** The number of an ICMP type by its full iptables name; abbreviations, which iptables accepts, are not. */
 function icmpType(text: string, family: Family): string | undefined {
   const { match, flag } = ICMP[family];
   const value = findExtension('match', family, match)?.options.find((option) => option.flag === flag)
@@ -203,8 +192,8 @@ function icmp(text: string, families: readonly Family[]): readonly Service[] | F
   if (found.length > 0) return found;
   return {
     id: 'unknown-icmp-type',
-    message: `There is no ICMP type "${text}".`,
-    hint: 'Write a name such as echo-request, a number, or number/code; "icmp" alone is every type.',
+    message: `Unknown ICMP type "${text}".`,
+    hint: 'Write a name such as echo-request, a number, or number/code; "icmp" alone means every type.',
   };
 }
 
@@ -225,13 +214,13 @@ function numbered(text: string): readonly Service[] | Fault {
   if (number < 1 || number > 255)
     return {
       id: 'bad-protocol',
-      message: `"${text}" is no protocol number.`,
+      message: `"${text}" is not a valid protocol number.`,
       hint: 'Write a number from 1 to 255.',
     };
   return [{ kind: 'protocol', protocol: protocolName(number) }];
 }
 
-/** The families in which the service exists at all. */
+/** The families in which the service exists. */
 export function serviceFamilies(service: Service): readonly Family[] {
   if (service.kind === 'icmp') return [service.family];
   if (service.kind === 'protocol' && service.protocol === 'icmp') return ['v4'];

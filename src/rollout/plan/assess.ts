@@ -142,7 +142,7 @@ function planOf(
 }
 
 function impact(fleet: Fleet, host: Host, state: HostState, { live }: HostTransitions): readonly Problem[] {
-  if (state.activity === undefined || fleet.quiet) return [];
+  if (state.activity === undefined || fleet.skipActivity) return [];
   const addresses = ownAddresses(host, state).filter((one) => one !== '::1' && !one.startsWith('127.'));
   const { activity } = state;
   return impactOf(fleet, { host, activity, addresses, before: live.before, next: live.next });

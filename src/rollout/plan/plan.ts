@@ -34,10 +34,7 @@ export async function planFleet(
   client: Pick<HostClient, 'read'>,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const assessed = await assessFleet(fleet, hosts, client, {
-    activity: fleet.quiet === undefined,
-    ...options,
-  });
+  const assessed = await assessFleet(fleet, hosts, client, { activity: !fleet.skipActivity, ...options });
   return {
     ...planOf(
       assessed.map(({ plan }) => plan),

@@ -15,11 +15,11 @@ const policies = readdirSync(join(root, 'policies'), { recursive: true, encoding
 );
 
 describe('the JSON Schemas', () => {
-  test.each(Object.keys(schemas))('schema/%s is fresh: else run "npm run schema"', (name) => {
+  test.each(Object.keys(schemas))('schema/%s is up to date; otherwise run "npm run schema"', (name) => {
     expect(readFileSync(join(root, 'schema', name), 'utf8')).toBe(schemaText(schemas[name] ?? {}));
   });
 
-  test.each(policies)('policies/%s names its schema in the first line and keeps to it', (path) => {
+  test.each(policies)('policies/%s refers to its schema in the first line and is valid', (path) => {
     const text = readFileSync(join(root, 'policies', path), 'utf8');
     const [, relative = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
     const name = join('policies', path, '..', relative).replace(/^schema\//, '');
@@ -34,7 +34,7 @@ describe('the JSON Schemas', () => {
     ['fleet.schema.json', { version: '1', ssh: {}, admin: 'admin' }, 'a version in quotes'],
     ['hosts.schema.json', { address: '192.0.2.1', ssh: { port: 70000 } }, 'a port out of range'],
     ['networks.schema.json', { networks: { a: [] } }, 'an empty list'],
-  ])('%s refuses %j: %s', (name, value) => {
+  ])('%s rejects %j: %s', (name, value) => {
     expect(accepts(name, value)).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-/** As much of JSON Schema 2020-12 as the schemas of the policy use; any other keyword is an error of the test. */
+/** The subset of JSON Schema 2020-12 that the policy schemas use; any other keyword throws. */
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -44,8 +44,7 @@ export function accepts(schema: Schema, value: unknown, root: Schema = schema): 
   return (
     Object.entries(schema).every(([keyword, given]) => {
       const check = keywords[keyword];
-      if (check === undefined && !IGNORED.has(keyword))
-        throw new Error(`The test does not know "${keyword}".`);
+      if (check === undefined && !IGNORED.has(keyword)) throw new Error(`Unsupported keyword "${keyword}".`);
       return check?.(given) ?? true;
     }) &&
     entries.every(

@@ -1,8 +1,8 @@
-/** Each lint once firing and once silent; and what accepts it. */
+/** Each lint with a policy that has the finding, one that does not, and a suppression. */
 import { describe, expect, test } from '@jest/globals';
 import type { Level } from '../../../src/lib/problem.js';
 import { LINTS, lintFleet } from '../../../src/policy/lint/lint.js';
-import { BASE, fleetOf, host, said } from '../policy.js';
+import { BASE, fleetOf, host, problemLines } from '../policy.js';
 
 type Files = Readonly<Record<string, string | undefined>>;
 const rules = (text: string, more = ''): Files => ({ 'hosts/web-1.yml': host(`input:\n${text}`, more) });
@@ -136,30 +136,30 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-/** Findings of one lint, and of the loud ones beside it. */
+/** The findings of a policy, perhaps of one level. */
 const findings = (files: Files, level?: Level) =>
   lintFleet(fleetOf(files)).filter((found) => level === undefined || found.level === level);
 
 describe('lints', () => {
-  test('every lint has its case', () => {
+  test('every lint has a case', () => {
     expect(LINTS.map(({ id }) => id).toSorted()).toEqual(Object.keys(CASES).toSorted());
   });
 
   test.each(Object.entries(CASES))('%s', (id, { fires, location, silent }) => {
     const fired = findings(fires).filter((found) => found.id === id);
-    expect(fired.map((found) => said([found])[0])).toEqual([
+    expect(fired.map((found) => problemLines([found])[0])).toEqual([
       expect.stringMatching(new RegExp(`^${location}: `)),
     ]);
     expect(fired[0]?.hint).toContain(`accept: [{finding: ${id}, `);
     expect(findings(silent).filter((found) => found.id === id)).toEqual([]);
   });
 
-  test.each(Object.entries(CASES))('%s is silent when accepted', (id, { fires }) => {
+  test.each(Object.entries(CASES))('%s is not reported when accepted', (id, { fires }) => {
     const fleet = `${fires['fleet.yml'] ?? BASE['fleet.yml']}accept: [{finding: ${id}, reason: It is meant}]\n`;
     expect(findings({ ...fires, 'fleet.yml': fleet }).filter((found) => found.id === id)).toEqual([]);
   });
 
-  test('administrators from everywhere are SSH open to the internet', () => {
+  test('ssh-open is reported for admin networks that include the internet', () => {
     const found = findings(
       { 'fleet.yml': 'version: 1\nssh: {user: deploy}\nadmin: [admin, internet]\n' },
       'warning',
@@ -167,23 +167,23 @@ describe('lints', () => {
     expect(found.map(({ id, location }) => [id, location?.line])).toEqual([['ssh-open', 3]]);
   });
 
-  test('a literal rule that logs needs a limit as well', () => {
+  test('log-without-limit is reported for literal rules', () => {
     const ids = (files: Files) => findings(files, 'warning').map(({ id }) => id);
     expect(ids(raw('-j LOG'))).toEqual(['log-without-limit']);
     expect(ids(raw('-m limit --limit 5/minute -j LOG'))).toEqual([]);
   });
 
-  test('a literal rule may name a port twice as well', () => {
+  test('port-twice is reported for literal rules', () => {
     const ports = (list: string) =>
       findings(raw(`-p tcp -m multiport --dports ${list} -j DROP`))
         .filter(({ id }) => id === 'port-twice')
         .map(({ message }) => message);
-    expect(ports('22,80,22')).toEqual(['The rule names the port 22 twice.']);
-    expect(ports('22,20:25')).toEqual(['The rule names the port 22 twice.']);
+    expect(ports('22,80,22')).toEqual(['The rule lists port 22 twice.']);
+    expect(ports('22,20:25')).toEqual(['The rule lists port 22 twice.']);
     expect(ports('22,23:25')).toEqual([]);
   });
 
-  test('what a role accepts holds for its own rules alone', () => {
+  test('a suppression in a role applies to the rules of that role only', () => {
     const ssh = `input:\n  - allow: ssh${because}`;
     const accept = 'accept: [{finding: ssh-open, reason: A bastion}]\n';
     const found = findings(
@@ -195,27 +195,27 @@ describe('lints', () => {
     ]);
   });
 
-  test('an acceptance without its finding is a finding', () => {
+  test('a suppression without a finding is reported', () => {
     const found = findings(
       { 'fleet.yml': `${BASE['fleet.yml']}accept: [{finding: ssh-open, reason: x}]\n` },
       'warning',
     );
-    expect(said(found)).toEqual([
-      'fleet.yml:4:11: warning: There is no finding ssh-open here to accept. Remove it, so that it does not hide a later one.',
+    expect(problemLines(found)).toEqual([
+      'fleet.yml:4:11: warning: There is no finding "ssh-open" to accept here. Remove it: it would hide a later finding.',
     ]);
   });
 
-  test('an acceptance with a slip in the id is told', () => {
+  test('a suppression with a misspelled id is reported', () => {
     const found = findings(
       { 'fleet.yml': `${BASE['fleet.yml']}accept: [{finding: ssh-opne, reason: x}]\n` },
       'warning',
     );
-    expect(said(found)).toEqual([
-      'fleet.yml:4:11: warning: There is no finding ssh-opne to accept. Did you mean ssh-open?',
+    expect(problemLines(found)).toEqual([
+      'fleet.yml:4:11: warning: Unknown finding "ssh-opne". Did you mean ssh-open?',
     ]);
   });
 
-  test('a rule of a role is reported once, however many hosts have it', () => {
+  test('a rule of a role is reported once, however many hosts have the role', () => {
     const files = {
       'roles/web.yml': `input:\n  - allow: ssh${because}`,
       'hosts/web-2.yml': 'address: 192.0.2.11\nroles: [web]\n',

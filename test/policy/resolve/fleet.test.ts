@@ -1,4 +1,4 @@
-/** What a policy means: names resolved, defaults filled in, rules in order. */
+/** Resolved policies: names, defaults, order of rules. */
 import { describe, expect, test } from '@jest/globals';
 import { BASE, fleetOf, host } from '../policy.js';
 
@@ -29,7 +29,7 @@ describe('addresses', () => {
     expect(setOf(terms)).toEqual(set);
   });
 
-  test('a role is every address of every host that has it, by inclusion as well', () => {
+  test('a role has every address of its hosts, including hosts with a role that includes it', () => {
     const fleet = fleetOf({
       'roles/base.yml': 'description: x\n',
       'roles/web.yml': 'roles: [base]\n',
@@ -44,7 +44,7 @@ describe('addresses', () => {
     });
   });
 
-  test('internet holds no address that the internet does not carry', () => {
+  test('internet has no private, loopback, link-local, multicast or reserved address', () => {
     const { v4, v6 } = setOf('internet');
     expect(v6).toEqual(['2000::/3']);
     expect(v4[0]).toBe('1.0.0.0/8');
@@ -52,7 +52,7 @@ describe('addresses', () => {
     expect(v4).toEqual(expect.arrayContaining(['128.0.0.0/3', '172.0.0.0/12', '192.0.0.0/9']));
   });
 
-  test('networks name networks', () => {
+  test('networks refer to networks', () => {
     const fleet = fleetOf({
       'networks.yml': `${BASE['networks.yml']}  all: [app, more]\n  more: [admin, 192.0.2.0/24]\n`,
     });
@@ -104,14 +104,14 @@ describe('services', () => {
     expect(servicesOf(terms)).toEqual(services);
   });
 
-  test('what does not exist in the family of the addresses is left out of that rule, never the rule of it', () => {
+  test('services outside the family of the addresses are removed from the rule', () => {
     const rule = firstRule('  - deny: icmp/ping\n    from: six\n');
     expect(rule?.services).toEqual([{ kind: 'icmp', family: 'v6', type: '128' }]);
   });
 });
 
 describe('rules', () => {
-  test('a rule with everything', () => {
+  test('a rule with every key', () => {
     const rule = fleetOf(
       rules(
         `  - allow: https
@@ -151,7 +151,7 @@ describe('rules', () => {
     });
   });
 
-  test("the host's own come first, then its roles' in order, each before those it includes", () => {
+  test("the host's own rules come first, then those of its roles, each role before those it includes", () => {
     const role = (port: number, more = '') => `${more}input:\n  - deny: tcp/${port}\n`;
     const fleet = fleetOf({
       'roles/a.yml': role(1, 'roles: [c]\n'),
@@ -163,14 +163,14 @@ describe('rules', () => {
     expect(fleet.hosts[0]?.input.map(({ origin }) => origin)).toEqual(['web-1', 'b', 'c', 'a']);
   });
 
-  test('an expired rule is left out the day after, and stands in expired', () => {
+  test('a rule moves to expired on the day after its expiry', () => {
     const dated = (day: string) =>
       fleetOf(rules(`  - allow: https\n    reason: x\n    expires: ${day}\n`)).hosts[0];
     expect(dated('2026-06-15')).toMatchObject({ input: [{}], expired: [] });
     expect(dated('2026-06-14')).toMatchObject({ input: [], expired: [{ expires: '2026-06-14' }] });
   });
 
-  test("an interface of a role's rule is each host's own", () => {
+  test('interfaces in the rules of a role are mapped by each host', () => {
     const fleet = fleetOf({
       'roles/web.yml': 'input:\n  - {deny: http, in: public}\n',
       'hosts/web-1.yml': host('roles: [web]\n', 'interfaces: {public: eth0}\n'),
@@ -249,7 +249,7 @@ describe('settings', () => {
     expect(web?.baseline).toMatchObject({ output: 'accept', log: { burst: 20, prefix: 'x ' } });
   });
 
-  test('logging can be turned off, and a bastion left out, for one host', () => {
+  test('a host can turn off logging and the bastion', () => {
     const fleet = fleetOf({
       'fleet.yml': 'version: 1\nssh: {user: deploy, bastion: {host: 203.0.113.5}}\nadmin: admin\n',
       'hosts/web-1.yml': host('', 'baseline: {log: false}\nssh: {bastion: []}\n'),
@@ -258,7 +258,7 @@ describe('settings', () => {
     expect(fleet.hosts[0]?.ssh.bastions).toEqual([]);
   });
 
-  test('canaries: a role is all its hosts, one-per-role the first of each', () => {
+  test('canary: role:NAME selects all its hosts, one-per-role the first of each role', () => {
     const hosts = {
       'roles/dns.yml': 'description: x\n',
       'hosts/a.yml': 'address: 192.0.2.1\nroles: [dns]\n',
@@ -271,14 +271,14 @@ describe('settings', () => {
     expect(canary('one-per-role')).toEqual(['a', 'b']);
   });
 
-  test('a byte order mark and Windows line ends change nothing but the bytes', () => {
+  test('a byte order mark and Windows line ends are accepted', () => {
     const windows = Object.fromEntries(
       Object.entries(BASE).map(([path, text]) => [path, `\uFEFF${text.replaceAll('\n', '\r\n')}`]),
     );
     expect(JSON.stringify(fleetOf(windows))).toBe(JSON.stringify(fleetOf()));
   });
 
-  test('an alias is what it stands for', () => {
+  test('an alias has the value of its anchor', () => {
     const fleet = fleetOf({
       'networks.yml': 'networks:\n  admin: &office [203.0.113.0/24]\n  app: *office\n  six: *office\n',
     });

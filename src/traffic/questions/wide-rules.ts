@@ -94,7 +94,7 @@ function widthOf(box: ReadonlyMap<Field, Ranges>, family: Family): string | unde
   const ports = portsOf(box);
   // Of IPv6 the networks of one link count, as in the policy.
   const [size, what] =
-    family === 'v4' ? [sizeOf(sources), 'addresses'] : [sizeOf(sources) >> 64n, 'networks of a /64'];
+    family === 'v4' ? [sizeOf(sources), 'addresses'] : [sizeOf(sources) >> 64n, '/64 networks'];
   if (!isWide(Math.max(1, Number(size)), ports)) return undefined;
   const everyone = isEmpty(subtract([domain('src', family)], sources));
   return `${portsText(ports)} from ${everyone ? 'every address' : `${size.toLocaleString('en-US')} ${what}`}`;

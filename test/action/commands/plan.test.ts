@@ -64,12 +64,12 @@ describe('plan', () => {
       'sensitive-port-open',
       'The rule opens mysql (tcp/3306) to the internet.',
       { file: 'policies/roles/web.yml', line: 8, column: 5 },
-      'Name the networks that need it in "from:".',
+      'Restrict "from" to the networks that need it.',
     );
     const answers = { plan: { ...done(unchangedPlan), problems: [found, note('never-used', 'Unused.')] } };
     const strict = await runJob({ event: pullEvent(), answers, inputs: { 'fail-on': 'warning' } });
     expect(called(strict, 'upsertComment')?.[2]).toMatch(
-      /### Findings\n\n- ⚠️ .*web\.yml:8.* The rule opens mysql \(tcp\/3306\) to the internet\. Name the networks.*\n\n/,
+      /### Findings\n\n- ⚠️ .*web\.yml:8.* The rule opens mysql \(tcp\/3306\) to the internet\. Restrict "from".*\n\n/,
     );
     expect(called(strict, 'upsertComment')?.[2]).not.toContain('Unused.');
     expect(strict.failures).toEqual([expect.stringMatching(/; 1 warning\.$/)]);

@@ -192,8 +192,8 @@ fault(
         `version: 1\nssh: {user: deploy, known_hosts: ${fleet.lab.knownHosts}}\nadmin: [admin]\nrollout: ${rollout}\n`,
       );
     for (const [rollout, words] of [
-      ['{canary: [web-9]}', 'There is no host "web-9"'],
-      ['{canary: ["role:none"]}', 'There is no role "none"'],
+      ['{canary: [web-9]}', 'Unknown host "web-9"'],
+      ['{canary: ["role:none"]}', 'Unknown role "none"'],
       ['{waves: [50%, 25%, 100%]}', 'A wave must be larger than the one before it.'],
       ['{waves: [1, 2]}', 'The last wave must be 100%'],
     ] as const) {

@@ -208,7 +208,7 @@ describe('of rules as a host runs them', () => {
   test('in IPv6 the networks of a link count; what leaves the host does not', () => {
     const six = (rule: string): string => table('filter', [rule], { INPUT: 'DROP', OUTPUT: 'DROP' });
     expect(live('', six('-A INPUT -s 2001:db8::/32 -j ACCEPT'))).toEqual([
-      expect.stringContaining('accepts every port from 4,294,967,296 networks of a /64'),
+      expect.stringContaining('accepts every port from 4,294,967,296 /64 networks'),
     ]);
     expect(live('', six('-A INPUT -s 2001:db8::/48 -p tcp -m tcp --dport 22 -j ACCEPT'))).toEqual([]);
     expect(live('', six('-A OUTPUT -j ACCEPT'))).toEqual([]);

@@ -62,26 +62,26 @@ const CASES: Readonly<Record<string, readonly [Files, readonly string[]]>> = {
   'host bits in a network': [
     networks('  a: 10.0.0.1/8\n'),
     [
-      'networks.yml:5:6: 10.0.0.1/8 has bits set beyond its prefix. Write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address.',
+      'networks.yml:5:6: 10.0.0.1/8 has host bits set. Write 10.0.0.0/8 for the network, or 10.0.0.1 for the single address.',
     ],
   ],
   'ambiguous or unsupported forms of addresses': [
     networks('  a: 010.0.0.1\n  b: 10.1\n  c: 10.1.2\n  d: fe80::1%eth0\n  e: ::ffff:192.0.2.1\n'),
     [
-      'networks.yml:5:6: "010.0.0.1" is no IP address. Write its numbers without leading zeros.',
+      'networks.yml:5:6: "010.0.0.1" is not a valid IP address. Remove the leading zeros of its numbers.',
       'networks.yml:6:6: Expected a string or a list for "b", found 10.1. Put it in quotes: "10.1".',
-      'networks.yml:7:6: "10.1.2" is no IP address.',
-      'networks.yml:8:6: "fe80::1%eth0" has a zone. Name an interface with in: or out: instead.',
-      'networks.yml:9:6: "::ffff:192.0.2.1" is an IPv4 address in IPv6 clothes, which no packet carries. Write 192.0.2.1.',
+      'networks.yml:7:6: "10.1.2" is not a valid IP address.',
+      'networks.yml:8:6: "fe80::1%eth0" has a zone ID. Use "in" or "out" for the interface.',
+      'networks.yml:9:6: "::ffff:192.0.2.1" is an IPv4-mapped IPv6 address, which no packet carries. Write 192.0.2.1.',
     ],
   ],
   'masks, ranges and DNS names as networks': [
     networks('  a: 10.0.0.0/255.0.0.0\n  b: 10.0.0.1-10.0.0.9\n  c: www.example.com\n  d: 10.0.0.0/33\n'),
     [
-      'networks.yml:5:6: "/255.0.0.0" is no prefix length. Write 10.0.0.0/8.',
-      'networks.yml:6:6: "10.0.0.1-10.0.0.9" is no IP address. Write the range as one or more CIDR networks.',
+      'networks.yml:5:6: "/255.0.0.0" is not a valid prefix length. Write 10.0.0.0/8.',
+      'networks.yml:6:6: "10.0.0.1-10.0.0.9" is not a valid IP address. Write the range as one or more CIDR networks.',
       'networks.yml:7:6: "www.example.com" is a DNS name, whose addresses can change at any time. Write its addresses, or host:NAME for a host of this policy.',
-      'networks.yml:8:6: "/33" is no prefix length. Write a number from 0 to 32.',
+      'networks.yml:8:6: "/33" is not a valid prefix length. Write a number from 0 to 32.',
     ],
   ],
   'a cycle of networks': [
@@ -344,7 +344,7 @@ tests:
       'hosts/web-1.yml:1:33: 255.255.255.255 is not a valid host address. Write an address of one of its interfaces.',
       'hosts/web-1.yml:1:50: :: is not a valid host address. Write an address of one of its interfaces.',
       'hosts/web-1.yml:1:56: ff02::1 is not a valid host address. Write an address of one of its interfaces.',
-      'hosts/web-1.yml:1:67: "192.0.2.1 " is no IP address. Remove the spaces around it.',
+      'hosts/web-1.yml:1:67: "192.0.2.1 " is not a valid IP address. Remove the spaces around it.',
     ],
   ],
   'a character that changes the direction of text': [

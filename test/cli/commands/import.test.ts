@@ -153,7 +153,7 @@ test.each<readonly [string, readonly string[], string]>([
   [
     'a network that is none',
     ['web-1=192.0.2.1', '--file', 'web-1=/dev/null', '--admin', '10.0.0.1/8'],
-    '--admin: 10.0.0.1/8 has bits set beyond its prefix.',
+    '--admin: 10.0.0.1/8 has host bits set.',
   ],
 ])('%s', async (_, argv, expected) => {
   const said = await sallyport(['import', ...argv]);

@@ -1,27 +1,26 @@
 /**
- * The root that all hosts share: a small Debian or Ubuntu with sshd, systemd and the firewall's own tools, built once
- * from the machine's own package sources and kept. Hosts never write to it: each lays its own files over it.
+ * The base: the root file system that all hosts share, a small Debian or Ubuntu with sshd, systemd and the firewall
+ * tools. Built once from this machine's package sources and cached. Each host has an overlay over it.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { error, ProblemError } from '../lib/problem.js';
-import { must, run } from './shell.js';
+import { labError, must, run } from './shell.js';
 
 export interface BaseOptions {
-  /** A release of the machine's own distribution, such as `bullseye` or `trixie`; default: the machine's own. */
+  /** A release of this machine's distribution, such as `bullseye` or `trixie`; default: this machine's. */
   readonly suite?: string;
-  /** More packages than hosts need: what others want of a host that are measured beside us. */
+  /** Additional packages, for other tools that are benchmarked. */
   readonly packages?: readonly string[];
   /** Where bases are kept; default `/var/cache/sallyport-lab`. */
   readonly cache?: string;
-  /** Told once, when the base is not there yet and building starts. */
+  /** Called once if the base is not cached, when building starts. */
   readonly onBuild?: (message: string) => void;
 }
 
 export interface Base {
   readonly suite: string;
-  /** The root directory. Read only by agreement. */
+  /** The root directory; must not be written to. */
   readonly directory: string;
 }
 
@@ -46,8 +45,8 @@ const PACKAGES = [
 ];
 
 /**
- * Run in the new root's place with `$1` its path. Saved rules, host keys and the machine's identity belong to each
- * host; preseeding keeps iptables-persistent from saving the rules of the machine that builds.
+ * Hooks of mmdebstrap, with the new root in `$1`. Preseeding keeps iptables-persistent from saving the rules of this
+ * machine; saved rules, host keys and the machine-id are created for each host.
  */
 const PRESEED = `printf '%s\\n' \
   'iptables-persistent iptables-persistent/autosave_v4 boolean false' \
@@ -55,7 +54,7 @@ const PRESEED = `printf '%s\\n' \
   'ipset-persistent ipset-persistent/autosave boolean false' | chroot "$1" debconf-set-selections`;
 const FINISH = `rm -rf "$1"/etc/iptables/* "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/var/lib/dbus/machine-id`;
 
-/** Builds aside and renames, under a lock: two processes that want the same base build it once. */
+/** Builds in another directory and renames it, under a lock, so that concurrent processes build a base once. */
 const BUILD = `
 [ ! -d "$1" ] || exit 0
 building="$1.building"
@@ -67,8 +66,8 @@ mv "$building" "$target"
 `;
 
 /**
- * The base of a suite, built when it is not in the cache yet (about 20 s and 220 MB), else at once.
- * Needs root. @throws ProblemError when apt knows no sources or the build fails.
+ * Returns the base of a suite; builds it if it is not cached (about 20 s and 220 MB). Needs root.
+ * @throws ProblemError if apt has no sources for it or the build fails.
  */
 export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
   const cache = options.cache ?? '/var/cache/sallyport-lab';
@@ -80,7 +79,9 @@ export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
     .digest('hex');
   const directory = join(cache, `${suite}-${architecture}-${recipe.slice(0, 12)}`);
   if (existsSync(directory)) return { suite, directory };
-  options.onBuild?.(`Building the hosts' common root (${suite}, once, about 20 seconds) in ${directory}.`);
+  options.onBuild?.(
+    `Building the hosts' root file system (${suite}, once, about 20 seconds) in ${directory}.`,
+  );
   mkdirSync(cache, { recursive: true });
   const built = await run('flock', [
     `${directory}.lock`,
@@ -92,43 +93,35 @@ export async function prepareBase(options: BaseOptions = {}): Promise<Base> {
     ...[`--essential-hook=${PRESEED}`, `--customize-hook=${FINISH}`, suite],
   ]);
   if (built.code === 0) return { suite, directory };
-  throw new ProblemError([
-    error(
-      'lab-base-failed',
-      `The hosts' common root could not be built: ${built.stderr.trim().split('\n').slice(-12).join('\n')}`,
-      undefined,
-      'Check that "apt-get update" works on this machine.',
-    ),
-  ]);
+  throw labError(
+    'lab-base-failed',
+    `Building the hosts' root file system failed: ${built.stderr.trim().split('\n').slice(-12).join('\n')}`,
+    'Check that "apt-get update" works on this machine.',
+  );
 }
 
 function ownSuite(): string {
   const suite = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   if (suite !== undefined) return suite;
-  throw new ProblemError([
-    error('lab-base-failed', '/etc/os-release does not name the release of this system.'),
-  ]);
+  throw labError('lab-base-failed', '/etc/os-release has no VERSION_CODENAME.');
 }
 
 /**
- * The machine's own sources of the suite with its updates, as apt understands them, whatever the files are called.
- * Another suite of the same distribution comes from the same mirror. A machine fresh from an image has no package
- * lists, and apt then names no sources: they are fetched first.
+ * This machine's apt sources of the suite and its updates; another suite comes from the same mirror. If the machine has
+ * no package lists yet, apt knows no sources, so they are fetched first.
  */
 async function packageSources(suite: string): Promise<string> {
-  const lines = sourceLines(await indexTargets(), suite);
+  let lines = sourceLines(await indexTargets(), suite);
+  if (lines.length === 0) {
+    await must('apt-get', ['update', '-q']);
+    lines = sourceLines(await indexTargets(), suite);
+  }
   if (lines.length > 0) return lines.join('\n');
-  await must('apt-get', ['update', '-q']);
-  const fetched = sourceLines(await indexTargets(), suite);
-  if (fetched.length > 0) return fetched.join('\n');
-  throw new ProblemError([
-    error(
-      'lab-no-package-sources',
-      `apt knows no source of Debian or Ubuntu packages for ${suite} on this machine.`,
-      undefined,
-      'Check /etc/apt/sources.list and /etc/apt/sources.list.d.',
-    ),
-  ]);
+  throw labError(
+    'lab-no-package-sources',
+    `apt on this machine has no source of Debian or Ubuntu packages for ${suite}.`,
+    'Check /etc/apt/sources.list and /etc/apt/sources.list.d.',
+  );
 }
 
 const indexTargets = (): Promise<string> =>
@@ -150,7 +143,7 @@ function sourceLines(targets: string, suite: string): readonly string[] {
   return [...new Set(chosen.map(([uri, release, component]) => `deb ${uri} ${release} ${component}`))].sort();
 }
 
-/** How this machine downloads (proxies, retries, clocks it does not trust), for the apt that fills the root. */
+/** This machine's download settings (proxies, retries, Check-Valid-Until), for the apt that fills the root. */
 async function downloadSettings(): Promise<readonly string[]> {
   const dump = await must('apt-config', ['dump']);
   const settings = dump

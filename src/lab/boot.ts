@@ -1,36 +1,35 @@
-/** The two ways in which a host comes up: sshd alone in namespaces of its own, or systemd from its first process. */
+/** The two types of hosts: sshd alone in namespaces of its own (light), or booted with systemd-nspawn (systemd). */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { error, ProblemError } from '../lib/problem.js';
 import type { HostSetup } from './host-root.js';
-import { rejectOnExit, run, systemEnv, until, waitForLine } from './shell.js';
+import { labError, rejectOnExit, run, systemEnv, until, waitForLine } from './shell.js';
 
-/** The lab as its hosts know it. */
+/** What hosts need of the lab to start in it. */
 export interface LabNamespaces {
-  /** The lab's first process, as the machine counts. */
+  /** The lab's init process, as numbered on this machine. */
   readonly pid: number;
-  /** Cgroups of the lab's own, not made yet, where systemd in a host keeps its own. */
+  /** The lab's cgroups, in which systemd of a host creates its own; not created yet. */
   readonly cgroups: readonly string[];
 }
 
 export interface Running {
-  /** What the lab started; it ends when the host does. */
+  /** The process that the lab started; it exits with the host. */
   readonly process: ChildProcess;
-  /** The host's first process, as the machine counts. */
+  /** The host's init process, as numbered on this machine. */
   readonly pid: number;
   readonly ended: Promise<void>;
 }
 
 type Boot = (namespaces: LabNamespaces, setup: HostSetup) => Promise<Running>;
 
-/** A kind of host: the files that it needs besides those of its seat, and how it comes up. */
+/** A type of hosts: the files that it needs besides those of `host-root.ts`, and how it boots. */
 export interface HostType {
   readonly files: (setup: HostSetup) => Readonly<Record<string, string>>;
   readonly boot: Boot;
 }
 
-/** `nsenter` into some namespaces of a process: m mount, n network, p process ids, u host name, i IPC. */
+/** Arguments for `nsenter`, to enter namespaces of a process: m mount, n network, p PID, u UTS, i IPC. */
 export const nsenterArguments = (pid: number, kinds: string): readonly string[] => [
   '-t',
   String(pid),
@@ -39,9 +38,8 @@ export const nsenterArguments = (pid: number, kinds: string): readonly string[] 
 ];
 
 /**
- * Common to both, in a network and a mount namespace of the host's own, so that nothing is left to take away: the wire
- * from the lab's bridge, and the overlay over the lab's read-only view of the base. /proc is the lab's, and process 1
- * there the lab's first.
+ * For both types, in new network and mount namespaces, which clean up by themselves: the veth pair to the lab's bridge,
+ * and the overlay over the lab's read-only base. /proc is the lab's, and process 1 in it the lab's init.
  */
 const PREPARE = `
 directory="$1" port="$2" mac="$3"; shift 3
@@ -53,7 +51,7 @@ mount -t overlay overlay -o lowerdir=/run/base,upperdir=upper,workdir=work root
 `;
 const prepareWith = ({ directory, link }: HostSetup): readonly string[] => [directory, link.port, link.mac];
 
-/** Whatever a host talks to is on its one wire. */
+/** Every peer of a host is on its only link. */
 const networkUp = ({ addresses: { v4, v6 } }: HostSetup): string =>
   [
     ...(v6 === undefined ? ['echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'] : []),
@@ -65,7 +63,7 @@ const networkUp = ({ addresses: { v4, v6 } }: HostSetup): string =>
     ...(v6 === undefined ? [] : ['ip -6 route add default dev eth0']),
   ].join('; ');
 
-/** The first process of a light host, up to the moment at which it no longer sees the machine's files. */
+/** Init of a light host, until it has left this machine's file system. */
 const LIGHT = `
 ${PREPARE}
 hostname "$1"
@@ -92,10 +90,7 @@ umount -l /mnt
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -eu -c "$LIGHT_INIT"
 `;
 
-/**
- * What the boot would do: load the saved rules, start sshd. Then process 1 only takes in orphans, which an ignored
- * SIGCHLD lets the kernel do (wait(2)).
- */
+/** Loads the saved rules and starts sshd. Then only reaps orphans, which the kernel does if SIGCHLD is ignored (wait(2)). */
 const LIGHT_INIT = `
 [ -z "$(ls /etc/iptables 2>/dev/null)" ] || netfilter-persistent start >/dev/null 2>&1 || true
 /usr/sbin/sshd
@@ -119,7 +114,7 @@ const bootLight: Boot = async (namespaces, setup) => {
   return { process, pid: await initProcess(process, HOST_DEPTH), ended: exitOf(process) };
 };
 
-/** Becomes systemd-nspawn, in cgroups of the host's own. Neither links journals nor reads settings of the machine. */
+/** Runs systemd-nspawn in cgroups of the host, without this machine's journals and settings. */
 const SYSTEMD = `
 ${PREPARE}
 name="$1"; shift
@@ -129,9 +124,9 @@ exec systemd-nspawn --quiet --directory=root --machine="$port" --hostname="$name
   --network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW
 `;
 
-/** Brings the one interface up where a distribution's own network service would: after the firewall. */
+/** Brings the interface up when a distribution's network service would: after the firewall. */
 const networkUnit = (setup: HostSetup): string => `[Unit]
-Description=The host's wire
+Description=The host's network interface
 DefaultDependencies=no
 Wants=network.target
 After=network-pre.target
@@ -154,7 +149,7 @@ const bootSystemd: Boot = async (namespaces, setup) => {
     ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
-      // The network is the host's own: so are its settings in /proc/sys/net.
+      // /proc/sys/net belongs to the host's network namespace.
       env: { ...systemEnv, SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' },
     },
   );
@@ -167,15 +162,14 @@ const bootSystemd: Boot = async (namespaces, setup) => {
     return state === 'running' || state === 'degraded' ? state : undefined;
   };
   if ((await until(`${setup.name} has booted`, booted, 60)) === 'degraded')
-    throw new ProblemError([
-      error(
-        'lab-start-failed',
-        `${setup.name} booted, but not whole: ${await systemctl('--failed', '--plain', '--no-legend')}`,
-      ),
-    ]);
+    throw labError(
+      'lab-start-failed',
+      `${setup.name} booted with failed units: ${await systemctl('--failed', '--plain', '--no-legend')}`,
+    );
   return { process, pid, ended };
 };
 
+/** The types of hosts, by name. */
 export const HOST_TYPES: Readonly<Record<'light' | 'systemd', HostType>> = {
   light: { files: () => ({}), boot: bootLight },
   systemd: {
@@ -187,16 +181,13 @@ export const HOST_TYPES: Readonly<Record<'light' | 'systemd', HostType>> = {
   },
 };
 
-/** Process namespaces around a process: the machine's, the lab's, the host's. */
+/** Nested PID namespaces: the machine's, the lab's, the host's. */
 export const LAB_DEPTH = 2;
 const HOST_DEPTH = 3;
 
-/**
- * The process below `started` that is number 1 in the innermost of `depth` process namespaces
- * (`NSpid` of proc(5), outermost first).
- */
+/** Finds the descendant of `started` that is process 1 in the innermost of `depth` PID namespaces (NSpid, proc(5)). */
 export function initProcess(started: ChildProcess, depth: number): Promise<number> {
-  return until('The first process appears', () => find(started.pid ?? 0, depth));
+  return until('The init process appears', () => find(started.pid ?? 0, depth));
 }
 
 function find(pid: number, depth: number): number | undefined {
@@ -211,11 +202,12 @@ function find(pid: number, depth: number): number | undefined {
       if (found !== undefined) return found;
     }
   } catch {
-    // It ended between two looks.
+    // It exited in between.
   }
   return undefined;
 }
 
+/** Resolves when the process has exited. */
 export const exitOf = (process: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     if (process.exitCode !== null || process.signalCode !== null) resolve();

@@ -1,19 +1,19 @@
 /**
- * Connections out of the lab for code that runs outside of it: a helper inside connects and hands over the socket
- * itself, which stays in the network namespace it was made in. Nothing is relayed: what the host sees is the real peer.
+ * Opens connections from inside the lab for code outside of it: a helper process in the lab connects and passes the
+ * socket, which stays in its network namespace. Nothing is relayed, so the host sees the real peer.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { nsenterArguments } from './boot.js';
 
 export interface DialOptions {
-  /** The address to come from; default: the lab's own. */
+  /** The source address; default: the lab's client. */
   readonly from?: string;
 }
 
 export type Dialer = (address: string, port: number, options?: DialOptions) => Promise<Socket>;
 
-/** Paused before it connects: what arrives first must wait for the new owner. */
+/** The socket is paused before it connects, so that no data arrives before the new owner listens. */
 const HELPER = `
 const net = require('node:net');
 process.on('message', ({ id, host, port, localAddress }) => {
@@ -30,7 +30,7 @@ interface Answer {
   readonly error?: { readonly code?: string; readonly message: string };
 }
 
-/** Starts the helper; it ends with this process, or when `hangUp` is called. */
+/** Starts the helper; it exits with this process, or when `close` is called. */
 export function openDialer(labPid: number): { readonly dial: Dialer; readonly close: () => void } {
   const helper = spawn('nsenter', [...nsenterArguments(labPid, 'n'), process.execPath, '-e', HELPER], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -53,7 +53,7 @@ export function openDialer(labPid: number): { readonly dial: Dialer; readonly cl
         waiting.delete(id);
         if (waiting.size === 0) leaveLoop(helper);
         if (error === undefined && socket !== undefined) resolve(socket);
-        else reject(Object.assign(new Error(error?.message ?? 'No socket came.'), { code: error?.code }));
+        else reject(Object.assign(new Error(error?.message ?? 'no socket received'), { code: error?.code }));
       });
       helper.channel?.ref();
       helper.send({ id, host, port, localAddress: options.from }, (failure) => {
@@ -63,7 +63,7 @@ export function openDialer(labPid: number): { readonly dial: Dialer; readonly cl
   return { dial, close: () => helper.kill('SIGKILL') };
 }
 
-/** An idle helper keeps no program from ending. */
+/** An idle helper must not keep the program running. */
 function leaveLoop(helper: ChildProcess): void {
   helper.unref();
   helper.channel?.unref();

@@ -1,33 +1,34 @@
-/** What can go wrong with a host, for real. Every fault lasts until it is mended; a boot starts with none of those inside the host or on its wire. */
+/** Fault injection for a host. A fault lasts until it is repaired; a reboot clears those inside the host and on its link. */
 import { spawn } from 'node:child_process';
+import { shellQuote } from '../lib/text.js';
 import { exitOf, type LabNamespaces, nsenterArguments } from './boot.js';
 import type { HostSetup } from './host-root.js';
-import { must, quote, systemEnv, waitForLine } from './shell.js';
+import { must, systemEnv, waitForLine } from './shell.js';
 
-/** Takes the fault away again. Harmless when the host lost its power since. */
+/** Removes the fault. Has no effect if the host was powered off since. */
 export type Repair = () => Promise<void>;
 
 export interface Faults {
-  /** Both directions, silently, for everyone: packets are lost, the carrier is not. */
+  /** Drops all packets in both directions; the link stays up. */
   cutLink(): Promise<Repair>;
-  /** Between the lab's clients and the host, one family alone, silently. */
+  /** Drops the packets of one family between the lab's clients and the host. */
   cutFamily(family: 'v4' | 'v6'): Promise<Repair>;
-  /** New connections from the lab's clients to sshd get no answer; established ones live on. */
+  /** Drops new connections from the lab's clients to sshd; established ones continue. */
   blockNewSsh(family?: 'v4' | 'v6'): Promise<Repair>;
-  /** Of the packets between the lab's clients and the host, this share is lost in each direction (0 to 1). */
+  /** Drops this share (0 to 1) of the packets in each direction between the lab's clients and the host. */
   losePackets(share: number): Promise<Repair>;
-  /** The file system of a directory is full; what it holds stays readable. */
+  /** Fills the file system of a directory; existing files stay readable. */
   fillDisk(directory: string): Promise<Repair>;
-  /** A directory can be read, not written. */
+  /** Makes a directory read-only. */
   readOnly(directory: string): Promise<Repair>;
-  /** Another program holds the lock of the legacy tools. */
+  /** Another process holds the xtables lock of the legacy tools. */
   holdXtablesLock(): Promise<Repair>;
 }
 
 export interface FaultTarget {
   readonly namespaces: LabNamespaces;
   readonly setup: HostSetup;
-  /** Runs a script in the host; throws when it fails. */
+  /** Runs a script in the host; throws if it fails. */
   readonly inHost: (script: string) => Promise<string>;
   /** The host's first process. */
   readonly pid: () => number;
@@ -36,11 +37,11 @@ export interface FaultTarget {
 
 type Rule = readonly [chain: 'INPUT' | 'OUTPUT', ...match: string[]];
 
-/** What breaks, and how it is mended; see {@link Faults}. */
+/** The faults of one host; see {@link Faults}. */
 export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget): Faults {
   const inLab = (...command: string[]): Promise<string> =>
     must('nsenter', [...nsenterArguments(namespaces.pid, 'mn'), ...command]);
-  /** Rules of the lab's own firewall, in the lab's namespace, with the base's own tools. */
+  /** Adds rules to the firewall of the lab's namespace, with the tools of the base. */
   const drop = async (
     rules: (family: 'v4' | 'v6', address: string) => readonly Rule[],
     only?: 'v4' | 'v6',
@@ -58,26 +59,27 @@ export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget):
     await each('-I');
     return () => each('-D');
   };
-  /** What lasted in a host's memory only is mended by the loss of its power. */
+  /** Faults in memory only need no repair if the host was powered off. */
   const repairing =
     (script: string): Repair =>
     async () => {
       if (isUp()) await inHost(script);
     };
-  const bothWays = (address: string, ...match: string[]): readonly Rule[] => [
+  const bothDirections = (address: string, ...match: string[]): readonly Rule[] => [
     ['OUTPUT', '-d', address, ...match],
     ['INPUT', '-s', address, ...match],
   ];
-  const plug = (bridge: 'br0' | 'nowhere') => inLab('ip', 'link', 'set', setup.link.port, 'master', bridge);
+  const attachTo = (bridge: 'br0' | 'nowhere') =>
+    inLab('ip', 'link', 'set', setup.link.port, 'master', bridge);
 
   return {
     cutLink: async () => {
-      await plug('nowhere');
+      await attachTo('nowhere');
       return async () => {
-        if (isUp()) await plug('br0');
+        if (isUp()) await attachTo('br0');
       };
     },
-    cutFamily: (family) => drop((_, address) => bothWays(address), family),
+    cutFamily: (family) => drop((_, address) => bothDirections(address), family),
     blockNewSsh: (family) =>
       drop(
         (_, address) => [['OUTPUT', '-d', address, '-p', 'tcp', '--syn', '--dport', String(setup.port)]],
@@ -85,14 +87,14 @@ export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget):
       ),
     losePackets: (share) =>
       drop((_, address) =>
-        bothWays(address, '-m', 'statistic', '--mode', 'random', '--probability', String(share)),
+        bothDirections(address, '-m', 'statistic', '--mode', 'random', '--probability', String(share)),
       ),
     fillDisk: async (directory) => {
-      await inHost(FILL_DISK.replaceAll('$1', quote(directory)));
-      return repairing(`rm -f ${quote(`${directory}/${FILLER}`)}`);
+      await inHost(FILL_DISK.replaceAll('$1', shellQuote(directory)));
+      return repairing(`rm -f ${shellQuote(`${directory}/${FILLER}`)}`);
     },
     readOnly: async (directory) => {
-      const path = quote(directory);
+      const path = shellQuote(directory);
       await inHost(`mkdir -p ${path}; mount --bind ${path} ${path}; mount -o remount,bind,ro ${path}`);
       return repairing(`! mountpoint -q ${path} || umount ${path}`);
     },
@@ -103,7 +105,7 @@ export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget):
         { stdio: ['pipe', 'pipe', 'pipe'], env: systemEnv },
       );
       const ended = exitOf(holder);
-      // The host's end may be its end as well.
+      // It exits with the host.
       holder.stdin?.on('error', () => {});
       await waitForLine(holder, 'held');
       return () => {
@@ -116,7 +118,7 @@ export function faultsOf({ namespaces, setup, inHost, pid, isUp }: FaultTarget):
 
 const FILLER = '.filler';
 
-/** A small file system over the directory, with what it held, filled to the last byte. */
+/** Mounts a full tmpfs with the same files over the directory. */
 const FILL_DISK = `
 mkdir -p $1
 copy=$(mktemp -d)

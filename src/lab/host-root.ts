@@ -1,4 +1,4 @@
-/** A host's place in its lab: what it is called, where it is plugged in, and which files are its own. */
+/** The root file system of a host: writes its identity, host keys, user, sshd configuration and saved rules. */
 import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -26,27 +26,27 @@ export interface Addresses {
 }
 
 export interface HostOptions {
-  /** Its host name, unique in the lab. */
+  /** The host name, unique in the lab. */
   readonly name: string;
-  /** Default: the next free ones of 10.88.0.0/16 and 2001:db8:88::/64. Any address works: the wire is the lab's own. */
+  /** Default: the next free ones of 10.88.0.0/16 and 2001:db8:88::/64. Any address works. */
   readonly addresses?: Addresses;
-  /** `false`: the kernel's IPv6 is switched off. Default `true`. */
+  /** `false` disables IPv6 in the kernel. Default `true`. */
   readonly ipv6?: boolean;
-  /** Which iptables the alternatives point to; default `nft`, as Debian has it. */
+  /** The iptables alternative; default `nft`, as on Debian. */
   readonly backend?: 'nft' | 'legacy';
-  /** Who logs in with the lab's key, besides root; default `deploy` with `nopasswd`. */
+  /** The user with the lab's key, besides root; default `deploy` with `nopasswd`. */
   readonly user?: User;
-  /** Where sshd listens; default 22. */
+  /** The port of sshd; default 22. */
   readonly port?: number;
-  /** Loaded into the kernel once the host is up. */
+  /** Loaded into the kernel after boot. */
   readonly rules?: Rules;
-  /** Put where netfilter-persistent reads at boot, before the first boot. */
+  /** Written to the files of netfilter-persistent before the first boot. */
   readonly savedRules?: Rules;
 }
 
 export interface User {
   readonly name: string;
-  /** `password`: sudo works, but asks. */
+  /** `password`: sudo asks for one. */
   readonly sudo: 'nopasswd' | 'password' | 'none';
 }
 
@@ -56,29 +56,29 @@ export interface HostSetup {
   readonly port: number;
   readonly user: User;
   readonly backend: 'nft' | 'legacy';
-  /** The bridge port at the lab's end of the host's wire, and the hardware address at the host's end. */
+  /** The veth pair: the bridge port at the lab's end, and the MAC address at the host's end. */
   readonly link: { readonly port: string; readonly mac: string };
   /** `type base64`, one for each host key. */
   readonly hostKeys: readonly string[];
-  /** The directory of the host's overlay, as the lab sees it. */
+  /** The directory of the host's overlay, in the lab's mount namespace. */
   readonly directory: string;
 }
 
-/** Where Debian's netfilter-persistent plugins read. */
+/** The files of Debian's netfilter-persistent plugins. */
 export const SAVED: Readonly<Record<keyof Rules, string>> = {
   v4: '/etc/iptables/rules.v4',
   v6: '/etc/iptables/rules.v6',
   sets: '/etc/iptables/ipsets',
 };
 
-/** Neither of them leaves the lab: RFC 1918 and RFC 3849. */
+/** The default addresses of a host: RFC 1918 and RFC 3849. */
 export function addressesOf(index: number): Required<Addresses> {
   return { v4: `10.88.${index >> 8}.${index & 255}`, v6: `2001:db8:88::${index.toString(16)}` };
 }
 
 /**
- * Takes a seat: writes the host's own files (identity, host keys, user, sshd, saved rules) into the upper layer of
- * its overlay, which must be new and empty, so that no link of the base can lead a write astray.
+ * Writes the files of a new host into the upper layer of its overlay. The layer is new and empty, so that no symbolic
+ * link of the base can redirect a write.
  */
 export async function createHostRoot(
   index: number,
@@ -96,10 +96,10 @@ export async function createHostRoot(
 
   const put = (path: string, text: string, mode?: number): void => putFile(join(upper, path), text, mode);
   put('/etc/hostname', `${name}\n`);
-  // sudo looks its own host up and stalls for ten seconds and more when nobody answers.
+  // sudo resolves the host name, and stalls for ten seconds or more without an answer.
   put('/etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${name}\n::1 localhost ip6-localhost\n`);
   put('/etc/resolv.conf', '');
-  // systemd takes an empty one for a first boot.
+  // systemd treats an empty machine-id as a first boot.
   put('/etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
   put('/etc/ssh/sshd_config.d/lab.conf', sshdConfig(port));
   putUser(put, upper, lab, user);
@@ -114,11 +114,11 @@ export async function createHostRoot(
   return { name, addresses, port, user, backend, link, hostKeys, directory };
 }
 
-/** Debian's defaults, except that only keys open the door and a whole fleet may knock at once. */
+/** Debian's defaults, except for login by key only, and many concurrent logins. */
 const sshdConfig = (port: number): string =>
   `Port ${port}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n`;
 
-/** SHA-512 crypt of "lab": a password that exists, so that sudo asks for it. */
+/** SHA-512 crypt of "lab": with a password set, sudo asks for it. */
 const PASSWORD =
   '$6$labsalt$e.svQvk8jX0mQEPpLUGudMvFCNwOZ/CJK6NOYcVPXe7CEfTAvAHE/4QjVQRPpiwy.ZyFJYVD03OjeHrHcjTKj/';
 const SUDOERS: Readonly<Record<User['sudo'], string>> = {
@@ -140,7 +140,7 @@ function putUser(
   if (name === 'root') return;
   const extend = (path: string, line: string, mode: number): void =>
     put(path, `${readFileSync(join(base.directory, path), 'utf8')}${line}\n`, mode);
-  // A user whose password field is "!" is locked, and sshd turns locked users away.
+  // "!" would lock the user, and sshd rejects locked users.
   const password = sudo === 'password' ? PASSWORD : '*';
   extend('/etc/passwd', `${name}:x:${USER_ID}:${USER_ID}::/home/${name}:/bin/bash`, 0o644);
   extend('/etc/group', `${name}:x:${USER_ID}:`, 0o644);
@@ -154,7 +154,7 @@ function putUser(
   }
 }
 
-/** What `update-alternatives --set iptables /usr/sbin/iptables-legacy` leaves behind. */
+/** As `update-alternatives --set iptables /usr/sbin/iptables-legacy`. */
 function putLegacy(upper: string): void {
   directoryFor(join(upper, 'etc/alternatives'));
   for (const family of ['iptables', 'ip6tables'])
@@ -168,7 +168,7 @@ async function putHostKey(upper: string, name: string, type: string): Promise<st
   return readFileSync(`${file}.pub`, 'utf8').split(' ').slice(0, 2).join(' ');
 }
 
-/** Appends the host to a known_hosts file, by address, as OpenSSH would write it. */
+/** Appends the keys of a host to a known_hosts file, by address. */
 export function pinHostKeys(knownHosts: string, { addresses, port, hostKeys }: HostSetup): void {
   const names = [addresses.v4, ...(addresses.v6 === undefined ? [] : [addresses.v6])]
     .map((address) => (port === 22 ? address : `[${address}]:${port}`))
@@ -176,14 +176,14 @@ export function pinHostKeys(knownHosts: string, { addresses, port, hostKeys }: H
   appendFileSync(knownHosts, hostKeys.map((key) => `${names} ${key}\n`).join(''));
 }
 
-/** Writes a file with the directories above it, modes exact whatever the umask. */
+/** Writes a file with exactly this mode, whatever the umask; creates its directories. */
 export function putFile(file: string, text: string, mode = 0o644): void {
   directoryFor(dirname(file));
   writeFileSync(file, text, { mode });
   chmodSync(file, mode);
 }
 
-/** The upper layer's directories hide the modes of the base's; the umask must not narrow them. */
+/** Creates directories with mode 755, whatever the umask: they hide those of the base. */
 function directoryFor(path: string): void {
   const made = mkdirSync(path, { recursive: true });
   for (let at = path; made !== undefined && at.startsWith(made); at = dirname(at)) chmodSync(at, 0o755);

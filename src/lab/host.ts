@@ -1,70 +1,65 @@
-/** One real host, as tests and the demo hold it: through the machine's kernel, never through SSH. */
-
+/** One host of a lab, as tests and the demo control it: directly with nsenter, not over SSH. */
 import { dirname } from 'node:path';
-import { error, ProblemError } from '../lib/problem.js';
+import { shellQuote } from '../lib/text.js';
 import { type HostType, type LabNamespaces, nsenterArguments, type Running } from './boot.js';
 import { type Faults, faultsOf } from './faults.js';
 import { type Addresses, type HostSetup, type Rules, SAVED, type User } from './host-root.js';
-import { type ProcessResult, quote, run, until } from './shell.js';
+import { labError, type ProcessResult, run, until } from './shell.js';
 
 export interface Host extends Faults {
   readonly name: string;
   readonly addresses: Addresses;
-  /** Where its sshd listens. */
+  /** The port of its sshd. */
   readonly port: number;
   readonly user: User;
-  /** `type base64`, one for each host key, as `known_hosts` holds them after the address. */
+  /** One `type base64` for each host key, as in known_hosts. */
   readonly hostKeys: readonly string[];
   /**
-   * Runs a script with `sh -eu` as root inside the host. It ends when the script's output does: what shall stay
-   * behind in the background must close its own (`daemon >/dev/null 2>&1 &`).
+   * Runs a script with `sh -eu` as root inside the host, until its output is closed: background processes must close
+   * theirs (`daemon >/dev/null 2>&1 &`).
    */
   exec(script: string, input?: string): Promise<ProcessResult>;
-  /** As `exec`, for what must succeed: its output, or a ProblemError. */
+  /** As `exec`, but returns the output; a ProblemError if the script fails. */
   must(script: string, input?: string): Promise<string>;
-  /** What the kernel runs, comments dropped and counters zeroed: equal text means equal rules. */
+  /** The rules in the kernel, without comments and with zero counters, so that equal rules have equal texts. */
   liveRules(): Promise<Required<Rules>>;
-  /** What loads at boot, in the same form; a missing file is left out. */
+  /** The rules that load at boot, in the same form; `undefined` for a missing file. */
   savedRules(): Promise<Rules>;
-  /** The text of a file, or undefined where there is none. */
+  /** The text of a file; `undefined` if missing. */
   readFile(path: string): Promise<string | undefined>;
-  /** Writes a file with the directories above it. */
+  /** Writes a file; creates its directories. */
   writeFile(path: string, text: string): Promise<void>;
   isUp(): boolean;
-  /** Everything that was memory is gone at once: processes, kernel rules, mounts. The disk stays. */
+  /** Discards everything in memory: processes, kernel rules, mounts. The disk stays. */
   powerCut(): Promise<void>;
-  /** The same disk, from the beginning. Saved rules load: by systemd on a whole host, by its only script on a light one. */
+  /** Boots with the same disk, and loads the saved rules: by systemd, or by the init script of a light host. */
   boot(): Promise<void>;
 }
 
-/** The host of a seat, not booted yet. */
+/** A host, not booted yet. */
 export function hostOf(namespaces: LabNamespaces, setup: HostSetup, type: HostType): Host {
   let running: Running | undefined;
 
   const isUp = (): boolean => running !== undefined;
   const pid = (): number => {
     if (running !== undefined) return running.pid;
-    throw new ProblemError([
-      error('lab-host-is-off', `${setup.name} has no power.`, undefined, 'Boot it first.'),
-    ]);
+    throw labError('lab-host-is-off', `${setup.name} is powered off.`, 'Boot it first.');
   };
   const exec = async (script: string, input?: string): Promise<ProcessResult> =>
     run('nsenter', [...nsenterArguments(pid(), 'mnpui'), '/bin/sh', '-euc', script], {
       env: HOST_ENV,
-      ...(input === undefined ? {} : { input }),
+      input,
     });
   const must = async (script: string, input?: string): Promise<string> => {
     const ran = await exec(script, input);
     if (ran.code === 0) return ran.stdout;
-    throw new ProblemError([
-      error(
-        'lab-command-failed',
-        `On ${setup.name}, "${script.trim()}" ended with status ${ran.code}: ${ran.stderr.trim()}`,
-      ),
-    ]);
+    throw labError(
+      'lab-command-failed',
+      `On ${setup.name}, "${script.trim()}" exited with status ${ran.code}: ${ran.stderr.trim()}`,
+    );
   };
   const readFile = async (path: string): Promise<string | undefined> => {
-    const ran = await exec(`[ -e ${quote(path)} ] || exit 4; cat ${quote(path)}`);
+    const ran = await exec(`[ -e ${shellQuote(path)} ] || exit 4; cat ${shellQuote(path)}`);
     return ran.code === 4 ? undefined : ran.stdout;
   };
 
@@ -79,22 +74,18 @@ export function hostOf(namespaces: LabNamespaces, setup: HostSetup, type: HostTy
     must,
     readFile,
     liveRules: async () => {
-      const said = await must(
+      const output = await must(
         `iptables-save; echo ${CUT}; ip6tables-save; echo ${CUT}; ! command -v ipset >/dev/null || ipset save`,
       );
-      const [v4 = '', v6 = '', sets = ''] = said.split(`${CUT}\n`);
+      const [v4 = '', v6 = '', sets = ''] = output.split(`${CUT}\n`);
       return { v4: bare(v4), v6: bare(v6), sets };
     },
     savedRules: async () => {
       const [v4, v6, sets] = await Promise.all([SAVED.v4, SAVED.v6, SAVED.sets].map(readFile));
-      return {
-        ...(v4 === undefined ? {} : { v4: bare(v4) }),
-        ...(v6 === undefined ? {} : { v6: bare(v6) }),
-        ...(sets === undefined ? {} : { sets }),
-      };
+      return { v4: v4 && bare(v4), v6: v6 && bare(v6), sets };
     },
     writeFile: async (path, text) =>
-      void (await must(`mkdir -p ${quote(dirname(path))}; cat >${quote(path)}`, text)),
+      void (await must(`mkdir -p ${shellQuote(dirname(path))}; cat >${shellQuote(path)}`, text)),
     isUp,
     powerCut: async () => {
       if (running === undefined) return;
@@ -102,13 +93,13 @@ export function hostOf(namespaces: LabNamespaces, setup: HostSetup, type: HostTy
       running = undefined;
       process.kill(first, 'SIGKILL');
       await ended;
-      await unplugged(namespaces, setup);
+      await deleteLink(namespaces, setup);
     },
     boot: async () => {
       if (running !== undefined) return;
       const up = await type.boot(namespaces, setup);
       running = up;
-      // A host may also end by itself; its process id may then belong to anyone.
+      // A host may also shut down by itself; its process number may then be reused.
       void up.ended.then(() => {
         if (running === up) running = undefined;
       });
@@ -125,12 +116,12 @@ const bare = (text: string): string =>
     .replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, '$1 [0:0]')
     .replace(/^\[\d+:\d+\] /gm, '');
 
-/** The kernel takes a namespace's devices away in its own time; the next boot needs the name. */
-async function unplugged({ pid }: LabNamespaces, { link }: HostSetup): Promise<void> {
+/** Deletes the bridge port and waits: the kernel removes a namespace's devices later, and the next boot needs the name. */
+async function deleteLink({ pid }: LabNamespaces, { link }: HostSetup): Promise<void> {
   const ip = (...words: string[]): Promise<ProcessResult> =>
     run('nsenter', [...nsenterArguments(pid, 'n'), 'ip', 'link', ...words]);
   await ip('delete', link.port);
-  await until(`${link.port} is unplugged`, async () =>
+  await until(`${link.port} is deleted`, async () =>
     (await ip('show', link.port)).code === 0 ? undefined : true,
   );
 }

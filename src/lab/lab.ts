@@ -1,8 +1,8 @@
 /**
- * Real hosts on one machine. A lab is one process namespace with a network and a view of the mounts of its own; every
- * host lives inside of it. It hangs by one pipe: when this process ends, by whatever end, the pipe closes, the lab's
- * first process ends, and the kernel takes everything with it. The machine's own network, mounts and processes never
- * know. Only the client's keys and known_hosts are files on the machine, in a private directory that goes as well.
+ * Real hosts on one machine. A lab is a PID namespace with network and mount namespaces, which contain all hosts. When
+ * this process exits, however, a pipe closes, the lab's init exits, and the kernel removes everything. This machine's
+ * network, mounts and processes are not touched. Only the client's keys and known_hosts are files on the machine, in a
+ * private directory that is removed as well.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -31,33 +31,33 @@ export interface LabOptions {
 }
 
 export interface Lab {
-  /** Where the lab's clients come from. */
+  /** The addresses of the lab's client. */
   readonly client: Required<Addresses>;
-  /** A second pair of client addresses, for `from` and `ssh -b`: someone else. */
+  /** Other client addresses, for `from` and `ssh -b`. */
   readonly otherClient: Required<Addresses>;
-  /** The client's private key (ed25519, mode 600); its public half is beside it in `.pub`. */
+  /** The client's private key file (ed25519, mode 600), with its public key in `.pub`. */
   readonly identity: string;
-  /** Holds the host keys of every host, by address. */
+  /** A file with the host keys of every host, by address. */
   readonly knownHosts: string;
-  /** A private directory on the machine for the caller's own files; it goes with the lab. */
+  /** A private directory on this machine, also for the caller's files; removed with the lab. */
   readonly directory: string;
-  /** sshd in namespaces of its own, without systemd: up in a third of a second. */
+  /** Starts a host with sshd alone, without systemd: it takes a third of a second. */
   light(options: HostOptions): Promise<Host>;
-  /** Booted with systemd: timers, units, a boot that loads the saved rules. */
+  /** Boots a host with systemd: timers, units, saved rules loaded at boot. */
   systemd(options: HostOptions): Promise<Host>;
-  /** Runs a program where the hosts can be reached. It sees the machine's files; its loopback is the lab's. */
+  /** Runs a program in the lab's network, with this machine's files. */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<ProcessResult>;
-  /** As `run`, for programs that must be watched or killed: signals reach the program itself. */
+  /** As `run`, for programs that are watched or killed: signals reach the program itself. */
   spawn(command: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
-  /** A connection from inside the lab for code that runs outside of it. The socket is paused. */
+  /** Opens a connection from inside the lab for code outside of it. The socket is paused. */
   readonly connect: Dialer;
-  /** Ends everything that the lab started. Safe to call twice. */
+  /** Stops everything that the lab started. Can be called twice. */
   close(): Promise<void>;
 }
 
 /**
- * The lab's first process. /run and /tmp become its own, for what hosts leave there; the base is seen read-only.
- * A bridge that is never up takes the wires that are cut. Then it waits for the pipe to close, while the kernel reaps what is orphaned.
+ * The lab's init. It has its own /run and /tmp, and the base mounted read-only. Links that are cut are moved to a bridge
+ * that is down. Then it waits for the pipe to close, while the kernel reaps orphans.
  */
 const LAB_INIT = `
 mount -t proc proc /proc
@@ -80,7 +80,7 @@ echo ready
 exec env --ignore-signal=CHLD cat >/dev/null
 `;
 
-/** Outlives this process by the moment it takes to clear up after it. */
+/** Starts the lab's init and removes cgroups and the directory after it; outlives this process for that. */
 const LAB_KEEPER = `
 directory="$1"; shift
 cgroups="$1"; shift
@@ -94,8 +94,8 @@ const OTHER_CLIENT = { v4: '198.51.100.66', v6: '2001:db8:666::66' };
 const FIRST_HOST = 10;
 
 /**
- * Opens an empty lab. Labs share nothing but the base: as many as memory allows can be open at once.
- * @throws ProblemError when this machine cannot run one; see {@link missingFor}.
+ * Opens an empty lab. Labs share only the base; any number can be open at once.
+ * @throws ProblemError if this machine cannot run one; see {@link missingFor}.
  */
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
   refuseUnfit('demo');
@@ -111,7 +111,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       ...['-c', LAB_KEEPER, 'sh', directory, cgroups.join(' '), LAB_INIT, 'sh', base.directory],
       ...[CLIENT, OTHER_CLIENT].flatMap(({ v4, v6 }) => [`${v4}/32`, `${v6}/128`]),
     ],
-    // Detached: a Ctrl-C in the terminal is for this process; the lab ends when the pipe does.
+    // Detached: Ctrl-C is for this process only; the lab ends when the pipe closes.
     { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: systemEnv },
   );
   const ended = exitOf(keeper);
@@ -182,12 +182,12 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
 function refuseUnfit(purpose: Purpose): void {
   const { packages, reasons } = missingFor(purpose);
   const install =
-    packages.length === 0 ? [] : [`Packages are missing. Install them with: ${installCommand(packages)}`];
+    packages.length === 0 ? [] : [`Missing packages. Install them with: ${installCommand(packages)}`];
   const problems = [...reasons, ...install].map((reason) => error('lab-unfit-machine', reason));
   if (problems.length > 0) throw new ProblemError(problems);
 }
 
-/** This process's own place in the hierarchies that systemd in a host wants to manage (cgroups(7)). */
+/** This process's cgroups in the hierarchies that systemd manages (cgroups(7)). */
 function ownCgroups(): readonly string[] {
   const lines = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n');
   const pathOf = (prefix: RegExp): string | undefined =>

@@ -1,4 +1,4 @@
-/** What a machine must have to run real hosts or the tests, what this one lacks, and how to get it. */
+/** The requirements for running real hosts or the tests, what this machine lacks, and how to install it. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -6,11 +6,11 @@ import { delimiter, join } from 'node:path';
 export interface Missing {
   /** Debian or Ubuntu packages to install. */
   readonly packages: readonly string[];
-  /** Why no package can help, one sentence each. */
+  /** Reasons that no package can fix, one sentence each. */
   readonly reasons: readonly string[];
 }
 
-/** Programs that are started on the machine itself, and the packages that bring them. */
+/** Programs that run on this machine, and the packages that contain them. */
 type Needs = readonly (readonly [program: string, fromPackage: string])[];
 
 const LIGHT: Needs = [
@@ -24,7 +24,7 @@ const LIGHT: Needs = [
 ];
 const SYSTEMD: Needs = [...LIGHT, ['systemd-nspawn', 'systemd-container']];
 
-/** What each purpose needs. The demo runs light hosts alone. */
+/** The demo has light hosts only. */
 const NEEDS = {
   demo: LIGHT,
   lab: SYSTEMD,
@@ -43,30 +43,27 @@ const NEEDS = {
 
 export type Purpose = keyof typeof NEEDS;
 
-/** What stands between this machine and a purpose; both lists empty means that it can start. */
+/** What this machine lacks for a purpose; nothing if both lists are empty. */
 export function missingFor(purpose: Purpose): Missing {
   if (process.platform !== 'linux')
-    return { packages: [], reasons: ['Real hosts need Linux: network namespaces are a part of its kernel.'] };
+    return { packages: [], reasons: ['Real hosts need Linux, for its network namespaces.'] };
   const reasons = [
-    ...(process.getuid?.() === 0 ? [] : ['Real hosts need root: run it with sudo, or as root.']),
-    ...(mayUnshare() ? [] : ['This process may not make namespaces: what it runs in holds it back.']),
-    ...(knowsOverlay() ? [] : ['This kernel has no overlay file system.']),
-    ...(existsSync('/etc/debian_version')
+    ...(process.getuid?.() === 0 ? [] : ['Real hosts need root: run this as root or with sudo.']),
+    ...(mayUnshare()
       ? []
-      : ['Real hosts are built from the packages of Debian or Ubuntu, with apt.']),
+      : ['This process cannot create namespaces: its container does not permit it (CAP_SYS_ADMIN).']),
+    ...(knowsOverlay() ? [] : ['This kernel has no overlay file system.']),
+    ...(existsSync('/etc/debian_version') ? [] : ['Real hosts need apt, on Debian or Ubuntu.']),
   ];
   const packages = NEEDS[purpose].filter(([program]) => !installed(program)).map(([, name]) => name);
   return { packages: [...new Set(packages)], reasons };
 }
 
-/** The command a person would type to install packages. */
+/** The command that installs packages, to show to the user. */
 export const installCommand = (packages: readonly string[]): string =>
   `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install --no-install-recommends ${packages.join(' ')}`;
 
-/**
- * Installs packages without asking, after fetching the package lists; what apt says goes to stderr.
- * @returns whether all of them are there now.
- */
+/** Updates the package lists and installs packages without prompts; apt's output goes to stderr. @returns Whether it succeeded. */
 export function installPackages(packages: readonly string[]): boolean {
   const apt = (...words: string[]): boolean =>
     spawnSync('apt-get', ['-q', '-y', ...words], {
@@ -76,7 +73,7 @@ export function installPackages(packages: readonly string[]): boolean {
   return apt('update') && apt('install', '--no-install-recommends', ...packages);
 }
 
-/** Root's path may lack sbin when it came through `su`. */
+/** After `su`, root's PATH may lack sbin. */
 function installed(program: string): boolean {
   const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
   return path.split(delimiter).some((directory) => {
@@ -89,13 +86,13 @@ function installed(program: string): boolean {
   });
 }
 
-/** CAP_SYS_ADMIN, bit 21 (capabilities(7)), makes every kind of namespace and mount. */
+/** CAP_SYS_ADMIN, bit 21 (capabilities(7)), permits every type of namespace and mount. */
 function mayUnshare(): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return ((BigInt(`0x${effective ?? '0'}`) >> 21n) & 1n) === 1n;
 }
 
-/** As a module it appears in /proc/filesystems only once loaded; mount(8) loads it then. */
+/** A module appears in /proc/filesystems only once loaded, which mount(8) does. */
 function knowsOverlay(): boolean {
   if (/\boverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'))) return true;
   const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();

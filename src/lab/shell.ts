@@ -1,9 +1,9 @@
-/** The lab's only way to start programs: arguments as a list, input on stdin, everything it said as text. */
+/** Runs programs for the lab: arguments as a list, input on stdin, output as text. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { error, ProblemError } from '../lib/problem.js';
 
 export interface ProcessResult {
-  /** The exit status; 128 plus the signal's number when a signal ended it, as a shell would say. */
+  /** The exit status; 128 plus the signal number after a signal, as in a shell. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -23,7 +23,11 @@ const SIGNALS: Readonly<Record<string, number>> = {
   SIGTERM: 15,
 };
 
-/** Runs a program to its end. Rejects only when it cannot be started. */
+/** A ProblemError with one error of the lab. */
+export const labError = (id: string, message: string, hint?: string): ProblemError =>
+  new ProblemError([error(id, message, undefined, hint)]);
+
+/** Runs a program until it exits. Rejects only if it cannot be started. */
 export function run(
   command: string,
   args: readonly string[],
@@ -32,7 +36,7 @@ export function run(
   return collectOutput(spawn(command, [...args], piped(options)), options.input);
 }
 
-/** As {@link run}, but anything other than exit status 0 is a {@link ProblemError} that quotes what it said. */
+/** As {@link run}, but returns stdout; throws a {@link ProblemError} with the last output if the status is not 0. */
 export async function must(
   command: string,
   args: readonly string[],
@@ -40,15 +44,13 @@ export async function must(
 ): Promise<string> {
   const ran = await run(command, args, options);
   if (ran.code === 0) return ran.stdout;
-  throw new ProblemError([
-    error(
-      'lab-command-failed',
-      `${[command, ...args].join(' ').slice(0, 200)} ended with status ${ran.code}: ${lastLines(ran.stderr || ran.stdout)}`,
-    ),
-  ]);
+  throw labError(
+    'lab-command-failed',
+    `${[command, ...args].join(' ').slice(0, 200)} exited with status ${ran.code}: ${lastLines(ran.stderr || ran.stdout)}`,
+  );
 }
 
-/** Feeds `input` to a started program and collects what it says until it ends. */
+/** Writes `input` to a started program and collects its output until it exits. */
 export function collectOutput(child: ChildProcess, input = ''): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const out: Buffer[] = [];
@@ -63,13 +65,13 @@ export function collectOutput(child: ChildProcess, input = ''): Promise<ProcessR
         stderr: Buffer.concat(err).toString(),
       }),
     );
-    // A program that ends without reading its input is no fault of the caller's.
+    // A program may exit without reading its input.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
 }
 
-/** Root's path may lack the sbin directories when it came through `su`. */
+/** This process's environment with sbin in PATH, which root may lack after `su`. */
 export const systemEnv: NodeJS.ProcessEnv = {
   ...process.env,
   PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`,
@@ -78,56 +80,54 @@ export const systemEnv: NodeJS.ProcessEnv = {
 const piped = ({ env = systemEnv, cwd }: RunOptions): SpawnOptions => ({
   stdio: ['pipe', 'pipe', 'pipe'],
   env,
-  ...(cwd === undefined ? {} : { cwd }),
+  cwd,
 });
 
-/** Resolves when the program has written a line that is exactly `line`; rejects with its words when it ends first. */
+/** Resolves when the program has printed exactly `line`; rejects with its last output if it exits first. */
 export function waitForLine(child: ChildProcess, line: string): Promise<void> {
-  const said = new Promise<void>((resolve) => {
+  const printed = new Promise<void>((resolve) => {
     let text = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       text = (text + chunk.toString()).slice(-4000);
       if (text.split('\n').includes(line)) resolve();
     });
   });
-  return Promise.race([said, rejectOnExit(child)]);
+  return Promise.race([printed, rejectOnExit(child)]);
 }
 
-/** Rejects with the program's last words when it ends; never resolves. */
+/** Rejects with the program's last stderr output when it exits; never resolves. */
 export function rejectOnExit(child: ChildProcess): Promise<never> {
-  let words = '';
+  let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => {
-    words = (words + chunk.toString()).slice(-4000);
+    stderr = (stderr + chunk.toString()).slice(-4000);
   });
   return new Promise((_, reject) => {
     child.once('error', reject);
     child.once('close', (code) =>
       reject(
-        new ProblemError([
-          error('lab-start-failed', `It ended with status ${code} before it was ready: ${lastLines(words)}`),
-        ]),
+        labError(
+          'lab-start-failed',
+          `The program exited with status ${code} before it was ready: ${lastLines(stderr)}`,
+        ),
       ),
     );
   });
 }
 
-/** Asks again and again until the answer is not `undefined`; a {@link ProblemError} at the deadline. */
+/** Polls until the result is not `undefined`; throws a {@link ProblemError} after so many seconds. */
 export async function until<T>(
   what: string,
-  ask: () => T | undefined | Promise<T | undefined>,
+  poll: () => T | undefined | Promise<T | undefined>,
   seconds = 20,
 ): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
+    const result = await poll();
+    if (result !== undefined) return result;
     if (performance.now() > deadline)
-      throw new ProblemError([error('lab-deadline', `${what}: not within ${seconds} seconds.`)]);
+      throw labError('lab-deadline', `Timed out after ${seconds} seconds: ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
-
-/** One word for a POSIX shell, whatever it holds. */
-export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 const lastLines = (text: string): string => text.trim().split('\n').slice(-8).join('\n');

@@ -21,3 +21,6 @@ export const shortDigest = (digest: string): string =>
 
 /** As `git log --abbrev=12`. */
 export const shortCommit = (commit: string): string => commit.slice(0, 12);
+
+/** Quotes any text as one word for a POSIX shell. */
+export const shellQuote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -3,7 +3,8 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Lab, openLab } from '../../src/lab/lab.js';
-import { must, quote } from '../../src/lab/shell.js';
+import { must } from '../../src/lab/shell.js';
+import { shellQuote } from '../../src/lib/text.js';
 import { type Program, programIn, writePolicy } from './lab-program.js';
 
 jest.setTimeout(120_000);
@@ -38,7 +39,7 @@ test('says where a passphrase could come from when nobody can be asked', async (
 });
 
 test('asks for it at a terminal, which does not show what is typed', async () => {
-  const command = [process.execPath, sallyport.path, 'status', '-i', key].map(quote).join(' ');
+  const command = [process.execPath, sallyport.path, 'status', '-i', key].map(shellQuote).join(' ');
   const { CI: _, ...env } = process.env;
   const terminal = lab.spawn('script', ['-qec', command, '/dev/null'], { cwd: lab.directory, env });
   let seen = '';

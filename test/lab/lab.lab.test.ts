@@ -134,7 +134,7 @@ describe('hosts', () => {
     await systemd.writeFile('/etc/iptables/rules.v4', DROP_8080.replace('8080', '8081'));
     await systemd.powerCut();
     expect(systemd.isUp()).toBe(false);
-    await expect(systemd.exec('true')).rejects.toThrow('db-1 has no power.');
+    await expect(systemd.exec('true')).rejects.toThrow('db-1 is powered off.');
     await systemd.boot();
     expect((await systemd.liveRules()).v4).toBe(DROP_8080.replace('8080', '8081'));
     expect(await openssh(lab, systemd, 'true')).toMatchObject({ code: 0 });

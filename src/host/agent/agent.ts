@@ -1,14 +1,9 @@
 /** The agent: the script that runs on the host, how it is called, and how its answers are parsed. */
 import { randomBytes } from 'node:crypto';
 import { error, type Problem } from '../../lib/problem.js';
+import { shellQuote } from '../../lib/text.js';
 import type { Host } from '../../policy/fleet.js';
-import {
-  type CommandResult,
-  type Connection,
-  quote,
-  type RunOptions,
-  unreachable,
-} from '../ssh/transport.js';
+import { type CommandResult, type Connection, type RunOptions, unreachable } from '../ssh/transport.js';
 import activity from './activity.sh';
 import base from './base.sh';
 import begin from './begin.sh';
@@ -68,7 +63,7 @@ export const commandLine = ({ ssh }: Host): string =>
 export function script(mark: string, { verb, variables = {} }: AgentRequest): string {
   const [start, stored] = verb === 'begin' ? ['eval "$SP_AGENT"\n', { AGENT }] : [AGENT, {}];
   const settings = Object.entries({ MARK: mark, ...variables, ...stored });
-  const lines = settings.map(([name, value]) => `SP_${name}=${quote(value)}\n`);
+  const lines = settings.map(([name, value]) => `SP_${name}=${shellQuote(value)}\n`);
   return `${lines.join('')}SP_SSH="\${1-}"\nset -- ${verb}\n${start}`;
 }
 

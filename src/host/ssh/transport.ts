@@ -91,9 +91,6 @@ export function connectProblem(host: Host, message: string, causes: Causes = [])
   return unreachable(host, why === '' ? 'the connection was lost' : why, hint);
 }
 
-/** Quotes any text as one word for a POSIX shell. */
-export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
-
 /** Rejects with `message` and calls `onTimeout` unless `work` settles within so many seconds. */
 export async function withTimeout<T>(
   seconds: number,

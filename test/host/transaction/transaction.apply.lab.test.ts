@@ -1,7 +1,8 @@
 /** Group A: while the change is applied. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
-import { quote, until } from '../../../src/lab/shell.js';
+import { until } from '../../../src/lab/shell.js';
+import { shellQuote } from '../../../src/lib/text.js';
 import { DOCKER_AND_FAIL2BAN, KUBE, LIBVIRT } from '../../compile/foreign.js';
 import { changeTo, open } from '../change.js';
 import { policyHost, waitUntilIdle } from '../hosts.js';
@@ -20,7 +21,7 @@ const BRIEF = { change: { confirmWithinSeconds: 5 } };
 
 /** A tool that works in the rehearsal's namespace, and does `script` in the host's own, where eth0 is. */
 const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} /usr/sbin/${tool}.real
-  printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { %s; }\\nexec xtables-nft-multi ${tool} "$@"\\n' ${quote(script)} >/usr/sbin/${tool}
+  printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { %s; }\\nexec xtables-nft-multi ${tool} "$@"\\n' ${shellQuote(script)} >/usr/sbin/${tool}
   chmod +x /usr/sbin/${tool}`;
 const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
 
@@ -180,7 +181,7 @@ fault(
     };
     const none = 'backup timer could not be armed, so nothing was changed';
     const wrap = (tool: string, test: string): string =>
-      `mv ${tool} ${tool}.real; printf '#!/bin/sh\\n%s\\nexec ${tool}.real "$@"\\n' ${quote(test)} >${tool}; chmod +x ${tool}`;
+      `mv ${tool} ${tool}.real; printf '#!/bin/sh\\n%s\\nexec ${tool}.real "$@"\\n' ${shellQuote(test)} >${tool}; chmod +x ${tool}`;
     const unwrap = (tool: string): string => `mv ${tool}.real ${tool}`;
     const [setsid, run] = ['/usr/bin/setsid', '/usr/bin/systemd-run'];
     await Promise.all([

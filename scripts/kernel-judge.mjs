@@ -1,7 +1,7 @@
 /**
- * Lets the kernel judge the traffic model at length: `node scripts/kernel-judge.mjs [--packets 5000000] [--seed 1]`.
+ * Tests the traffic model against the kernel at length: `node scripts/kernel-judge.mjs [--packets 5000000] [--seed 1]`.
  * Needs root, perl-base, iptables, ipset, iproute2 and conntrack. Prints a line for every batch and, for every
- * disagreement, the smallest rules and packets that show it. Exit status: 0 when there is none.
+ * disagreement, the smallest rules and packets that reproduce it. Exit status: 0 when there is none.
  */
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -34,7 +34,7 @@ const packetsEach = Number(values.each);
 const kinds = ['nft', 'legacy'].flatMap((backend) => ['v4', 'v6'].map((family) => ({ backend, family })));
 const started = Date.now();
 const sum = { rulesets: 0, packets: 0, unknown: 0, disagreements: 0 };
-/** Rulesets in one namespace; each kind judges the same ones. */
+/** Rulesets in one namespace; each kind tests the same ones. */
 const BATCH = 25;
 
 for (let seed = Number(values.seed); sum.packets < wanted; seed += BATCH) {

@@ -1,4 +1,4 @@
-/** The answers of `explain` in docs/traffic.md are what it answers. `UPDATE_GOLDEN=1` writes them. */
+/** The answers of `explain` in docs/traffic.md are up to date. `UPDATE_GOLDEN=1` writes them. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { sallyport } from '../cli/terminal.js';
 const FILE = join(import.meta.dirname, '../../docs/traffic.md');
 const BLOCK = /```text\n\$ sallyport ([^\n]*)\n([\s\S]*?)```/g;
 
-test('the packets of docs/traffic.md fare as it says', async () => {
+test('the examples in docs/traffic.md have the answers of explain', async () => {
   const text = readFileSync(FILE, 'utf8');
   const rules = /```text rules\.v4\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-docs-'));

@@ -29,12 +29,12 @@ describe('a host with rules that do nothing', () => {
 
   test('each is told with its file and line, its chain and number, and the rules that hide it', async () => {
     expect(anomalies(imported(await result))).toEqual([
-      'h.v4:11:4: warning: Rule 7 of INPUT (filter, "-s 10.0.0.0/8 -p tcp -m tcp --dport 443 -j ACCEPT") can never match: what begins a connection is dropped before, by rule 5 of INPUT ("-s 10.0.0.0/9 -j DROP"), rule 6 of INPUT ("-s 10.128.0.0/9 -j DROP"). Move it before them, or remove it.',
+      'h.v4:11:4: warning: Rule 7 of INPUT (filter, "-s 10.0.0.0/8 -p tcp -m tcp --dport 443 -j ACCEPT") can never match: earlier rules drop its new connections: rule 5 of INPUT ("-s 10.0.0.0/9 -j DROP"), rule 6 of INPUT ("-s 10.128.0.0/9 -j DROP"). Move it before them, or remove it.',
       expect.stringMatching(
         /^h\.v4:13:4: note: Rule 9 of INPUT .* can never match: earlier rules do the same/,
       ),
       expect.stringMatching(
-        /^h\.v4:14:4: note: Rule 10 of INPUT .* accepts every port from 1,048,576 addresses, where no earlier rule decides\./,
+        /^h\.v4:14:4: note: Rule 10 of INPUT .* accepts every port from 1,048,576 addresses unless an earlier rule decides\./,
       ),
     ]);
   });

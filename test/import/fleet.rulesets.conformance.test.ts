@@ -6,7 +6,7 @@ import { STATES } from '../compile/foreign.js';
 import { RULES } from '../netfilter/rule/corpus.js';
 import { TEXTS } from '../netfilter/rule/corpus-texts.js';
 import { generateRules, generateSets } from '../traffic/trace/kernel/generate.js';
-import { chance } from '../traffic/trace/kernel/random.js';
+import { seededRandom } from '../traffic/trace/kernel/random.js';
 import { ids, importOf, messagesOf } from './import-texts.js';
 
 const FOLDER = process.env.SALLYPORT_RULESETS ?? join(import.meta.dirname, '../../../shared/data/rulesets');
@@ -88,7 +88,7 @@ describe('with administrators who are named', () => {
   test.each(WITHOUT_ANSWERS)('a host that drops the answers of SSH would lock them out', async (v4) => {
     const result = await withAdmin(v4);
     expect(result.ok).toBe(false);
-    expect(messagesOf(result).join('\n')).toMatch(/Replies of SSH to 203\.0\.113\.0\/24 would be dropped/);
+    expect(messagesOf(result).join('\n')).toMatch(/SSH replies to 203\.0\.113\.0\/24 would be dropped/);
   });
 });
 
@@ -129,7 +129,7 @@ describe('nothing throws, and what is imported is proved', () => {
   test('random rulesets', async () => {
     const outcomes = new Map<string, number>();
     for (let seed = 1; seed <= 25; seed++) {
-      const by = chance(seed);
+      const by = seededRandom(seed);
       for (const family of ['v4', 'v6'] as const) {
         const sets = generateSets(by, family);
         const result = await importOf({ [family]: generateRules(by, family), sets }, ADMIN);

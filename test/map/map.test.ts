@@ -135,7 +135,7 @@ test('a host whose rules lead in a circle is missing, and said to be', () => {
   const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
   const hosts = hostsOf(fleet).map((one) => (one.host.name === 'web-2' ? { ...one, ruleset: loop } : one));
   const { map } = mapFleet(fleet, hosts);
-  expect(map.missing).toEqual([{ host: 'web-2', why: expect.stringContaining('leads back to itself') }]);
+  expect(map.missing).toEqual([{ host: 'web-2', why: expect.stringContaining('calls itself') }]);
   expect(linesOf({ map, notes: [] })).toContain('anywhere → role web: web (web-1 roles/web.yml:2)');
 });
 

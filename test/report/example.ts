@@ -248,7 +248,7 @@ export const troubledPlan = plan([
       ...NO_TRAFFIC,
       equal: false,
       proved: false,
-      why: 'The model grew past 2,000,000 nodes.',
+      why: 'The model needs more than 2,000,000 nodes.',
       possiblyOpened: [metricsOpened('203.0.113.13')],
     },
     findings: [

@@ -1,4 +1,4 @@
-/** Small rulesets, written as the rules that matter. */
+/** Small rulesets from the rules that matter. */
 import type { Ruleset } from '../../src/netfilter/model.js';
 import { parseSets } from '../../src/netfilter/sets.js';
 import { parseSave } from '../../src/netfilter/text/parse.js';
@@ -23,7 +23,7 @@ export function ruleset({
   return { v4: four.value, v6: six.value, sets: named.value };
 }
 
-/** A table with these rules; a word before a rule's `-A` is not needed, chains of its own are declared. */
+/** A table with these rules; declares their user chains. */
 export function table(name: string, rules: readonly string[], policies: Record<string, string> = {}): string {
   const chains = [...new Set(rules.flatMap((rule) => /^-A (\S+)/.exec(rule)?.[1] ?? []))];
   const builtIn = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
@@ -39,7 +39,7 @@ export function table(name: string, rules: readonly string[], policies: Record<s
 
 export const DROPS = { INPUT: 'DROP', FORWARD: 'DROP' };
 
-/** A host's baseline with more rules before its last one. */
+/** The baseline of a host with more rules before its last one. */
 export const host = (...rules: readonly string[]): string =>
   table(
     'filter',
@@ -57,7 +57,7 @@ export const host = (...rules: readonly string[]): string =>
 const list = (name: string, values: readonly string[]): readonly string[] =>
   values.length === 0 ? [] : [`${name} ${values.join(',')}`];
 
-/** `opened INPUT tcp dport 443`, one line a row, as a reader would say it. */
+/** `opened INPUT tcp dport 443`, one line per row. */
 export function rowsOf(diff: TrafficDiff): readonly string[] {
   const lines = (kind: string, flows: readonly Flow[]): readonly string[] =>
     flows.map((flow) =>

@@ -1,4 +1,4 @@
-/** `-m addrtype`: what kind of address the routing table says it is, as far as it follows from the address alone. */
+/** `-m addrtype`: the type that the routing table gives an address, as far as it follows from the address alone. */
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges } from '../../lib/ip.js';
@@ -16,20 +16,24 @@ const MULTICAST: { readonly [family in Family]: Ranges } = {
   v4: networks('v4', '224.0.0.0/4'),
   v6: networks('v6', 'ff00::/8'),
 };
-const EVERYONE: { readonly [family in Family]: Ranges } = { v4: networks('v4', '255.255.255.255'), v6: [] };
+const LIMITED_BROADCAST: { readonly [family in Family]: Ranges } = {
+  v4: networks('v4', '255.255.255.255'),
+  v6: [],
+};
 
 /**
- * A host has more addresses than the known ones (those of bridges, broadcasts of its networks), so an address that is
- * on no list may be of any kind.
+ * Addresses whose type is certain. A host has more addresses than the known ones (those of bridges, broadcasts of its
+ * networks), so all others may have any type.
  */
 function certain(family: Family, addresses: Ranges): Readonly<Record<string, Ranges>> {
   return {
     LOCAL: union(addresses, LOOPBACK_NETWORK[family]),
     MULTICAST: MULTICAST[family],
-    BROADCAST: EVERYONE[family],
+    BROADCAST: LIMITED_BROADCAST[family],
   };
 }
 
+/** The predicate of an addrtype match; `undefined` where it depends on an interface. */
 export function addressTypes(options: readonly Option[], context: MatchContext): Predicate | undefined {
   if (options.some((each) => each.flag.startsWith('--limit-iface'))) return undefined;
   return all(...options.map((option) => addressType(option, context)));
@@ -38,11 +42,11 @@ export function addressTypes(options: readonly Option[], context: MatchContext):
 function addressType({ flag, values: [text = ''], negated }: Option, context: MatchContext): Predicate {
   const { family } = context;
   const name = flag === '--src-type' ? 'src' : 'dst';
-  const kinds = certain(family, context.addresses);
+  const types = certain(family, context.addresses);
   const wanted = text.split(',');
-  const yes = union(...wanted.map((kind) => kinds[kind] ?? []));
-  const known = union(...Object.values(kinds));
-  const open = subtract([domain(name, family)], known);
+  const matching = union(...wanted.map((type) => types[type] ?? []));
+  const known = union(...Object.values(types));
+  const others = subtract([domain(name, family)], known);
   const unknown = pure(`addrtype ${flag} ${text}`);
-  return unless(negated, any(field(name, yes), all(field(name, open), unknown)), family);
+  return unless(negated, any(field(name, matching), all(field(name, others), unknown)), family);
 }

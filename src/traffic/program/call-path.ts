@@ -1,48 +1,54 @@
 /**
- * The ways in which a packet comes to a chain, numbered. What counts packets may answer differently on each of them; the
- * names of the chains between are no part of it, so that a rule that has moved into another chain is still the same.
+ * The call paths on which a packet comes to a chain, numbered. A stateful match such as `limit` may differ on each of
+ * them. The names of the chains between do not count, so that a rule that moves into another chain stays the same rule.
  */
 import type { Hook } from '../model.js';
-import { type CompiledChain, type CompiledRule, type CompiledRuleset, chainKey } from './compiled-ruleset.js';
+import {
+  type CompiledChain,
+  type CompiledRule,
+  type CompiledRuleset,
+  calledChain,
+  chainOf,
+} from './compiled-ruleset.js';
 import { PIPELINES } from './pipeline.js';
 
 /** The calls that lead from a built-in chain to where a packet is; empty in the built-in chain itself. */
 export type CallPath = readonly CompiledRule[];
 
-/** A way's number is the sum of those of its calls. There may be more ways than can be listed, or counted by a double. */
-type Numbers = ReadonlyMap<CompiledRule, bigint>;
+/** The number of a path is the sum of those of its calls: there may be more paths than can be listed, or than 2^53. */
+type CallNumbers = ReadonlyMap<CompiledRule, bigint>;
 
-const KNOWN = new WeakMap<CompiledRuleset, Map<Hook, Numbers>>();
+const CACHE = new WeakMap<CompiledRuleset, Map<Hook, CallNumbers>>();
 
-/** The number of a way, another one for each way to the same chain. */
-export function callPathNumber(program: CompiledRuleset, hook: Hook, way: CallPath): bigint {
-  const hooks = KNOWN.get(program) ?? new Map<Hook, Numbers>();
-  KNOWN.set(program, hooks);
-  const numbers = hooks.get(hook) ?? numberCalls(program, hook);
+/** The number of a call path, different for each path to the same chain. */
+export function callPathNumber(ruleset: CompiledRuleset, hook: Hook, path: CallPath): bigint {
+  const hooks = CACHE.get(ruleset) ?? new Map<Hook, CallNumbers>();
+  CACHE.set(ruleset, hooks);
+  const numbers = hooks.get(hook) ?? numberCalls(ruleset, hook);
   hooks.set(hook, numbers);
-  return way.reduce((sum, call) => sum + (numbers.get(call) ?? 0n), 0n);
+  return path.reduce((sum, call) => sum + (numbers.get(call) ?? 0n), 0n);
 }
 
-/** For each call, how many ways there are to its chain by the calls before it, in the order of the rules. */
-function numberCalls(program: CompiledRuleset, hook: Hook): Numbers {
-  const callers = callersOf(program, hook);
+/** For each call, how many paths lead to its chain by the calls before it, in the order of the rules. */
+function numberCalls(ruleset: CompiledRuleset, hook: Hook): CallNumbers {
+  const callers = callersOf(ruleset, hook);
   const numbers = new Map<CompiledRule, bigint>();
   const totals = new Map<CompiledChain, bigint>();
-  const waysTo = (routine: CompiledChain): bigint => {
-    const known = totals.get(routine);
+  const pathsTo = (chain: CompiledChain): bigint => {
+    const known = totals.get(chain);
     if (known !== undefined) return known;
-    // A loop is refused by the kernel; here it must only come to an end.
-    totals.set(routine, 0n);
+    // The kernel refuses loops; here they must only terminate.
+    totals.set(chain, 0n);
     let sum = 0n;
-    for (const { call, from } of callers.get(routine) ?? []) {
+    for (const { call, from } of callers.get(chain) ?? []) {
       numbers.set(call, sum);
-      sum += waysTo(from);
+      sum += pathsTo(from);
     }
-    const total = routine.policy === undefined ? sum : 1n;
-    totals.set(routine, total);
+    const total = chain.policy === undefined ? sum : 1n;
+    totals.set(chain, total);
     return total;
   };
-  for (const routine of callers.keys()) waysTo(routine);
+  for (const chain of callers.keys()) pathsTo(chain);
   return numbers;
 }
 
@@ -51,16 +57,15 @@ interface Caller {
   readonly from: CompiledChain;
 }
 
-/** Who calls each chain in which a packet's way matters; each chain is looked through once. */
-function callersOf(program: CompiledRuleset, hook: Hook): ReadonlyMap<CompiledChain, readonly Caller[]> {
+/** The callers of each chain in which the call path matters; each chain is visited once. */
+function callersOf(ruleset: CompiledRuleset, hook: Hook): ReadonlyMap<CompiledChain, readonly Caller[]> {
   const callers = new Map<CompiledChain, Caller[]>();
   const seen = new Set<CompiledChain>();
   const visit = (from: CompiledChain): void => {
     if (seen.has(from)) return;
     seen.add(from);
     for (const call of from.rules) {
-      const to =
-        call.action.kind === 'call' ? program.chains.get(chainKey(call.table, call.action.chain)) : undefined;
+      const to = calledChain(ruleset, call);
       if (to === undefined || !(to.rewrites || to.nondeterministic)) continue;
       const known = callers.get(to) ?? [];
       callers.set(to, known);
@@ -69,7 +74,7 @@ function callersOf(program: CompiledRuleset, hook: Hook): ReadonlyMap<CompiledCh
     }
   };
   for (const stage of PIPELINES[hook]) {
-    const start = stage.kind === 'table' ? program.chains.get(chainKey(stage.table, stage.chain)) : undefined;
+    const start = stage.kind === 'table' ? chainOf(ruleset, stage.table, stage.chain) : undefined;
     if (start !== undefined) visit(start);
   }
   return callers;

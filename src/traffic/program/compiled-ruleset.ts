@@ -1,4 +1,4 @@
-/** One family of a ruleset as a program: chains of steps, each with what it asks and what it does. */
+/** One family of a ruleset, compiled: chains of rules, each with the packets it matches and what it does with them. */
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges, parseAddresses } from '../../lib/ip.js';
@@ -9,7 +9,7 @@ import type { DecidingRule } from '../model.js';
 import { type Field, interfaceRange } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { readMatch } from './matches.js';
-import { ALWAYS, all, field, type Leaf, leaves, type Predicate, pure, unless } from './predicate.js';
+import { ALWAYS, all, field, leaves, type Predicate, pure, unless } from './predicate.js';
 import { type Action, altersPackets, readTarget } from './targets.js';
 
 export interface CompiledRule {
@@ -17,6 +17,7 @@ export interface CompiledRule {
   readonly chain: string;
   /** From 1. */
   readonly number: number;
+  /** The rule as it is written. */
   readonly spec: Rule;
   readonly match: Predicate;
   readonly action: Action;
@@ -28,84 +29,99 @@ export interface CompiledChain {
   /** Absent for a user chain. */
   readonly policy?: 'ACCEPT' | 'DROP';
   readonly rules: readonly CompiledRule[];
-  /** Somewhere below, a rule changes the packet, its mark or its state, or hands it away. */
+  /** A rule of it, or of a chain it calls, changes the packet, its mark or its state, or hands it to a program. */
   readonly rewrites: boolean;
-  /** Somewhere below, a rule's answer differs from one evaluation to the next. */
+  /** A rule of it, or of a chain it calls, may match the same packet once and not the next time. */
   readonly nondeterministic: boolean;
 }
 
 export interface CompiledRuleset {
   readonly family: Family;
-  /** By `table chain`. */
+  /** By {@link chainKey}. */
   readonly chains: ReadonlyMap<string, CompiledChain>;
   /** Addresses of the host in this family; empty when they are not known. */
   readonly addresses: readonly bigint[];
-  /** Fields that some rule asks for. */
+  /** Fields that some rule matches on. */
   readonly usedFields: ReadonlySet<Field>;
-  /** Some rule alters packets, so that an unmodelled match may answer differently before and after it. */
+  /** Some rule alters packets, so that an unmodelled match may differ before and after it. */
   readonly rewritesPackets: boolean;
 }
 
+/** `filter INPUT`: the key of a chain in {@link CompiledRuleset.chains}. */
 export const chainKey = (table: TableName, chain: string): string => `${table} ${chain}`;
 
-interface Compiled {
+/** The chain of that name in a table, if there is one. */
+export const chainOf = (
+  ruleset: CompiledRuleset,
+  table: TableName,
+  name: string,
+): CompiledChain | undefined => ruleset.chains.get(chainKey(table, name));
+
+/** The chain that a rule jumps or goes to; `undefined` for a rule with another target. */
+export const calledChain = (
+  ruleset: CompiledRuleset,
+  { table, action }: CompiledRule,
+): CompiledChain | undefined => (action.kind === 'call' ? chainOf(ruleset, table, action.chain) : undefined);
+
+interface CacheEntry {
   readonly ruleset: Ruleset;
   readonly family: Family;
   readonly addresses: string;
-  readonly program: CompiledRuleset;
+  readonly compiled: CompiledRuleset;
 }
 
-/** Anomalies, guards, tests and the lock-out proof all ask about one ruleset, one after the other. */
-const LATEST: Compiled[] = [];
-const MOST_LATEST = 4;
+/** Anomalies, guards, tests and the lock-out proof compile the same ruleset one after the other. */
+const CACHE: CacheEntry[] = [];
+const CACHE_SIZE = 4;
 
-/** @param addresses the host's own, of either family; those of the other are left aside. */
+/** Compiles one family of a ruleset. @param addresses the host's own; those of the other family are ignored. */
 export function compileRuleset(
   ruleset: Ruleset,
   family: Family,
   addresses: readonly string[],
 ): CompiledRuleset {
-  const own = addresses.join(' ');
-  const found = LATEST.find(
-    (one) => one.ruleset === ruleset && one.family === family && one.addresses === own,
+  const key = addresses.join(' ');
+  const found = CACHE.find(
+    (entry) => entry.ruleset === ruleset && entry.family === family && entry.addresses === key,
   );
-  if (found !== undefined) return found.program;
-  const program = programOf(ruleset, family, addresses);
-  LATEST.unshift({ ruleset, family, addresses: own, program });
-  LATEST.length = Math.min(LATEST.length, MOST_LATEST);
-  return program;
+  if (found !== undefined) return found.compiled;
+  const compiled = compile(ruleset, family, parseAddresses(addresses, family));
+  CACHE.unshift({ ruleset, family, addresses: key, compiled });
+  CACHE.length = Math.min(CACHE.length, CACHE_SIZE);
+  return compiled;
 }
 
-function programOf(ruleset: Ruleset, family: Family, addresses: readonly string[]): CompiledRuleset {
-  const own = parseAddresses(addresses, family);
+const rulesOf = (tables: readonly Table[]): readonly Rule[] =>
+  tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
+
+function compile(ruleset: Ruleset, family: Family, addresses: readonly bigint[]): CompiledRuleset {
   const tables = ruleset[family];
-  const sets = new Map(ruleset.sets.map((set): [string, IpSet] => [set.name, set]));
-  const rules = tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
-  const world: Omit<MatchContext, 'table'> = {
+  const shared: Omit<MatchContext, 'table'> = {
     family,
-    sets,
+    sets: new Map(ruleset.sets.map((set): [string, IpSet] => [set.name, set])),
     changing: changingSets(ruleset),
-    addresses: ofValues(own),
+    addresses: ofValues(addresses),
   };
-  const unsteady = rules.some((rule) => altersPackets(rule.target));
-  const routines = new Map<string, CompiledChain>();
+  const rewritesPackets = rulesOf(tables).some((rule) => altersPackets(rule.target));
+  const chains = new Map<string, CompiledChain>();
   for (const table of tables)
-    for (const routine of compileTable(table, world, unsteady))
-      routines.set(chainKey(table.name, routine.name), routine);
-  const asks = new Set(
-    [...routines.values()].flatMap((routine) =>
-      routine.rules.flatMap((step) =>
-        leaves(step.match).flatMap((leaf) => (leaf.kind === 'field' ? [leaf.field] : [])),
+    for (const chain of compileTable(table, { ...shared, table: table.name }, rewritesPackets))
+      chains.set(chainKey(table.name, chain.name), chain);
+  const usedFields = new Set(
+    [...chains.values()].flatMap(({ rules }) =>
+      rules.flatMap(({ match }) =>
+        leaves(match).flatMap((leaf) => (leaf.kind === 'field' ? [leaf.field] : [])),
       ),
     ),
   );
-  return { family, chains: routines, addresses: own, usedFields: asks, rewritesPackets: unsteady };
+  return { family, chains, addresses, usedFields, rewritesPackets };
 }
 
-/** Names of the sets whose contents rules change, those of either family: a set of ports has none. */
+/** Names of the sets that rules add to or delete from, in either family: a set of ports belongs to neither. */
 export function changingSets({ v4, v6 }: Ruleset): ReadonlySet<string> {
-  const rules = [...v4, ...v6].flatMap((table) => table.chains.flatMap((chain) => chain.rules));
-  const options = rules.flatMap(({ target }) => (target?.name === 'SET' ? target.options : []));
+  const options = rulesOf([...v4, ...v6]).flatMap(({ target }) =>
+    target?.name === 'SET' ? target.options : [],
+  );
   return new Set(
     options
       .filter(({ flag }) => flag === '--add-set' || flag === '--del-set')
@@ -115,146 +131,151 @@ export function changingSets({ v4, v6 }: Ruleset): ReadonlySet<string> {
 
 function compileTable(
   table: Table,
-  world: Omit<MatchContext, 'table'>,
-  unsteady: boolean,
+  context: MatchContext,
+  rewritesPackets: boolean,
 ): readonly CompiledChain[] {
-  const context: MatchContext = { ...world, table: table.name };
-  const names = new Set(
+  const userChains = new Set(
     table.chains.filter((chain) => chain.policy === undefined).map((chain) => chain.name),
   );
-  const steps = new Map(
+  const rules = new Map(
     table.chains.map((chain) => [
       chain.name,
-      chain.rules.map((rule, index): CompiledRule => {
-        const match = askOf(rule, context);
+      chain.rules.map((spec, index): CompiledRule => {
+        const match = predicateOf(spec, context);
         return {
           table: table.name,
           chain: chain.name,
           number: index + 1,
-          spec: rule,
-          match: unsteady ? unsure(match) : match,
-          action: readTarget(rule, world.family, names),
+          spec,
+          match: rewritesPackets ? impure(match) : match,
+          action: readTarget(spec, context.family, userChains),
         };
       }),
     ]),
   );
-  const reach = (start: string, holds: (step: CompiledRule) => boolean): boolean => {
+  const someRule = (start: string, holds: (rule: CompiledRule) => boolean): boolean => {
     const seen = new Set<string>();
     const visit = (name: string): boolean => {
       if (seen.has(name)) return false;
       seen.add(name);
-      return (steps.get(name) ?? []).some(
-        (step) => holds(step) || (step.action.kind === 'call' && visit(step.action.chain)),
+      return (rules.get(name) ?? []).some(
+        (rule) => holds(rule) || (rule.action.kind === 'call' && visit(rule.action.chain)),
       );
     };
     return visit(start);
   };
-  return table.chains.map((chain) => ({
+  return table.chains.map(({ name, policy }) => ({
     table: table.name,
-    name: chain.name,
-    ...(chain.policy && { policy: chain.policy }),
-    rules: steps.get(chain.name) ?? [],
-    rewrites: reach(chain.name, ({ action }) => REWRITING.has(action.kind)),
-    nondeterministic: reach(chain.name, isNondeterministic),
+    name,
+    policy,
+    rules: rules.get(name) ?? [],
+    rewrites: someRule(name, ({ action }) => REWRITING.has(action.kind)),
+    nondeterministic: someRule(name, isNondeterministic),
   }));
 }
 
-const REWRITING: ReadonlySet<Action['kind']> = new Set(['untrack', 'loseMark', 'mark', 'send', 'ask']);
+const REWRITING: ReadonlySet<Action['kind']> = new Set([
+  'untrack',
+  'unknownMark',
+  'mark',
+  'dnat',
+  'external',
+]);
 
 const isNondeterministic = ({ match, action }: CompiledRule): boolean =>
-  action.kind === 'ask' ||
-  action.kind === 'send' ||
+  action.kind === 'external' ||
+  action.kind === 'dnat' ||
   leaves(match).some((leaf) => leaf.kind === 'mark' || (leaf.kind === 'unknown' && !leaf.pure));
 
-/** Where rules alter packets, an unmodelled match may answer differently before and after. */
-function unsure(match: Predicate): Predicate {
+/** The same with unmodelled matches that may differ from one rule to the next: rules between them alter packets. */
+function impure(match: Predicate): Predicate {
   switch (match.kind) {
     case 'unknown':
       return { ...match, pure: false };
     case 'not':
-      return { kind: 'not', of: unsure(match.of) };
+      return { kind: 'not', of: impure(match.of) };
     case 'all':
     case 'any':
-      return match.of.length === 0 ? match : { kind: match.kind, of: match.of.map(unsure) };
+      return match.of.length === 0 ? match : { kind: match.kind, of: match.of.map(impure) };
     default:
       return match;
   }
 }
 
 /**
- * Rules with one text ask the same, on whatever host they stand, as long as they ask for nothing but fields: sets, the
- * host's addresses and the table make a difference, and what is not modelled is told apart rule by rule.
+ * Rules with the same text have the same predicate on every host, as long as it consists of fields alone: sets, the
+ * host's addresses and the table make a difference, and unmodelled matches are told apart rule by rule.
  */
-const ASKED: { readonly [family in Family]: Map<string, Predicate> } = { v4: new Map(), v6: new Map() };
-const MOST_REMEMBERED = 20_000;
+const PREDICATES: { readonly [family in Family]: Map<string, Predicate> } = { v4: new Map(), v6: new Map() };
+const MOST_PREDICATES = 20_000;
 const COMMENT = / -m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/g;
 const DEPENDS_ON_HOST: ReadonlySet<string> = new Set(['set', 'addrtype']);
 
-function askOf(rule: Rule, context: MatchContext): Predicate {
+function predicateOf(rule: Rule, context: MatchContext): Predicate {
   if (context.table === 'raw') return readRule(rule, context);
-  const memory = ASKED[context.family];
+  const cache = PREDICATES[context.family];
   const text = rule.text.replace(COMMENT, '');
-  const known = memory.get(text);
+  const known = cache.get(text);
   if (known !== undefined) return known;
-  const asked = readRule(rule, context);
-  if (rule.matches.some(({ name }) => DEPENDS_ON_HOST.has(name)) || !leaves(asked).every(isField))
-    return asked;
-  if (memory.size >= MOST_REMEMBERED) memory.clear();
-  memory.set(text, asked);
-  return asked;
+  const predicate = readRule(rule, context);
+  if (
+    rule.matches.some(({ name }) => DEPENDS_ON_HOST.has(name)) ||
+    leaves(predicate).some(({ kind }) => kind !== 'field')
+  )
+    return predicate;
+  if (cache.size >= MOST_PREDICATES) cache.clear();
+  cache.set(text, predicate);
+  return predicate;
 }
-
-const isField = (leaf: Leaf): boolean => leaf.kind === 'field';
 
 function readRule(rule: Rule, context: MatchContext): Predicate {
   const { family } = context;
+  const { protocol, source, destination, inInterface, outInterface, fragment } = rule;
+  const number = protocol && protocolNumber(protocol.value);
+  const sides = [
+    ['src', source],
+    ['dst', destination],
+  ] as const;
+  const devices = [
+    ['in', inInterface],
+    ['out', outInterface],
+  ] as const;
   const parts: Predicate[] = [];
-  const { protocol, inInterface, outInterface } = rule;
-  if (protocol !== undefined) {
-    const number = protocolNumber(protocol.value);
+  if (protocol !== undefined)
     parts.push(
       number === undefined
         ? pure(`-p ${protocol.value}`)
         : unless(protocol.negated, field('protocol', one(BigInt(number))), family),
     );
-  }
-  for (const [name, side] of [
-    ['src', rule.source],
-    ['dst', rule.destination],
-  ] as const) {
+  for (const [name, side] of sides) {
     if (side === undefined) continue;
     const ranges = networkRanges(side.value, family);
-    const asked = ranges === undefined ? pure(`${name} ${side.value}`) : field(name, ranges);
-    parts.push(unless(side.negated, asked, family));
+    const match = ranges === undefined ? pure(`${name} ${side.value}`) : field(name, ranges);
+    parts.push(unless(side.negated, match, family));
   }
-  if (inInterface !== undefined)
-    parts.push(unless(inInterface.negated, field('in', [interfaceRange(inInterface.value)]), family));
-  if (outInterface !== undefined)
-    parts.push(unless(outInterface.negated, field('out', [interfaceRange(outInterface.value)]), family));
-  if (rule.fragment !== undefined) parts.push(unless(rule.fragment.negated, FRAGMENT, family));
+  for (const [name, device] of devices)
+    if (device !== undefined)
+      parts.push(unless(device.negated, field(name, [interfaceRange(device.value)]), family));
+  if (fragment !== undefined) parts.push(unless(fragment.negated, FRAGMENT, family));
   for (const match of rule.matches) parts.push(readMatch(match, context));
   return parts.length === 0 ? ALWAYS : all(...parts);
 }
 
-/** Second and further fragments, which connection tracking puts together before any table but raw sees them. */
+/** Second and further fragments, which connection tracking reassembles before any table but raw sees them. */
 export const FRAGMENT = pure('-f');
 
-export const decidedBy = (step: CompiledRule): DecidingRule => ({
-  table: step.table,
-  chain: step.chain,
-  number: step.number,
-  text: step.spec.text,
-  ...(step.spec.location && { source: step.spec.location }),
+/** A compiled rule as reports name it. */
+export const decidedBy = ({ table, chain, number, spec }: CompiledRule): DecidingRule => ({
+  table,
+  chain,
+  number,
+  text: spec.text,
+  source: spec.location,
 });
 
-/** `number` 0: the chain's policy. */
+/** The policy of a chain as reports name it: rule number 0. */
 export const decidedByPolicy = (
   table: TableName,
   chain: string,
   policy: 'ACCEPT' | 'DROP',
-): DecidingRule => ({
-  table,
-  chain,
-  number: 0,
-  text: `-P ${chain} ${policy}`,
-});
+): DecidingRule => ({ table, chain, number: 0, text: `-P ${chain} ${policy}` });

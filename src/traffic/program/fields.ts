@@ -5,11 +5,11 @@
 
 import type { Family } from '../../lib/family.js';
 import { ALL_ADDRESSES, networkRanges } from '../../lib/ip.js';
-import { normalise, type Range, type Ranges } from '../../lib/ranges.js';
+import { between, normalise, type Range, type Ranges } from '../../lib/ranges.js';
 import { protocolName } from '../../netfilter/extensions/protocols.js';
 import type { ConnectionState } from '../model.js';
 
-/** In the order of the decision diagram: small and shared ones first, ports after addresses. */
+/** In the order of the decision diagram: small and common ones first, ports after addresses. */
 export const FIELDS = [
   'state',
   'in',
@@ -30,8 +30,11 @@ export const FIELDS = [
 ] as const;
 export type Field = (typeof FIELDS)[number];
 
-/** UNTRACKED comes last: it is what a rule or the kernel makes of a packet, no packet arrives with it. */
+/** UNTRACKED comes last: rules and the kernel set it, no packet arrives with it. */
 export const STATES: readonly ConnectionState[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'];
+/** The states by their index in {@link STATES}. */
+export const STATE = { NEW: 0n, ESTABLISHED: 1n, RELATED: 2n, INVALID: 3n, UNTRACKED: 4n } as const;
+export const PROTOCOL = { ICMP: 1n, TCP: 6n, UDP: 17n, ICMPV6: 58n } as const;
 export const PACKET_TYPES: readonly string[] = ['unicast', 'broadcast', 'multicast', 'otherhost'];
 /** In the order of their bits in the header. */
 export const TCP_FLAGS: readonly string[] = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
@@ -43,7 +46,7 @@ const NAME_BITS = NAME_BYTES * 8;
 export const NO_OWNER = 1n << 32n;
 /** One more than any address: the packet came over a device without one, such as lo or a tunnel. */
 export const NO_MAC = 1n << 48n;
-/** Marks are indices into the list of marks that the rules can make; see marks.ts. */
+/** Marks are indices into the list of marks that the rules can set; see marks.ts. */
 export const MARKS = 128n;
 
 const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
@@ -73,7 +76,7 @@ const nameNumber = (bytes: Uint8Array, fill: number): bigint =>
     0n,
   );
 
-/** `eth0` is one value, `eth+` every name that starts so, `+` every name. */
+/** `eth0` is one value, `eth+` every name with that prefix, `+` every name. */
 export function interfaceRange(pattern: string): Range {
   const bytes = Buffer.from(pattern.replace(/\+$/, ''));
   return pattern.endsWith('+')
@@ -81,6 +84,7 @@ export function interfaceRange(pattern: string): Range {
     : [nameNumber(bytes, 0), nameNumber(bytes, 0)];
 }
 
+/** The number of one interface name. */
 export const interfaceNumber = (name: string): bigint => nameNumber(Buffer.from(name), 0);
 export const LOOPBACK = interfaceNumber('lo');
 
@@ -102,6 +106,7 @@ function nameBytes(value: bigint): Uint8Array {
   return end === -1 ? bytes : bytes.subarray(0, end);
 }
 
+/** The index of a connection state, `undefined` for another word. */
 export const stateNumber = (state: string): bigint | undefined => {
   const index = STATES.indexOf(state as ConnectionState);
   return index === -1 ? undefined : BigInt(index);
@@ -117,14 +122,25 @@ export function flagBits(text: string): bigint {
   }, 0n);
 }
 
+/** Bits → `SYN,ACK`, or `NONE`. */
 export const flagText = (bits: bigint): string =>
   TCP_FLAGS.filter((_, index) => (bits & (1n << BigInt(index))) !== 0n).join(',') || 'NONE';
 
+/** The name of a protocol, its number where it has none. */
 export const protocolText = (value: bigint): string => (value === 0n ? '0' : protocolName(Number(value)));
 
+/** `00:16:3e:00:00:01` as a number. */
 export const macNumber = (text: string): bigint => BigInt(`0x${text.replaceAll(':', '')}`);
+/** The inverse of {@link macNumber}. */
 export const macText = (value: bigint): string =>
   (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+
+/** `22`, `1000:2000`, `1000-2000`. */
+export function parseNumbers(text: string): Ranges | undefined {
+  const ends = text.split(/[:-]/).map((end) => (/^\d+$/.test(end) ? BigInt(end) : undefined));
+  const [from, to = from] = ends;
+  return from === undefined || to === undefined || ends.length > 2 ? undefined : between(from, to);
+}
 
 /** `443`, `1000-2000`. */
 export const numbersText = (ranges: Ranges): readonly string[] =>
@@ -146,3 +162,4 @@ export const LOOPBACK_NETWORK: { readonly [family in Family]: Ranges } = {
   v4: networkRanges('127.0.0.0/8', 'v4') ?? [],
   v6: networkRanges('::1', 'v6') ?? [],
 };
+export const LOOPBACK_ADDRESS: { readonly [family in Family]: bigint } = { v4: 0x7f000001n, v6: 1n };

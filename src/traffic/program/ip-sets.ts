@@ -1,22 +1,24 @@
-/** `-m set`: the contents of an ipset as a predicate. Sets whose contents change by themselves are unknowns. */
+/** `-m set`: the members of an ipset as a predicate. Sets whose members expire, or that rules change, are unmodelled. */
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges, parseAddress } from '../../lib/ip.js';
 import { between, normalise, one, type Range, type Ranges, subtract, union } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Option } from '../../netfilter/model.js';
+import { parseNumbers } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { all, any, field, NEVER, type Predicate, unless } from './predicate.js';
 
 type Side = 'src' | 'dst';
 
+/** The predicate of a set match; `undefined` where it is not modelled. */
 export function ipSet(options: readonly Option[], context: MatchContext): Predicate | undefined {
   const [match, ...others] = options;
-  // Counters and --return-nomatch ask for more than membership.
+  // Counters and --return-nomatch test more than membership.
   if (
     match === undefined ||
     match.flag !== '--match-set' ||
-    others.some((each) => !HARMLESS.includes(each.flag))
+    others.some((each) => !WITHOUT_TEST.includes(each.flag))
   )
     return undefined;
   const [name = '', directions = ''] = match.values;
@@ -24,33 +26,26 @@ export function ipSet(options: readonly Option[], context: MatchContext): Predic
   return found === undefined ? undefined : unless(match.negated, found, context.family);
 }
 
-const HARMLESS: readonly string[] = ['--update-counters', '--update-subcounters'];
+const WITHOUT_TEST: readonly string[] = ['--update-counters', '--update-subcounters'];
 
 function members(
   name: string,
   sides: readonly Side[],
   context: MatchContext,
-  within: readonly string[],
+  parents: readonly string[],
 ): Predicate | undefined {
   const set = context.sets.get(name);
-  if (set === undefined || within.includes(name) || context.changing.has(name)) return undefined;
-  const settings = ` ${set.options} `;
-  if (settings.includes(' timeout ')) return undefined;
-  if (set.type === 'list:set') return list(set, sides, context, [...within, name]);
-  const family = / family inet6 /.test(settings) ? 'v6' : 'v4';
+  if (set === undefined || parents.includes(name) || context.changing.has(name)) return undefined;
+  const options = ` ${set.options} `;
+  if (options.includes(' timeout ')) return undefined;
+  if (set.type === 'list:set') {
+    const parts = set.members.map((member) => members(word(member), sides, context, [...parents, name]));
+    return parts.includes(undefined) ? undefined : any(...(parts as Predicate[]));
+  }
+  const family = / family inet6 /.test(options) ? 'v6' : 'v4';
   // A set of the other family matches nothing (xt_set.c); a set of ports has no family.
   if (set.type !== 'bitmap:port' && family !== context.family) return NEVER;
   return TYPES[set.type]?.(set, sides, family);
-}
-
-function list(
-  set: IpSet,
-  sides: readonly Side[],
-  context: MatchContext,
-  within: readonly string[],
-): Predicate | undefined {
-  const parts = set.members.map((member) => members(word(member), sides, context, within));
-  return parts.includes(undefined) ? undefined : any(...(parts as Predicate[]));
 }
 
 const word = (member: string): string => member.split(' ', 1)[0] ?? '';
@@ -67,20 +62,23 @@ const TYPES: Readonly<Record<string, TypeReader>> = {
   'hash:net,port': withPorts,
 };
 
-/** The longest prefix that holds the address decides, so wide ones are laid down first. */
+/** The longest prefix that contains the address decides, so wide ones are applied first. */
 function addresses(set: IpSet, sides: readonly Side[], family: Family): Predicate | undefined {
   const ranges = set.members.map((member) => memberRange(word(member), set, family));
   if (ranges.includes(undefined) || sides.length < 1) return undefined;
   const pieces = set.members.map((member, index) => ({
     ranges: ranges[index] as Ranges,
-    out: excludes(member),
+    excluded: excludes(member),
   }));
-  const held = pieces.some((piece) => piece.out)
+  const contained = pieces.some((piece) => piece.excluded)
     ? pieces
         .toSorted((a, b) => width(b.ranges) - width(a.ranges))
-        .reduce<Ranges>((sum, { ranges: part, out }) => (out ? subtract(sum, part) : union(sum, part)), [])
+        .reduce<Ranges>(
+          (sum, { ranges: part, excluded }) => (excluded ? subtract(sum, part) : union(sum, part)),
+          [],
+        )
     : normalise(pieces.flatMap((piece) => piece.ranges));
-  return field(sides[0] ?? 'src', held);
+  return field(sides[0] ?? 'src', contained);
 }
 
 const width = (ranges: Ranges): number => {
@@ -101,7 +99,7 @@ function memberRange(text: string, set: IpSet, family: Family): Ranges | undefin
 
 /** Ports without a protocol are those of TCP and UDP (ip_set_bitmap_port.c). */
 function ports(set: IpSet, sides: readonly Side[]): Predicate | undefined {
-  const ranges = set.members.map((member) => portRange(word(member)));
+  const ranges = set.members.map((member) => parseNumbers(word(member)));
   if (ranges.includes(undefined)) return undefined;
   return all(
     field('protocol', union(one(6n), one(17n))),
@@ -109,15 +107,10 @@ function ports(set: IpSet, sides: readonly Side[]): Predicate | undefined {
   );
 }
 
-function portRange(text: string): Ranges | undefined {
-  const found = /^(\d+)(?:-(\d+))?$/.exec(text);
-  return found === null ? undefined : between(BigInt(found[1] ?? 0), BigInt(found[2] ?? found[1] ?? 0));
-}
-
-/** Protocols whose ports a set reads from the packet. */
+/** Protocols of which a set reads the ports. */
 const WITH_PORTS: readonly string[] = ['tcp', 'udp', 'udplite', 'sctp'];
 
-/** `10.0.0.1,tcp:80`. Members for other protocols make the whole set an unknown, and so does nomatch. */
+/** `10.0.0.1,tcp:80`. With a member of another protocol, or with nomatch, the whole set is unmodelled. */
 function withPorts(set: IpSet, sides: readonly Side[], family: Family): Predicate | undefined {
   const [first, second] = sides;
   if (first === undefined || second === undefined) return undefined;

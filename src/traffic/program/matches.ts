@@ -1,4 +1,4 @@
-/** What each match asks, option by option. A match or an option that is not here is an unknown. */
+/** What each match means, option by option. A match or an option that is not here is unmodelled. */
 
 import type { Family } from '../../lib/family.js';
 import { parseAddress } from '../../lib/ip.js';
@@ -16,6 +16,7 @@ import {
   NO_MAC,
   NO_OWNER,
   PACKET_TYPES,
+  parseNumbers,
   stateNumber,
 } from './fields.js';
 import { ipSet } from './ip-sets.js';
@@ -26,7 +27,7 @@ type OptionReader = (option: Option, context: MatchContext) => Predicate | undef
 /** `undefined`: this use of the match is not modelled. */
 type MatchReader = (options: readonly Option[], context: MatchContext) => Predicate | undefined;
 
-/** A match that asks all of its options. */
+/** A match that holds where all of its options do. */
 const options =
   (readers: Readonly<Record<string, OptionReader>>, also: Predicate = ALWAYS): MatchReader =>
   (given, context) => {
@@ -39,7 +40,7 @@ const options =
     return all(...parts);
   };
 
-/** A value that is a set of numbers in one field; `!` asks for the others. */
+/** A value that is a set of numbers in one field; `!` takes the complement. */
 const inField =
   (name: Field, read: (text: string, family: Family) => Ranges | undefined): OptionReader =>
   ({ values: [text = ''], negated }, { family }) => {
@@ -47,15 +48,8 @@ const inField =
     return ranges === undefined ? undefined : unless(negated, field(name, ranges), family);
   };
 
-/** `22`, `1000:2000`, `1000-2000`. */
-function numbers(text: string): Ranges | undefined {
-  const ends = text.split(/[:-]/).map((end) => (/^\d+$/.test(end) ? BigInt(end) : undefined));
-  const [from, to = from] = ends;
-  return from === undefined || to === undefined || ends.length > 2 ? undefined : between(from, to);
-}
-
 function numberList(text: string): Ranges | undefined {
-  const parts = text.split(',').map(numbers);
+  const parts = text.split(',').map(parseNumbers);
   return parts.includes(undefined) ? undefined : union(...(parts as Ranges[]));
 }
 
@@ -64,20 +58,22 @@ const protocols = (...names: readonly string[]): Predicate =>
 
 const EVERY_PORT = '0:65535';
 
-/** "Not any port": iptables-nft 1.8.9 leaves the condition out, iptables-legacy lets nothing through. */
+/** "Not any port" is unmodelled: iptables-nft 1.8.9 drops the condition, iptables-legacy matches nothing. */
 const port =
   (name: Field): OptionReader =>
   (option, context) =>
-    option.negated && option.values[0] === EVERY_PORT ? undefined : inField(name, numbers)(option, context);
+    option.negated && option.values[0] === EVERY_PORT
+      ? undefined
+      : inField(name, parseNumbers)(option, context);
 
 const PORTS = { '--sport': port('sport'), '--dport': port('dport') };
 
 const tcpFlags: OptionReader = ({ values: [mask = '', set = ''], negated }, { family }) => {
-  const [looked, wanted] = [flagBits(mask), flagBits(set)];
-  const fitting = Array.from({ length: 64 }, (_, bits) => BigInt(bits)).filter(
-    (bits) => (bits & looked) === wanted,
+  const [tested, wanted] = [flagBits(mask), flagBits(set)];
+  const matching = Array.from({ length: 64 }, (_, bits) => BigInt(bits)).filter(
+    (bits) => (bits & tested) === wanted,
   );
-  return unless(negated, field('flags', ofValues(fitting)), family);
+  return unless(negated, field('flags', ofValues(matching)), family);
 };
 
 const bothPorts: OptionReader = ({ values: [text = ''], negated }, { family }) => {
@@ -85,7 +81,7 @@ const bothPorts: OptionReader = ({ values: [text = ''], negated }, { family }) =
   return list && unless(negated, any(field('sport', list), field('dport', list)), family);
 };
 
-/** SNAT and DNAT are facts about the connection beside its state. */
+/** `SNAT` and `DNAT` are properties of the connection beside its state, and unmodelled. */
 const states: OptionReader = ({ values: [text = ''], negated }, { family, table }) => {
   // Connection tracking comes after the raw table.
   if (table === 'raw') return undefined;
@@ -109,7 +105,7 @@ const addressRange = (text: string, family: Family): Ranges | undefined => {
   return from === undefined || to === undefined ? undefined : between(from, to);
 };
 
-/** Without a hardware address the match fails, negated or not (xt_mac.c). */
+/** Without a hardware address the match is false, negated or not (xt_mac.c). */
 const mac: OptionReader = ({ values: [text = ''], negated }, { family }) => {
   const wanted = one(macNumber(text));
   return field('mac', negated ? subtract([domain('mac', family)], union(wanted, one(NO_MAC))) : wanted);
@@ -120,7 +116,7 @@ const packetType = (text: string): Ranges | undefined => {
   return index === -1 ? undefined : one(BigInt(index));
 };
 
-const markTest: OptionReader = ({ values: [text = ''], negated }, { family }) => {
+const mark: OptionReader = ({ values: [text = ''], negated }, { family }) => {
   const parsed = parseMark(text);
   if (isRefusal(parsed)) return undefined;
   return unless(negated, { kind: 'mark', value: Number(parsed[0]), mask: Number(parsed[1]) }, family);
@@ -151,34 +147,35 @@ const MATCHES: Readonly<Record<string, MatchReader>> = {
     '--src-range': inField('src', addressRange),
     '--dst-range': inField('dst', addressRange),
   }),
-  mark: options({ '--mark': markTest }),
+  mark: options({ '--mark': mark }),
   mac: options({ '--mac-source': mac }),
   pkttype: options({ '--pkt-type': inField('packetType', packetType) }),
   owner: options({
-    '--uid-owner': inField('uid', numbers),
-    '--gid-owner': inField('gid', numbers),
+    '--uid-owner': inField('uid', parseNumbers),
+    '--gid-owner': inField('gid', parseNumbers),
     '--socket-exists': ({ negated }, { family }) =>
       unless(negated, field('uid', between(0n, NO_OWNER - 1n)), family),
   }),
-  addrtype: (given, context) => addressTypes(given, context),
-  set: (given, context) => ipSet(given, context),
-  // --set alone adds the address and is true (xt_recent.c); what the list holds is not known.
+  addrtype: addressTypes,
+  set: ipSet,
+  // --set alone adds the address and is true (xt_recent.c); the contents of the list are not known.
   recent: (given) => (given.some((each) => each.flag === '--set' && !each.negated) ? ALWAYS : undefined),
 };
 
-/** Matches whose answer depends on the packet alone, or on what stays the same while it passes. */
+/** Matches that depend on the packet alone, or on what stays the same while it passes. */
 const PURE = new Set(
   `ah bpf cgroup cluster connlabel cpu dccp devgroup dscp dst ecn esp eui64 frag hbh helper hl icmp icmp6 ipcomp
    ipv6header ipvs length mh osf physdev policy realm rpfilter rt sctp socket srh string tcp tcpmss time tos ttl u32
    addrtype conntrack set iprange multiport owner mac pkttype`.split(/\s+/),
 );
 
+/** The predicate of a match; what is not modelled becomes an unknown. */
 export function readMatch(extension: Extension, context: MatchContext): Predicate {
   const read = extension.known ? MATCHES[extension.name]?.(extension.options, context) : undefined;
   return read ?? unknownMatch(extension, context.family);
 }
 
-/** A single negated option is the opposite of the same option without `!`. */
+/** A single negated option is the negation of the same option without `!`. */
 function unknownMatch({ name, options: given, known }: Extension, family: Family): Predicate {
   const make = known && PURE.has(name) ? pure : stateful;
   const single = given.length === 1;

@@ -1,93 +1,84 @@
 /**
- * Programs without the rules that none of the packets in question can match: a proof about SSH needs few of many, and so
- * does the difference that one rule makes.
+ * Rulesets without the rules that none of the packets in question can match: a proof about SSH needs few rules of many,
+ * and so does the difference that one rule makes.
  */
 
 import { one, type Ranges, union } from '../../lib/ranges.js';
 import { matchRules } from '../../netfilter/diff.js';
-import type { Rule } from '../../netfilter/model.js';
-import type { CompiledChain, CompiledRule, CompiledRuleset } from './compiled-ruleset.js';
-import type { Field } from './fields.js';
+import type { CompiledChain, CompiledRuleset } from './compiled-ruleset.js';
+import { type Field, STATE } from './fields.js';
 import type { Predicate } from './predicate.js';
 
-/** What is known of every packet of a question, field by field. */
+/** What is known of every packet in question, field by field. */
 export type Scope = ReadonlyMap<Field, Ranges>;
 
-/** @param questions the only packets that the program will be asked about, as they arrive. */
-export const narrowed = (program: CompiledRuleset, questions: readonly Predicate[]): CompiledRuleset =>
-  isPlain(program) ? only(program, questions.map(scopeOf)) : program;
+/** The ruleset without rules that cannot match. @param packets the only packets of interest, as they arrive. */
+export const narrowed = (ruleset: CompiledRuleset, packets: readonly Predicate[]): CompiledRuleset =>
+  keepsPackets(ruleset) ? narrow(ruleset, packets.map(scopeOf)) : ruleset;
 
 /**
- * Two programs for what they do differently: a packet that no rule matches which differs passes the same rules in both.
- * The same sets must stand behind both.
+ * Two rulesets, narrowed to what they do differently: a packet that matches none of the rules that differ passes the
+ * same rules in both. Both must have the same sets.
  */
 export function narrowedPair(
   before: CompiledRuleset,
   after: CompiledRuleset,
 ): readonly [CompiledRuleset, CompiledRuleset] {
-  if (!isPlain(before) || !isPlain(after) || before.rewritesPackets !== after.rewritesPackets)
+  if (!keepsPackets(before) || !keepsPackets(after) || before.rewritesPackets !== after.rewritesPackets)
     return [before, after];
-  const matches = differing(before, after);
-  const scopes = matches?.map(scopeOf);
+  const scopes = changedMatches(before, after)?.map(scopeOf);
   if (scopes === undefined || scopes.some((scope) => scope.size === 0)) return [before, after];
-  return [only(before, scopes), only(after, scopes)];
+  return [narrow(before, scopes), narrow(after, scopes)];
 }
 
 /** A packet that a rule changes may match what it would not have matched on arrival. */
-const isPlain = (program: CompiledRuleset): boolean =>
-  [...program.chains.values()].every((routine) => !routine.rewrites);
+const keepsPackets = (ruleset: CompiledRuleset): boolean =>
+  [...ruleset.chains.values()].every((chain) => !chain.rewrites);
 
-function only(program: CompiledRuleset, scopes: readonly Scope[]): CompiledRuleset {
-  const routines = [...program.chains].map(
-    ([key, routine]) =>
-      [
-        key,
-        {
-          ...routine,
-          rules: routine.rules.filter(({ match }) => scopes.some((scope) => mayMatch(match, scope))),
-        },
-      ] as const,
-  );
-  return { ...program, chains: new Map(routines) };
+function narrow(ruleset: CompiledRuleset, scopes: readonly Scope[]): CompiledRuleset {
+  const chains = new Map<string, CompiledChain>();
+  for (const [key, chain] of ruleset.chains) {
+    const rules = chain.rules.filter(({ match }) => scopes.some((scope) => mayMatch(match, scope)));
+    chains.set(key, { ...chain, rules });
+  }
+  return { ...ruleset, chains };
 }
 
-/** What the rules ask that were added, removed or moved; `undefined` where a policy differs. */
-function differing(before: CompiledRuleset, after: CompiledRuleset): readonly Predicate[] | undefined {
+/** The matches of the rules that were added, removed or moved; `undefined` where a policy differs. */
+function changedMatches(before: CompiledRuleset, after: CompiledRuleset): readonly Predicate[] | undefined {
   const found: Predicate[] = [];
   for (const key of new Set([...before.chains.keys(), ...after.chains.keys()])) {
     const [old, next] = [before.chains.get(key), after.chains.get(key)];
-    if (policyOf(old) !== policyOf(next)) return undefined;
+    // A built-in chain that does not exist accepts; a user chain returns every packet.
+    if ((old?.policy ?? 'ACCEPT') !== (next?.policy ?? 'ACCEPT')) return undefined;
     const [left, right] = [old?.rules ?? [], next?.rules ?? []];
-    const { added, removed, moved } = matchRules(left.map(ruleOf), right.map(ruleOf));
+    const { added, removed, moved } = matchRules(
+      left.map(({ spec }) => spec),
+      right.map(({ spec }) => spec),
+    );
     const changed = new Set([...added, ...removed, ...moved]);
     if (changed.size > 0)
-      for (const { spec: rule, match } of [...left, ...right]) if (changed.has(rule)) found.push(match);
+      for (const { spec, match } of [...left, ...right]) if (changed.has(spec)) found.push(match);
   }
   return found;
 }
 
-/** A built-in chain that is not there accepts; so does a user chain give everything back. */
-const policyOf = (routine: CompiledChain | undefined): 'ACCEPT' | 'DROP' => routine?.policy ?? 'ACCEPT';
-
-const ruleOf = ({ spec: rule }: CompiledRule): Rule => rule;
-
 /** The kernel itself may leave a packet out of connection tracking, see pipeline.ts. */
-const UNTRACKED = one(4n);
-
-function scopeOf(question: Predicate): Scope {
-  const scope = fieldsOf(question);
+function scopeOf(packets: Predicate): Scope {
+  const scope = fieldsOf(packets);
   const states = scope.get('state');
-  return states === undefined ? scope : new Map([...scope, ['state', union(states, UNTRACKED)]]);
+  return states === undefined ? scope : new Map([...scope, ['state', union(states, one(STATE.UNTRACKED))]]);
 }
 
-/** The fields that a question fixes, each once. */
-export function fieldsOf(question: Predicate): Scope {
-  const parts = question.kind === 'all' ? question.of : [question];
+/** The fields that a predicate fixes, each once. */
+export function fieldsOf(predicate: Predicate): Scope {
+  const parts = predicate.kind === 'all' ? predicate.of : [predicate];
   return new Map(
     parts.flatMap((part) => (part.kind === 'field' ? [[part.field, part.ranges] as const] : [])),
   );
 }
 
+/** False where no packet of the scope satisfies the predicate; true says nothing. */
 export function mayMatch(predicate: Predicate, scope: Scope): boolean {
   switch (predicate.kind) {
     case 'field': {

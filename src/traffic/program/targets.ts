@@ -1,4 +1,4 @@
-/** What each target does to a packet's way. */
+/** What each target does with a packet. */
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges, parseAddress } from '../../lib/ip.js';
@@ -6,31 +6,29 @@ import { between, type Ranges } from '../../lib/ranges.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
 import { parseMark } from '../../netfilter/extensions/values.js';
 import type { Option, Rule, Target } from '../../netfilter/model.js';
+import { parseNumbers } from './fields.js';
 import { stateful, type Unknown } from './predicate.js';
 
+/** What a rule does with a packet that it matches. */
 export type Action =
-  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'untrack' | 'loseMark' }
+  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'untrack' | 'unknownMark' }
   | { readonly kind: 'call'; readonly chain: string; readonly goto: boolean }
   /** `mark = (mark & ~mask) ^ value`. */
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
-  /** Another destination; which of several is decided by the kernel. */
-  | { readonly kind: 'send'; readonly to: Destination; readonly choice: Unknown }
-  /** Something outside the rules decides: it may go on behind the rule, be accepted, or be dropped. */
-  | {
-      readonly kind: 'ask';
-      readonly continues: Unknown | null;
-      readonly accepts: Unknown;
-    };
+  /** DNAT, REDIRECT, NETMAP: another destination; the kernel chooses one of several. */
+  | { readonly kind: 'dnat'; readonly to: Destination; readonly choice: Unknown }
+  /** NFQUEUE and targets that are not known: the packet may go on to the next rule, be accepted, or be dropped. */
+  | { readonly kind: 'external'; readonly continues: Unknown | null; readonly accepts: Unknown };
 
 interface Destination {
-  /** `own`: an address of this host that only the kernel knows. Absent: as it was. */
+  /** `own`: an address of this host that only the kernel knows. Absent: unchanged. */
   readonly addresses?: Ranges | 'own';
   readonly ports?: Ranges;
 }
 
 const CONTINUE: Action = { kind: 'continue' };
 
-/** Targets after which the next rule is read, and which change nothing that a modelled match looks at. */
+/** Targets after which the next rule is read, and which change nothing that a modelled match tests. */
 const WITHOUT_EFFECT = new Set(
   `LOG NFLOG ULOG TRACE AUDIT TEE LED IDLETIMER RATEEST SECMARK CONNSECMARK CLASSIFY CHECKSUM
    TOS DSCP ECN TTL HL TCPMSS TCPOPTSTRIP`.split(/\s+/),
@@ -41,32 +39,36 @@ const PLAIN: Readonly<Record<string, Action>> = {
   DROP: { kind: 'drop' },
   REJECT: { kind: 'reject' },
   RETURN: { kind: 'return' },
-  // What packets look like when they leave is looked at by no later rule.
+  // No later rule sees the new source.
   SNAT: { kind: 'accept' },
   MASQUERADE: { kind: 'accept' },
   NOTRACK: { kind: 'untrack' },
-  HMARK: { kind: 'loseMark' },
+  HMARK: { kind: 'unknownMark' },
 };
 
 type TargetReader = (options: readonly Option[], family: Family, text: string) => Action | undefined;
 
 const WITH_OPTIONS: Readonly<Record<string, TargetReader>> = {
   MARK: (options) => markAction(value(options, '--set-xmark')),
-  CONNMARK: (options) => (given(options, '--restore-mark') ? { kind: 'loseMark' } : CONTINUE),
-  SET: (options) => (given(options, '--map-mark') ? { kind: 'loseMark' } : CONTINUE),
+  CONNMARK: (options) => (given(options, '--restore-mark') ? { kind: 'unknownMark' } : CONTINUE),
+  SET: (options) => (given(options, '--map-mark') ? { kind: 'unknownMark' } : CONTINUE),
   CT: (options) => (given(options, '--notrack') ? { kind: 'untrack' } : CONTINUE),
-  DNAT: (options, family, text) => send(value(options, '--to-destination'), family, text),
+  DNAT: (options, family, text) => destination(value(options, '--to-destination'), family, text),
   REDIRECT: (options, _, text) => {
     const ports = portRanges(value(options, '--to-ports'));
-    return { kind: 'send', to: { addresses: 'own', ...(ports && { ports }) }, choice: stateful(text) };
+    return { kind: 'dnat', to: { addresses: 'own', ports }, choice: stateful(text) };
   },
   NETMAP: (options, family, text) => {
     const addresses = networkRanges(value(options, '--to') ?? '', family);
-    return addresses && { kind: 'send', to: { addresses }, choice: stateful(text) };
+    return addresses && { kind: 'dnat', to: { addresses }, choice: stateful(text) };
   },
-  NFQUEUE: (_, __, text) => ({ kind: 'ask', continues: null, accepts: stateful(`${text}: accepted`) }),
-  QUEUE: (_, __, text) => ({ kind: 'ask', continues: null, accepts: stateful(`${text}: accepted`) }),
+  NFQUEUE: queue,
+  QUEUE: queue,
 };
+
+function queue(_: readonly Option[], __: Family, text: string): Action {
+  return { kind: 'external', continues: null, accepts: stateful(`${text}: accepted`) };
+}
 
 const given = (options: readonly Option[], flag: string): boolean =>
   options.some((each) => each.flag === flag);
@@ -79,13 +81,10 @@ function markAction(text: string | undefined): Action | undefined {
 }
 
 /** `80`, `80-90`, `80-90/8080`. */
-function portRanges(text: string | undefined): Ranges | undefined {
-  const found = /^(\d+)(?:-(\d+))?(?:\/\d+)?$/.exec(text ?? '');
-  return found === null ? undefined : between(BigInt(found[1] ?? 0), BigInt(found[2] ?? found[1] ?? 0));
-}
+const portRanges = (text = ''): Ranges | undefined => parseNumbers(text.replace(/\/\d+$/, ''));
 
 /** `address[-address][:ports]`, the address in brackets when it is IPv6 and has ports. */
-function send(text: string | undefined, family: Family, rule: string): Action | undefined {
+function destination(text: string | undefined, family: Family, rule: string): Action | undefined {
   const found = /^(?:\[(.*)\]|([^[\]]*?))(?::([\d/-]+))?$/.exec(text ?? '');
   const plain = family === 'v6' && !text?.startsWith('[') && !text?.startsWith(':');
   const address = plain ? text : (found?.[1] ?? found?.[2]);
@@ -94,34 +93,34 @@ function send(text: string | undefined, family: Family, rule: string): Action | 
   const [from, to = from] = ends;
   if (address !== '' && (from === undefined || to === undefined)) return undefined;
   const addresses = from === undefined || to === undefined ? undefined : between(from, to);
-  const destination = { ...(addresses && { addresses }), ...(ports && { ports }) };
-  return { kind: 'send', to: destination, choice: stateful(rule) };
+  return { kind: 'dnat', to: { addresses, ports }, choice: stateful(rule) };
 }
 
+/** The action of a rule's target. @param chains the user chains of its table. */
 export function readTarget(rule: Rule, family: Family, chains: ReadonlySet<string>): Action {
   const { target } = rule;
   if (target === undefined) return CONTINUE;
   if (target.goto || target.chain)
     return chains.has(target.name)
       ? { kind: 'call', chain: target.name, goto: target.goto }
-      : anything(target);
+      : unknownTarget(target);
   const known = target.known
     ? (PLAIN[target.name] ?? WITH_OPTIONS[target.name]?.(target.options, family, `-j ${targetText(target)}`))
     : undefined;
   if (known !== undefined) return known;
-  return target.known && WITHOUT_EFFECT.has(target.name) ? CONTINUE : anything(target);
+  return target.known && WITHOUT_EFFECT.has(target.name) ? CONTINUE : unknownTarget(target);
 }
 
 const targetText = (target: Target): string =>
   [target.name, ...target.options.flatMap((each) => [each.flag, ...each.values])].join(' ');
 
-const anything = (target: Target): Action => ({
-  kind: 'ask',
-  continues: stateful(`-j ${targetText(target)}: goes on`),
+const unknownTarget = (target: Target): Action => ({
+  kind: 'external',
+  continues: stateful(`-j ${targetText(target)}: continues`),
   accepts: stateful(`-j ${targetText(target)}: accepts`),
 });
 
-/** Whether a target changes what an unmodelled match may look at. */
+/** Whether a target changes what an unmodelled match may test. */
 export const altersPackets = (target: Target | undefined): boolean =>
   target !== undefined && ALTERING.has(target.name);
 

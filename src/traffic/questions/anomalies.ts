@@ -1,11 +1,13 @@
 /**
  * Rules without effect (the taxonomy of Al-Shaer and Hamed, by sets instead of pairs): rules that no packet reaches
- * because earlier ones together took them all, and accepting rules whose packets later ones would accept too. Of rules
- * that a host runs also those that accept more than their reader may think; those of a policy have a lint for that.
+ * because the earlier ones together decide on all of theirs, and accepting rules whose packets later ones would accept
+ * too. Of the rules that a host runs also those that accept very much; in a policy a lint finds these.
  */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
+import { groupBy } from '../../lib/group.js';
 import { byLocation, type Level, note, type Problem } from '../../lib/problem.js';
+import { FAMILY } from '../../lib/text.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import { NARROW } from '../../policy/lint/width.js';
 import type { TrafficOptions } from '../model.js';
@@ -19,24 +21,24 @@ export interface Anomaly {
   readonly id: 'dead-rule' | 'redundant-rule' | 'shadowed-rule' | 'wide-allow';
   readonly level: Level;
   readonly rule: CompiledRule;
-  /** Some packet matches it. */
+  /** Some packet reaches and matches it. */
   readonly reached: boolean;
-  /** Continues the name of the rule: `can never match: its packets are dropped before`. */
+  /** The predicate of a sentence about the rule: `can never match: earlier rules drop its packets`. */
   readonly text: string;
-  /** Rules that take its packets, the first few. */
+  /** The rules that decide on its packets. */
   readonly by: readonly CompiledRule[];
   readonly hint?: string;
 }
 
 export interface Anomalies {
   readonly found: readonly Anomaly[];
-  /** What could not be looked for, and why. */
+  /** What could not be checked, and why. */
   readonly notSearched: readonly Problem[];
 }
 
 /**
- * One problem a line of policy, by place. A spent budget leaves a note.
- * @param addresses the host's own, where they are known.
+ * One problem per line of the policy, by location. A spent budget adds a note.
+ * @param addresses the host's own, where they are known
  */
 export function findAnomalies(ruleset: Ruleset, addresses: readonly string[] = []): readonly Problem[] {
   const { found, notSearched } = search(FAMILIES, ruleset, { addresses }, () => []);
@@ -45,7 +47,7 @@ export function findAnomalies(ruleset: Ruleset, addresses: readonly string[] = [
   );
 }
 
-/** Those of rules as a host runs them, each for itself, in the order of the chains. */
+/** The anomalies of rules as a host runs them, each by itself, in the order of the chains. */
 export const liveAnomalies = (
   ruleset: Ruleset,
   options: TrafficOptions = {},
@@ -64,160 +66,150 @@ function search(
   const found: Anomaly[] = [];
   const notSearched: Problem[] = [];
   for (const family of families) {
-    const name = family === 'v4' ? 'IPv4' : 'IPv6';
-    const giveUp = (what: string) => (reason: string) => {
-      notSearched.push(note('anomalies-not-searched', `${what} were not searched for in ${name}: ${reason}`));
-    };
-    const idle =
-      tryProof(
-        () => idleRules(ruleCoverage(compileRuleset(ruleset, family, addresses), budget)),
-        giveUp('Rules without effect'),
-      ) ?? [];
-    const wide =
-      tryProof(
-        () => wideOf(family).flatMap(([step, width]) => tooWide(step, width)),
-        giveUp('Allows that are too wide'),
-      ) ?? [];
-    const known = new Set(idle.map(({ rule: step }) => step));
-    found.push(...idle, ...wide.filter(({ rule: step }) => !known.has(step)));
+    const attempt = (what: string, proof: () => readonly Anomaly[]): readonly Anomaly[] =>
+      tryProof(proof, (reason) => {
+        const message = `${FAMILY[family]} was not checked for ${what}: ${reason}`;
+        notSearched.push(note('anomalies-not-searched', message));
+      }) ?? [];
+    const idle = attempt('rules without effect', () =>
+      idleRules(ruleCoverage(compileRuleset(ruleset, family, addresses), budget)),
+    );
+    const wide = attempt('rules that accept too much', () =>
+      wideOf(family).map(([rule, width]) => tooWide(rule, width)),
+    );
+    const known = new Set(idle.map(({ rule }) => rule));
+    found.push(...idle, ...wide.filter(({ rule }) => !known.has(rule)));
   }
   return { found, notSearched };
 }
 
-const tooWide = (step: CompiledRule, width: string): Anomaly => ({
+const tooWide = (rule: CompiledRule, width: string): Anomaly => ({
   id: 'wide-allow',
   level: 'note',
-  rule: step,
+  rule,
   reached: true,
-  text: `accepts ${width}, where no earlier rule decides`,
+  text: `accepts ${width} unless an earlier rule decides`,
   by: [],
   hint: NARROW,
 });
 
-/** Each can be left out by itself. A rule that hides its own double is the one that stays. */
-function idleRules(sightings: ReadonlyMap<CompiledRule, RuleCoverage>): readonly Anomaly[] {
+/** Each can be removed by itself. Of a rule and its duplicate, the one that hides the other stays. */
+function idleRules(coverage: ReadonlyMap<CompiledRule, RuleCoverage>): readonly Anomaly[] {
   const hiding = new Set(
-    [...sightings.values()].flatMap(({ alive, hiddenBy }) => (alive ? [] : [...hiddenBy])),
+    [...coverage.values()].flatMap(({ alive, hiddenBy }) => (alive ? [] : [...hiddenBy])),
   );
-  return [...sightings].flatMap(([step, sighting]) =>
-    complain(step, hiding.has(step) ? { ...sighting, needless: false } : sighting),
+  return [...coverage].flatMap(
+    ([rule, entry]) => anomalyOf(rule, hiding.has(rule) ? { ...entry, needless: false } : entry) ?? [],
   );
 }
 
-function complain(step: CompiledRule, sighting: RuleCoverage): readonly Anomaly[] {
-  const own = sideOf(step);
-  const by = [...sighting.blockers];
-  const dead = (level: Level, says: string, blockers: readonly CompiledRule[] = []): readonly Anomaly[] => [
-    { id: 'dead-rule', level, rule: step, reached: false, text: `can never match: ${says}`, by: blockers },
-  ];
-  if (!sighting.possible) return dead('warning', 'its conditions exclude one another');
-  if (!sighting.called) return dead('warning', `rules that lead to ${step.chain} let no such packet through`);
-  if (!sighting.alive) {
-    const sides = sighting.first.size > 0 ? sighting.first : sighting.earlier;
-    // What `lo` and standing connections get before most rules is no news.
-    const of = sides.size < sighting.earlier.size ? ' to what begins a connection' : '';
-    const [verdict] = sides;
-    if (sighting.twins !== 'none') return [redundant(step, false, SAME, [...sighting.twins])];
-    if (own === undefined || verdict === undefined)
-      return dead('note', 'no packet that it would match gets so far', by);
-    if (sides.size === 1 && verdict === own) return [redundant(step, false, `${SAME}${of}`, by)];
-    const done = sides.size > 1 ? 'accepted or dropped' : DONE[verdict];
-    const what = of === '' ? 'its packets are' : 'what begins a connection is';
-    return [
-      {
-        id: 'shadowed-rule',
-        level: 'warning',
-        rule: step,
-        reached: false,
-        text: `can never match: ${what} ${done} before`,
-        by,
-        hint: 'Move it before them, or remove it.',
-      },
-    ];
-  }
-  return own === 'accept' && sighting.needless && step.table === 'filter'
-    ? [redundant(step, true, 'changes nothing: later rules accept all that it accepts', [])]
-    : [];
+function anomalyOf(rule: CompiledRule, coverage: RuleCoverage): Anomaly | undefined {
+  const own = sideOf(rule);
+  const by = [...coverage.blockers];
+  const dead = (level: Level, why: string, blockers: readonly CompiledRule[] = []): Anomaly => ({
+    id: 'dead-rule',
+    level,
+    rule,
+    reached: false,
+    text: `can never match: ${why}`,
+    by: blockers,
+  });
+  if (!coverage.possible) return dead('warning', 'its conditions exclude each other');
+  if (!coverage.called) return dead('warning', `no jump to ${rule.chain} passes its packets`);
+  if (coverage.alive)
+    return own === 'accept' && coverage.needless && rule.table === 'filter'
+      ? redundant(rule, true, 'has no effect: later rules accept the same packets', [])
+      : undefined;
+  const sides = coverage.first.size > 0 ? coverage.first : coverage.earlier;
+  // The verdict on `lo` and on established connections, which comes before most rules, is of no interest.
+  const newOnly = sides.size < coverage.earlier.size;
+  const [verdict] = sides;
+  if (coverage.twins !== 'none') return redundant(rule, false, SAME, [...coverage.twins]);
+  if (own === undefined || verdict === undefined)
+    return by.length > 0
+      ? dead('note', 'earlier rules decide on all its packets', by)
+      : dead('note', 'no packet that it matches gets this far');
+  if (sides.size === 1 && verdict === own)
+    return redundant(rule, false, `${SAME}${newOnly ? ' for new connections' : ''}`, by);
+  const decide = sides.size > 1 ? 'accept or drop' : DECIDE[verdict];
+  return {
+    id: 'shadowed-rule',
+    level: 'warning',
+    rule,
+    reached: false,
+    text: `can never match: earlier rules ${decide} its ${newOnly ? 'new connections' : 'packets'}`,
+    by,
+    hint: 'Move it before them, or remove it.',
+  };
 }
 
 const SAME = 'can never match: earlier rules do the same';
+const DECIDE: { readonly [side in Side]: string } = { accept: 'accept', refuse: 'drop' };
 
 const redundant = (
-  step: CompiledRule,
+  rule: CompiledRule,
   reached: boolean,
-  says: string,
+  text: string,
   by: readonly CompiledRule[],
 ): Anomaly => ({
   id: 'redundant-rule',
   level: 'note',
-  rule: step,
+  rule,
   reached,
-  text: says,
+  text,
   by,
-  hint: 'Remove it, or keep it where it says something to people.',
+  hint: 'Remove it, unless it documents something.',
 });
 
-const DONE: { readonly [side in Side]: string } = { accept: 'accepted', refuse: 'dropped' };
-
-/** How rules are called: those of a policy by their text and line, those of a host by their number. */
-interface Calling {
-  readonly rule: (step: CompiledRule) => string;
-  readonly blocker: (step: CompiledRule) => string;
+/** How messages name rules: those of a policy by their text and line, those of a host by their number. */
+interface Naming {
+  readonly rule: (rule: CompiledRule) => string;
+  readonly blocker: (rule: CompiledRule) => string;
 }
 
-const wholeText = ({ chain, spec: rule }: CompiledRule): string => `"-A ${chain} ${rule.text}"`;
+const wholeText = ({ chain, spec }: CompiledRule): string => `"-A ${chain} ${spec.text}"`;
 
-const OF_POLICY: Calling = {
-  rule: (step) => `${wholeText(step)} (${step.table})`,
-  blocker: (step) => {
-    const { location } = step.spec;
-    return `${wholeText(step)}${location === undefined ? '' : ` at ${location.file}:${location.line}`}`;
+const OF_POLICY: Naming = {
+  rule: (rule) => `${wholeText(rule)} (${rule.table})`,
+  blocker: (rule) => {
+    const { location } = rule.spec;
+    return `${wholeText(rule)}${location === undefined ? '' : ` at ${location.file}:${location.line}`}`;
   },
 };
 
-const LIVE: Calling = {
-  rule: ({ table, chain, number, spec: rule }) => `Rule ${number} of ${chain} (${table}, "${rule.text}")`,
-  blocker: ({ chain, number, spec: rule }) => `rule ${number} of ${chain} ("${rule.text}")`,
+const LIVE: Naming = {
+  rule: ({ table, chain, number, spec }) => `Rule ${number} of ${chain} (${table}, "${spec.text}")`,
+  blocker: ({ chain, number, spec }) => `rule ${number} of ${chain} ("${spec.text}")`,
 };
 
-/** `Rule 5 of INPUT (filter, "-p tcp …") can never match: its packets are dropped before, by rule 4 of INPUT ("…").` */
+/** `Rule 5 of INPUT (filter, "-p tcp …") can never match: earlier rules drop its packets: rule 4 of INPUT ("…").` */
 export const liveProblem = (anomaly: Anomaly): Problem => problemOf(anomaly, LIVE);
-
-function problemOf({ id, level, rule: step, text: says, by, hint }: Anomaly, calling: Calling): Problem {
-  const { location } = step.spec;
-  return {
-    id,
-    level,
-    message: `${calling.rule(step)} ${says}${earlierRules(by, calling, id === 'redundant-rule' ? ': ' : ', by ')}.`,
-    ...(hint === undefined ? {} : { hint }),
-    ...(location === undefined ? {} : { location }),
-  };
-}
 
 const MOST_NAMED = 3;
 
-function earlierRules(by: readonly CompiledRule[], { blocker }: Calling, link: string): string {
-  const shown = by.slice(0, MOST_NAMED);
-  if (shown.length === 0) return '';
-  return `${link}${shown.map(blocker).join(', ')}${by.length > shown.length ? ' and others' : ''}`;
+function problemOf({ id, level, rule, text, by, hint }: Anomaly, naming: Naming): Problem {
+  const shown = by.slice(0, MOST_NAMED).map(naming.blocker).join(', ');
+  const blockers = shown === '' ? '' : `: ${shown}${by.length > MOST_NAMED ? ' and others' : ''}`;
+  return {
+    id,
+    level,
+    message: `${naming.rule(rule)} ${text}${blockers}.`,
+    hint,
+    location: rule.spec.location,
+  };
 }
 
-/** A line of policy makes many rules: the first finding of a kind stands for all of that line. */
+/** A line of policy makes many rules: the first problem of a kind stands for all of that line. */
 function onePerLine(problems: readonly Problem[]): readonly Problem[] {
-  const found = new Map<string, Problem & { count: number }>();
-  for (const problem of problems) {
-    const { location } = problem;
-    const key =
-      location === undefined
-        ? problem.message
-        : `${problem.id} ${location.file} ${location.line} ${location.column}`;
-    const known = found.get(key);
-    if (known === undefined) found.set(key, { ...problem, count: 1 });
-    else known.count++;
-  }
-  return [...found.values()].map(({ count, ...problem }) =>
-    count === 1
-      ? problem
-      : { ...problem, message: `${problem.message} So it is with ${count - 1} more rules of this line.` },
+  const groups = groupBy(problems, ({ id, message, location }) =>
+    location === undefined ? message : `${id} ${location.file} ${location.line} ${location.column}`,
+  );
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined || others.length === 0
+      ? (first ?? [])
+      : {
+          ...first,
+          message: `${first.message} The same applies to ${others.length} more rules of this line.`,
+        },
   );
 }

@@ -1,6 +1,7 @@
-/** The traffic diff: which packets one ruleset accepts and the other does not, exactly. */
+/** The traffic diff: the exact set of packets that one ruleset accepts and the other does not. */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
+import { FAMILY } from '../../lib/text.js';
 import type { IpSet, Ruleset, TableName } from '../../netfilter/model.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from '../model.js';
 import { type CompiledRuleset, chainKey, changingSets, compileRuleset } from '../program/compiled-ruleset.js';
@@ -8,8 +9,8 @@ import { narrowedPair } from '../program/narrow.js';
 import { HOOKS, PIPELINES } from '../program/pipeline.js';
 import { type Budget, FALSE, LEAF } from '../space/bdd.js';
 import { enumerateCubes } from '../space/cubes.js';
-import { type Decision, type Decisions, verdictsOnly, withRules } from '../space/decisions.js';
-import { EVALUATION_PREDICATES, evaluate, TRACKED, where } from '../space/evaluate.js';
+import { type Decision, verdictsOnly, withRules } from '../space/decisions.js';
+import { EVALUATION_PREDICATES, evaluate, TRACKED } from '../space/evaluate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { createSpace, type Space } from '../space/space.js';
 import { byExposure, rowsOf } from './rows.js';
@@ -18,79 +19,62 @@ import { byExposure, rowsOf } from './rows.js';
 export const DEFAULT_BUDGET: Budget = { nodes: 8_000_000, milliseconds: 8_000 };
 
 /** The most rows of one kind in one hook of one family, before they are joined. */
-const MOST_BOXES = 10_000;
+const MOST_CUBES = 10_000;
 
 const KINDS = ['opened', 'closed', 'possiblyOpened', 'possiblyClosed', 'answeredDifferently'] as const;
 type Kind = (typeof KINDS)[number];
 type Rows = { readonly [kind in Kind]: Flow[] };
 
+const noRows = (): Rows => ({
+  opened: [],
+  closed: [],
+  possiblyOpened: [],
+  possiblyClosed: [],
+  answeredDifferently: [],
+});
+
 /**
- * Compares what two rulesets do with every packet, whole and not a fragment, in every hook and both families. Sets
- * with unmodelled matches are compared for every way these may turn out.
+ * Compares the verdicts of two rulesets on every packet (whole ones, no fragments), in every hook and both families.
+ * Rulesets with unmodelled matches are compared for all possible results of these.
  */
 export function compareTraffic(before: Ruleset, after: Ruleset, options: TrafficOptions = {}): TrafficDiff {
-  const rows: Rows = {
-    opened: [],
-    closed: [],
-    possiblyOpened: [],
-    possiblyClosed: [],
-    answeredDifferently: [],
-  };
-  const deadline = performance.now() + (options.budget ?? DEFAULT_BUDGET).milliseconds;
+  const rows = noRows();
+  const budgetLeft = startBudget(options);
   const why: string[] = [];
   let omitted = 0;
   for (const family of FAMILIES) {
     if (before[family] === after[family] && sameSets(before, after)) continue;
-    omitted +=
-      tryProof(
-        () => compareFamily(before, after, family, options, deadline, rows),
-        (reason) => why.push(`${family === 'v4' ? 'IPv4' : 'IPv6'}: ${reason}`),
-      ) ?? 0;
+    // The rows of a family are complete or absent: a limit may end its proof half-way.
+    const found = noRows();
+    const proved = tryProof(
+      () => {
+        const input = compareInput(before, after, family, options.addresses ?? [], budgetLeft());
+        return input.hooks.reduce((sum, hook) => sum + compareHook(input, hook, found), 0);
+      },
+      (reason) => why.push(`${FAMILY[family]}: ${reason}`),
+    );
+    if (proved === undefined) continue;
+    omitted += proved;
+    for (const kind of KINDS) rows[kind].push(...found[kind]);
   }
   const proved = why.length === 0;
   for (const kind of KINDS) rows[kind].sort(byExposure);
   return {
     equal: proved && KINDS.every((kind) => rows[kind].length === 0),
     proved,
-    ...(proved ? {} : { why: why.join(' ') }),
+    why: proved ? undefined : why.join(' '),
     ...rows,
-    ...(omitted === 0 ? {} : { omitted }),
+    omitted: omitted === 0 ? undefined : omitted,
   };
 }
 
-interface Scene {
-  readonly space: Space;
-  readonly before: CompiledRuleset;
-  readonly after: CompiledRuleset;
-  readonly hook: Hook;
-  readonly rows: Rows;
+/** The nodes of the budget for each proof, and the time that is left for all of them together. */
+function startBudget({ budget: { nodes, milliseconds } = DEFAULT_BUDGET }: TrafficOptions): () => Budget {
+  const deadline = performance.now() + milliseconds;
+  return () => ({ nodes, milliseconds: Math.max(0, deadline - performance.now()) });
 }
 
-function compareFamily(
-  before: Ruleset,
-  after: Ruleset,
-  family: Family,
-  options: TrafficOptions,
-  deadline: number,
-  rows: Rows,
-): number {
-  const { nodes } = options.budget ?? DEFAULT_BUDGET;
-  const budget = { nodes, milliseconds: Math.max(0, deadline - performance.now()) };
-  const scene = sceneOf(before, after, family, options.addresses ?? [], budget);
-  // Rows of a family are complete or not there: a budget may end in the middle.
-  const found: Rows = {
-    opened: [],
-    closed: [],
-    possiblyOpened: [],
-    possiblyClosed: [],
-    answeredDifferently: [],
-  };
-  const omitted = scene.hooks.reduce((sum, hook) => sum + compareHook({ ...scene, hook, rows: found }), 0);
-  for (const kind of KINDS) rows[kind].push(...found[kind]);
-  return omitted;
-}
-
-interface Both {
+interface CompareInput {
   readonly space: Space;
   readonly before: CompiledRuleset;
   readonly after: CompiledRuleset;
@@ -98,24 +82,26 @@ interface Both {
   readonly hooks: readonly Hook[];
 }
 
-/** Both programs, as much of them as can matter, in one space. */
-function sceneOf(
+/** Both rulesets, narrowed to what may differ, in one space. */
+function compareInput(
   before: Ruleset,
   after: Ruleset,
   family: Family,
   addresses: readonly string[],
   budget: Budget,
-): Both {
-  const whole = [before, after].map((ruleset) => compileRuleset(ruleset, family, addresses));
-  const [old, next] = whole as [CompiledRuleset, CompiledRuleset];
+): CompareInput {
+  const [old, next] = [
+    compileRuleset(before, family, addresses),
+    compileRuleset(after, family, addresses),
+  ] as const;
   const sets = sameSets(before, after);
   const hooks = HOOKS.filter((hook) => !sets || !sameHook(old, next, hook));
-  const programs = sets && hooks.length > 0 ? narrowedPair(old, next) : ([old, next] as const);
-  const space = createSpace(family, hooks.length > 0 ? programs : [], EVALUATION_PREDICATES, budget);
-  return { space, before: programs[0], after: programs[1], hooks };
+  const pair = sets && hooks.length > 0 ? narrowedPair(old, next) : ([old, next] as const);
+  const space = createSpace(family, hooks.length > 0 ? pair : [], EVALUATION_PREDICATES, budget);
+  return { space, before: pair[0], after: pair[1], hooks };
 }
 
-/** Rules with one text ask something else where the sets behind them differ, or where rules begin to change a set. */
+/** Rules with the same text match other packets where their sets differ, or where rules begin to change a set. */
 const sameSets = (before: Ruleset, after: Ruleset): boolean =>
   (before.sets === after.sets || sameTexts(before.sets.map(setText), after.sets.map(setText))) &&
   sameTexts([...changingSets(before)].sort(), [...changingSets(after)].sort());
@@ -130,7 +116,7 @@ const setText = ({ name, type, options, members }: IpSet): readonly unknown[] =>
   members,
 ];
 
-/** Rules that are the same, one by one, need no diagram to be found equal. */
+/** Whether the rules of a hook are the same one by one: that needs no diagram. */
 function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): boolean {
   const seen = new Set<string>();
   const same = (table: TableName, chain: string): boolean => {
@@ -144,7 +130,7 @@ function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): 
       (old?.rules ?? []).every(
         ({ spec: rule, action }, index) =>
           rule.text === next?.rules[index]?.spec.text &&
-          // What was a target that is not known may now be a chain.
+          // A target that was unknown before may now be a chain.
           action.kind === next?.rules[index]?.action.kind &&
           (action.kind !== 'call' || same(table, action.chain)),
       )
@@ -153,22 +139,20 @@ function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): 
   return PIPELINES[hook].every((stage) => stage.kind !== 'table' || same(stage.table, stage.chain));
 }
 
-/** In which hooks some packet may be treated differently: as {@link compareTraffic}, without saying which. */
+/** The hooks in which some packet gets another verdict: {@link compareTraffic} without the rows. */
 export function differingHooks(
   before: Ruleset,
   after: Ruleset,
   options: TrafficOptions = {},
 ): { readonly proved: boolean; readonly hooks: readonly Hook[] } {
-  const { nodes, milliseconds } = options.budget ?? DEFAULT_BUDGET;
-  const deadline = performance.now() + milliseconds;
+  const budgetLeft = startBudget(options);
   const hooks = new Set<Hook>();
   let proved = true;
   for (const family of FAMILIES)
     tryProof(
       () => {
-        const left = { nodes, milliseconds: Math.max(0, deadline - performance.now()) };
-        const scene = sceneOf(before, after, family, options.addresses ?? [], left);
-        for (const hook of scene.hooks) if (differences({ ...scene, hook })) hooks.add(hook);
+        const input = compareInput(before, after, family, options.addresses ?? [], budgetLeft());
+        for (const hook of input.hooks) if (differences(input, hook)) hooks.add(hook);
       },
       () => {
         proved = false;
@@ -180,66 +164,70 @@ export function differingHooks(
 interface Differences {
   readonly sets: { readonly [kind in Kind]: number };
   /** All of them together. */
-  readonly care: number;
+  readonly union: number;
 }
 
-/** The packets of a hook that are treated differently, by kind; `undefined` when there are none. */
-function differences(scene: Omit<Scene, 'rows'>): Differences | undefined {
-  const { space, hook } = scene;
-  const { manager: store, unknownsFrom } = space;
-  const plain = verdictsOnly(store);
-  const results = [scene.before, scene.after].map((program) =>
-    evaluate({ space, ruleset: program, hook, decisions: plain }),
-  );
-  const [old, next] = results as [number, number];
+/** The packets of a hook that get another verdict, by kind; `undefined` when there are none. */
+function differences({ space, before, after }: CompareInput, hook: Hook): Differences | undefined {
+  const { manager, unknownsFrom } = space;
+  const { and, or, diff } = manager;
+  const decisions = verdictsOnly(manager);
+  const [old, next] = [before, after].map((ruleset) => evaluate({ space, ruleset, hook, decisions })) as [
+    number,
+    number,
+  ];
   if (old === next) return undefined;
-  const tracked = space.encode(TRACKED, space.nameOf);
-  const [[oldIn, oldBack], [nextIn, nextBack]] = results.map((result) => [
-    store.and(
-      tracked,
-      where(space, result, (leaf) => plain.verdictOf(leaf) === 'accept'),
-    ),
-    store.and(
-      tracked,
-      where(space, result, (leaf) => plain.verdictOf(leaf) === 'reject'),
-    ),
+  const tracked = space.encode(TRACKED);
+  const [[oldAccepted, oldRejected], [nextAccepted, nextRejected]] = [old, next].map((result) => [
+    and(tracked, decisions.where(result, 'accept')),
+    and(tracked, decisions.where(result, 'reject')),
   ]) as [[number, number], [number, number]];
-  const ever = (node: number): number => store.exists(node, unknownsFrom, LEAF);
-  const always = (node: number): number => store.forAll(node, unknownsFrom, LEAF);
-  const opening = store.diff(nextIn, oldIn);
-  const closing = store.diff(oldIn, nextIn);
-  const answering = store.diff(
-    store.or(store.diff(nextBack, oldBack), store.diff(oldBack, nextBack)),
-    store.or(oldIn, nextIn),
+  const ever = (node: number): number => manager.exists(node, unknownsFrom, LEAF);
+  const always = (node: number): number => manager.forAll(node, unknownsFrom, LEAF);
+  const opening = diff(nextAccepted, oldAccepted);
+  const closing = diff(oldAccepted, nextAccepted);
+  const answering = diff(
+    or(diff(nextRejected, oldRejected), diff(oldRejected, nextRejected)),
+    or(oldAccepted, nextAccepted),
   );
   const [opened, closed] = [always(opening), always(closing)];
   const sets: { readonly [kind in Kind]: number } = {
     opened,
     closed,
-    possiblyOpened: store.diff(ever(opening), opened),
-    possiblyClosed: store.diff(ever(closing), closed),
-    answeredDifferently: store.diff(ever(answering), store.or(ever(opening), ever(closing))),
+    possiblyOpened: diff(ever(opening), opened),
+    possiblyClosed: diff(ever(closing), closed),
+    answeredDifferently: diff(ever(answering), or(ever(opening), ever(closing))),
   };
-  const care = KINDS.reduce((sum, kind) => store.or(sum, sets[kind]), FALSE);
-  return care === FALSE ? undefined : { sets, care };
+  const union = KINDS.reduce((sum, kind) => or(sum, sets[kind]), FALSE);
+  return union === FALSE ? undefined : { sets, union };
 }
 
-function compareHook(scene: Scene): number {
-  const found = differences(scene);
+/** Adds the rows of one hook, and returns how many were left out. */
+function compareHook(input: CompareInput, hook: Hook, rows: Rows): number {
+  const found = differences(input, hook);
   if (found === undefined) return 0;
-  const { sets, care } = found;
-  const { space, hook, rows } = scene;
-  const { manager: store } = space;
-  const labels = withRules(store);
-  const [oldBy, nextBy] = [scene.before, scene.after].map((program) =>
-    evaluate({ space, ruleset: program, hook, decisions: labels, relevant: care }),
+  const { space, before, after } = input;
+  const decisions = withRules(space.manager);
+  const results = [before, after].map((ruleset) =>
+    evaluate({ space, ruleset, hook, decisions, relevant: found.union }),
   ) as [number, number];
   let omitted = 0;
-  for (const kind of KINDS) omitted += addRows(scene, rows[kind], sets[kind], kind, labels, oldBy, nextBy);
+  for (const kind of KINDS) {
+    if (found.sets[kind] === FALSE) continue;
+    const paired = pairDecisions(space, found.sets[kind], kind, results, decisions.decisionOf);
+    const cubes = enumerateCubes(space, paired.node, MOST_CUBES);
+    omitted += cubes.omitted;
+    const { family } = space;
+    for (const [leaf, some] of cubes.cubes) {
+      const { old, next } = paired.pairs.get(leaf) ?? {};
+      const setting = { family, hook, before: old?.by ?? null, after: next?.by ?? null };
+      for (const cube of some) rows[kind].push(...rowsOf(cube, { ...setting, addresses: after.addresses }));
+    }
+  }
   return omitted;
 }
 
-/** Which verdicts a row of a kind is about. */
+/** Whether the verdicts before and after make a row of a kind. */
 const FITS: { readonly [kind in Kind]: (old: Decision, next: Decision) => boolean } = {
   opened: (old, next) => old.verdict !== 'accept' && next.verdict === 'accept',
   closed: (old, next) => old.verdict === 'accept' && next.verdict !== 'accept',
@@ -249,47 +237,41 @@ const FITS: { readonly [kind in Kind]: (old: Decision, next: Decision) => boolea
     old.verdict !== 'accept' && next.verdict !== 'accept' && old.verdict !== next.verdict,
 };
 
-function addRows(
-  scene: Scene,
-  rows: Flow[],
+interface Paired {
+  readonly node: number;
+  /** By leaf of `node`. */
+  readonly pairs: ReadonlyMap<number, { readonly old: Decision; readonly next: Decision }>;
+}
+
+/** The packets of a set by the pair of decisions on them, without unknowns. */
+function pairDecisions(
+  { manager, unknownsFrom }: Space,
   set: number,
   kind: Kind,
-  labels: Decisions,
-  oldBy: number,
-  nextBy: number,
-): number {
-  if (set === FALSE) return 0;
-  const { space, hook, after } = scene;
-  const { manager: store, unknownsFrom } = space;
-  const nobody = store.leaf(PAIRS);
+  [oldResult, nextResult]: readonly [number, number],
+  decisionOf: (leaf: number) => Decision,
+): Paired {
+  const unfit = manager.leaf(PAIRS);
   const pairs = new Map<number, { readonly old: Decision; readonly next: Decision }>();
-  const paired = store.pairs(store.ite(set, oldBy, FALSE), store.ite(set, nextBy, FALSE), (left, right) => {
-    if (left === FALSE || right === FALSE) return FALSE;
-    const [old, next] = [labels.decisionOf(left), labels.decisionOf(right)];
-    if (!FITS[kind](old, next)) return nobody;
-    const leaf = store.leaf(PAIRS + store.value(left) * PAIRS_EACH + store.value(right));
-    pairs.set(leaf, { old, next });
-    return leaf;
-  });
-  // Where unknowns choose between several pairs, any that fits is as good.
-  const settled = store.settle(paired, unknownsFrom, (one, other) =>
-    one === FALSE || one === nobody || other === FALSE || other === nobody
+  const paired = manager.pairs(
+    manager.ite(set, oldResult, FALSE),
+    manager.ite(set, nextResult, FALSE),
+    (left, right) => {
+      if (left === FALSE || right === FALSE) return FALSE;
+      const [old, next] = [decisionOf(left), decisionOf(right)];
+      if (!FITS[kind](old, next)) return unfit;
+      const leaf = manager.leaf(PAIRS + manager.value(left) * PAIRS_EACH + manager.value(right));
+      pairs.set(leaf, { old, next });
+      return leaf;
+    },
+  );
+  // Where unknowns choose between several pairs, any that fits will do.
+  const node = manager.settle(paired, unknownsFrom, (one, other) =>
+    one === FALSE || one === unfit || other === FALSE || other === unfit
       ? Math.max(one, other)
       : Math.min(one, other),
   );
-  const { cubes: boxes, omitted } = enumerateCubes(space, settled, MOST_BOXES);
-  for (const [leaf, some] of boxes)
-    for (const box of some)
-      rows.push(
-        ...rowsOf(box, {
-          family: space.family,
-          hook,
-          before: pairs.get(leaf)?.old.by ?? null,
-          after: pairs.get(leaf)?.next.by ?? null,
-          addresses: after.addresses,
-        }),
-      );
-  return omitted;
+  return { node, pairs };
 }
 
 /** Leaves for pairs of decisions lie beyond those for decisions. */

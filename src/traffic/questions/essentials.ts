@@ -1,8 +1,10 @@
-/** Traffic that no host can do without: its own, answers to what it asked, and the ICMP that carries the rest. */
+/** Traffic that every host needs: its own, replies, and the ICMP that networks depend on. */
 import { isIPv6 } from 'node:net';
+import type { Family } from '../../lib/family.js';
 import { type Problem, warning } from '../../lib/problem.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { Packet } from '../model.js';
+import { STRANGER } from '../trace/example.js';
 import { explainer } from '../trace/explain.js';
 
 interface Essential {
@@ -13,12 +15,10 @@ interface Essential {
   readonly packet: (own: string) => Packet | undefined;
 }
 
-/** Of networks for documentation (RFC 5737, RFC 3849): rules that name real addresses do not name these. */
-const STRANGER = { v4: '198.51.100.7', v6: '2001:db8:ffff::7' } as const;
 const LOOPBACK = { v4: '127.0.0.1', v6: '::1' } as const;
 const NEIGHBOUR = 'fe80::7';
 
-const familyOf = (own: string): 'v4' | 'v6' => (isIPv6(own) ? 'v6' : 'v4');
+const familyOf = (own: string): Family => (isIPv6(own) ? 'v6' : 'v4');
 
 const loopback =
   (hook: 'INPUT' | 'OUTPUT') =>
@@ -28,7 +28,7 @@ const loopback =
     return { hook, ...device, src: address, dst: address, protocol: 'tcp', sport: 40000, dport: 5432 };
   };
 
-const answer =
+const reply =
   (hook: 'INPUT' | 'OUTPUT') =>
   (own: string): Packet => {
     const stranger = STRANGER[familyOf(own)];
@@ -36,13 +36,14 @@ const answer =
     return { hook, src, dst, protocol: 'tcp', sport: 443, dport: 40000, flags: 'ACK', state: 'ESTABLISHED' };
   };
 
-const tooBig = (own: string): Packet => {
-  const [protocol, type, code] = isIPv6(own) ? ['ipv6-icmp', 2, 0] : ['icmp', 3, 4];
-  const what = { protocol: String(protocol), type: Number(type), code: Number(code) };
-  return { hook: 'INPUT', src: STRANGER[familyOf(own)], dst: own, ...what, state: 'RELATED' };
+const packetTooBig = (own: string): Packet => {
+  const icmp = isIPv6(own)
+    ? { protocol: 'ipv6-icmp', type: 2, code: 0 }
+    : { protocol: 'icmp', type: 3, code: 4 };
+  return { hook: 'INPUT', src: STRANGER[familyOf(own)], dst: own, ...icmp, state: 'RELATED' };
 };
 
-/** The kernel tracks no neighbour discovery. */
+/** The kernel does not track neighbour discovery. */
 const neighbour =
   (hook: 'INPUT' | 'OUTPUT', type: number) =>
   (own: string): Packet | undefined => {
@@ -51,52 +52,51 @@ const neighbour =
     return { hook, src, dst, protocol: 'ipv6-icmp', type, code: 0, state: 'UNTRACKED' };
   };
 
-const NEIGHBOURS = { id: 'icmp-blocked', harm: 'IPv6 finds no neighbours without it' } as const;
+const NEIGHBOURS = { id: 'icmp-blocked', harm: 'IPv6 cannot resolve neighbours without it' } as const;
 
 const ESSENTIALS: readonly Essential[] = [
   ...(['INPUT', 'OUTPUT'] as const).flatMap((hook): readonly Essential[] => [
     {
       id: 'loopback-blocked',
-      what: 'What the host sends to itself',
-      harm: 'programs on it cannot reach one another',
+      what: 'Loopback traffic',
+      harm: 'programs on the host cannot reach each other',
       packet: loopback(hook),
     },
     {
       id: 'established-blocked',
-      what: hook === 'INPUT' ? 'An answer to what the host asked' : 'An answer of the host',
-      harm: 'connections that were let in or out stand still',
-      packet: answer(hook),
+      what: hook === 'INPUT' ? 'A reply to a connection of the host' : 'A reply of the host',
+      harm: 'accepted connections stall',
+      packet: reply(hook),
     },
     { ...NEIGHBOURS, what: 'A neighbour solicitation', packet: neighbour(hook, 135) },
     { ...NEIGHBOURS, what: 'A neighbour advertisement', packet: neighbour(hook, 136) },
   ]),
   {
     id: 'icmp-blocked',
-    what: 'The message that a packet is too big',
-    harm: 'large packets get lost silently',
-    packet: tooBig,
+    what: 'The ICMP message that a packet is too big',
+    harm: 'large packets are lost silently',
+    packet: packetTooBig,
   },
 ];
 
 /**
- * One warning for each that is dropped for sure, at the rule that drops it; one for both families where the same line
+ * A warning for each that is dropped for sure, at the rule that drops it; one for both families where the same line
  * does it.
- * @param addresses the host's own, one of each family is asked about
+ * @param addresses the host's own; the first of each family is tested
  */
 export function blockedEssentials(ruleset: Ruleset, addresses: readonly string[]): readonly Problem[] {
   const explain = explainer(ruleset, { addresses });
-  const owns = [addresses.find((one) => !isIPv6(one)), addresses.find(isIPv6)].filter(
-    (one) => one !== undefined,
-  );
-  const found = owns.flatMap((own) =>
+  const tested = [addresses.find((each) => !isIPv6(each)), addresses.find(isIPv6)];
+  const found = tested.flatMap((own) =>
     ESSENTIALS.flatMap(({ id, what, harm, packet }) => {
-      const sent = packet(own);
-      const { verdict, rule } = sent === undefined ? { verdict: 'accept', rule: null } : explain(sent);
+      const sent = own === undefined ? undefined : packet(own);
+      if (sent === undefined) return [];
+      const { verdict, rule } = explain(sent);
       if ((verdict !== 'drop' && verdict !== 'reject') || rule === null) return [];
       const { table, chain, number, text, source } = rule;
       const by = number === 0 ? `the policy of ${chain}` : `"-A ${chain} ${text}"`;
       const message = `${what} is dropped by ${by} (${table}): ${harm}.`;
-      return [warning(id, message, source, 'Let it pass before that rule.')];
+      return [warning(id, message, source, 'Accept it before that rule.')];
     }),
   );
   return [...new Map(found.map((problem) => [problem.message, problem])).values()];

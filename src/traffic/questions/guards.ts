@@ -1,27 +1,28 @@
-/** What the policy says of traffic beside its rules: guards, proved for every packet, and tests of single packets. */
+/** The checks of a policy on its own rules: guards, proved for every packet, and tests of single packets. */
 import { isIP } from 'node:net';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { error, type Problem } from '../../lib/problem.js';
 import { between, isEmpty, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { FAMILY } from '../../lib/text.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { AddressSet, Fleet, Guard, Host, PolicyTest, Service } from '../../policy/fleet.js';
 import type { Packet, Verdict } from '../model.js';
 import { compileRuleset } from '../program/compiled-ruleset.js';
-import { domain, flagBits, LOOPBACK } from '../program/fields.js';
+import { domain, flagBits, STATE } from '../program/fields.js';
 import { UNTRACKED_TYPES } from '../program/pipeline.js';
-import { all, any, field, NEVER, not, type Predicate } from '../program/predicate.js';
+import { ALWAYS, all, any, field, NEVER, not, notLoopback, type Predicate } from '../program/predicate.js';
 import { tryProof } from '../space/proof-limits.js';
 import { explainer } from '../trace/explain.js';
 import { readPacket } from '../trace/read-packet.js';
 import { byRule, packetText } from '../trace/sentences.js';
 import { DEFAULT_BUDGET } from './compare.js';
-import { type Claim, createProver, familyName, type Proof } from './prove.js';
+import { type Claim, createProver, type Proof } from './prove.js';
 
 /**
- * Proves every guard that names the host, for every packet that begins a connection from outside. A guard that fails
- * comes with a packet and the rule that decides it; one that hangs on an unmodelled match is an error too.
+ * Proves every guard that names the host, for every packet from outside that opens a connection. The problem of a guard
+ * that fails has an example packet and the rule that decides on it; a guard that depends on an unmodelled match fails too.
  */
 export function proveGuards(fleet: Fleet, host: Host, ruleset: Ruleset): readonly Problem[] {
   const guards = fleet.guards.filter((guard) => guard.on.includes(host.name));
@@ -38,7 +39,6 @@ function proveFamily(
     .map((guard) => ({ guard, claim: claimOf(guard, host, family) }))
     .filter(({ claim }) => claim.packets !== NEVER);
   if (claims.length === 0) return [];
-  const options = { addresses: host.addresses };
   const problems: Problem[] = [];
   tryProof(
     () => {
@@ -47,14 +47,14 @@ function proveFamily(
         claims.map(({ claim }) => claim),
         DEFAULT_BUDGET,
       );
-      const explain = explainer(ruleset, options);
-      for (const { guard, claim } of claims) problems.push(...complain(guard, host, prove(claim), explain));
+      const explain = explainer(ruleset, { addresses: host.addresses });
+      for (const { guard, claim } of claims) problems.push(...failure(guard, host, prove(claim), explain));
     },
     (reason) => {
       const spent = claims.map(({ guard }) =>
         error(
           'guard-not-proven',
-          `The guard "${guard.name}" is not proven on ${host.name} for ${familyName(family)}: ${reason}`,
+          `The guard "${guard.name}" is not proven on ${host.name} for ${FAMILY[family]}: ${reason}`,
           guard.location,
         ),
       );
@@ -69,18 +69,13 @@ function claimOf(guard: Guard, host: Host, family: Family): Claim {
   const src = subtract(addresses(guard.from, family), guard.except ? addresses(guard.except, family) : []);
   const own = ofValues(parseAddresses(host.addresses, family));
   const services = guard.services.map((service) => serviceOf(service, family, wanted));
-  const begins = all(
-    field('state', one(0n)),
-    field('in', subtract([domain('in', family)], one(LOOPBACK))),
-    any(...services),
-    field('src', src),
-  );
-  // What must get through is an ordinary client's packet to this host; what must not is any packet at all.
+  const opening = all(field('state', one(STATE.NEW)), notLoopback('in'), any(...services), field('src', src));
+  // An ordinary client's packet to this host must be accepted; any packet at all must be refused.
   const ordinary =
     guard.verdict === 'accept'
-      ? all(field('packetType', one(0n)), isEmpty(own) ? any(all()) : field('dst', own))
-      : all();
-  return { hook: 'INPUT', packets: all(begins, ordinary), verdict: wanted };
+      ? all(field('packetType', one(0n)), isEmpty(own) ? ALWAYS : field('dst', own))
+      : ALWAYS;
+  return { hook: 'INPUT', packets: all(opening, ordinary), verdict: wanted };
 }
 
 const addresses = (set: AddressSet, family: Family): Ranges =>
@@ -90,7 +85,7 @@ const addresses = (set: AddressSet, family: Family): Ranges =>
 
 const protocol = (name: string): Predicate => field('protocol', one(BigInt(protocolNumber(name) ?? 0)));
 
-/** Neighbour discovery belongs to no connection and is no service. */
+/** Neighbour discovery belongs to no connection and is not a service. */
 const DISCOVERY: Predicate = all(protocol('ipv6-icmp'), field('type', ofValues(UNTRACKED_TYPES.map(BigInt))));
 
 function serviceOf(service: Service, family: Family, wanted: Claim['verdict']): Predicate {
@@ -121,11 +116,11 @@ function serviceOf(service: Service, family: Family, wanted: Claim['verdict']): 
     case 'protocol':
       return protocol(service.protocol);
     case 'any':
-      return family === 'v6' ? not(DISCOVERY, family) : all();
+      return family === 'v6' ? not(DISCOVERY, family) : ALWAYS;
   }
 }
 
-function complain(
+function failure(
   guard: Guard,
   host: Host,
   proof: Proof,
@@ -166,7 +161,7 @@ const DONE: { readonly [verdict in Verdict]: string } = {
   unknown: 'perhaps accepted',
 };
 
-/** Sends the packet of every test that names the host through its rules. */
+/** Checks the verdict on the packet of every policy test that names the host. */
 export function runPolicyTests(fleet: Fleet, host: Host, ruleset: Ruleset): readonly Problem[] {
   const explain = explainer(ruleset, { addresses: host.addresses });
   return fleet.tests
@@ -190,7 +185,7 @@ function runTest(test: PolicyTest, host: Host, explain: ReturnType<typeof explai
   ];
 }
 
-/** The host's own side of a packet may be left out: it is the address of the other side's family. */
+/** The host's own address may be left out: it is the one of the other address's family. */
 function wholePacket({ packet }: PolicyTest, { addresses }: Host): PolicyTest['packet'] {
   const side = packet.hook === 'OUTPUT' ? 'src' : 'dst';
   const other = String(packet[side === 'src' ? 'dst' : 'src'] ?? '');

@@ -1,4 +1,4 @@
-/** Who may begin connections, and with which ports: what one hook of a ruleset lets through, read off for every peer. */
+/** Who may open connections, and to which ports: what one hook of a ruleset accepts, for every peer. */
 
 import type { Family } from '../../lib/family.js';
 import {
@@ -16,9 +16,9 @@ import {
 import type { Ruleset } from '../../netfilter/model.js';
 import type { DecidingRule, TrafficOptions } from '../model.js';
 import { type CompiledRuleset, compileRuleset } from '../program/compiled-ruleset.js';
-import { domain, type Field, flagBits, LOOPBACK } from '../program/fields.js';
-import { all, any, field, not, type Predicate } from '../program/predicate.js';
-import { FALSE, LEAF, TRUE } from '../space/bdd.js';
+import { domain, FIELDS, type Field, flagBits, PROTOCOL, STATE } from '../program/fields.js';
+import { all, any, field, not, notLoopback, type Predicate } from '../program/predicate.js';
+import { FALSE, LEAF } from '../space/bdd.js';
 import { type Cube, enumerateCubes } from '../space/cubes.js';
 import { withRules } from '../space/decisions.js';
 import { EVALUATION_PREDICATES, evaluate } from '../space/evaluate.js';
@@ -31,44 +31,44 @@ import { assume } from './prove.js';
 /** INPUT: peers that reach the host; OUTPUT: peers that the host reaches. */
 export type ReachHook = 'INPUT' | 'OUTPUT';
 
-/** Services as protocol-port keys, and the peers between whom and the host they are let through. */
+/** Services (ports of one protocol, or whole protocols), and the peers that may use them. */
 export interface ReachEntry {
-  /** From one key to another, both included; a protocol without ports has all of its 65536 keys. */
+  /** Protocol-port keys, `protocol * 65536 + port`, inclusive; a protocol without ports has all of its 65536. */
   readonly services: Range;
-  /** Peers that some rule accepts on some interface, if unmodelled matches such as rate limits allow it, by that rule. */
+  /** By rule: the peers it accepts on some interface, if unmodelled matches such as rate limits allow it. */
   readonly by: readonly { readonly rule: DecidingRule | null; readonly peers: Ranges }[];
-  /** All of these together: nobody else gets through. */
+  /** All of these together: nobody else is accepted. */
   readonly perhaps: Ranges;
-  /** Those who get through whatever is not known, on every interface and to every address of the host. */
+  /** Those who are accepted whatever is unknown, on every interface and to every address of the host. */
   readonly surely: Ranges;
 }
 
-/** In the order of their keys, which are disjoint; what is in none is refused for every peer. */
+/** In the order of their services, which are disjoint; what is in none is refused for every peer. */
 export type Reach = readonly ReachEntry[];
 
 export type Reached =
   | {
       readonly ok: true;
       readonly value: Reach;
-      /** Keys on which nat sends some peer to another host. */
+      /** Services for which nat redirects some peer to another host. */
       readonly redirected: Ranges;
     }
-  /** The proof was given up. */
+  /** A limit ended the proof. */
   | { readonly ok: false; readonly why: string };
 
-/** A protocol-port key is `protocol * PORTS + port`. */
+/** The protocol-port keys of one protocol. */
 export const PORTS = 65536n;
 
-/** ICMP is how a network works, not whom it serves. */
-const ICMP: Ranges = ofValues([1n, 58n]);
+/** Left out: ICMP is no service of a host. */
+const ICMP: Ranges = ofValues([PROTOCOL.ICMP, PROTOCOL.ICMPV6]);
 
 /** Every address that can be the other end of a connection. */
 export const everyPeer = (family: Family): Ranges => subtract([domain('src', family)], NO_SENDER[family]);
 
 /**
- * What becomes of the first packet of a connection, of every protocol but ICMP, between the host and every peer: an
- * ordinary client's packet (source port from 1024, SYN alone) to or from an address of the host, on any interface but
- * `lo`. What nat sends on to another host does not reach this one.
+ * The peers whose first packet of a connection is accepted, for every protocol but ICMP: an ordinary client's packet
+ * (source port from 1024, SYN alone) to or from an address of the host, on any interface but `lo`. What nat redirects
+ * to another host does not reach this one.
  */
 export function reachOf(
   ruleset: Ruleset,
@@ -77,14 +77,14 @@ export function reachOf(
   addresses: readonly string[],
   { budget = DEFAULT_BUDGET }: TrafficOptions = {},
 ): Reached {
-  const program = compileRuleset(ruleset, family, addresses);
-  if (program.addresses.length === 0) return { ok: true, value: [], redirected: [] };
+  const compiled = compileRuleset(ruleset, family, addresses);
+  if (compiled.addresses.length === 0) return { ok: true, value: [], redirected: [] };
   let why = '';
   const value = tryProof(
     () => {
-      const packets = firstPackets(program, hook);
-      const space = createSpace(family, [program], [...EVALUATION_PREDICATES, packets], budget);
-      return readReach(space, program, hook, packets);
+      const packets = firstPackets(compiled, hook);
+      const space = createSpace(family, [compiled], [...EVALUATION_PREDICATES, packets], budget);
+      return readReach(space, compiled, hook, packets);
     },
     (reason) => {
       why = reason;
@@ -94,67 +94,62 @@ export function reachOf(
 }
 
 function firstPackets({ family, addresses }: CompiledRuleset, hook: ReachHook): Predicate {
-  const [own, peer, device]: readonly [Field, Field, Field] =
-    hook === 'INPUT' ? ['dst', 'src', 'in'] : ['src', 'dst', 'out'];
+  const [own, peer]: readonly [Field, Field] = hook === 'INPUT' ? ['dst', 'src'] : ['src', 'dst'];
   return all(
-    field('state', one(0n)),
-    field(device, subtract([domain(device, family)], one(LOOPBACK))),
+    field('state', one(STATE.NEW)),
+    notLoopback(hook === 'INPUT' ? 'in' : 'out'),
     field('packetType', one(0n)),
     field('protocol', subtract([domain('protocol', family)], ICMP)),
     field(own, ofValues(addresses)),
     field(peer, everyPeer(family)),
     any(
-      not(field('protocol', one(6n)), family),
+      not(field('protocol', one(PROTOCOL.TCP)), family),
       all(field('flags', one(flagBits('SYN'))), field('sport', between(1024n, 65535n))),
     ),
-    any(field('protocol', one(6n)), field('sport', between(1024n, 65535n))),
+    any(field('protocol', one(PROTOCOL.TCP)), field('sport', between(1024n, 65535n))),
   );
 }
 
 function readReach(
   space: Space,
-  program: CompiledRuleset,
+  ruleset: CompiledRuleset,
   hook: ReachHook,
   question: Predicate,
 ): Pick<Extract<Reached, { ok: true }>, 'value' | 'redirected'> {
-  const { manager: store, unknownsFrom } = space;
-  const packets = space.encode(question, space.nameOf);
-  const decisions = withRules(store);
-  const whole = evaluate({ space, ruleset: program, hook, decisions, relevant: packets, nat: 'unknown' });
-  const result = store.ite(packets, whole, FALSE);
+  const { manager, unknownsFrom } = space;
+  const packets = space.encode(question);
+  const decisions = withRules(manager);
+  const whole = evaluate({ space, ruleset, hook, decisions, relevant: packets, nat: 'unknown' });
+  const result = manager.ite(packets, whole, FALSE);
   const accepting = new Map<number, DecidingRule | null>();
   const accepted = assume(
     space,
-    store.mapLeaves(result, (leaf) => {
-      if (leaf === FALSE) return FALSE;
+    manager.where(result, (leaf) => {
+      if (leaf === FALSE) return false;
       const { verdict, by } = decisions.decisionOf(leaf);
-      if (verdict !== 'accept') return FALSE;
-      accepting.set(leaf, by);
-      return TRUE;
+      if (verdict === 'accept') accepting.set(leaf, by);
+      return verdict === 'accept';
     }),
-    [],
   );
   const peer: Field = hook === 'INPUT' ? 'src' : 'dst';
-  const isKept = (name: Field): boolean => name === 'protocol' || name === 'dport' || name === peer;
-  const others = [...space.axes.values()].filter((axis) => !isKept(axis.field) && axis.width > 0);
-  const some = (node: number): number =>
-    others.reduce(
-      (sum, { first, width }) => store.exists(sum, first, first + width),
-      store.exists(node, unknownsFrom, LEAF),
-    );
-  const possible = some(packets);
-  // Refused in no way: a packet that is not in question cannot be refused.
-  const refused = store.diff(packets, store.forAll(accepted, unknownsFrom, LEAF));
-  const sure = rectangles(space, store.diff(possible, some(refused)), peer);
-  const parts = [...accepting].map(([leaf, rule]) => {
-    const own = store.mapLeaves(result, (each) => (each === leaf ? TRUE : FALSE));
-    return { rule, boxes: rectangles(space, some(assume(space, own, [])), peer) };
-  });
-  const sent = store.mapLeaves(result, (leaf) =>
-    leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat' ? TRUE : FALSE,
+  const others = FIELDS.filter((name) => name !== 'protocol' && name !== 'dport' && name !== peer);
+  const projected = (node: number): number =>
+    others.reduce(space.exists, manager.exists(node, unknownsFrom, LEAF));
+  const rectanglesOf = (node: number): readonly Rectangle[] =>
+    rectangles(space, projected(assume(space, node)), peer);
+  // Packets for which nothing unknown leads to a refusal.
+  const refused = manager.diff(packets, manager.forAll(accepted, unknownsFrom, LEAF));
+  const sure = rectangles(space, manager.diff(projected(packets), projected(refused)), peer);
+  const parts = [...accepting].map(([leaf, rule]) => ({
+    rule,
+    cubes: rectanglesOf(manager.where(result, (each) => each === leaf)),
+  }));
+  const byNat = manager.where(
+    result,
+    (leaf) => leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat',
   );
-  const redirected = rectangles(space, some(assume(space, sent, [])), peer).map(({ services }) => services);
-  return { value: entriesOf(parts, sure), redirected: union(...redirected) };
+  const redirected = union(...rectanglesOf(byNat).map(({ services }) => services));
+  return { value: entriesOf(parts, sure), redirected };
 }
 
 interface Rectangle {
@@ -162,20 +157,20 @@ interface Rectangle {
   readonly peers: Ranges;
 }
 
-/** More than any list that is read to its end. */
-const MOST_BOXES = 100_000;
+/** More than any map shows. */
+const MOST_CUBES = 100_000;
 
 function rectangles(space: Space, node: number, peer: Field): readonly Rectangle[] {
   const { family } = space;
-  return [...enumerateCubes(space, node, MOST_BOXES).cubes.values()].flat().map((box) => ({
-    services: servicesOf(box),
-    peers: box.get(peer) ?? [domain(peer, family)],
+  return [...enumerateCubes(space, node, MOST_CUBES).cubes.values()].flat().map((cube) => ({
+    services: servicesOf(cube),
+    peers: cube.get(peer) ?? [domain(peer, family)],
   }));
 }
 
-function servicesOf(box: Cube): Ranges {
-  const protocols = box.get('protocol') ?? [domain('protocol', 'v4')];
-  const ports = box.get('dport');
+function servicesOf(cube: Cube): Ranges {
+  const protocols = cube.get('protocol') ?? [domain('protocol', 'v4')];
+  const ports = cube.get('dport');
   return normalise(
     protocols.flatMap(([from, to]): readonly Range[] =>
       ports === undefined
@@ -189,16 +184,16 @@ function servicesOf(box: Cube): Ranges {
 
 interface Part {
   readonly rule: DecidingRule | null;
-  readonly boxes: readonly Rectangle[];
+  readonly cubes: readonly Rectangle[];
 }
 
-/** The rectangles cut along their services, so that each of these has its peers once. */
+/** The rectangles cut along their services, so that each range of services has its peers once. */
 function entriesOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
   const edges = new Set<bigint>();
-  for (const { services } of [...parts.flatMap(({ boxes }) => boxes), ...sure])
+  for (const { services } of [...parts.flatMap(({ cubes }) => cubes), ...sure])
     for (const [from, to] of services) edges.add(from).add(to + 1n);
   const starts = [...edges].sort((a, b) => (a < b ? -1 : 1));
-  const bySide = parts.map(({ rule, boxes }) => ({ rule, columns: columnsOf(boxes, starts) }));
+  const bySide = parts.map(({ rule, cubes }) => ({ rule, columns: columnsOf(cubes, starts) }));
   const sureColumns = columnsOf(sure, starts);
   const entries: ReachEntry[] = [];
   for (const [index, from] of starts.entries()) {
@@ -223,11 +218,11 @@ function entriesOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
   return entries;
 }
 
-/** Index of a range of keys → the peers there. */
-function columnsOf(boxes: readonly Rectangle[], starts: readonly bigint[]): ReadonlyMap<number, Ranges> {
+/** Index of a range of services → its peers. */
+function columnsOf(cubes: readonly Rectangle[], starts: readonly bigint[]): ReadonlyMap<number, Ranges> {
   const indexOf = new Map(starts.map((start, index) => [start, index]));
   const columns = new Map<number, Ranges[]>();
-  for (const { services, peers } of boxes)
+  for (const { services, peers } of cubes)
     for (const [from, to] of services) {
       const end = indexOf.get(to + 1n) ?? 0;
       for (let index = indexOf.get(from) ?? end; index < end; index++) {
@@ -246,11 +241,11 @@ const alike = (one: ReachEntry, other: ReachEntry): boolean =>
   ) &&
   equalRanges(one.surely, other.surely);
 
-/** Ports that are let through for every peer in every way, and all of them: the hook filters nothing. */
+/** Whether every port is accepted from or to every peer for sure: the hook filters nothing. */
 export const isOpen = (reach: Reach, family: Family): boolean =>
   isEmpty(
     subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ services }) => [services]), ICMP_SERVICES)),
   ) && reach.every(({ surely }) => isEmpty(subtract(everyPeer(family), surely)));
 
-/** The keys that no reach says anything about. */
+/** The services that a {@link Reach} leaves out. */
 export const ICMP_SERVICES: Ranges = ICMP.map(([from, to]): Range => [from * PORTS, to * PORTS + PORTS - 1n]);

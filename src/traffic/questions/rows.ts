@@ -1,4 +1,4 @@
-/** Boxes as the rows that people read. */
+/** Cubes as the rows of a traffic diff. */
 import type { Family } from '../../lib/family.js';
 import { networksText } from '../../lib/ip.js';
 import { equalRanges, one, type Range, type Ranges, sizeOf, subtract } from '../../lib/ranges.js';
@@ -30,46 +30,46 @@ interface RowSetting {
   readonly addresses: readonly bigint[];
 }
 
-/** A row a box; one a protocol where several protocols share ports. */
-export function rowsOf(box: Cube, setting: RowSetting): readonly Flow[] {
-  const protocols = box.get('protocol');
-  const about = (['sport', 'dport', 'type', 'code', 'flags'] as const).some((field) => box.has(field));
-  if (!about || protocols === undefined || sizeOf(protocols) === 1n) return [row(box, setting)];
+/** One row per cube; one per protocol where several protocols share ports. */
+export function rowsOf(cube: Cube, setting: RowSetting): readonly Flow[] {
+  const protocols = cube.get('protocol');
+  const about = (['sport', 'dport', 'type', 'code', 'flags'] as const).some((field) => cube.has(field));
+  if (!about || protocols === undefined || sizeOf(protocols) === 1n) return [row(cube, setting)];
   return protocols
     .flatMap(([from, to]) =>
       Array.from({ length: Number(to - from) + 1 }, (_, index) => from + BigInt(index)),
     )
-    .map((protocol) => row(new Map([...box, ['protocol', one(protocol)] as const]), setting));
+    .map((protocol) => row(new Map([...cube, ['protocol', one(protocol)] as const]), setting));
 }
 
-function row(box: Cube, { family, hook, before, after, addresses }: RowSetting): Flow {
+function row(cube: Cube, { family, hook, before, after, addresses }: RowSetting): Flow {
   const list = (field: Field, text: (ranges: Ranges) => readonly string[]): readonly string[] => {
-    const ranges = box.get(field);
+    const ranges = cube.get(field);
     return ranges === undefined ? [] : text(ranges);
   };
-  const [arriving, leaving] = [interfaces(box.get('in')), interfaces(box.get('out'))];
-  const also = conditions(box);
+  const [arriving, leaving] = [interfaces(cube.get('in')), interfaces(cube.get('out'))];
+  const also = conditions(cube);
   return {
     family,
     hook,
     in: arriving.names,
     out: leaving.names,
-    ...(arriving.exceptLoopback || leaving.exceptLoopback ? { exceptLoopback: true as const } : {}),
+    exceptLoopback: arriving.exceptLoopback || leaving.exceptLoopback || undefined,
     state: list('state', states) as Flow['state'],
-    protocol: protocols(box.get('protocol')),
+    protocol: protocols(cube.get('protocol')),
     src: list('src', (ranges) => networksText(ranges, family)),
     dst: list('dst', (ranges) => networksText(ranges, family)),
     sport: list('sport', numbersText),
     dport: list('dport', numbersText),
-    type: types(box),
-    ...(also.length === 0 ? {} : { also }),
+    type: types(cube),
+    also: also.length === 0 ? undefined : also,
     before,
     after,
-    example: examplePacket(family, hook, box, addresses),
+    example: examplePacket(family, hook, cube, addresses),
   };
 }
 
-/** Every state that a packet arrives with is no condition. */
+/** All states that a packet can arrive with are no restriction. */
 function states(ranges: Ranges): readonly string[] {
   const names = STATES.filter((_, index) => ranges.some(([from, to]) => from <= index && index <= to));
   return names.length >= STATES.length - 1 ? [] : names;
@@ -108,7 +108,7 @@ function positive(ranges: Ranges): readonly string[] | undefined {
 
 const negative = (rest: Ranges): readonly string[] | undefined => positive(rest)?.map((name) => `!${name}`);
 
-/** `eth+` and `!eth1`: the shortest start that covers, then what it leaves out. */
+/** `eth+` and `!eth1`: the longest common prefix, then what it must exclude. */
 function mixed(ranges: Ranges): readonly string[] {
   const [first, last] = [ranges[0] as Range, ranges.at(-1) as Range];
   const [low, high] = [first[0].toString(16).padStart(32, '0'), last[1].toString(16).padStart(32, '0')];
@@ -123,8 +123,8 @@ function mixed(ranges: Ranges): readonly string[] {
 }
 
 /** `8`, `3/4`. */
-function types(box: Cube): readonly string[] {
-  const [type, code] = [box.get('type'), box.get('code')];
+function types(cube: Cube): readonly string[] {
+  const [type, code] = [cube.get('type'), cube.get('code')];
   if (type === undefined && code === undefined) return [];
   const names = numbersText(type ?? [domain('type', 'v4')]);
   return code === undefined
@@ -132,9 +132,9 @@ function types(box: Cube): readonly string[] {
     : names.flatMap((name) => numbersText(code).map((each) => `${name}/${each}`));
 }
 
-function conditions(box: Cube): readonly string[] {
+function conditions(cube: Cube): readonly string[] {
   const list = (field: Field, text: (value: bigint) => string, none: bigint): readonly string[] => {
-    const ranges = box.get(field);
+    const ranges = cube.get(field);
     if (ranges === undefined) return [];
     const rest = subtract([domain(field, 'v4')], ranges);
     const [some, but] = ranges.length <= rest.length || rest.length === 0 ? [ranges, ''] : [rest, 'not '];
@@ -151,7 +151,7 @@ function conditions(box: Cube): readonly string[] {
     ];
   };
   return [
-    ...flags(box.get('flags')).map((text) => `tcp flags ${text}`),
+    ...flags(cube.get('flags')).map((text) => `tcp flags ${text}`),
     ...list('mac', macText, NO_MAC).map((text) => `from MAC ${text}`),
     ...list('packetType', (value) => PACKET_TYPES[Number(value)] ?? '', -1n).map(
       (text) => `packet type ${text}`,
@@ -192,7 +192,7 @@ const MASKS = Array.from({ length: 64 }, (_, mask) => mask).sort((a, b) => bitCo
 
 type Exposed = Pick<Flow, 'in' | 'out' | 'state' | 'src' | 'dst' | 'protocol' | 'sport' | 'dport'>;
 
-/** What comes from other hosts and begins connections first, then by the share of sources, ports and destinations. */
+/** Connections from other hosts first, then by the share of sources, ports and destinations that the row covers. */
 export function byExposure(a: Exposed, b: Exposed): number {
   const [left, right] = [exposure(a), exposure(b)];
   for (let index = 0; index < left.length; index++) {
@@ -215,10 +215,10 @@ function exposure(flow: Exposed): readonly number[] {
           return sum + (to - from + 1) / 65536;
         }, 0);
   const local = [...flow.in, ...flow.out].some((name) => name === 'lo');
-  const begins = flow.state.length === 0 || flow.state.includes('NEW');
+  const opening = flow.state.length === 0 || flow.state.includes('NEW');
   return [
     local ? 0 : 1,
-    begins ? 1 : 0,
+    opening ? 1 : 0,
     share(flow.src),
     flow.protocol.startsWith('any') ? 1 : 0,
     ports(flow.dport) * ports(flow.sport),

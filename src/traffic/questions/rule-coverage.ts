@@ -1,171 +1,159 @@
-/** How each rule fares among those before and behind it, by sets of packets: what comes to it, and what becomes of that. */
+/** The packets that reach each rule, and what happens to them before, in and behind it. */
 
 import { one } from '../../lib/ranges.js';
+import type { Hook } from '../model.js';
 import type { CallPath } from '../program/call-path.js';
 import {
   type CompiledChain,
   type CompiledRule,
   type CompiledRuleset,
+  calledChain,
   chainKey,
+  chainOf,
 } from '../program/compiled-ruleset.js';
-import { LOOPBACK } from '../program/fields.js';
-import { PIPELINES, type Stage } from '../program/pipeline.js';
-import { all, field, type Predicate } from '../program/predicate.js';
+import { STATE } from '../program/fields.js';
+import { HOOKS, PIPELINES, type TableStage } from '../program/pipeline.js';
+import { all, field, notLoopback, type Predicate } from '../program/predicate.js';
 import { type Budget, FALSE, LEAF, TRUE } from '../space/bdd.js';
 import type { EvaluationContext } from '../space/context.js';
 import { verdictsOnly } from '../space/decisions.js';
-import { EVALUATION_PREDICATES, effect, evaluationContext, matchOf, NEW, where } from '../space/evaluate.js';
+import { EVALUATION_PREDICATES, effect, evaluationContext, matchOf } from '../space/evaluate.js';
 import { createSpace } from '../space/space.js';
 import { everyRuleHasWitness } from './witness.js';
 
 export type Side = 'accept' | 'refuse';
 
-/** What all contexts in which a rule is read say of it together. */
+/** The use of a rule, over all paths on which it is reached. */
 export interface RuleCoverage {
   /** Some packet reaches and matches it. */
   alive: boolean;
   /** Some packet matches it at all. */
   possible: boolean;
-  /** Some packet matches it and what those who call its chain ask. */
+  /** Some packet matches it and the calls that lead to its chain. */
   called: boolean;
-  /** In every context, what it accepts would be accepted behind it. */
+  /** On every path, the rules behind it would accept what it accepts. */
   needless: boolean;
-  /** Verdicts that its packets got before it. */
+  /** Verdicts that earlier rules gave to its packets. */
   readonly earlier: Set<Side>;
-  /** Those that its packets from outside got which begin a connection: what rules are mostly written for. */
+  /** The same for its packets from outside that open a connection, for which most rules are written. */
   readonly first: Set<Side>;
-  /** Rules that took these, or where there are none, any of its packets; in order. */
+  /** The rules that decided on these, or, where there are none, on any of its packets; in order. */
   readonly blockers: Set<CompiledRule>;
-  /** Rules that took any of its packets. */
+  /** The rules that decided on any of its packets. */
   readonly hiddenBy: Set<CompiledRule>;
-  /** In every context, a rule before it with its verdict asks for all that it asks for: these. */
+  /** On every path, an earlier rule with the same verdict matches all that it matches: these. */
   twins: Set<CompiledRule> | 'none';
 }
 
-/** Not on `lo`, and of no connection that stands. */
+/** Packets that open a connection, not on `lo`. */
 const FIRST_FROM_OUTSIDE: readonly Predicate[] = [
-  field('state', one(NEW)),
-  ...(['in', 'out'] as const).map((side) =>
-    field(side, [
-      [0n, LOOPBACK - 1n],
-      [LOOPBACK + 1n, (1n << 128n) - 1n],
-    ]),
-  ),
+  field('state', one(STATE.NEW)),
+  notLoopback('in'),
+  notLoopback('out'),
 ];
 
 /**
- * Reads every built-in chain from its first rule to its last; a rule that nothing leads to is not in it. Empty where
- * every rule is shown to be of use without looking at sets.
- * @throws OverBudget, LoopingChain
+ * The coverage of every rule that a built-in chain leads to. Empty where every rule is shown to be of use without sets
+ * of packets.
+ * @throws OverBudget, ChainLoopError
  */
 export function ruleCoverage(
-  program: CompiledRuleset,
+  ruleset: CompiledRuleset,
   budget: Budget,
 ): ReadonlyMap<CompiledRule, RuleCoverage> {
-  const sightings = new Map<CompiledRule, RuleCoverage>();
-  if ([...program.chains.values()].every((routine) => routine.rules.length === 0)) return sightings;
-  if (everyRuleHasWitness(program)) return sightings;
-  const space = createSpace(
-    program.family,
-    [program],
-    [...EVALUATION_PREDICATES, ...FIRST_FROM_OUTSIDE],
-    budget,
-  );
-  const first = space.encode(all(...FIRST_FROM_OUTSIDE), space.nameOf);
-  for (const { stage, hook } of stagesOf(program)) {
-    const routine = program.chains.get(chainKey(stage.table, stage.chain));
-    if (routine === undefined) continue;
+  const coverage = new Map<CompiledRule, RuleCoverage>();
+  if ([...ruleset.chains.values()].every(({ rules }) => rules.length === 0)) return coverage;
+  if (everyRuleHasWitness(ruleset)) return coverage;
+  const predicates = [...EVALUATION_PREDICATES, ...FIRST_FROM_OUTSIDE];
+  const space = createSpace(ruleset.family, [ruleset], predicates, budget);
+  const first = space.encode(all(...FIRST_FROM_OUTSIDE));
+  for (const { stage, hook } of stagesOf()) {
+    const chain = chainOf(ruleset, stage.table, stage.chain);
+    if (chain === undefined) continue;
     const decisions = verdictsOnly(space.manager);
-    const scene = evaluationContext(
-      { space, ruleset: program, hook, decisions },
-      stage,
-      () => decisions.accepted,
-    );
-    const end = routine.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
+    const context = evaluationContext({ space, ruleset, hook, decisions }, stage, () => decisions.accepted);
+    const end = chain.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : decisions.accepted;
     visit(
-      { scene, sightings, first, taken: { accept: FALSE, refuse: FALSE }, before: [] },
-      routine,
-      { arriving: TRUE, asked: TRUE },
+      { context, coverage, first, taken: { accept: FALSE, refuse: FALSE }, before: [] },
+      chain,
+      { arriving: TRUE, undecided: TRUE },
       end,
       [],
     );
   }
-  return sightings;
+  return coverage;
 }
 
-type TableStage = Extract<Stage, { kind: 'table' }>;
-
-/** Every built-in chain once. */
-function stagesOf(
-  program: CompiledRuleset,
-): readonly { readonly stage: TableStage; readonly hook: keyof typeof PIPELINES }[] {
-  const found = new Map<string, { stage: TableStage; hook: keyof typeof PIPELINES }>();
-  for (const hook of ['INPUT', 'FORWARD', 'OUTPUT'] as const)
+/** Every built-in chain once, with a hook that passes it. */
+function stagesOf(): readonly { readonly stage: TableStage; readonly hook: Hook }[] {
+  const found = new Map<string, { readonly stage: TableStage; readonly hook: Hook }>();
+  for (const hook of HOOKS)
     for (const stage of PIPELINES[hook]) {
       if (stage.kind !== 'table') continue;
       const key = chainKey(stage.table, stage.chain);
-      if (program.chains.has(key) && !found.has(key)) found.set(key, { stage, hook });
+      if (!found.has(key)) found.set(key, { stage, hook });
     }
   return [...found.values()];
 }
 
-/** One built-in chain, read from the first rule to the last. */
-interface Reading {
-  readonly scene: EvaluationContext;
-  readonly sightings: Map<CompiledRule, RuleCoverage>;
+/** One built-in chain, from the first rule to the last. */
+interface Visit {
+  readonly context: EvaluationContext;
+  readonly coverage: Map<CompiledRule, RuleCoverage>;
   /** The packets of {@link FIRST_FROM_OUTSIDE}. */
   readonly first: number;
-  /** Packets that rules so far have decided. */
+  /** Packets that rules so far have decided on. */
   readonly taken: { accept: number; refuse: number };
-  /** Rules that decided any, in order. */
+  /** Rules that decided on any, in order. */
   readonly before: Decided[];
 }
 
 interface Decided {
-  readonly step: CompiledRule;
+  readonly rule: CompiledRule;
   readonly verdict: Side;
   readonly packets: number;
-  /** What would come to it and match, if no rule before had decided any. */
+  /** What it would match, if no rule before had decided on any. */
   readonly wanted: number;
 }
 
-interface Entry {
-  /** The packets that come into the chain. */
+interface Entering {
+  /** The packets that enter the chain. */
   readonly arriving: number;
-  /** Those that would, if no rule before had decided any. */
-  readonly asked: number;
+  /** Those that would, if no rule before had decided on any. */
+  readonly undecided: number;
 }
 
-/** @returns the packets that come out at the end of the chain. */
+/** Returns the packets that leave the chain at its end. */
 function visit(
-  reading: Reading,
-  routine: CompiledChain,
-  { arriving, asked }: Entry,
+  state: Visit,
+  chain: CompiledChain,
+  { arriving, undecided }: Entering,
   end: number,
-  way: CallPath,
+  path: CallPath,
 ): number {
-  const { scene, taken } = reading;
-  const { space } = scene;
-  const { manager: store } = space;
-  const rests = restsOf(scene, routine, end, way);
+  const { context, taken } = state;
+  const { space } = context;
+  const { and, or, diff } = space.manager;
+  const rests = resultsBehind(context, chain, end, path);
   let reach = arriving;
-  let fallen = FALSE;
-  for (const [index, step] of routine.rules.entries()) {
-    const match = matchOf(scene, step, way);
-    const hit = store.and(reach, match);
-    const wanted = store.and(asked, match);
-    sight(reading, step, match, wanted, hit, rests[index] as number);
+  let returned = FALSE;
+  for (const [index, rule] of chain.rules.entries()) {
+    const match = matchOf(context, rule, path);
+    const hit = and(reach, match);
+    const wanted = and(undecided, match);
+    const rest = rests[index] as number;
+    record(state, rule, match, wanted, hit, rest);
     if (hit === FALSE) continue;
-    const left = store.diff(reach, match);
-    const { action } = step;
+    const left = diff(reach, match);
+    const { action } = rule;
     const decide = (verdict: Side): void => {
-      taken[verdict] = store.or(taken[verdict], hit);
-      reading.before.push({ step, verdict, packets: hit, wanted });
+      taken[verdict] = or(taken[verdict], hit);
+      state.before.push({ rule, verdict, packets: hit, wanted });
       reach = left;
     };
     switch (action.kind) {
       case 'accept':
-      case 'send':
+      case 'dnat':
         decide('accept');
         break;
       case 'drop':
@@ -173,68 +161,65 @@ function visit(
         decide('refuse');
         break;
       case 'return':
-        fallen = store.or(fallen, hit);
+        returned = or(returned, hit);
         reach = left;
         break;
       case 'call': {
-        const inner = scene.ruleset.chains.get(chainKey(step.table, action.chain));
-        if (inner === undefined || way.length > 512) break;
-        const after = action.goto ? end : (rests[index] as number);
-        const entry = { arriving: hit, asked: wanted };
-        const back = visit(reading, inner, entry, after, [...way, step]);
-        if (action.goto) fallen = store.or(fallen, back);
-        reach = action.goto ? left : store.or(left, back);
+        const inner = calledChain(context.ruleset, rule);
+        if (inner === undefined || path.length > 512) break;
+        const entering = { arriving: hit, undecided: wanted };
+        const back = visit(state, inner, entering, action.goto ? end : rest, [...path, rule]);
+        if (action.goto) returned = or(returned, back);
+        reach = action.goto ? left : or(left, back);
         break;
       }
       case 'mark':
-      case 'loseMark': {
-        // Packets come out with other marks than they came with.
-        const axis = space.axes.get('mark');
-        if (axis !== undefined) reach = store.exists(reach, axis.first, axis.first + axis.width);
+      case 'unknownMark':
+        // Packets leave with other marks than they came with.
+        reach = space.exists(reach, 'mark');
         break;
-      }
-      case 'ask':
+      case 'external':
         if (action.continues === null) reach = left;
         break;
       default:
         break;
     }
   }
-  return store.or(fallen, reach);
+  return or(returned, reach);
 }
 
-/** What becomes of packets behind each rule of a chain. */
-function restsOf(
-  scene: EvaluationContext,
-  routine: CompiledChain,
+/** The result for packets behind each rule of a chain. */
+function resultsBehind(
+  context: EvaluationContext,
+  { rules }: CompiledChain,
   end: number,
-  way: CallPath,
+  path: CallPath,
 ): readonly number[] {
   const rests: number[] = [];
   let rest = end;
-  for (let index = routine.rules.length - 1; index >= 0; index--) {
-    const step = routine.rules[index] as CompiledRule;
+  for (let index = rules.length - 1; index >= 0; index--) {
+    const rule = rules[index] as CompiledRule;
     rests[index] = rest;
-    if (step.action.kind === 'continue') continue;
-    const result = effect(scene, step, scene.accept, end, rest, way);
-    rest = scene.space.manager.ite(matchOf(scene, step, way), result, rest);
+    if (rule.action.kind === 'continue') continue;
+    const result = effect(context, rule, context.accept, end, rest, path);
+    rest = context.space.manager.ite(matchOf(context, rule, path), result, rest);
   }
   return rests;
 }
 
-function sight(
-  reading: Reading,
-  step: CompiledRule,
+/** Adds what one path says about a rule to its coverage. */
+function record(
+  { context, coverage, first, taken, before }: Visit,
+  rule: CompiledRule,
   match: number,
   wanted: number,
   hit: number,
   rest: number,
 ): void {
-  const { scene, sightings, first, taken, before } = reading;
-  const { manager: store } = scene.space;
-  let sighting = sightings.get(step);
-  if (sighting === undefined) {
-    sighting = {
+  const { and, diff, level } = context.space.manager;
+  let entry = coverage.get(rule);
+  if (entry === undefined) {
+    entry = {
       alive: false,
       possible: false,
       called: false,
@@ -245,37 +230,35 @@ function sight(
       hiddenBy: new Set(),
       twins: new Set(),
     };
-    sightings.set(step, sighting);
-  } else if (before.some((earlier) => earlier.step === step && store.and(earlier.packets, wanted) !== FALSE))
-    // Behind an earlier call of the same chain, what accepts its packets may be the rule itself.
-    sighting.needless = false;
-  if (match !== FALSE) sighting.possible = true;
-  if (wanted !== FALSE) sighting.called = true;
+    coverage.set(rule, entry);
+  } else if (before.some((earlier) => earlier.rule === rule && and(earlier.packets, wanted) !== FALSE))
+    // Behind an earlier call of the same chain, the rule that accepts its packets may be the rule itself.
+    entry.needless = false;
+  if (match !== FALSE) entry.possible = true;
+  if (wanted !== FALSE) entry.called = true;
   if (hit !== FALSE) {
-    sighting.alive = true;
-    const accepted = where(scene.space, rest, (leaf) => scene.decisions.verdictOf(leaf) === 'accept');
-    if (store.level(rest) === LEAF || store.diff(hit, accepted) !== FALSE) sighting.needless = false;
+    entry.alive = true;
+    const accepted = context.decisions.where(rest, 'accept');
+    if (level(rest) === LEAF || diff(hit, accepted) !== FALSE) entry.needless = false;
     return;
   }
-  const wantedFirst = store.and(wanted, first);
+  const wantedFirst = and(wanted, first);
   for (const verdict of ['accept', 'refuse'] as const) {
-    if (store.and(wanted, taken[verdict]) !== FALSE) sighting.earlier.add(verdict);
-    if (store.and(wantedFirst, taken[verdict]) !== FALSE) sighting.first.add(verdict);
+    if (and(wanted, taken[verdict]) !== FALSE) entry.earlier.add(verdict);
+    if (and(wantedFirst, taken[verdict]) !== FALSE) entry.first.add(verdict);
   }
-  const asked = wantedFirst === FALSE ? wanted : wantedFirst;
-  for (const { step: blocker, packets } of before) {
-    if (store.and(packets, wanted) === FALSE) continue;
-    sighting.hiddenBy.add(blocker);
-    if (store.and(packets, asked) !== FALSE) sighting.blockers.add(blocker);
+  const relevant = wantedFirst === FALSE ? wanted : wantedFirst;
+  for (const { rule: blocker, packets } of before) {
+    if (and(packets, wanted) === FALSE) continue;
+    entry.hiddenBy.add(blocker);
+    if (and(packets, relevant) !== FALSE) entry.blockers.add(blocker);
   }
-  const twin = before.find(
-    (each) => sideOf(step) === each.verdict && store.diff(wanted, each.wanted) === FALSE,
-  );
-  if (twin === undefined) sighting.twins = 'none';
-  else if (sighting.twins !== 'none') sighting.twins.add(twin.step);
+  const twin = before.find((each) => sideOf(rule) === each.verdict && diff(wanted, each.wanted) === FALSE);
+  if (twin === undefined) entry.twins = 'none';
+  else if (entry.twins !== 'none') entry.twins.add(twin.rule);
 }
 
-/** What a rule decides itself. */
+/** The verdict that a rule gives itself; `undefined` where its target gives none. */
 export function sideOf({ action }: CompiledRule): Side | undefined {
   if (action.kind === 'accept') return 'accept';
   return action.kind === 'drop' || action.kind === 'reject' ? 'refuse' : undefined;

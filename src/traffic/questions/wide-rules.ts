@@ -6,93 +6,94 @@ import {
   type CompiledChain,
   type CompiledRule,
   type CompiledRuleset,
-  chainKey,
+  calledChain,
+  chainOf,
 } from '../program/compiled-ruleset.js';
-import { domain, type Field, flagBits, LOOPBACK, WITH_PORTS } from '../program/fields.js';
+import { domain, type Field, flagBits, LOOPBACK, STATE, WITH_PORTS } from '../program/fields.js';
 import type { Predicate } from '../program/predicate.js';
 import { OverBudget } from '../space/bdd.js';
 import { NO_SENDER } from './lockout.js';
 
 /**
- * What a rule takes of each field that it or a jump to it asks for; `unclear` where that is no box of fields, or hangs
- * on what is not modelled.
+ * The values of each field that a rule and the jumps to it restrict; `unclear` where that is not a conjunction of fields,
+ * or depends on an unmodelled match.
  */
-type Box = ReadonlyMap<Field, Ranges> | 'unclear';
+type Restriction = ReadonlyMap<Field, Ranges> | 'unclear';
 
-/** Rules that are looked at, each as often as there are ways to it. */
+/** The most rules that are visited, each as often as there are call paths to it. */
 const MOST_VISITS = 100_000;
-/** Chains behind chains; a chain that leads back to itself has no end. */
+/** The most nested calls; a chain that calls itself has no end. */
 const MOST_DEEP = 64;
 
 /**
- * Each such rule with what it accepts in words: `every port from 16,777,216 addresses`. Rules for standing connections,
- * for `lo` and for what no host is reached by are none, nor is what leaves the host.
+ * Each such rule with what it accepts, as text: `every port from 16,777,216 addresses`. Rules for established
+ * connections, for `lo`, for addresses that are not the host's and for what leaves the host are not among them.
  * @throws OverBudget
  */
-export function wideRules(program: CompiledRuleset): ReadonlyMap<CompiledRule, string> {
+export function wideRules(ruleset: CompiledRuleset): ReadonlyMap<CompiledRule, string> {
   const found = new Map<CompiledRule, string>();
   let left = MOST_VISITS;
-  const visit = (routine: CompiledChain, under: Box, depth: number): void => {
-    for (const step of routine.rules) {
-      const { action } = step;
+  const visit = (chain: CompiledChain, outer: Restriction, depth: number): void => {
+    for (const rule of chain.rules) {
+      const { action } = rule;
       if (--left < 0 || depth > MOST_DEEP)
-        throw new OverBudget('More ways lead through the chains than can be followed.');
+        throw new OverBudget('There are too many paths through the chains.');
       if (action.kind !== 'accept' && action.kind !== 'call') continue;
-      const box = narrow(under, step.match);
-      if (box === 'unclear' || [...box.values()].some(isEmpty)) continue;
-      if (action.kind === 'call') {
-        const inner = program.chains.get(chainKey(step.table, action.chain));
-        if (inner !== undefined) visit(inner, box, depth + 1);
-        continue;
-      }
-      const width = widthOf(box, program.family);
-      if (width !== undefined) found.set(step, width);
+      const restriction = restrict(outer, rule.match);
+      if (restriction === 'unclear' || [...restriction.values()].some(isEmpty)) continue;
+      const inner = calledChain(ruleset, rule);
+      if (inner !== undefined) visit(inner, restriction, depth + 1);
+      const width = action.kind === 'accept' ? widthOf(restriction, ruleset.family) : undefined;
+      if (width !== undefined) found.set(rule, width);
     }
   };
   for (const hook of ['INPUT', 'FORWARD'] as const) {
-    const routine = program.chains.get(chainKey('filter', hook));
-    if (routine !== undefined) visit(routine, new Map(), 0);
+    const chain = chainOf(ruleset, 'filter', hook);
+    if (chain !== undefined) visit(chain, new Map(), 0);
   }
   return found;
 }
 
-function narrow(box: Box, asked: Predicate): Box {
-  if (box === 'unclear') return box;
-  switch (asked.kind) {
+function restrict(outer: Restriction, match: Predicate): Restriction {
+  if (outer === 'unclear') return outer;
+  switch (match.kind) {
     case 'field': {
-      const known = box.get(asked.field);
-      const ranges = known === undefined ? asked.ranges : intersect(known, asked.ranges);
-      return new Map([...box, [asked.field, ranges]]);
+      const known = outer.get(match.field);
+      const ranges = known === undefined ? match.ranges : intersect(known, match.ranges);
+      return new Map([...outer, [match.field, ranges]]);
     }
     case 'all':
-      return asked.of.reduce(narrow, box);
+      return match.of.reduce(restrict, outer);
     case 'unknown':
-      // A pace makes nothing narrower.
-      return /^(hash)?limit /.test(asked.text) ? box : 'unclear';
+      // A rate makes no rule narrower.
+      return /^(hash)?limit /.test(match.text) ? outer : 'unclear';
     default:
       return 'unclear';
   }
 }
 
-/** Fields that the width does not hang on, and those that tell a first packet from others. */
+/** Fields that do not count for the width. */
 const WITHOUT_WIDTH: ReadonlySet<Field> = new Set<Field>(['sport', 'out', 'type', 'code']);
-const BEGINS: ReadonlyMap<Field, bigint> = new Map<Field, bigint>([
-  ['state', 0n],
+/** The values of a packet that opens a connection. */
+const OPENING: ReadonlyMap<Field, bigint> = new Map<Field, bigint>([
+  ['state', STATE.NEW],
   ['flags', flagBits('SYN')],
   ['packetType', 0n],
 ]);
 
-function widthOf(box: ReadonlyMap<Field, Ranges>, family: Family): string | undefined {
-  for (const [field, ranges] of box) {
-    const begins = BEGINS.get(field);
-    if (begins !== undefined && !has(ranges, begins)) return undefined;
-    if (begins === undefined && !WITHOUT_WIDTH.has(field) && !MEASURED.has(field)) return undefined;
+function widthOf(restriction: ReadonlyMap<Field, Ranges>, family: Family): string | undefined {
+  for (const [field, ranges] of restriction) {
+    const opening = OPENING.get(field);
+    if (opening !== undefined && !has(ranges, opening)) return undefined;
+    if (opening === undefined && !WITHOUT_WIDTH.has(field) && !MEASURED.has(field)) return undefined;
   }
-  if (isEmpty(subtract(box.get('in') ?? [domain('in', family)], [[LOOPBACK, LOOPBACK]]))) return undefined;
-  if (isEmpty(subtract(box.get('dst') ?? [domain('dst', family)], NO_SENDER[family]))) return undefined;
-  const sources = box.get('src') ?? [domain('src', family)];
-  const ports = portsOf(box);
-  // Of IPv6 the networks of one link count, as in the policy.
+  if (isEmpty(subtract(restriction.get('in') ?? [domain('in', family)], [[LOOPBACK, LOOPBACK]])))
+    return undefined;
+  if (isEmpty(subtract(restriction.get('dst') ?? [domain('dst', family)], NO_SENDER[family])))
+    return undefined;
+  const sources = restriction.get('src') ?? [domain('src', family)];
+  const ports = portsOf(restriction);
+  // For IPv6 the networks of one link count, as in the policy.
   const [size, what] =
     family === 'v4' ? [sizeOf(sources), 'addresses'] : [sizeOf(sources) >> 64n, '/64 networks'];
   if (!isWide(Math.max(1, Number(size)), ports)) return undefined;
@@ -103,10 +104,10 @@ function widthOf(box: ReadonlyMap<Field, Ranges>, family: Family): string | unde
 const MEASURED: ReadonlySet<Field> = new Set<Field>(['in', 'protocol', 'src', 'dst', 'dport']);
 
 /** Protocols without ports are one thing each. */
-function portsOf(box: ReadonlyMap<Field, Ranges>): number {
-  const protocols = box.get('protocol');
+function portsOf(restriction: ReadonlyMap<Field, Ranges>): number {
+  const protocols = restriction.get('protocol');
   const ported = protocols === undefined || WITH_PORTS.some((number) => has(protocols, number));
   if (!ported) return 1;
-  const ports = box.get('dport');
+  const ports = restriction.get('dport');
   return ports === undefined ? ALL_PORTS : Number(sizeOf(ports));
 }

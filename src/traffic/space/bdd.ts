@@ -1,16 +1,16 @@
 /**
- * Reduced ordered decision diagrams in typed arrays. Nodes are numbers; equal functions are the same number. Inner
- * nodes ask one bit, the smallest level first; leaves are FALSE, TRUE and any other value a caller wants. Nothing is
- * ever freed: a store lives as long as one question.
+ * Reduced ordered binary decision diagrams in typed arrays. Nodes are numbers; equal functions are the same number.
+ * Inner nodes test one bit, the smallest level first; leaves are FALSE, TRUE and any other value of the caller. Nothing
+ * is ever freed: a manager lives as long as one proof.
  */
 
 export interface Budget {
-  /** The most nodes that may be made. */
+  /** The maximum number of nodes. */
   readonly nodes: number;
   readonly milliseconds: number;
 }
 
-/** Thrown out of any operation when the budget is spent, and caught where a question began. */
+/** Thrown by any operation when the budget is spent; `tryProof` catches it. */
 export class OverBudget extends Error {
   override readonly name = 'OverBudget';
 }
@@ -24,32 +24,36 @@ export interface BddManager {
   readonly level: (node: number) => number;
   readonly low: (node: number) => number;
   readonly high: (node: number) => number;
-  /** A leaf that stands for `value`, which is at least 2. */
+  /** The leaf for `value`, which is at least 2. */
   readonly leaf: (value: number) => number;
   /** The value of a leaf. */
   readonly value: (leaf: number) => number;
   readonly node: (level: number, low: number, high: number) => number;
   readonly and: (a: number, b: number) => number;
   readonly or: (a: number, b: number) => number;
-  /** `a` without `b`. */
+  /** The disjunction of all, pairwise, which keeps the intermediate results small. */
+  readonly orAll: (nodes: readonly number[]) => number;
+  /** `a` and not `b`. */
   readonly diff: (a: number, b: number) => number;
   readonly not: (a: number) => number;
   /** `g` where `c` holds, else `f`; `c` has no leaves but FALSE and TRUE. */
   readonly ite: (c: number, g: number, f: number) => number;
-  /** `f` in the place of the leaf `hole` of `c`. */
+  /** `c` with `f` instead of its leaf `hole`. */
   readonly fill: (c: number, hole: number, f: number) => number;
-  /** The bits of `levels` from `first` on set as in `bits`, the most significant first. */
+  /** The `width` levels from `first` on set to `bits`, the most significant first. */
   readonly restrict: (a: number, first: number, width: number, bits: number) => number;
-  /** Whether some, or every, setting of the bits of levels `from` to `to - 1` makes it true. */
+  /** Whether some, or every, setting of the levels `from` to `to - 1` makes it true. */
   readonly exists: (a: number, from: number, to: number) => number;
   readonly forAll: (a: number, from: number, to: number) => number;
-  /** Each leaf replaced by what `replace` says. */
+  /** Each leaf replaced by `replace(leaf)`. */
   readonly mapLeaves: (a: number, replace: (leaf: number) => number) => number;
-  /** Leaves combined pairwise. */
+  /** TRUE where the leaf satisfies `holds`, FALSE elsewhere. */
+  readonly where: (a: number, holds: (leaf: number) => boolean) => number;
+  /** The leaves of both combined. */
   readonly pairs: (a: number, b: number, combine: (left: number, right: number) => number) => number;
-  /** Where several leaves depend on the bits from level `from` on, the one that is preferred. */
+  /** Where the leaf depends on levels from `from` on, the preferred one of all. */
   readonly settle: (a: number, from: number, prefer: (one: number, other: number) => number) => number;
-  /** To be called in long work outside the store, so that the budget of time holds there too. */
+  /** To be called in long loops outside the manager, so that the time limit holds there too. */
   readonly tick: () => void;
   /** How many nodes there are. */
   readonly size: () => number;
@@ -57,7 +61,7 @@ export interface BddManager {
 
 const AND = -1;
 const OR = -2;
-const WITHOUT = -3;
+const DIFF = -3;
 const FILL = -4;
 const EXISTS_BELOW = -5;
 /** With the last level subtracted; `FILL` with a thousand times the hole, which is at least 2. */
@@ -66,6 +70,7 @@ const EXISTS = -16;
 const FIRST_CAPACITY = 1 << 13;
 const LARGEST_CACHE = 1 << 20;
 
+/** @throws OverBudget from any of its operations. */
 export function createManager(budget: Budget): BddManager {
   const deadline = performance.now() + budget.milliseconds;
   let capacity = FIRST_CAPACITY;
@@ -81,7 +86,7 @@ export function createManager(budget: Budget): BddManager {
   const leaves = new Map<number, number>();
 
   let cacheMask = FIRST_CAPACITY - 1;
-  /** Four numbers an entry: two operands, the operation or third operand, the result. */
+  /** Four numbers per entry: two operands, the operation or third operand, the result. */
   let cache = new Int32Array(FIRST_CAPACITY * 4).fill(-1);
 
   const hash = (a: number, b: number, c: number): number => {
@@ -91,8 +96,6 @@ export function createManager(budget: Budget): BddManager {
   };
 
   function grow(): void {
-    if (capacity * 2 > budget.nodes && count >= budget.nodes)
-      throw new OverBudget(`The model grew past ${budget.nodes.toLocaleString('en-US')} nodes.`);
     capacity *= 2;
     const wider = (old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
       const next = new Int32Array(capacity);
@@ -118,7 +121,7 @@ export function createManager(budget: Budget): BddManager {
 
   function allocate(level: number, low: number, high: number): number {
     if (count >= budget.nodes)
-      throw new OverBudget(`The model grew past ${budget.nodes.toLocaleString('en-US')} nodes.`);
+      throw new OverBudget(`The model needs more than ${budget.nodes.toLocaleString('en-US')} nodes.`);
     if ((count & 0x3fff) === 0) checkTime();
     if (count === capacity) grow();
     levels[count] = level;
@@ -152,7 +155,7 @@ export function createManager(budget: Budget): BddManager {
     return made;
   }
 
-  /** Steps since the clock was last looked at: an operation may run long without making nodes. */
+  /** Steps since the last look at the clock: an operation may run long without making nodes. */
   let steps = 0;
   function tick(): void {
     if ((++steps & 0x3fff) === 0) checkTime();
@@ -168,7 +171,7 @@ export function createManager(budget: Budget): BddManager {
     return result;
   }
 
-  /** -1 when it is not there. */
+  /** The cached result, or -1. */
   function recall(a: number, b: number, c: number): number {
     const slot = (hash(a, b, c) & cacheMask) * 4;
     return cache[slot] === a && cache[slot + 1] === b && cache[slot + 2] === c
@@ -204,31 +207,31 @@ export function createManager(budget: Budget): BddManager {
     return remember(a, b, OR, node(top, low, high));
   }
 
-  function without(a: number, b: number): number {
+  function diff(a: number, b: number): number {
     if (a === FALSE || b === TRUE || a === b) return FALSE;
     if (b === FALSE) return a;
-    const known = recall(a, b, WITHOUT);
+    const known = recall(a, b, DIFF);
     if (known !== -1) return known;
     const [left, right] = [levels[a] as number, levels[b] as number];
     const top = Math.min(left, right);
-    const low = without(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
-    const high = without(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
-    return remember(a, b, WITHOUT, node(top, low, high));
+    const low = diff(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
+    const high = diff(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
+    return remember(a, b, DIFF, node(top, low, high));
   }
 
-  function choose(c: number, g: number, f: number): number {
+  function ite(c: number, g: number, f: number): number {
     if (c === TRUE || g === f) return g;
     if (c === FALSE) return f;
     const known = recall(c, g, f);
     if (known !== -1) return known;
     const [one, two, three] = [levels[c] as number, levels[g] as number, levels[f] as number];
     const top = Math.min(one, two, three);
-    const low = choose(
+    const low = ite(
       one === top ? (lows[c] as number) : c,
       two === top ? (lows[g] as number) : g,
       three === top ? (lows[f] as number) : f,
     );
-    const high = choose(
+    const high = ite(
       one === top ? (highs[c] as number) : c,
       two === top ? (highs[g] as number) : g,
       three === top ? (highs[f] as number) : f,
@@ -276,7 +279,7 @@ export function createManager(budget: Budget): BddManager {
   function exists(a: number, from: number, to: number): number {
     const level = levels[a] as number;
     if (level >= to) return a;
-    // Below the last level asked about, any node that is not FALSE is true somewhere.
+    // Below the last level in question, any node that is not FALSE is true somewhere.
     if (to === LEAF && level >= from) return a === FALSE ? FALSE : TRUE;
     const operation = to === LEAF ? EXISTS_BELOW : EXISTS - to;
     const known = recall(a, from, operation);
@@ -286,7 +289,18 @@ export function createManager(budget: Budget): BddManager {
     return remember(a, from, operation, level >= from ? or(low, high) : node(level, low, high));
   }
 
-  const not = (a: number): number => without(TRUE, a);
+  function orAll(nodes: readonly number[]): number {
+    let level = nodes;
+    while (level.length > 1) {
+      const next: number[] = [];
+      for (let index = 0; index < level.length; index += 2)
+        next.push(or(level[index] as number, level[index + 1] ?? FALSE));
+      level = next;
+    }
+    return level[0] ?? FALSE;
+  }
+
+  const not = (a: number): number => diff(TRUE, a);
 
   function mapLeaves(a: number, replace: (leaf: number) => number): number {
     const memo = new Map<number, number>();
@@ -298,7 +312,7 @@ export function createManager(budget: Budget): BddManager {
       const result =
         level === LEAF
           ? replace(at)
-          : choose(node(level, FALSE, TRUE), visit(highs[at] as number), visit(lows[at] as number));
+          : ite(node(level, FALSE, TRUE), visit(highs[at] as number), visit(lows[at] as number));
       memo.set(at, result);
       return result;
     };
@@ -349,14 +363,16 @@ export function createManager(budget: Budget): BddManager {
     node,
     and,
     or,
-    diff: without,
+    orAll,
+    diff,
     not,
-    ite: choose,
+    ite,
     fill,
     restrict,
     exists,
     forAll: (a, from, to) => not(exists(not(a), from, to)),
     mapLeaves,
+    where: (a, holds) => mapLeaves(a, (at) => (holds(at) ? TRUE : FALSE)),
     pairs,
     settle,
     tick,

@@ -1,51 +1,59 @@
-/** A set of packets as few disjoint boxes, read off the diagram field by field. */
+/** A set of packets as few disjoint cubes (products of ranges), enumerated from the diagram field by field. */
 
+import { groupBy } from '../../lib/group.js';
 import { normalise, type Range, type Ranges } from '../../lib/ranges.js';
 import { domain, FIELDS, type Field } from '../program/fields.js';
 import { FALSE, LEAF } from './bdd.js';
 import type { Axis, Space } from './space.js';
 
-/** The values of every field that a box leaves open; a field that is not there is free. */
+/** The values of every field that the cube restricts; a field that is absent may have any value. */
 export type Cube = ReadonlyMap<Field, Ranges>;
 
 export interface Cubes {
-  /** By the leaf to which the packets lead; FALSE leads nowhere. */
+  /** By the leaf to which the packets lead, without FALSE. */
   readonly cubes: ReadonlyMap<number, readonly Cube[]>;
-  /** Boxes that were left out because there were too many. */
+  /** How many cubes were left out because there were more than `most`. */
   readonly omitted: number;
 }
 
 type Pieces = readonly (readonly [number, number])[];
-/** One entry a field in the order of `FIELDS`; `undefined` is free. */
-type RawBox = readonly (Pieces | undefined)[];
+/** One entry per field in the order of `FIELDS`; `undefined` is any value. */
+type RawCube = readonly (Pieces | undefined)[];
 
-interface Found {
-  readonly boxes: Map<number, RawBox[]>;
-  count: number;
-}
-
-/** @param node without unknowns. */
+/** The cubes of each leaf. @param node without unknowns. @param most cubes, before they are joined */
 export function enumerateCubes(space: Space, node: number, most: number): Cubes {
   const axes = FIELDS.map((field) => space.axes.get(field) as Axis);
+  const found = new Map<number, RawCube[]>();
+  let count = 0;
+  const visit = (at: number, index: number, prefix: RawCube): void => {
+    if (at === FALSE || count >= most) return;
+    const axis = axes[index];
+    if (axis === undefined) {
+      const cubes = found.get(at);
+      if (cubes === undefined) found.set(at, [prefix]);
+      else cubes.push(prefix);
+      count++;
+    } else if (!dependsOn(space, at, axis)) visit(at, index + 1, [...prefix, undefined]);
+    else for (const [child, pieces] of split(space, at, axis)) visit(child, index + 1, [...prefix, pieces]);
+  };
   const total = countPaths(space, node, axes);
-  const found: Found = { boxes: new Map(), count: 0 };
-  walk(space, node, axes, 0, [], found, most);
-  const boxes = new Map(
-    [...found.boxes].map(([leaf, raw]) => [leaf, merge(raw).map((box) => toBox(space, axes, box))]),
+  visit(node, 0, []);
+  const cubes = new Map(
+    [...found].map(([leaf, raw]) => [leaf, merge(raw).map((each) => cubeOf(space, axes, each))]),
   );
-  return { cubes: boxes, omitted: Math.max(0, total - found.count) };
+  return { cubes, omitted: Math.max(0, total - count) };
 }
 
-/** The children of one field: which pieces lead where. */
+/** The children of one field, each with the pieces that lead to it. */
 function split(space: Space, node: number, axis: Axis): ReadonlyMap<number, Pieces> {
-  const { manager: store } = space;
+  const { manager } = space;
   const found = new Map<number, [number, number][]>();
   const end = axis.first + axis.width;
   const last = axis.starts.length - 1;
   const visit = (at: number, level: number, base: number, size: number): void => {
     if (base > last) return;
-    store.tick();
-    const own = store.level(at);
+    manager.tick();
+    const own = manager.level(at);
     if (own >= end || level >= end) {
       const to = Math.min(base + size - 1, last);
       const list = found.get(at);
@@ -56,14 +64,14 @@ function split(space: Space, node: number, axis: Axis): ReadonlyMap<number, Piec
       return;
     }
     const half = size / 2;
-    visit(own === level ? store.low(at) : at, level + 1, base, half);
-    visit(own === level ? store.high(at) : at, level + 1, base + half, half);
+    visit(own === level ? manager.low(at) : at, level + 1, base, half);
+    visit(own === level ? manager.high(at) : at, level + 1, base + half, half);
   };
   visit(node, axis.first, 0, 2 ** axis.width);
   return found;
 }
 
-const touches = (space: Space, node: number, axis: Axis): boolean =>
+const dependsOn = (space: Space, node: number, axis: Axis): boolean =>
   space.manager.level(node) < axis.first + axis.width;
 
 function countPaths(space: Space, node: number, axes: readonly Axis[]): number {
@@ -72,7 +80,7 @@ function countPaths(space: Space, node: number, axes: readonly Axis[]): number {
     if (space.manager.level(at) === LEAF) return at === FALSE ? 0 : 1;
     const known = memo.get(at);
     if (known !== undefined) return known;
-    const axis = axes.find((each) => touches(space, at, each));
+    const axis = axes.find((each) => dependsOn(space, at, each));
     let sum = 0;
     if (axis !== undefined) for (const child of split(space, at, axis).keys()) sum += visit(child);
     memo.set(at, sum);
@@ -81,54 +89,24 @@ function countPaths(space: Space, node: number, axes: readonly Axis[]): number {
   return visit(node);
 }
 
-function walk(
-  space: Space,
-  node: number,
-  axes: readonly Axis[],
-  index: number,
-  prefix: RawBox,
-  found: Found,
-  most: number,
-): void {
-  if (node === FALSE || found.count >= most) return;
-  const axis = axes[index];
-  if (axis === undefined) {
-    const list = found.boxes.get(node);
-    if (list === undefined) found.boxes.set(node, [prefix]);
-    else list.push(prefix);
-    found.count++;
-    return;
+/** Joins cubes that differ in one field alone, until none do. */
+function merge(raw: readonly RawCube[]): readonly RawCube[] {
+  let cubes = raw;
+  for (let before = -1; before !== cubes.length; ) {
+    before = cubes.length;
+    for (let index = FIELDS.length - 1; index >= 0; index--) cubes = mergeIn(cubes, index);
   }
-  if (!touches(space, node, axis)) {
-    walk(space, node, axes, index + 1, [...prefix, undefined], found, most);
-    return;
-  }
-  for (const [child, pieces] of split(space, node, axis))
-    walk(space, child, axes, index + 1, [...prefix, pieces], found, most);
+  return cubes;
 }
 
-/** Joins boxes that differ in one field alone, again and again. */
-function merge(raw: readonly RawBox[]): readonly RawBox[] {
-  let boxes = raw;
-  for (let before = -1; before !== boxes.length; ) {
-    before = boxes.length;
-    for (let index = FIELDS.length - 1; index >= 0; index--) boxes = mergeIn(boxes, index);
-  }
-  return boxes;
-}
-
-function mergeIn(boxes: readonly RawBox[], index: number): readonly RawBox[] {
-  const groups = new Map<string, RawBox[]>();
-  for (const box of boxes) {
-    const key = box.map((pieces, at) => (at === index ? '' : (pieces?.join(' ') ?? '*'))).join('|');
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [box]);
-    else group.push(box);
-  }
+function mergeIn(cubes: readonly RawCube[], index: number): readonly RawCube[] {
+  const groups = groupBy(cubes, (cube) =>
+    cube.map((pieces, at) => (at === index ? '' : (pieces?.join(' ') ?? '*'))).join('|'),
+  );
   return [...groups.values()].map((group) => {
-    const [first] = group;
-    if (group.length === 1 || first === undefined) return first ?? [];
-    const joined = joinPieces(group.flatMap((box) => box[index] ?? []));
+    const [first = [], second] = group;
+    if (second === undefined) return first;
+    const joined = joinPieces(group.flatMap((cube) => cube[index] ?? []));
     return first.map((pieces, at) => (at === index ? joined : pieces));
   });
 }
@@ -143,26 +121,20 @@ function joinPieces(pieces: Pieces): Pieces {
   return joined;
 }
 
-function toBox(space: Space, axes: readonly Axis[], box: RawBox): Cube {
-  return new Map(
-    axes.flatMap((axis, index): readonly (readonly [Field, Ranges])[] => {
-      const pieces = box[index];
-      if (pieces === undefined) return [];
-      const ranges = pieceRanges(space, axis, pieces);
-      const [from, to] = domain(axis.field, space.family);
-      return ranges.length === 1 && ranges[0]?.[0] === from && ranges[0][1] === to
-        ? []
-        : [[axis.field, ranges]];
-    }),
-  );
-}
-
-function pieceRanges(space: Space, axis: Axis, pieces: Pieces): Ranges {
-  const [, last] = domain(axis.field, space.family);
-  return normalise(
-    pieces.map(([from, to]): Range => {
-      const next = axis.starts[to + 1];
-      return [axis.starts[from] as bigint, next === undefined ? last : next - 1n];
-    }),
-  );
+function cubeOf(space: Space, axes: readonly Axis[], raw: RawCube): Cube {
+  const cube = new Map<Field, Ranges>();
+  for (const [index, { field, starts }] of axes.entries()) {
+    const pieces = raw[index];
+    if (pieces === undefined) continue;
+    const [first, last] = domain(field, space.family);
+    const ranges = normalise(
+      pieces.map(([from, to]): Range => {
+        const next = starts[to + 1];
+        return [starts[from] as bigint, next === undefined ? last : next - 1n];
+      }),
+    );
+    const [[from, to] = [], second] = ranges;
+    if (second !== undefined || from !== first || to !== last) cube.set(field, ranges);
+  }
+  return cube;
 }

@@ -2,51 +2,44 @@
 
 import type { DecidingRule, Verdict } from '../model.js';
 import { type CompiledRule, decidedBy, decidedByPolicy } from '../program/compiled-ruleset.js';
-import type { Stage } from '../program/pipeline.js';
+import type { TableStage } from '../program/pipeline.js';
 import type { BddManager } from './bdd.js';
-
-type TableStage = Extract<Stage, { kind: 'table' }>;
 
 export interface Decision {
   readonly verdict: Exclude<Verdict, 'unknown'>;
   readonly by: DecidingRule | null;
 }
 
+/** A rule, or the policy of the chain. */
+type Decider = CompiledRule | undefined;
+
 export interface Decisions {
-  /** Accepted by every table, before it is known who accepted. */
+  /** Accepted by every table, before it is known by which rule. */
   readonly accepted: number;
-  /** Accepted by this rule (or the policy) of the filter table, and then whatever `rest` says. */
-  readonly acceptBy: (rest: number, step: CompiledRule | undefined, stage: TableStage) => number;
-  readonly refuseBy: (
-    verdict: 'drop' | 'reject',
-    step: CompiledRule | undefined,
-    stage: TableStage,
-  ) => number;
-  /** Inside a chain that is read once for all its callers: accepted by a rule of it. */
-  readonly ok: (step: CompiledRule | undefined) => number;
-  /** Such a chain put where it is called. */
-  readonly resume: (
-    summary: number,
-    accept: (step: CompiledRule | undefined) => number,
-    after: number,
-  ) => number;
-  readonly verdictOf: (leaf: number) => Decision['verdict'];
+  /** Accepted by this rule of the filter table, and then `rest`. */
+  readonly acceptBy: (rest: number, rule: Decider, stage: TableStage) => number;
+  readonly refuseBy: (verdict: 'drop' | 'reject', rule: Decider, stage: TableStage) => number;
+  /** Within the summary of a chain that is evaluated once for all its callers: accepted by a rule of it. */
+  readonly acceptedInChain: (rule: Decider) => number;
+  /** Within such a summary: the end of the chain. */
+  readonly chainEnd: number;
+  /** Such a summary at one of the calls. */
+  readonly resume: (summary: number, accept: (rule: Decider) => number, after: number) => number;
+  /** The packets with that verdict, TRUE for them. */
+  readonly where: (node: number, verdict: Decision['verdict']) => number;
   readonly decisionOf: (leaf: number) => Decision;
 }
 
-const VALUES = { fall: 2, ok: 3, accept: 4, drop: 5, reject: 6 } as const;
+const VALUES = { chainEnd: 2, acceptedInChain: 3, accept: 4, drop: 5, reject: 6 } as const;
 const FIRST_RULE = 16;
 
-export const VERDICT_LEAVES = { fall: (store: BddManager): number => store.leaf(VALUES.fall) } as const;
-
-/** Few leaves, small diagrams. */
-export function verdictsOnly(store: BddManager): Decisions {
+/** Leaves for verdicts alone: few leaves make small diagrams. */
+export function verdictsOnly(manager: BddManager): Decisions {
+  const [chainEnd, acceptedInChain] = [manager.leaf(VALUES.chainEnd), manager.leaf(VALUES.acceptedInChain)];
   const leaf = {
-    fall: store.leaf(VALUES.fall),
-    ok: store.leaf(VALUES.ok),
-    accept: store.leaf(VALUES.accept),
-    drop: store.leaf(VALUES.drop),
-    reject: store.leaf(VALUES.reject),
+    accept: manager.leaf(VALUES.accept),
+    drop: manager.leaf(VALUES.drop),
+    reject: manager.leaf(VALUES.reject),
   };
   const verdictOf = (node: number): Decision['verdict'] =>
     node === leaf.accept ? 'accept' : node === leaf.reject ? 'reject' : 'drop';
@@ -54,75 +47,73 @@ export function verdictsOnly(store: BddManager): Decisions {
     accepted: leaf.accept,
     acceptBy: (rest) => rest,
     refuseBy: (verdict) => leaf[verdict],
-    ok: () => leaf.ok,
+    acceptedInChain: () => acceptedInChain,
+    chainEnd,
     resume: (summary, accept, after) =>
-      store.fill(store.fill(summary, leaf.ok, accept(undefined)), leaf.fall, after),
-    verdictOf,
+      manager.fill(manager.fill(summary, acceptedInChain, accept(undefined)), chainEnd, after),
+    where: (node, verdict) => manager.where(node, (each) => verdictOf(each) === verdict),
     decisionOf: (node) => ({ verdict: verdictOf(node), by: null }),
   };
 }
 
 /** A leaf for every rule that decides. */
-export function withRules(store: BddManager): Decisions {
-  const plain = verdictsOnly(store);
-  const fall = store.leaf(VALUES.fall);
-  const found: (Decision | { readonly accepts: CompiledRule | undefined })[] = [];
+export function withRules(manager: BddManager): Decisions {
+  const plain = verdictsOnly(manager);
+  type Entry = Decision | { readonly accepts: Decider };
+  const entries: Entry[] = [];
   const leaves = new Map<string, number>();
-  const leafOf = (key: string, make: () => (typeof found)[number]): number => {
-    let value = leaves.get(key);
-    if (value === undefined) {
-      value = store.leaf(FIRST_RULE + found.length);
-      found.push(make());
-      leaves.set(key, value);
+  const leafOf = (key: string, make: () => Entry): number => {
+    let leaf = leaves.get(key);
+    if (leaf === undefined) {
+      leaf = manager.leaf(FIRST_RULE + entries.length);
+      entries.push(make());
+      leaves.set(key, leaf);
     }
-    return value;
+    return leaf;
   };
-  const entry = (leaf: number): (typeof found)[number] | undefined => found[store.value(leaf) - FIRST_RULE];
-  // Not by their places: before and after are labelled together, and have other rules at the same ones.
+  const entryOf = (leaf: number): Entry | undefined => entries[manager.value(leaf) - FIRST_RULE];
+  // Not by chain and number: before and after share the leaves, and have different rules there.
   const numbers = new Map<CompiledRule, number>();
-  const numberOf = (step: CompiledRule): number => {
-    const number = numbers.get(step) ?? numbers.size;
-    numbers.set(step, number);
+  const numberOf = (rule: CompiledRule): number => {
+    const number = numbers.get(rule) ?? numbers.size;
+    numbers.set(rule, number);
     return number;
   };
-  const keyOf = (step: CompiledRule | undefined, stage?: TableStage): string =>
-    step === undefined ? `policy ${stage?.table} ${stage?.chain}` : String(numberOf(step));
-  const by = (step: CompiledRule | undefined, stage: TableStage, policy: 'ACCEPT' | 'DROP'): DecidingRule =>
-    step === undefined ? decidedByPolicy(stage.table, stage.chain, policy) : decidedBy(step);
+  const keyOf = (rule: Decider, stage?: TableStage): string =>
+    rule === undefined ? `policy ${stage?.table} ${stage?.chain}` : String(numberOf(rule));
+  const by = (rule: Decider, { table, chain }: TableStage, policy: 'ACCEPT' | 'DROP'): DecidingRule =>
+    rule === undefined ? decidedByPolicy(table, chain, policy) : decidedBy(rule);
+  const decisionOf = (leaf: number): Decision => {
+    const entry = entryOf(leaf);
+    return entry !== undefined && 'verdict' in entry ? entry : plain.decisionOf(leaf);
+  };
   const labelled = new Map<string, number>();
   return {
     accepted: plain.accepted,
-    acceptBy: (rest, step, stage) => {
-      const key = `${rest} ${keyOf(step, stage)}`;
+    acceptBy: (rest, rule, stage) => {
+      const key = `${rest} ${keyOf(rule, stage)}`;
       let made = labelled.get(key);
       if (made === undefined) {
-        const own = leafOf(`accept ${keyOf(step, stage)}`, () => ({
+        const own = leafOf(`accept ${keyOf(rule, stage)}`, () => ({
           verdict: 'accept',
-          by: by(step, stage, 'ACCEPT'),
+          by: by(rule, stage, 'ACCEPT'),
         }));
-        made = store.mapLeaves(rest, (leaf) => (leaf === plain.accepted ? own : leaf));
+        made = manager.mapLeaves(rest, (leaf) => (leaf === plain.accepted ? own : leaf));
         labelled.set(key, made);
       }
       return made;
     },
-    refuseBy: (verdict, step, stage) =>
-      leafOf(`${verdict} ${keyOf(step, stage)}`, () => ({ verdict, by: by(step, stage, 'DROP') })),
-    ok: (step) => leafOf(`ok ${keyOf(step)}`, () => ({ accepts: step })),
+    refuseBy: (verdict, rule, stage) =>
+      leafOf(`${verdict} ${keyOf(rule, stage)}`, () => ({ verdict, by: by(rule, stage, 'DROP') })),
+    acceptedInChain: (rule) => leafOf(`in chain ${keyOf(rule)}`, () => ({ accepts: rule })),
+    chainEnd: plain.chainEnd,
     resume: (summary, accept, after) =>
-      store.mapLeaves(summary, (leaf) => {
-        if (leaf === fall) return after;
-        const decision = entry(leaf);
-        return decision !== undefined && 'accepts' in decision ? accept(decision.accepts) : leaf;
+      manager.mapLeaves(summary, (leaf) => {
+        if (leaf === plain.chainEnd) return after;
+        const entry = entryOf(leaf);
+        return entry !== undefined && 'accepts' in entry ? accept(entry.accepts) : leaf;
       }),
-    verdictOf: (leaf) => {
-      const decision = entry(leaf);
-      return decision !== undefined && 'verdict' in decision ? decision.verdict : plain.verdictOf(leaf);
-    },
-    decisionOf: (leaf) => {
-      const decision = entry(leaf);
-      return decision !== undefined && 'verdict' in decision
-        ? decision
-        : { verdict: plain.verdictOf(leaf), by: null };
-    },
+    where: (node, verdict) => manager.where(node, (leaf) => decisionOf(leaf).verdict === verdict),
+    decisionOf,
   };
 }

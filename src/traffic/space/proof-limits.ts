@@ -1,20 +1,20 @@
-/** The ways in which a proof ends without an answer. */
+/** The limits at which a proof ends without a result. */
 import { OverBudget } from './bdd.js';
 
-/** A chain leads back to itself: the kernel refuses such rules, and no verdict follows from them. */
+/** A chain calls itself: the kernel refuses such rules, and they have no verdict. */
 export class ChainLoopError extends Error {
-  override readonly name = 'LoopingChain';
+  override readonly name = 'ChainLoopError';
 }
 
-/** Runs a proof; `undefined` when it gave up, which `giveUp` is told in a sentence. */
-export function tryProof<T>(proof: () => T, giveUp: (why: string) => void): T | undefined {
+/** Runs a proof. Where a limit ends it, calls `onLimit` with the reason as a sentence and returns `undefined`. */
+export function tryProof<T>(proof: () => T, onLimit: (reason: string) => void): T | undefined {
   try {
     return proof();
   } catch (caught) {
-    if (caught instanceof OverBudget || caught instanceof ChainLoopError) giveUp(caught.message);
-    // A diagram is as deep as there are unmodelled matches, and so are the calls that walk it.
+    if (caught instanceof OverBudget || caught instanceof ChainLoopError) onLimit(caught.message);
+    // A diagram is as deep as there are unmodelled matches, and so is the recursion over it.
     else if (caught instanceof RangeError && /call stack/.test(caught.message))
-      giveUp('There are too many unmodelled matches.');
+      onLimit('Too many unmodelled matches.');
     else throw caught;
     return undefined;
   }

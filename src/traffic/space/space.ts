@@ -28,35 +28,43 @@ export interface Space {
   readonly marks: readonly number[];
   /** The first level below all fields. */
   readonly unknownsFrom: number;
-  /** A node for a predicate; unknowns are named by `name`. */
-  readonly encode: (predicate: Predicate, name: (occurrence: Occurrence) => string) => number;
+  /** The node of a predicate; `name` names its unknowns, by default `nameOf`. */
+  readonly encode: (predicate: Predicate, name?: (occurrence: Occurrence) => string) => number;
   /** The bit of an unknown. */
   readonly unknown: (name: string) => number;
-  /** The base name of an occurrence, the same before and after where it is the same thing. */
+  /** The base name of an occurrence: the same before and after where it is the same match. */
   readonly nameOf: (occurrence: Occurrence) => string;
-  /** The piece that a value lies in. */
+  /** The piece that contains a value. */
   readonly pieceOf: (field: Field, value: bigint) => number;
-  /** `node` where the field has this value. */
+  /** `node` with the field set to this value. */
   readonly fix: (node: number, field: Field, value: bigint) => number;
+  /** Whether some, or every, value of the field makes `node` true. */
+  readonly exists: (node: number, field: Field) => number;
+  readonly forAll: (node: number, field: Field) => number;
   /** Names of the unknowns that a node depends on. */
   readonly unknownsOf: (node: number) => readonly string[];
 }
 
-/** @param questions predicates that will be encoded beside those of the programs. */
+/** Lays out the fields for these rulesets. @param predicates that will be encoded beside those of the rulesets */
 export function createSpace(
   family: Family,
-  programs: readonly CompiledRuleset[],
-  questions: readonly Predicate[],
+  rulesets: readonly CompiledRuleset[],
+  predicates: readonly Predicate[],
   budget: Budget,
 ): Space {
-  const store = createManager(budget);
-  const marks = reachableMarks(programs);
-  const { axes, unknownsFrom } = layOut(cuts(family, programs, questions, marks));
-  const names = nameOccurrences(programs);
+  const manager = createManager(budget);
+  const marks = reachableMarks(rulesets);
+  const { axes, unknownsFrom } = layOut(cuts(family, rulesets, predicates, marks));
+  const names = nameOccurrences(rulesets);
+  const nameOf = (occurrence: Occurrence): string => names.get(occurrence) ?? '';
   const unknowns = new Map<string, number>();
   const known = new Map<Predicate, number>();
 
   const axisOf = (field: Field): Axis => axes.get(field) as Axis;
+  const overField = (quantifier: BddManager['exists'], node: number, field: Field): number => {
+    const { first, width } = axisOf(field);
+    return width === 0 ? node : quantifier(node, first, first + width);
+  };
   const pieceOf = (field: Field, value: bigint): number => lastAtMost(axisOf(field).starts, value);
 
   function unknown(name: string): number {
@@ -65,7 +73,7 @@ export function createSpace(
       level = unknownsFrom + unknowns.size;
       unknowns.set(name, level);
     }
-    return store.node(level, FALSE, TRUE);
+    return manager.node(level, FALSE, TRUE);
   }
 
   function encodeRanges(field: Field, ranges: Ranges): number {
@@ -74,7 +82,7 @@ export function createSpace(
       ([from, to]) => [lastAtMost(starts, from), lastAtMost(starts, to)] as readonly [number, number],
     );
     const last = 2 ** width - 1;
-    // Codes beyond the last piece mean the last piece.
+    // Codes beyond the last piece stand for the last piece.
     const closed = pieces.map(([from, to]) => [from, to === starts.length - 1 ? last : to] as const);
     const build = (level: number, base: number, size: number, from: number, to: number): number => {
       if (from >= to) return FALSE;
@@ -85,7 +93,7 @@ export function createSpace(
       let cut = from;
       while (cut < to && (closed[cut] as readonly [number, number])[1] < middle) cut++;
       const straddles = cut < to && (closed[cut] as readonly [number, number])[0] < middle;
-      return store.node(
+      return manager.node(
         level,
         build(level + 1, base, half, from, straddles ? cut + 1 : cut),
         build(level + 1, middle, half, cut, to),
@@ -94,22 +102,7 @@ export function createSpace(
     return build(first, 0, 2 ** width, 0, closed.length);
   }
 
-  const balanced = (nodes: readonly number[], operation: (a: number, b: number) => number): number => {
-    let level = [...nodes];
-    while (level.length > 1) {
-      const next: number[] = [];
-      for (let index = 0; index < level.length; index += 2)
-        next.push(
-          index + 1 < level.length
-            ? operation(level[index] as number, level[index + 1] as number)
-            : (level[index] as number),
-        );
-      level = next;
-    }
-    return level[0] as number;
-  };
-
-  function encode(predicate: Predicate, name: (occurrence: Occurrence) => string): number {
+  function encode(predicate: Predicate, name = nameOf): number {
     switch (predicate.kind) {
       case 'field': {
         const found = known.get(predicate);
@@ -119,27 +112,22 @@ export function createSpace(
         return made;
       }
       case 'not':
-        return store.not(encode(predicate.of, name));
+        return manager.not(encode(predicate.of, name));
       case 'all': {
-        // Deepest first, so that every step adds levels on top.
+        // Deepest first, so that every conjunction adds levels on top.
         const parts = predicate.of
           .map((each) => encode(each, name))
-          .sort((a, b) => store.level(b) - store.level(a));
-        return parts.reduce(store.and, TRUE);
+          .sort((a, b) => manager.level(b) - manager.level(a));
+        return parts.reduce(manager.and, TRUE);
       }
       case 'any':
-        return predicate.of.length === 0
-          ? FALSE
-          : balanced(
-              predicate.of.map((each) => encode(each, name)),
-              store.or,
-            );
+        return manager.orAll(predicate.of.map((each) => encode(each, name)));
       case 'mark': {
-        const fitting = marks.flatMap((mark, index): readonly Range[] =>
+        const matching = marks.flatMap((mark, index): readonly Range[] =>
           testMark(mark, predicate.value, predicate.mask) ? [[BigInt(index), BigInt(index)]] : [],
         );
-        const lost = encodeRanges('mark', [[UNKNOWN_MARK, UNKNOWN_MARK]]);
-        return store.or(encodeRanges('mark', fitting), store.and(lost, unknown(name(predicate))));
+        const unknownMark = encodeRanges('mark', [[UNKNOWN_MARK, UNKNOWN_MARK]]);
+        return manager.or(encodeRanges('mark', matching), manager.and(unknownMark, unknown(name(predicate))));
       }
       case 'unknown':
         return unknown(name(predicate));
@@ -150,12 +138,12 @@ export function createSpace(
     const levels = new Set<number>();
     const seen = new Set<number>();
     const visit = (at: number): void => {
-      const level = store.level(at);
+      const level = manager.level(at);
       if (level === LEAF || seen.has(at)) return;
       seen.add(at);
       if (level >= unknownsFrom) levels.add(level);
-      visit(store.low(at));
-      visit(store.high(at));
+      visit(manager.low(at));
+      visit(manager.high(at));
     };
     visit(node);
     return [...unknowns].filter(([, level]) => levels.has(level)).map(([each]) => each);
@@ -163,17 +151,19 @@ export function createSpace(
 
   return {
     family,
-    manager: store,
+    manager: manager,
     axes,
     marks,
     unknownsFrom,
     encode,
     unknown,
-    nameOf: (occurrence) => names.get(occurrence) ?? '',
+    nameOf,
     pieceOf,
+    exists: (node, field) => overField(manager.exists, node, field),
+    forAll: (node, field) => overField(manager.forAll, node, field),
     fix: (node, field, value) => {
       const { first, width } = axisOf(field);
-      return width === 0 ? node : store.restrict(node, first, width, pieceOf(field, value));
+      return width === 0 ? node : manager.restrict(node, first, width, pieceOf(field, value));
     },
     unknownsOf,
   };
@@ -194,8 +184,8 @@ type Cuts = { readonly [field in Field]: Set<bigint> };
 
 function cuts(
   family: Family,
-  programs: readonly CompiledRuleset[],
-  questions: readonly Predicate[],
+  rulesets: readonly CompiledRuleset[],
+  predicates: readonly Predicate[],
   marks: readonly number[],
 ): Cuts {
   const found = Object.fromEntries(FIELDS.map((name) => [name, new Set([0n])])) as Cuts;
@@ -214,18 +204,18 @@ function cuts(
           found.mark.add(index);
     }
   };
-  for (const program of programs) {
-    for (const address of program.addresses) cutAt('dst', [[address, address]]);
-    for (const routine of program.chains.values())
-      for (const step of routine.rules) {
-        addPredicate(step.match);
-        if (step.action.kind !== 'send') continue;
-        const { addresses, ports } = step.action.to;
+  for (const { addresses: own, chains } of rulesets) {
+    for (const address of own) cutAt('dst', [[address, address]]);
+    for (const { rules } of chains.values())
+      for (const { match, action } of rules) {
+        addPredicate(match);
+        if (action.kind !== 'dnat') continue;
+        const { addresses, ports } = action.to;
         if (addresses !== undefined && addresses !== 'own') cutAt('dst', addresses);
         if (ports !== undefined) cutAt('dport', ports);
       }
   }
-  for (const question of questions) addPredicate(question);
+  for (const predicate of predicates) addPredicate(predicate);
   return found;
 }
 

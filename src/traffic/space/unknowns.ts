@@ -1,147 +1,133 @@
 /**
- * Names for what is not modelled, so that the same thing before and after a change has the same name. A limit has a
- * state of its own in every rule that holds one: the n-th rule with the same text in the same chain is taken for the
- * same rule, and of those that are left the n-th match with the same text for the same match. Rules that no packet comes
- * to are not counted.
+ * Names for unmodelled matches, so that the same match before and after a change has the same name. A limit has its own
+ * state in every rule: the n-th rule with the same text in the same chain counts as the same rule, and of the others the
+ * n-th match with the same text as the same match. Rules that no packet reaches are not counted.
  */
 
 import {
   type CompiledChain,
   type CompiledRule,
   type CompiledRuleset,
-  chainKey,
+  calledChain,
 } from '../program/compiled-ruleset.js';
-import type { Predicate, Unknown } from '../program/predicate.js';
-import { ALWAYS, leaves } from '../program/predicate.js';
+import { ALWAYS, leaves, type Predicate, type Unknown } from '../program/predicate.js';
 
-/** An unknown of one rule, or a test of a mark, which may come to be unknown. */
+/** An unmodelled match of one rule, or a test of a mark, which may turn out to be unknown. */
 export type Occurrence = Unknown | Extract<Predicate, { kind: 'mark' }>;
 
+/** The match as iptables writes it, without `-m`. */
 export const occurrenceText = (occurrence: Occurrence): string =>
   occurrence.kind === 'unknown'
     ? occurrence.text
     : `mark --mark 0x${occurrence.value.toString(16)}/0x${occurrence.mask.toString(16)}`;
 
+/** Whether the packet alone decides it. */
 export const isPure = (occurrence: Occurrence): boolean => occurrence.kind === 'unknown' && occurrence.pure;
 
-function occurrences(step: CompiledRule): readonly Occurrence[] {
-  const found = leaves(step.match).filter((leaf) => leaf.kind !== 'field');
-  const { action } = step;
-  if (action.kind === 'send') found.push(action.choice);
-  if (action.kind === 'ask') found.push(...(action.continues ? [action.continues] : []), action.accepts);
+function occurrences({ match, action }: CompiledRule): readonly Occurrence[] {
+  const found = leaves(match).filter((leaf) => leaf.kind !== 'field');
+  if (action.kind === 'dnat') found.push(action.choice);
+  if (action.kind === 'external') found.push(...(action.continues ? [action.continues] : []), action.accepts);
   return found;
 }
 
-interface Seen {
+interface Impure {
   readonly occurrence: Occurrence;
-  readonly strong: string;
-  readonly weak: string;
+  /** Its rule and its own text. */
+  readonly inRule: string;
+  readonly text: string;
 }
 
-/** A name for each occurrence; of pure ones it is their text alone. */
-export function nameOccurrences(programs: readonly CompiledRuleset[]): ReadonlyMap<Occurrence, string> {
+/** A name for each occurrence; for pure ones it is their text alone. */
+export function nameOccurrences(rulesets: readonly CompiledRuleset[]): ReadonlyMap<Occurrence, string> {
   const names = new Map<Occurrence, string>();
-  const lists = programs.map((program) => seenIn(program, names));
+  const lists = rulesets.map((ruleset) => impureOf(ruleset, names));
   const [first = [], second] = lists;
-  if (second === undefined) number(first, 'strong', names, '');
+  if (second === undefined) number(first, 'inRule', names, '');
   else {
-    const shared = common(first, second, 'strong');
-    for (const list of lists) number(list.filter(shared), 'strong', names, '=');
-    const rest = lists.map((list) => list.filter((seen) => !names.has(seen.occurrence)));
-    for (const list of rest) number(list, 'weak', names, '~');
+    const shared = common(first, second);
+    for (const list of lists) number(list.filter(shared), 'inRule', names, '=');
+    const rest = lists.map((list) => list.filter((each) => !names.has(each.occurrence)));
+    for (const list of rest) number(list, 'text', names, '~');
   }
-  for (const program of programs)
-    for (const { rules: steps } of program.chains.values())
-      for (const occurrence of steps.flatMap(occurrences))
-        if (!names.has(occurrence)) names.set(occurrence, `never asked\n${occurrenceText(occurrence)}`);
+  for (const ruleset of rulesets)
+    for (const { rules } of ruleset.chains.values())
+      for (const occurrence of rules.flatMap(occurrences))
+        if (!names.has(occurrence)) names.set(occurrence, `never reached\n${occurrenceText(occurrence)}`);
   return names;
 }
 
-/** Chains that some packet may come to, in the order of the program, without what stands behind a step that decides on all. */
-function living(program: CompiledRuleset): readonly (readonly CompiledRule[])[] {
-  const steps = new Map<CompiledChain, readonly CompiledRule[]>();
-  const queue = [...program.chains.values()].filter(({ policy }) => policy !== undefined);
-  for (let routine = queue.pop(); routine !== undefined; routine = queue.pop()) {
-    if (steps.has(routine)) continue;
-    const last = routine.rules.findIndex((step) => decidesAll(program, step, []));
-    const alive = last === -1 ? routine.rules : routine.rules.slice(0, last + 1);
-    steps.set(routine, alive);
-    for (const { table, action } of alive) {
-      const next = action.kind === 'call' ? program.chains.get(chainKey(table, action.chain)) : undefined;
-      if (next !== undefined) queue.push(next);
-    }
+/** The rules that some packet may reach, chain by chain: those up to the first that decides on every packet. */
+function reachableRules(ruleset: CompiledRuleset): readonly CompiledRule[] {
+  const reachable = new Map<CompiledChain, readonly CompiledRule[]>();
+  const queue = [...ruleset.chains.values()].filter(({ policy }) => policy !== undefined);
+  for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
+    if (reachable.has(chain)) continue;
+    const last = chain.rules.findIndex((rule) => decidesAll(ruleset, rule, []));
+    const rules = last === -1 ? chain.rules : chain.rules.slice(0, last + 1);
+    reachable.set(chain, rules);
+    queue.push(...rules.flatMap((rule) => calledChain(ruleset, rule) ?? []));
   }
-  return [...program.chains.values()].map((routine) => steps.get(routine) ?? []);
+  return [...ruleset.chains.values()].flatMap((chain) => reachable.get(chain) ?? []);
 }
 
 const VERDICTS: ReadonlySet<string> = new Set(['accept', 'drop', 'reject']);
 
-function decidesAll(
-  program: CompiledRuleset,
-  { match, action, table }: CompiledRule,
-  open: readonly string[],
-): boolean {
+function decidesAll(ruleset: CompiledRuleset, rule: CompiledRule, callers: readonly string[]): boolean {
+  const { match, action } = rule;
   if (match !== ALWAYS) return false;
   if (action.kind !== 'call') return VERDICTS.has(action.kind);
-  const chain = program.chains.get(chainKey(table, action.chain));
-  if (chain === undefined || action.goto || open.includes(action.chain)) return false;
-  const inside = [...open, action.chain];
-  const last = chain.rules.findIndex((step) => decidesAll(program, step, inside));
+  const chain = calledChain(ruleset, rule);
+  if (chain === undefined || action.goto || callers.includes(action.chain)) return false;
+  const inner = [...callers, action.chain];
+  const last = chain.rules.findIndex((each) => decidesAll(ruleset, each, inner));
   return (
     last !== -1 &&
     chain.rules
       .slice(0, last)
-      .every((step) => step.action.kind !== 'return' && !(step.action.kind === 'call' && step.action.goto))
+      .every((each) => each.action.kind !== 'return' && !(each.action.kind === 'call' && each.action.goto))
   );
 }
 
-function seenIn(program: CompiledRuleset, names: Map<Occurrence, string>): readonly Seen[] {
-  const found: Seen[] = [];
-  for (const steps of living(program))
-    for (const step of steps)
-      for (const occurrence of occurrences(step)) {
-        const text = occurrenceText(occurrence);
-        if (isPure(occurrence)) names.set(occurrence, text);
-        else
-          found.push({
-            occurrence,
-            strong: [step.table, step.chain, step.spec.text, text].join('\n'),
-            weak: text,
-          });
-      }
+/** The impure occurrences in the order of the rules; names the pure ones. */
+function impureOf(ruleset: CompiledRuleset, names: Map<Occurrence, string>): readonly Impure[] {
+  const found: Impure[] = [];
+  for (const rule of reachableRules(ruleset))
+    for (const occurrence of occurrences(rule)) {
+      const text = occurrenceText(occurrence);
+      if (isPure(occurrence)) names.set(occurrence, text);
+      else
+        found.push({ occurrence, inRule: [rule.table, rule.chain, rule.spec.text, text].join('\n'), text });
+    }
   return found;
 }
 
-/** Whether the n-th of its text is in both lists; asked of each member of both, in order. */
-function common(a: readonly Seen[], b: readonly Seen[], by: 'strong' | 'weak'): (seen: Seen) => boolean {
-  const count = (list: readonly Seen[]): Map<string, number> => {
+/** Whether the n-th of its rule and text is in both lists. */
+function common(a: readonly Impure[], b: readonly Impure[]): (each: Impure) => boolean {
+  const index = new Map<Impure, number>();
+  const [left, right] = [a, b].map((list) => {
     const counts = new Map<string, number>();
-    for (const seen of list) counts.set(seen[by], (counts.get(seen[by]) ?? 0) + 1);
-    return counts;
-  };
-  const [left, right] = [count(a), count(b)];
-  const used = new Map<Seen, boolean>();
-  for (const list of [a, b]) {
-    const at = new Map<string, number>();
-    for (const seen of list) {
-      const index = at.get(seen[by]) ?? 0;
-      at.set(seen[by], index + 1);
-      used.set(seen, index < Math.min(left.get(seen[by]) ?? 0, right.get(seen[by]) ?? 0));
+    for (const each of list) {
+      const before = counts.get(each.inRule) ?? 0;
+      index.set(each, before);
+      counts.set(each.inRule, before + 1);
     }
-  }
-  return (seen) => used.get(seen) ?? false;
+    return counts;
+  });
+  return (each) =>
+    (index.get(each) ?? 0) < Math.min(left?.get(each.inRule) ?? 0, right?.get(each.inRule) ?? 0);
 }
 
 function number(
-  list: readonly Seen[],
-  by: 'strong' | 'weak',
+  list: readonly Impure[],
+  by: 'inRule' | 'text',
   names: Map<Occurrence, string>,
   prefix: string,
 ): void {
   const counts = new Map<string, number>();
-  for (const seen of list) {
-    const index = counts.get(seen[by]) ?? 0;
-    counts.set(seen[by], index + 1);
-    names.set(seen.occurrence, `${prefix}${index}\n${seen[by]}`);
+  for (const each of list) {
+    const index = counts.get(each[by]) ?? 0;
+    counts.set(each[by], index + 1);
+    names.set(each.occurrence, `${prefix}${index}\n${each[by]}`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One packet on its way through the tables, and why it ends where it ends. The walk shares no step with the diagrams
- * of the traffic diff, so that each can judge the other.
+ * The verdict on one packet, and why. The trace shares no code path with the diagrams of the traffic diff, so that each
+ * can be tested against the other.
  */
 
 import type { Family } from '../../lib/family.js';
@@ -13,56 +13,46 @@ import { familyOf, packetValues } from './packet.js';
 import { distinct, type Ending, MOST_BRANCHES, type PacketState, type Trace } from './packet-state.js';
 import { enterConntrack, traceTable } from './trace.js';
 
-/** What the ruleset does with one packet, which rule decided, and what the answer takes for granted. */
+/** What the ruleset does with one packet, which rule decided, and what the answer assumes. */
 export function explainPacket(ruleset: Ruleset, packet: Packet, options: TrafficOptions = {}): Explanation {
   return explainer(ruleset, options)(packet);
 }
 
-/** The same for many packets: the rules are read once. */
+/** {@link explainPacket} for many packets: the rules are compiled once per family. */
 export function explainer(ruleset: Ruleset, options: TrafficOptions = {}): (packet: Packet) => Explanation {
-  const programs = new Map<Family, CompiledRuleset>();
+  const compiled = new Map<Family, CompiledRuleset>();
   return (packet) => {
     const family = familyOf(packet);
     if (family === undefined)
       return {
         verdict: 'unknown',
         rule: null,
-        assumptions: [`${packet.src} and ${packet.dst} are no addresses of one family.`],
+        assumptions: [`${packet.src} and ${packet.dst} are not addresses of the same family.`],
       };
-    let program = programs.get(family);
-    if (program === undefined) {
-      program = compileRuleset(ruleset, family, options.addresses ?? []);
-      programs.set(family, program);
+    let rules = compiled.get(family);
+    if (rules === undefined) {
+      rules = compileRuleset(ruleset, family, options.addresses ?? []);
+      compiled.set(family, rules);
     }
-    return explainIn(program, packet, family).explanation;
+    return tracePacket(rules, packet).explanation;
   };
 }
 
-/** An answer, and what it was found with. */
+/** An explanation, and the state it was found with. */
 export interface TracedPacket {
   readonly explanation: Explanation;
   readonly ruleset: CompiledRuleset;
-  /** The packet as it was when its way ended: nat may have changed it. */
+  /** The packet as it was at the end: nat may have changed it. */
   readonly values: ReadonlyMap<Field, bigint>;
 }
 
-/** One packet on its way; `undefined` where its addresses are of no one family. */
-export function tracePacket(
-  ruleset: Ruleset,
-  packet: Packet,
-  options: TrafficOptions = {},
-): TracedPacket | undefined {
-  const family = familyOf(packet);
-  return family === undefined
-    ? undefined
-    : explainIn(compileRuleset(ruleset, family, options.addresses ?? []), packet, family);
-}
-
-function explainIn(program: CompiledRuleset, packet: Packet, family: Family): TracedPacket {
-  const walk: Trace = { ruleset: program, packet, endings: [], branches: 0 };
-  let travellers: readonly PacketState[] = [
+/** Traces one packet, which must be of the ruleset's family. */
+export function tracePacket(ruleset: CompiledRuleset, packet: Packet): TracedPacket {
+  const trace: Trace = { ruleset, packet, endings: [], branches: 0 };
+  const values = packetValues(packet, ruleset.family);
+  let states: readonly PacketState[] = [
     {
-      values: packetValues(packet, family),
+      values,
       mark: packet.hook === 'OUTPUT' ? undefined : 0,
       assumed: new Map([
         [`before\n${FRAGMENT.text}`, false],
@@ -74,70 +64,59 @@ function explainIn(program: CompiledRuleset, packet: Packet, family: Family): Tr
     },
   ];
   for (const stage of PIPELINES[packet.hook])
-    travellers = travellers.flatMap((traveller) =>
+    states = states.flatMap((state) =>
       stage.kind === 'conntrack'
-        ? [enterConntrack(program, traveller)]
-        : distinct(traceTable(walk, stage, traveller)),
+        ? [enterConntrack(ruleset, state)]
+        : distinct(traceTable(trace, stage, state)),
     );
-  const endings = [
-    ...walk.endings,
-    ...travellers.map((traveller): Ending => ({ verdict: 'accept', by: traveller.by, state: traveller })),
-  ];
+  const accepted = states.map((state): Ending => ({ verdict: 'accept', by: state.by, state }));
+  const endings = [...trace.endings, ...accepted];
   return {
-    explanation: summarise(program, packet, endings, walk.branches >= MOST_BRANCHES),
-    ruleset: program,
-    values: endings[0]?.state.values ?? packetValues(packet, family),
+    explanation: summarise(trace, endings),
+    ruleset,
+    values: endings[0]?.state.values ?? values,
   };
 }
 
-function summarise(
-  program: CompiledRuleset,
-  packet: Packet,
-  endings: readonly Ending[],
-  cut: boolean,
-): Explanation {
+function summarise({ ruleset, packet, branches }: Trace, endings: readonly Ending[]): Explanation {
   const [first] = endings;
-  const verdicts = new Set(endings.map((ending) => ending.verdict));
-  const certain = !cut && verdicts.size === 1 && first !== undefined;
-  const shown = longest(endings);
-  const open = certain ? [] : [...new Set(endings.flatMap((ending) => ending.state.unmodelled))];
+  const cut = branches >= MOST_BRANCHES;
+  const certain = !cut && first !== undefined && endings.every(({ verdict }) => verdict === first.verdict);
+  const open = certain ? [] : [...new Set(endings.flatMap(({ state }) => state.unmodelled))];
   return {
     verdict: certain ? first.verdict : 'unknown',
-    rule: (certain ? first : doubtful(endings))?.by ?? null,
+    rule: (certain ? first : uncertain(endings))?.by ?? null,
     assumptions: [
-      ...assumptions(program, packet),
+      ...assumptions(ruleset, packet),
       ...open.map((text) => `It depends on ${text}, which is not modelled.`),
-      ...(cut ? [`More than ${MOST_BRANCHES} ways lead through unmodelled matches.`] : []),
+      ...(cut ? [`More than ${MOST_BRANCHES} paths lead through unmodelled matches.`] : []),
     ],
-    path: shown?.state.path ?? [],
+    path: longestPath(endings),
   };
 }
 
-/** The one that hangs on a match of the very rule that ends it. */
-const doubtful = (endings: readonly Ending[]): Ending | undefined =>
-  endings.find((ending) => ending.state.path.at(-1)?.effect.startsWith('perhaps')) ??
-  endings.find((ending) => ending.state.unmodelled.length > 0);
+/** Preferably the ending whose last rule has an unmodelled match itself. */
+const uncertain = (endings: readonly Ending[]): Ending | undefined =>
+  endings.find(({ state }) => state.path.at(-1)?.effect.startsWith('perhaps')) ??
+  endings.find(({ state }) => state.unmodelled.length > 0);
 
-const longest = (endings: readonly Ending[]): Ending | undefined =>
-  endings.reduce<Ending | undefined>(
-    (best, ending) =>
-      best === undefined || ending.state.path.length > best.state.path.length ? ending : best,
-    undefined,
+const longestPath = (endings: readonly Ending[]): PacketState['path'] =>
+  endings.reduce<PacketState['path']>(
+    (best, { state: { path } }) => (path.length > best.length ? path : best),
+    [],
   );
 
-function assumptions(program: CompiledRuleset, packet: Packet): readonly string[] {
-  const asks = (field: Field): boolean => program.usedFields.has(field);
-  const nat = [...program.chains.values()].some((routine) =>
-    routine.rules.some((step) => step.action.kind === 'send'),
-  );
-  const later = packet.state !== undefined && packet.state !== 'NEW';
+function assumptions(ruleset: CompiledRuleset, packet: Packet): readonly string[] {
+  const { hook, in: arriving, out, state = 'NEW' } = packet;
+  const { usedFields, chains } = ruleset;
+  const nat = [...chains.values()].some(({ rules }) => rules.some(({ action }) => action.kind === 'dnat'));
   return [
-    ...(packet.in === undefined && packet.hook !== 'OUTPUT' && asks('in')
+    ...(arriving === undefined && hook !== 'OUTPUT' && usedFields.has('in')
       ? ['It comes in on an interface that no rule names.']
       : []),
-    ...(packet.out === undefined && packet.hook !== 'INPUT' && asks('out')
+    ...(out === undefined && hook !== 'INPUT' && usedFields.has('out')
       ? ['It goes out on an interface that no rule names.']
       : []),
-    ...(nat && later ? ['Its connection is not translated by nat.'] : []),
+    ...(nat && state !== 'NEW' ? ['Its connection is not translated by nat.'] : []),
   ];
 }

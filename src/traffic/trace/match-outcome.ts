@@ -1,98 +1,76 @@
-/** Whether a rule matches a packet, or on what that hangs. */
+/** Whether a rule matches a packet, or what that depends on. */
 
 import { has } from '../../lib/ranges.js';
 import type { CompiledRule } from '../program/compiled-ruleset.js';
-import type { Predicate } from '../program/predicate.js';
+import { isBeforeNat, type TableStage } from '../program/pipeline.js';
+import { evaluatePredicate, type Leaf } from '../program/predicate.js';
 import { testMark } from '../space/marks.js';
 import { occurrenceText } from '../space/unknowns.js';
-import { MOST_BRANCHES, type PacketState, type TableStage, type Trace } from './packet-state.js';
+import { MOST_BRANCHES, type PacketState, type Trace } from './packet-state.js';
 
 export interface MatchOutcome {
   readonly matched: boolean;
   readonly state: PacketState;
 }
 
-/** Whether a step matches; both ways where that hangs on something unmodelled. */
+/** Whether a rule matches; both outcomes where that depends on something unmodelled. */
 export function matches(
-  walk: Trace,
+  trace: Trace,
   stage: TableStage,
-  step: CompiledRule,
-  traveller: PacketState,
+  rule: CompiledRule,
+  state: PacketState,
 ): readonly MatchOutcome[] {
-  const context: Context = { stage, taken: new Map(), traveller };
-  const answer = ask(step.match, context);
-  if (typeof answer === 'boolean') return [{ matched: answer, state: traveller }];
-  // A rule that decides nothing needs no second way.
-  if (step.action.kind === 'continue') return [{ matched: false, state: traveller }];
-  return fork(walk, step, context, answer);
+  const context: Context = { stage, assumed: new Map(), state };
+  const result = evaluate(rule, context);
+  if (typeof result === 'boolean') return [{ matched: result, state }];
+  // A rule that decides nothing needs no second outcome.
+  if (rule.action.kind === 'continue') return [{ matched: false, state }];
+  return fork(trace, rule, context, result);
 }
 
 interface Context {
   readonly stage: TableStage;
-  /** Answers of unknowns that hold for this rule alone. */
-  readonly taken: ReadonlyMap<Predicate, boolean>;
-  readonly traveller: PacketState;
+  /** Results that are assumed for this rule alone. */
+  readonly assumed: ReadonlyMap<Leaf, boolean>;
+  readonly state: PacketState;
 }
 
-function fork(walk: Trace, step: CompiledRule, context: Context, open: Predicate): readonly MatchOutcome[] {
-  if (++walk.branches >= MOST_BRANCHES) return [{ matched: false, state: context.traveller }];
+function fork(trace: Trace, rule: CompiledRule, context: Context, open: Leaf): readonly MatchOutcome[] {
+  const { stage, assumed, state } = context;
+  if (++trace.branches >= MOST_BRANCHES) return [{ matched: false, state }];
+  const isPure = open.kind === 'unknown' && open.pure;
   return [true, false].flatMap((value) => {
-    const { traveller } = context;
-    const isPure = open.kind === 'unknown' && open.pure;
-    const taken = isPure ? traveller.assumed : new Map([...context.taken, [open, value] as const]);
     const next: PacketState = {
-      ...traveller,
-      unmodelled: [...traveller.unmodelled, openText(open)],
-      ...(isPure
-        ? { assumed: new Map([...traveller.assumed, [takenKey(context.stage, open.text), value]]) }
-        : {}),
+      ...state,
+      unmodelled: [...state.unmodelled, openText(open)],
+      assumed: isPure ? new Map([...state.assumed, [assumedKey(stage, open.text), value]]) : state.assumed,
     };
     const inner: Context = {
-      ...context,
-      taken: isPure ? context.taken : (taken as Context['taken']),
-      traveller: next,
+      stage,
+      assumed: isPure ? assumed : new Map([...assumed, [open, value]]),
+      state: next,
     };
-    const answer = ask(step.match, inner);
-    return typeof answer === 'boolean' ? [{ matched: answer, state: next }] : fork(walk, step, inner, answer);
+    const result = evaluate(rule, inner);
+    return typeof result === 'boolean'
+      ? [{ matched: result, state: next }]
+      : fork(trace, rule, inner, result);
   });
 }
 
-const openText = (open: Predicate): string =>
-  open.kind === 'unknown' || open.kind === 'mark' ? `"-m ${occurrenceText(open)}"` : 'where nat sent it';
+const openText = (open: Leaf): string =>
+  open.kind === 'field' ? 'the destination that nat chose' : `"-m ${occurrenceText(open)}"`;
 
-const takenKey = ({ table, chain }: TableStage, text: string): string =>
-  `${['PREROUTING', 'OUTPUT'].includes(chain) && table !== 'filter' && table !== 'security' ? 'before' : 'after'}\n${text}`;
+const assumedKey = (stage: TableStage, text: string): string =>
+  `${isBeforeNat(stage) ? 'before' : 'after'}\n${text}`;
 
-/** True, false, or the part on which it hangs. */
-function ask(predicate: Predicate, context: Context): boolean | Predicate {
-  const { traveller, taken, stage } = context;
-  switch (predicate.kind) {
-    case 'field': {
-      const value = traveller.values.get(predicate.field);
-      return value === undefined ? (taken.get(predicate) ?? predicate) : has(predicate.ranges, value);
-    }
-    case 'not': {
-      const answer = ask(predicate.of, context);
-      return typeof answer === 'boolean' ? !answer : answer;
-    }
-    case 'all':
-    case 'any': {
-      const decisive = predicate.kind === 'any';
-      let open: Predicate | undefined;
-      for (const each of predicate.of) {
-        const answer = ask(each, context);
-        if (answer === decisive) return decisive;
-        if (typeof answer !== 'boolean') open ??= answer;
-      }
-      return open ?? !decisive;
-    }
-    case 'mark':
-      return traveller.mark === undefined
-        ? (taken.get(predicate) ?? predicate)
-        : testMark(traveller.mark, predicate.value, predicate.mask);
-    case 'unknown':
-      return predicate.pure
-        ? (traveller.assumed.get(takenKey(stage, predicate.text)) ?? predicate)
-        : (taken.get(predicate) ?? predicate);
-  }
-}
+/** True, false, or the part of the match that leaves it open. */
+const evaluate = ({ match }: CompiledRule, { stage, assumed, state }: Context): boolean | Leaf =>
+  evaluatePredicate<Leaf>(match, (leaf) => {
+    if (leaf.kind === 'field') {
+      const value = state.values.get(leaf.field);
+      if (value !== undefined) return has(leaf.ranges, value);
+    } else if (leaf.kind === 'mark') {
+      if (state.mark !== undefined) return testMark(state.mark, leaf.value, leaf.mask);
+    } else if (leaf.pure) return state.assumed.get(assumedKey(stage, leaf.text)) ?? leaf;
+    return assumed.get(leaf) ?? leaf;
+  });

@@ -1,33 +1,31 @@
-/** A packet on its way, as `explain` follows it; where a match is not modelled there are several of it. */
+/** A packet on its way through the tables, as `explain` traces it. An unmodelled match splits it into several states. */
 
 import type { DecidingRule, Packet, PathStep, Verdict } from '../model.js';
 import type { CompiledRuleset } from '../program/compiled-ruleset.js';
 import type { Field } from '../program/fields.js';
-import type { Stage } from '../program/pipeline.js';
-
-export type TableStage = Extract<Stage, { kind: 'table' }>;
 
 /** A packet at some point of its way. */
 export interface PacketState {
   readonly values: ReadonlyMap<Field, bigint>;
-  /** Absent: nobody knows it. */
+  /** `undefined`: not known. */
   readonly mark: number | undefined;
-  /** Unmodelled matches that the packet alone decides, and how they are taken to turn out. */
+  /** Results that are assumed for unmodelled matches which the packet alone decides. */
   readonly assumed: ReadonlyMap<string, boolean>;
-  /** Every unmodelled match that was passed, in words. */
+  /** Every unmodelled match that was passed, as text. */
   readonly unmodelled: readonly string[];
   readonly path: readonly PathStep[];
-  /** What the filter table said. */
+  /** The rule that accepted it in the filter table. */
   readonly by: DecidingRule | null;
 }
 
+/** Where one state leaves the tables, or is dropped in them. */
 export interface Ending {
   readonly verdict: Exclude<Verdict, 'unknown'>;
   readonly by: DecidingRule | null;
   readonly state: PacketState;
 }
 
-/** Ways that are followed before the answer is "unknown". */
+/** Splits that are followed before the verdict is "unknown". */
 export const MOST_BRANCHES = 512;
 
 export interface Trace {
@@ -37,28 +35,28 @@ export interface Trace {
   branches: number;
 }
 
-export const withPathStep = (traveller: PacketState, rule: DecidingRule, effect: string): PacketState => ({
-  ...traveller,
-  path: [...traveller.path, { rule, effect }],
+/** The state with one more step in its path. */
+export const withPathStep = (state: PacketState, rule: DecidingRule, effect: string): PacketState => ({
+  ...state,
+  path: [...state.path, { rule, effect }],
 });
 
-/** Travellers who differ in their path alone are one. */
-export function distinct(travellers: readonly PacketState[]): readonly PacketState[] {
-  if (travellers.length < 2) return travellers;
+/** States without those that differ from another in their path alone. */
+export function distinct(states: readonly PacketState[]): readonly PacketState[] {
+  if (states.length < 2) return states;
   const seen = new Map<string, PacketState>();
-  for (const traveller of travellers) {
-    const { values, mark, assumed: taken, by } = traveller;
+  for (const state of states) {
+    const { values, mark, assumed, by } = state;
     const key = JSON.stringify([
       [...values].map(([field, value]) => `${field}${value}`),
       mark,
-      [...taken],
+      [...assumed],
       by?.table,
       by?.chain,
       by?.number,
     ]);
     const known = seen.get(key);
-    if (known === undefined) seen.set(key, traveller);
-    else if (known.unmodelled.length > traveller.unmodelled.length) seen.set(key, traveller);
+    if (known === undefined || known.unmodelled.length > state.unmodelled.length) seen.set(key, state);
   }
   return [...seen.values()];
 }

@@ -1,4 +1,4 @@
-/** Words for packets, rules and what nat does. */
+/** Packets, rules and nat as text. */
 import type { Family } from '../../lib/family.js';
 import { formatAddress } from '../../lib/ip.js';
 import type { DecidingRule, Hook, Packet } from '../model.js';
@@ -6,8 +6,10 @@ import { numbersText } from '../program/fields.js';
 import type { Action } from '../program/targets.js';
 
 /** `now to 10.0.0.5 port 80`. */
-export function describeSending(action: Extract<Action, { kind: 'send' }>, family: Family): string {
-  const { addresses, ports } = action.to;
+export function describeDestination(
+  { to: { addresses, ports } }: Extract<Action, { kind: 'dnat' }>,
+  family: Family,
+): string {
   const where =
     addresses === undefined
       ? []
@@ -22,10 +24,9 @@ export function describeSending(action: Extract<Action, { kind: 'send' }>, famil
   return `now to ${[...where, ...port].join(' ')}`;
 }
 
+/** What it depends on whether a redirected packet still passes the hook. */
 export const elsewhereText = (hook: Hook): string =>
-  hook === 'INPUT'
-    ? 'whether the address to which nat sends it is one of this host'
-    : 'whether the address to which nat sends it is none of this host';
+  `whether its new destination ${hook === 'INPUT' ? 'belongs' : 'does not belong'} to this host`;
 
 /** `tcp 198.51.100.7:40000 to 203.0.113.10:443 on eth0`. */
 export function packetText({ src, dst, sport, dport, protocol, type, in: arriving, out }: Packet): string {
@@ -38,7 +39,7 @@ export function packetText({ src, dst, sport, dport, protocol, type, in: arrivin
 
 /**
  * `, by "database: Migration" at policies/roles/database.yml:7`, `, by "-A INPUT -j DROP" (filter)`; nothing where no
- * rule decided. The comment of a rule says what it is for, and its place where it stands.
+ * rule decided. The comment says what the rule is for, its location where it is written.
  */
 export function byRule(rule: DecidingRule | null): string {
   if (rule === null) return '';

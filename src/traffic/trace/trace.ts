@@ -1,212 +1,214 @@
-/** The tables as the kernel reads them, rule by rule, for one packet. */
+/** The tables as the kernel evaluates them, rule by rule, for one packet. */
 
-import { parseAddress } from '../../lib/ip.js';
 import { has } from '../../lib/ranges.js';
 import type { DecidingRule } from '../model.js';
 import {
   type CompiledChain,
   type CompiledRule,
   type CompiledRuleset,
-  chainKey,
+  calledChain,
+  chainOf,
   decidedBy,
   decidedByPolicy,
 } from '../program/compiled-ruleset.js';
-import { type Field, LOOPBACK_NETWORK } from '../program/fields.js';
-import { UNTRACKED_TYPES } from '../program/pipeline.js';
+import { type Field, LOOPBACK_ADDRESS, LOOPBACK_NETWORK, PROTOCOL, STATE } from '../program/fields.js';
+import { type TableStage, UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Action } from '../program/targets.js';
-import { setMark } from '../space/marks.js';
+import { isWhole, setMark } from '../space/marks.js';
 import { matches } from './match-outcome.js';
-import { distinct, type PacketState, type TableStage, type Trace, withPathStep } from './packet-state.js';
-import { describeSending, elsewhereText } from './sentences.js';
+import { distinct, type PacketState, type Trace, withPathStep } from './packet-state.js';
+import { describeDestination, elsewhereText } from './sentences.js';
 
-export function enterConntrack(program: CompiledRuleset, traveller: PacketState): PacketState {
-  const { values } = traveller;
-  const leftOut =
-    program.family === 'v6' &&
-    values.get('protocol') === 58n &&
+/** Connection tracking: some ICMPv6 packets become UNTRACKED. */
+export function enterConntrack({ family }: CompiledRuleset, state: PacketState): PacketState {
+  const { values } = state;
+  const untracked =
+    family === 'v6' &&
+    values.get('protocol') === PROTOCOL.ICMPV6 &&
     UNTRACKED_TYPES.includes(Number(values.get('type')));
-  return leftOut ? { ...traveller, values: new Map([...values, ['state', 4n] as const]) } : traveller;
+  return untracked ? withValue(state, 'state', STATE.UNTRACKED) : state;
 }
 
-/** Everyone who is accepted by a table, and so goes on to the next. */
-export function traceTable(walk: Trace, stage: TableStage, traveller: PacketState): readonly PacketState[] {
-  const routine = walk.ruleset.chains.get(chainKey(stage.table, stage.chain));
-  const byPolicy = (policy: 'ACCEPT' | 'DROP'): DecidingRule =>
-    decidedByPolicy(stage.table, stage.chain, policy);
-  const accepted = (one: PacketState, by: DecidingRule): PacketState =>
-    stage.table === 'filter' ? { ...one, by } : one;
-  if (routine === undefined || (stage.table === 'nat' && !isFirst(traveller)))
-    return [accepted(traveller, byPolicy('ACCEPT'))];
-  const passed: Passed = { accepted: [], fell: [] };
-  passChain({ walk, stage, routine, depth: 0 }, 0, traveller, passed);
-  const rest = distinct(passed.fell);
-  const policy = routine.policy ?? 'ACCEPT';
-  const walked = rest.map(
-    (one): PacketState =>
-      routine.rules.length === 0 ? one : withPathStep(one, byPolicy(policy), policy.toLowerCase()),
+const withValue = (state: PacketState, field: Field, value: bigint): PacketState => ({
+  ...state,
+  values: new Map([...state.values, [field, value]]),
+});
+
+/** The states that a table accepts, which go on to the next; adds the others to the endings. */
+export function traceTable(trace: Trace, stage: TableStage, state: PacketState): readonly PacketState[] {
+  const chain = chainOf(trace.ruleset, stage.table, stage.chain);
+  const byPolicy = (verdict: 'ACCEPT' | 'DROP'): DecidingRule =>
+    decidedByPolicy(stage.table, stage.chain, verdict);
+  const accepted = (each: PacketState, by: DecidingRule): PacketState =>
+    stage.table === 'filter' ? { ...each, by } : each;
+  if (chain === undefined || (stage.table === 'nat' && !isFirstOfConnection(state)))
+    return [accepted(state, byPolicy('ACCEPT'))];
+  const result: Result = { accepted: [], returned: [] };
+  traceChain({ trace, stage, chain, depth: 0 }, 0, state, result);
+  const policy = chain.policy ?? 'ACCEPT';
+  const returned = distinct(result.returned).map((each) =>
+    chain.rules.length === 0 ? each : withPathStep(each, byPolicy(policy), policy.toLowerCase()),
   );
-  if (policy === 'DROP') {
-    for (const one of walked) walk.endings.push({ verdict: 'drop', by: byPolicy('DROP'), state: one });
-    return passed.accepted.map(({ traveller: one, by }) => accepted(one, by));
-  }
-  return [
-    ...passed.accepted.map(({ traveller: one, by }) => accepted(one, by)),
-    ...walked.map((one) => accepted(one, byPolicy('ACCEPT'))),
-  ];
+  const passed = result.accepted.map((each) => accepted(each.state, each.by));
+  if (policy === 'ACCEPT') return [...passed, ...returned.map((each) => accepted(each, byPolicy('ACCEPT')))];
+  for (const each of returned) trace.endings.push({ verdict: 'drop', by: byPolicy('DROP'), state: each });
+  return passed;
 }
 
-/** The nat table is asked by the first packet of a connection alone. */
-function isFirst({ values }: PacketState): boolean {
+/** Only the first packet of a connection passes the nat table. */
+function isFirstOfConnection({ values }: PacketState): boolean {
   const [state, protocol] = [values.get('state'), values.get('protocol')];
-  return state === 0n || (state === 2n && protocol !== 1n && protocol !== 58n);
+  return (
+    state === STATE.NEW ||
+    (state === STATE.RELATED && protocol !== PROTOCOL.ICMP && protocol !== PROTOCOL.ICMPV6)
+  );
 }
 
-interface Passed {
-  readonly accepted: { readonly traveller: PacketState; readonly by: DecidingRule }[];
-  readonly fell: PacketState[];
+interface Result {
+  readonly accepted: { readonly state: PacketState; readonly by: DecidingRule }[];
+  /** States that reach the end of the chain, or return from it. */
+  readonly returned: PacketState[];
 }
 
-interface Chain {
-  readonly walk: Trace;
+interface Context {
+  readonly trace: Trace;
   readonly stage: TableStage;
-  readonly routine: CompiledChain;
+  readonly chain: CompiledChain;
   readonly depth: number;
 }
 
 /** The rules of one chain from the one at `from` on. */
-function passChain(chain: Chain, from: number, start: PacketState, passed: Passed): void {
-  const { walk, stage, routine } = chain;
-  let traveller = start;
-  for (let index = from; index < routine.rules.length; index++) {
-    const step = routine.rules[index] as CompiledRule;
-    const ways = matches(walk, stage, step, traveller);
-    const [yes, no] = [ways.filter((way) => way.matched), ways.filter((way) => !way.matched)];
-    for (const way of [...no.slice(1)]) passChain(chain, index + 1, way.state, passed);
-    const going: PacketState[] = [...no.slice(0, 1).map((way) => way.state)];
-    for (const way of yes) going.push(...act(chain, step, way.state, passed, no.length > 0));
-    const [next, ...others] = distinct(going);
-    for (const other of others) passChain(chain, index + 1, other, passed);
+function traceChain(context: Context, from: number, start: PacketState, result: Result): void {
+  const { trace, stage, chain } = context;
+  let state = start;
+  for (let index = from; index < chain.rules.length; index++) {
+    const rule = chain.rules[index] as CompiledRule;
+    const outcomes = matches(trace, stage, rule, state);
+    const [unmatched, ...others] = outcomes.filter((each) => !each.matched);
+    for (const other of others) traceChain(context, index + 1, other.state, result);
+    const going: PacketState[] = unmatched === undefined ? [] : [unmatched.state];
+    for (const each of outcomes)
+      if (each.matched) going.push(...apply(context, rule, each.state, result, unmatched !== undefined));
+    const [next, ...further] = distinct(going);
+    for (const other of further) traceChain(context, index + 1, other, result);
     if (next === undefined) return;
-    traveller = next;
+    state = next;
   }
-  passed.fell.push(traveller);
+  result.returned.push(state);
 }
 
-/** Does what the step's target says; whoever comes back goes on with the next rule. */
-function act(
-  chain: Chain,
-  step: CompiledRule,
-  traveller: PacketState,
-  passed: Passed,
+/** Applies the rule's target; returns the states that go on to the next rule. */
+function apply(
+  context: Context,
+  rule: CompiledRule,
+  state: PacketState,
+  result: Result,
   perhaps: boolean,
 ): readonly PacketState[] {
-  const { walk } = chain;
-  const { action } = step;
-  const by = decidedBy(step);
-  const on = (effect: string): PacketState =>
-    withPathStep(traveller, by, perhaps ? `perhaps ${effect}` : effect);
+  const { trace } = context;
+  const { action } = rule;
+  const by = decidedBy(rule);
+  const step = (effect: string): PacketState =>
+    withPathStep(state, by, perhaps ? `perhaps ${effect}` : effect);
   switch (action.kind) {
     case 'accept':
-      passed.accepted.push({ traveller: on('accept'), by });
+      result.accepted.push({ state: step('accept'), by });
       return [];
     case 'drop':
     case 'reject':
-      walk.endings.push({ verdict: action.kind, by, state: on(action.kind) });
+      trace.endings.push({ verdict: action.kind, by, state: step(action.kind) });
       return [];
     case 'return':
-      passed.fell.push(on('return'));
+      result.returned.push(step('return'));
       return [];
     case 'continue':
-      return [on('goes on')];
+      return [step('continue')];
     case 'call':
-      return enter(chain, step, action.chain, action.goto, on(`jump ${action.chain}`), passed);
+      return enter(context, rule, action.goto, step(`jump ${action.chain}`), result);
     case 'mark': {
       const mark =
-        traveller.mark === undefined && action.mask >>> 0 !== 0xffffffff
+        state.mark === undefined && !isWhole(action.mask)
           ? undefined
-          : setMark(traveller.mark ?? 0, action.value, action.mask);
-      return [{ ...on(`mark ${mark === undefined ? 'changed' : `0x${mark.toString(16)}`}`), mark }];
+          : setMark(state.mark ?? 0, action.value, action.mask);
+      return [{ ...step(`mark ${mark === undefined ? 'changed' : `0x${mark.toString(16)}`}`), mark }];
     }
-    case 'loseMark':
-      return [{ ...on('mark changed'), mark: undefined }];
+    case 'unknownMark':
+      return [{ ...step('mark changed'), mark: undefined }];
     case 'untrack':
-      return [{ ...on('not tracked'), values: new Map([...traveller.values, ['state', 4n] as const]) }];
-    case 'send':
-      for (const sent of sendOn(walk, step, action, on(describeSending(action, walk.ruleset.family))))
-        passed.accepted.push({ traveller: sent, by });
+      return [withValue(step('not tracked'), 'state', STATE.UNTRACKED)];
+    case 'dnat':
+      for (const each of redirected(
+        trace,
+        rule,
+        action,
+        step(describeDestination(action, trace.ruleset.family)),
+      ))
+        result.accepted.push({ state: each, by });
       return [];
-    case 'ask': {
-      // Whoever decides may also mark the packet.
-      const asked = {
-        ...on('decided outside'),
+    case 'external': {
+      // The program that decides may also mark the packet.
+      const decided = {
+        ...step('decided outside'),
         mark: undefined,
-        asked: [...traveller.unmodelled, `"${targetText(step)}"`],
+        unmodelled: [...state.unmodelled, `"${targetText(rule)}"`],
       };
-      walk.endings.push({ verdict: 'drop', by, state: asked });
-      passed.accepted.push({ traveller: asked, by });
-      return action.continues === null ? [] : [asked];
+      trace.endings.push({ verdict: 'drop', by, state: decided });
+      result.accepted.push({ state: decided, by });
+      return action.continues === null ? [] : [decided];
     }
   }
 }
 
-const targetText = (step: CompiledRule): string => /-[jg] .*$/.exec(step.spec.text)?.[0] ?? step.spec.text;
+const targetText = ({ spec }: CompiledRule): string => /-[jg] .*$/.exec(spec.text)?.[0] ?? spec.text;
 
 function enter(
-  chain: Chain,
-  step: CompiledRule,
-  name: string,
+  context: Context,
+  rule: CompiledRule,
   goto: boolean,
-  traveller: PacketState,
-  passed: Passed,
+  state: PacketState,
+  result: Result,
 ): readonly PacketState[] {
-  const routine = chain.walk.ruleset.chains.get(chainKey(step.table, name));
-  // A loop is refused by the kernel; here it must only come to an end.
-  if (routine === undefined || chain.depth > 512) return [];
-  const within: Passed = { accepted: passed.accepted, fell: [] };
-  passChain({ ...chain, routine, depth: chain.depth + 1 }, 0, traveller, within);
-  const back = distinct(within.fell);
-  if (!goto) return back;
-  passed.fell.push(...back);
+  const chain = calledChain(context.trace.ruleset, rule);
+  // The kernel refuses loops; here they must only terminate.
+  if (chain === undefined || context.depth > 512) return [];
+  const inner: Result = { accepted: result.accepted, returned: [] };
+  traceChain({ ...context, chain, depth: context.depth + 1 }, 0, state, inner);
+  const returned = distinct(inner.returned);
+  if (!goto) return returned;
+  result.returned.push(...returned);
   return [];
 }
 
-function sendOn(
-  walk: Trace,
-  step: CompiledRule,
-  action: Extract<Action, { kind: 'send' }>,
-  traveller: PacketState,
+/** The state with its new destination, where that still passes the hook. */
+function redirected(
+  trace: Trace,
+  rule: CompiledRule,
+  { to: { addresses, ports } }: Extract<Action, { kind: 'dnat' }>,
+  state: PacketState,
 ): readonly PacketState[] {
-  const { ruleset: program, packet } = walk;
-  const { family } = program;
-  const { addresses, ports } = action.to;
-  const values = new Map(traveller.values);
-  const loopback = parseAddress(family === 'v4' ? '127.0.0.1' : '::1', family);
+  const { ruleset, packet } = trace;
+  const values = new Map(state.values);
   const single = (ranges: typeof ports): bigint | undefined =>
     ranges?.length === 1 && ranges[0]?.[0] === ranges[0]?.[1] ? ranges[0]?.[0] : undefined;
-  const settle = (field: Field, value: bigint | undefined): void => {
+  const set = (field: Field, value: bigint | undefined): void => {
     if (value === undefined) values.delete(field);
     else values.set(field, value);
   };
-  if (addresses !== undefined)
-    settle(
-      'dst',
-      addresses === 'own' ? (packet.hook === 'OUTPUT' ? loopback : undefined) : single(addresses),
-    );
-  if (ports !== undefined) settle('dport', single(ports));
-  const sent = { ...traveller, values };
+  const own = packet.hook === 'OUTPUT' ? LOOPBACK_ADDRESS[ruleset.family] : undefined;
+  if (addresses !== undefined) set('dst', addresses === 'own' ? own : single(addresses));
+  if (ports !== undefined) set('dport', single(ports));
+  const sent = { ...state, values };
   if (packet.hook === 'OUTPUT' || addresses === undefined) return [sent];
-  const local = isLocal(program, addresses === 'own' ? 'own' : values.get('dst'));
-  const stays = local === undefined ? undefined : local === (packet.hook === 'INPUT');
-  if (stays === true) return [sent];
-  const asked =
-    stays === undefined ? { ...sent, asked: [...sent.unmodelled, elsewhereText(packet.hook)] } : sent;
-  walk.endings.push({ verdict: 'drop', by: decidedBy(step), state: asked });
-  return stays === undefined ? [asked] : [];
+  const local = addresses === 'own' ? true : isLocal(ruleset, values.get('dst'));
+  if (local === (packet.hook === 'INPUT')) return [sent];
+  const open = local === undefined;
+  const ended = open ? { ...sent, unmodelled: [...sent.unmodelled, elsewhereText(packet.hook)] } : sent;
+  trace.endings.push({ verdict: 'drop', by: decidedBy(rule), state: ended });
+  return open ? [ended] : [];
 }
 
-function isLocal(program: CompiledRuleset, address: bigint | 'own' | undefined): boolean | undefined {
-  if (address === 'own') return true;
+function isLocal({ family, addresses }: CompiledRuleset, address: bigint | undefined): boolean | undefined {
   if (address === undefined) return undefined;
-  if (has(LOOPBACK_NETWORK[program.family], address) || program.addresses.includes(address)) return true;
-  return program.addresses.length > 0 ? false : undefined;
+  if (has(LOOPBACK_NETWORK[family], address) || addresses.includes(address)) return true;
+  return addresses.length > 0 ? false : undefined;
 }

@@ -39,7 +39,7 @@ test('text of a rule cannot control the terminal', () => {
 test('a rule that can never match is listed with its location and the rule that hides it, at most five of them', () => {
   const late = (port: number) => `-A INPUT -p tcp -m tcp --dport ${port}:500 -j ACCEPT`;
   expect(text('-A INPUT -p tcp -j DROP', late(400))).toContain(
-    '- rules.v4:5: Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 400:500 -j ACCEPT") can never match: its packets are dropped before, by rule 1 of INPUT ("-p tcp -j DROP"). Move it before them, or remove it.',
+    '- rules.v4:5: Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 400:500 -j ACCEPT") can never match: earlier rules drop its packets: rule 1 of INPUT ("-p tcp -j DROP"). Move it before them, or remove it.',
   );
   const output = text('-A INPUT -p tcp -j DROP', ...[400, 401, 402, 403, 404, 405, 406].map(late));
   expect(output.match(/can never match/g)).toHaveLength(5);

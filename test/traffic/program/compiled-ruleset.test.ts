@@ -1,4 +1,4 @@
-/** What is remembered of one ruleset must not be said of another. */
+/** What is cached for one ruleset must not be used for another. */
 
 import type { Packet, Verdict } from '../../../src/traffic/model.js';
 import { compileRuleset } from '../../../src/traffic/program/compiled-ruleset.js';
@@ -10,7 +10,7 @@ const PACKET: Packet = { hook: 'INPUT', src: '10.0.0.1', dst: '192.0.2.1', proto
 const verdict = (rule: string, sets = '', addresses: readonly string[] = []): Verdict =>
   explainer(ruleset({ v4: table('filter', [rule], DROPS), sets }), { addresses })(PACKET).verdict;
 
-test('a rule asks for the set of its own ruleset', () => {
+test('a rule matches the set of its own ruleset', () => {
   const rule = '-A INPUT -m set --match-set guests src -j ACCEPT';
   const create = 'create guests hash:ip family inet hashsize 1024 maxelem 65536\n';
   expect(verdict(rule, `${create}add guests 10.0.0.1\n`)).toBe('accept');
@@ -19,22 +19,22 @@ test('a rule asks for the set of its own ruleset', () => {
   expect(verdict(rule, `${create}add guests 10.0.0.1\n`)).toBe('accept');
 });
 
-test('a rule asks for the addresses of its own host', () => {
+test('a rule matches the addresses of its own host', () => {
   const rule = '-A INPUT -m addrtype --dst-type LOCAL -j ACCEPT';
   expect(verdict(rule, '', ['192.0.2.1'])).toBe('accept');
   expect(verdict(rule, '', ['192.0.2.2'])).toBe('unknown');
   expect(verdict(rule, '', ['192.0.2.1'])).toBe('accept');
 });
 
-test('one ruleset, asked about for two hosts, has two programs', () => {
+test('one ruleset is compiled separately for the addresses of two hosts', () => {
   const given = ruleset({ v4: table('filter', ['-A INPUT -d 192.0.2.1/32 -j ACCEPT'], DROPS) });
-  const programs = [['192.0.2.1'], ['192.0.2.2'], ['192.0.2.1']].map((own) =>
+  const compiled = [['192.0.2.1'], ['192.0.2.2'], ['192.0.2.1']].map((own) =>
     compileRuleset(given, 'v4', own),
   );
-  expect(programs.map(({ addresses }) => addresses)).toEqual([[3221225985n], [3221225986n], [3221225985n]]);
+  expect(compiled.map(({ addresses }) => addresses)).toEqual([[3221225985n], [3221225986n], [3221225985n]]);
 });
 
-test('the state of a connection is not known in the raw table', () => {
+test('the state of a connection is unmodelled in the raw table', () => {
   const rule = '-p tcp -m conntrack --ctstate ESTABLISHED -j DROP';
   const raw = ruleset({
     v4: table('raw', [`-A PREROUTING ${rule}`]) + table('filter', [`-A INPUT ${rule}`]),

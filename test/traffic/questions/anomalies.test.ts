@@ -7,7 +7,7 @@ const short = (problems: readonly Problem[]): readonly string[] =>
   problems.map(({ id, location }) => `${id} ${location?.line}`);
 const filter = (...rules: readonly string[]): string => table('filter', rules, { INPUT: 'DROP' });
 
-test('a host without anomalies has none', () => {
+test('a sound ruleset has no anomalies', () => {
   const rules = host(
     '-A INPUT -p tcp -m tcp --dport 443 -m conntrack --ctstate NEW -j ACCEPT',
     '-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j ACCEPT',
@@ -15,7 +15,7 @@ test('a host without anomalies has none', () => {
   expect(anomalies(rules)).toEqual([]);
 });
 
-test('several earlier rules together hide one', () => {
+test('a rule that several earlier rules hide together is shadowed', () => {
   const found = anomalies(
     filter(
       '-A INPUT -s 10.0.0.0/9 -j DROP',
@@ -28,33 +28,33 @@ test('several earlier rules together hide one', () => {
       id: 'shadowed-rule',
       level: 'warning',
       message:
-        '"-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT" (filter) can never match: its packets are dropped before, by "-A INPUT -s 10.0.0.0/9 -j DROP" at rules.v4:3, "-A INPUT -s 10.128.0.0/9 -j DROP" at rules.v4:4.',
+        '"-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT" (filter) can never match: earlier rules drop its packets: "-A INPUT -s 10.0.0.0/9 -j DROP" at rules.v4:3, "-A INPUT -s 10.128.0.0/9 -j DROP" at rules.v4:4.',
       location: { file: 'rules.v4', line: 5 },
     },
   ]);
 });
 
-test('decided the same before, and decided the same behind', () => {
+test('a rule is redundant if an earlier or a later rule accepts its packets', () => {
   const wide = '-A INPUT -p tcp -m tcp --dport 80:90 -j ACCEPT';
   const narrow = '-A INPUT -p tcp -m tcp --dport 85 -j ACCEPT';
   expect(short(anomalies(filter(wide, narrow)))).toEqual(['redundant-rule 4']);
   expect(short(anomalies(filter(narrow, wide)))).toEqual(['redundant-rule 3']);
 });
 
-test('conditions that exclude one another', () => {
+test('a rule whose conditions exclude each other is dead', () => {
   expect(
     short(anomalies(filter('-A INPUT -s 10.0.0.0/8 -m iprange --src-range 11.0.0.1-11.0.0.9 -j ACCEPT'))),
   ).toEqual(['dead-rule 3']);
 });
 
-test('a chain to which no such packet is led', () => {
+test('a rule is dead if no jump to its chain passes its packets', () => {
   const found = anomalies(filter('-A INPUT -s 10.0.0.0/8 -j OFFICE', '-A OFFICE -s 11.0.0.0/8 -j ACCEPT'));
   expect(found.map(({ message }) => message)).toEqual([
-    '"-A OFFICE -s 11.0.0.0/8 -j ACCEPT" (filter) can never match: rules that lead to OFFICE let no such packet through.',
+    '"-A OFFICE -s 11.0.0.0/8 -j ACCEPT" (filter) can never match: no jump to OFFICE passes its packets.',
   ]);
 });
 
-test('a rule in a chain is alive if one caller reaches it', () => {
+test('a rule in a chain is not an anomaly if one caller reaches it', () => {
   const rules = filter(
     '-A INPUT -p tcp -j WEB',
     '-A INPUT -p udp -j WEB',
@@ -64,7 +64,7 @@ test('a rule in a chain is alive if one caller reaches it', () => {
   expect(anomalies(rules)).toEqual([]);
 });
 
-test('a limit hides nothing, and a mark that changes hides nothing', () => {
+test('limits and changed marks hide no rule', () => {
   const limited = filter(
     '-A INPUT -p tcp -m limit --limit 1/sec -j DROP',
     '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT',
@@ -78,7 +78,7 @@ test('a limit hides nothing, and a mark that changes hides nothing', () => {
   expect(anomalies(marked)).toEqual([]);
 });
 
-test('what a limit let pass once, it need not let pass again', () => {
+test('a limit that is passed twice may differ each time', () => {
   const rules = [
     '-A INPUT -j SLOWLY',
     '-A INPUT -j FRIENDS',
@@ -90,7 +90,7 @@ test('what a limit let pass once, it need not let pass again', () => {
   expect(anomalies(table('filter', rules, { INPUT: 'ACCEPT' }))).toEqual([]);
 });
 
-test('a chain that is called twice does not make its own rules needless', () => {
+test('a chain that is called twice does not make its own rules redundant', () => {
   const dead = '-A INPUT -s 192.0.2.1/32 -j DROP';
   const calls = [
     '-A INPUT -j FRIENDS',
@@ -105,8 +105,8 @@ test('a chain that is called twice does not make its own rules needless', () => 
   ]);
 });
 
-describe('behind a baseline, that is told of which rules are written for', () => {
-  test('a deny that stands twice does the same, whatever lo and standing connections got', () => {
+describe('behind a baseline, messages are about new connections', () => {
+  test('a duplicate deny is redundant, whatever lo and established connections get', () => {
     const telnet = '-A INPUT -p tcp -m tcp --dport 23 -j DROP';
     expect(anomalies(host(telnet, telnet))).toMatchObject([
       {
@@ -118,7 +118,7 @@ describe('behind a baseline, that is told of which rules are written for', () =>
     ]);
   });
 
-  test('several rules that together do the same to what begins a connection are told apart from those that do otherwise', () => {
+  test('several rules with the same verdict together make a rule redundant, not shadowed', () => {
     const found = anomalies(
       host(
         '-A INPUT -s 10.0.0.0/9 -j DROP',
@@ -130,20 +130,20 @@ describe('behind a baseline, that is told of which rules are written for', () =>
       {
         id: 'redundant-rule',
         message: expect.stringContaining(
-          'can never match: earlier rules do the same to what begins a connection: "-A INPUT -s 10.0.0.0/9 -j DROP" at rules.v4:7, "-A',
+          'can never match: earlier rules do the same for new connections: "-A INPUT -s 10.0.0.0/9 -j DROP" at rules.v4:7, "-A',
         ),
       },
     ]);
   });
 
-  test('of a rule that stands twice the later one is told, also where a ban before both takes some of its packets', () => {
+  test('of two duplicates the later one is redundant, also behind a ban that takes some packets', () => {
     const https = '-A INPUT -p tcp -m tcp --dport 443 -j ACCEPT';
     expect(short(anomalies(host('-A INPUT -s 10.0.0.0/8 -j DROP', https, https)))).toEqual([
       'redundant-rule 9',
     ]);
   });
 
-  test('the rules that take what begins a connection are named, and no others', () => {
+  test('only the rules that decide on new connections are named', () => {
     const bans = ['-A INPUT -s 10.0.0.0/9 -j DROP', '-A INPUT -s 10.128.0.0/9 -j DROP'];
     expect(
       anomalies(host(...bans, '-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT')),
@@ -151,35 +151,35 @@ describe('behind a baseline, that is told of which rules are written for', () =>
       {
         id: 'shadowed-rule',
         message: expect.stringMatching(
-          /can never match: what begins a connection is dropped before, by "-A INPUT -s 10\.0\.0\.0\/9 -j DROP" at rules.v4:7, "-A INPUT -s 10\.128\.0\.0\/9 -j DROP" at rules.v4:8\.$/,
+          /can never match: earlier rules drop its new connections: "-A INPUT -s 10\.0\.0\.0\/9 -j DROP" at rules.v4:7, "-A INPUT -s 10\.128\.0\.0\/9 -j DROP" at rules.v4:8\.$/,
         ),
       },
     ]);
   });
 });
 
-describe('of rules as a host runs them', () => {
+describe('liveAnomalies()', () => {
   const live = (v4: string, v6 = ''): readonly string[] =>
     liveAnomalies(ruleset({ v4, v6 })).found.map((anomaly) => liveProblem(anomaly).message);
 
-  test('each is called by its number, and so are those that take its packets', () => {
+  test('names rules by their number', () => {
     expect(live(filter('-A INPUT -p tcp -j DROP', '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT'))).toEqual([
-      'Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 22 -j ACCEPT") can never match: its packets are dropped before, by rule 1 of INPUT ("-p tcp -j DROP").',
+      'Rule 2 of INPUT (filter, "-p tcp -m tcp --dport 22 -j ACCEPT") can never match: earlier rules drop its packets: rule 1 of INPUT ("-p tcp -j DROP").',
     ]);
   });
 
   test.each([
     [
       '-s 10.0.0.0/8 -j ACCEPT',
-      'accepts every port from 16,777,216 addresses, where no earlier rule decides.',
+      'accepts every port from 16,777,216 addresses unless an earlier rule decides.',
     ],
     ['-j ACCEPT', 'accepts every port from every address'],
     ['-p tcp -m tcp --dport 1024:65535 -j ACCEPT', 'accepts 64,512 ports from every address'],
     ['-p udp -m udp --sport 53 -j ACCEPT', 'accepts every port from every address'],
     ['-i eth1 -m limit --limit 9/sec -j ACCEPT', 'accepts every port from every address'],
     ['-p tcp -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT', 'accepts every port from every address'],
-  ])('%s is wide', (rule, says) => {
-    expect(live(filter(`-A INPUT ${rule}`))).toEqual([expect.stringContaining(says)]);
+  ])('%s is too wide', (rule, text) => {
+    expect(live(filter(`-A INPUT ${rule}`))).toEqual([expect.stringContaining(text)]);
   });
 
   test.each([
@@ -193,11 +193,11 @@ describe('of rules as a host runs them', () => {
     '-m mac --mac-source 00:16:3e:00:00:01 -j ACCEPT',
     '-m string --string GET --algo bm -j ACCEPT',
     '-j DROP',
-  ])('%s is not', (rule) => {
+  ])('%s is not too wide', (rule) => {
     expect(live(filter(`-A INPUT ${rule}`))).toEqual([]);
   });
 
-  test('what leads to a rule makes it narrower, and another way to it wider again', () => {
+  test('the width of a rule in a chain is that of its widest call path', () => {
     const office = (...jumps: readonly string[]) => live(filter(...jumps, '-A OFFICE -p tcp -j ACCEPT'));
     expect(office('-A INPUT -s 10.0.0.0/24 -j OFFICE')).toEqual([]);
     expect(office('-A INPUT -s 10.0.0.0/24 -j OFFICE', '-A INPUT -i eth1 -j OFFICE')).toEqual([
@@ -205,7 +205,7 @@ describe('of rules as a host runs them', () => {
     ]);
   });
 
-  test('in IPv6 the networks of a link count; what leaves the host does not', () => {
+  test('the width in IPv6 counts networks of a /64, and output rules are ignored', () => {
     const six = (rule: string): string => table('filter', [rule], { INPUT: 'DROP', OUTPUT: 'DROP' });
     expect(live('', six('-A INPUT -s 2001:db8::/32 -j ACCEPT'))).toEqual([
       expect.stringContaining('accepts every port from 4,294,967,296 /64 networks'),
@@ -214,7 +214,7 @@ describe('of rules as a host runs them', () => {
     expect(live('', six('-A OUTPUT -j ACCEPT'))).toEqual([]);
   });
 
-  test('what a budget keeps from being looked at is said', () => {
+  test('a spent budget is reported', () => {
     const rules = filter('-A INPUT -s 10.0.0.0/8 -j DROP', '-A INPUT -s 10.0.0.0/24 -j ACCEPT');
     const { found, notSearched } = liveAnomalies(ruleset({ v4: rules }), {
       budget: { nodes: 10, milliseconds: 1_000 },
@@ -223,12 +223,12 @@ describe('of rules as a host runs them', () => {
     expect(notSearched).toMatchObject([
       {
         id: 'anomalies-not-searched',
-        message: expect.stringMatching(/^Rules without effect were not searched for in IPv4: /),
+        message: expect.stringMatching(/^IPv4 was not checked for rules without effect: /),
       },
     ]);
   });
 
-  test('chains that lead back to themselves come to an end', () => {
+  test('chain loops terminate', () => {
     const loop = ['-A INPUT -j A', '-A A -j B', '-A B -j A', '-A B -p tcp -j A'];
     const { notSearched } = liveAnomalies(ruleset({ v4: filter(...loop) }));
     expect(notSearched.length).toBeGreaterThan(0);

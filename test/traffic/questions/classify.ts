@@ -1,4 +1,4 @@
-/** Looks a packet up in the diagrams of the traffic diff, to hold them against the walk of `explain`. */
+/** Looks a packet up in the diagrams of the traffic diff, to test them against `explain`. */
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import type { Packet, Verdict } from '../../../src/traffic/model.js';
 import { compileRuleset } from '../../../src/traffic/program/compiled-ruleset.js';
@@ -10,21 +10,21 @@ import { EVALUATION_PREDICATES, evaluate } from '../../../src/traffic/space/eval
 import { createSpace } from '../../../src/traffic/space/space.js';
 import { familyOf, packetValues } from '../../../src/traffic/trace/packet.js';
 
-/** @returns every verdict that the packet may get, whatever is not modelled. */
+/** Returns every verdict that a packet may get, for all results of unmodelled matches. */
 export function classifier(
   ruleset: Ruleset,
   family: 'v4' | 'v6',
   addresses: readonly string[],
 ): (packet: Packet) => ReadonlySet<Verdict> {
-  const program = compileRuleset(ruleset, family, addresses);
-  const space = createSpace(family, [program], EVALUATION_PREDICATES, {
+  const compiled = compileRuleset(ruleset, family, addresses);
+  const space = createSpace(family, [compiled], EVALUATION_PREDICATES, {
     nodes: 4_000_000,
     milliseconds: 30_000,
   });
-  const { manager: store } = space;
-  const decisions = verdictsOnly(store);
+  const { manager } = space;
+  const decisions = verdictsOnly(manager);
   const diagrams = new Map(
-    HOOKS.map((hook) => [hook, evaluate({ space, ruleset: program, hook, decisions })]),
+    HOOKS.map((hook) => [hook, evaluate({ space, ruleset: compiled, hook, decisions })]),
   );
   return (packet) => {
     if (familyOf(packet) !== family) throw new Error('The packet is of the other family.');
@@ -43,11 +43,11 @@ export function classifier(
     const visit = (node: number): void => {
       if (seen.has(node)) return;
       seen.add(node);
-      const level = store.level(node);
+      const level = manager.level(node);
       const bit = bits.get(level);
-      if (level === LEAF) found.add(decisions.verdictOf(node));
-      else if (bit === undefined) for (const child of [store.low(node), store.high(node)]) visit(child);
-      else visit(bit === 1 ? store.high(node) : store.low(node));
+      if (level === LEAF) found.add(decisions.decisionOf(node).verdict);
+      else if (bit === undefined) for (const child of [manager.low(node), manager.high(node)]) visit(child);
+      else visit(bit === 1 ? manager.high(node) : manager.low(node));
     };
     visit(diagrams.get(packet.hook) ?? 0);
     return found;

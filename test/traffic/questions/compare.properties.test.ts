@@ -1,4 +1,4 @@
-/** What must hold for every ruleset; the random ones of the kernel's judgement, changed a little. */
+/** Properties of every ruleset, tested on the random ones of the kernel tests with small changes. */
 
 import { networkRanges, parseAddress } from '../../../src/lib/ip.js';
 import { has } from '../../../src/lib/ranges.js';
@@ -12,7 +12,7 @@ import { OTHER_INTERFACE } from '../../../src/traffic/trace/example.js';
 import { explainer } from '../../../src/traffic/trace/explain.js';
 import { generatePackets, generateRules, generateSets, OWN_ADDRESSES } from '../trace/kernel/generate.js';
 import { rulesetOf } from '../trace/kernel/judge.js';
-import { chance } from '../trace/kernel/random.js';
+import { seededRandom } from '../trace/kernel/random.js';
 import { change, harden } from './changes.js';
 import { classifier } from './classify.js';
 
@@ -25,10 +25,10 @@ interface Pair {
 }
 
 function pair(seed: number): Pair {
-  const by = chance(seed);
+  const random = seededRandom(seed);
   const family = familyOf(seed);
-  const [rules, sets] = [generateRules(by, family), generateSets(by, family)];
-  return { before: rulesetOf(family, rules, sets), after: rulesetOf(family, change(by, rules), sets) };
+  const [rules, sets] = [generateRules(random, family), generateSets(random, family)];
+  return { before: rulesetOf(family, rules, sets), after: rulesetOf(family, change(random, rules), sets) };
 }
 
 const listed = (texts: readonly string[], value: number): boolean =>
@@ -46,7 +46,7 @@ function onInterface(names: readonly string[], name: string | undefined): boolea
   return !excluded.some(within) && (included.length === 0 || included.some(within));
 }
 
-/** Whether a packet lies in a row, from what the row says alone. */
+/** Whether a packet is in a row, from the fields of the row alone. */
 function inRow(row: Flow, packet: Packet, family: 'v4' | 'v6'): boolean {
   const address = (list: readonly string[], text: string): boolean =>
     list.length === 0 ||
@@ -101,9 +101,9 @@ function flagsFit(row: Flow, packet: Packet): boolean {
 }
 
 test.each(SEEDS)('seed %i: a ruleset is equal to itself with other comments', (seed) => {
-  const by = chance(seed);
+  const random = seededRandom(seed);
   const family = familyOf(seed);
-  const [rules, sets] = [generateRules(by, family), generateSets(by, family)];
+  const [rules, sets] = [generateRules(random, family), generateSets(random, family)];
   const commented = rules.replace(/^-A (\S+)/gm, '-A $1 -m comment --comment same');
   expect(compareTraffic(rulesetOf(family, rules, sets), rulesetOf(family, commented, sets))).toMatchObject({
     equal: true,
@@ -111,28 +111,28 @@ test.each(SEEDS)('seed %i: a ruleset is equal to itself with other comments', (s
   });
 });
 
-test.each(SEEDS)('seed %i: the diagrams and the walk agree on every packet', (seed) => {
+test.each(SEEDS)('seed %i: the diagrams and explain() agree on every packet', (seed) => {
   const family = familyOf(seed);
   const { before } = pair(seed);
   const addresses = OWN_ADDRESSES[family];
   const classify = classifier(before, family, addresses);
   const explain = explainer(before, { addresses });
-  for (const { packet } of generatePackets(chance(seed), family, 300)) {
+  for (const { packet } of generatePackets(seededRandom(seed), family, 300)) {
     const { verdict } = explain(packet);
     const possible = [...classify(packet)];
-    // The walk may be less sure: it does not follow what nat leaves open.
+    // explain() may be less certain: it does not follow several destinations of nat.
     if (verdict !== 'unknown') expect({ packet, possible }).toEqual({ packet, possible: [verdict] });
   }
 });
 
-test.each(SEEDS)('seed %i: opened is what was refused and is accepted, and rows do not overlap', (seed) => {
+test.each(SEEDS)('seed %i: opened packets were refused and are accepted, and rows do not overlap', (seed) => {
   const family = familyOf(seed);
   const { before, after } = pair(seed);
   const addresses = OWN_ADDRESSES[family];
   const diff = compareTraffic(before, after, { addresses });
   expect(diff.proved).toBe(true);
   const [old, next] = [explainer(before, { addresses }), explainer(after, { addresses })];
-  for (const { packet } of generatePackets(chance(seed * 7), family, 300)) {
+  for (const { packet } of generatePackets(seededRandom(seed * 7), family, 300)) {
     const inRows = (rows: readonly Flow[]): number => rows.filter((row) => inRow(row, packet, family)).length;
     const [was, is] = [old(packet).verdict, next(packet).verdict];
     if (was === 'unknown' || is === 'unknown') continue;
@@ -162,10 +162,10 @@ test.each(SEEDS)('seed %i: opened is what was refused and is accepted, and rows 
     }
 });
 
-test.each(SEEDS)('seed %i: a rule that is said to do nothing can be taken out', (seed) => {
-  const by = chance(seed);
+test.each(SEEDS)('seed %i: a rule that is reported as without effect can be removed', (seed) => {
+  const random = seededRandom(seed);
   const family = familyOf(seed);
-  const [rules, sets] = [harden(by, generateRules(by, family)), generateSets(by, family)];
+  const [rules, sets] = [harden(random, generateRules(random, family)), generateSets(random, family)];
   const lines = rules.split('\n');
   const before = rulesetOf(family, rules, sets);
   for (const { message, location } of findAnomalies(before)) {
@@ -179,25 +179,27 @@ test.each(SEEDS)('seed %i: a rule that is said to do nothing can be taken out', 
   }
 });
 
-test('no packet comes by a rule that is said to match none', () => {
-  let told = 0;
+test('no packet matches a rule that is reported as unreachable', () => {
+  let reported = 0;
   for (const seed of SEEDS) {
-    const by = chance(seed);
+    const random = seededRandom(seed);
     const family = familyOf(seed);
-    const rules = rulesetOf(family, harden(by, generateRules(by, family)), generateSets(by, family));
+    const rules = rulesetOf(
+      family,
+      harden(random, generateRules(random, family)),
+      generateSets(random, family),
+    );
     const addresses = OWN_ADDRESSES[family];
     const { found, notSearched } = liveAnomalies(rules, { addresses });
     expect(notSearched).toEqual([]);
-    const idle = new Set(
-      found.filter(({ reached }) => !reached).map(({ rule: step }) => step.spec.location?.line),
-    );
-    told += idle.size;
+    const idle = new Set(found.filter(({ reached }) => !reached).map(({ rule }) => rule.spec.location?.line));
+    reported += idle.size;
     const explain = explainer(rules, { addresses });
-    for (const { packet } of generatePackets(by, family, 100)) {
+    for (const { packet } of generatePackets(random, family, 100)) {
       const passed = explain(packet).path?.map(({ rule }) => rule.source?.line) ?? [];
       const wrong = passed.filter((line) => line !== undefined && idle.has(line));
       expect({ seed, packet, wrong }).toEqual({ seed, packet, wrong: [] });
     }
   }
-  expect(told).toBeGreaterThan(SEEDS.length);
+  expect(reported).toBeGreaterThan(SEEDS.length);
 });

@@ -1,6 +1,6 @@
 /**
- * Every command that reads rules, as a whole process, over rulesets that nobody wrote for this project: none crashes,
- * none hangs, and each ruleset is proved equal with itself and with its canonical form.
+ * Every command that reads rules, as a whole process, on rulesets from elsewhere: none crashes, none hangs, and each
+ * ruleset is proved equal to itself and to its canonical form.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -19,7 +19,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const FOLDER = process.env.SALLYPORT_RULESETS ?? join(ROOT, '../shared/data/rulesets');
 const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => /\.v[46]$/.test(name)) : [];
 
-/** Far beyond what the slowest takes; a command that is still there then hangs. */
+/** Far longer than the slowest takes: a command that still runs then hangs. */
 const MILLISECONDS = 60_000;
 
 let work = '';
@@ -30,20 +30,20 @@ afterAll(() => {
   rmSync(work, { recursive: true, force: true });
 });
 
-interface Ended {
+interface Result {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-function sallyport(...words: readonly string[]): Ended {
+function sallyport(...words: readonly string[]): Result {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [join(ROOT, 'dist/cli.js'), ...words],
     { cwd: work, encoding: 'utf8', timeout: MILLISECONDS, maxBuffer: 1 << 28 },
   );
   expect(signal).toBeNull();
-  // What is not foreseen shows as a stack.
+  // An unexpected error prints a stack.
   expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
   return { status, stdout, stderr };
 }
@@ -64,9 +64,9 @@ const PACKETS = ['INPUT', 'FORWARD', 'OUTPUT'].flatMap((hook) =>
   ),
 );
 
-test(`there are ${files.length} files beside the repository`, () => {
+test(`there are ${files.length} rulesets beside the repository`, () => {
   if (files.length === 0) console.info(`no real rulesets at ${FOLDER}: nothing to read`);
-  // Whoever names a folder means one that holds some.
+  // A folder that is named must contain some.
   if (process.env.SALLYPORT_RULESETS !== undefined) expect(files).not.toEqual([]);
 });
 
@@ -74,7 +74,7 @@ for (const name of files)
   describe(name, () => {
     const file = join(FOLDER, name);
 
-    test('equals itself, and its canonical form, which is its own', () => {
+    test('is equal to itself and to its canonical form', () => {
       expect(sallyport('compare', file, file)).toMatchObject({ status: 0 });
       const canonical = join(work, name);
       expect(sallyport('fmt', file, '--output', canonical)).toMatchObject({ status: 0 });
@@ -87,7 +87,7 @@ for (const name of files)
       expect(sallyport('fmt', canonical).stdout).toBe(readFileSync(canonical, 'utf8'));
     });
 
-    test('tells what becomes of packets', () => {
+    test('explain gives a verdict on every packet', () => {
       const packets = join(work, `${name}.packets`);
       writeFileSync(packets, PACKETS.map((packet) => `${JSON.stringify(packet)}\n`).join(''));
       const { status, stdout } = sallyport('explain', '--rules', file, '--packets', packets);
@@ -99,7 +99,7 @@ for (const name of files)
       expect(verdicts.every((verdict) => /^(accept|drop|reject|unknown)$/.test(verdict))).toBe(true);
     });
 
-    test('is planned on, or the plan says why not', () => {
+    test('has a plan, or a reason why not', () => {
       const folder = join(work, `plan-${name}`);
       const [policies, states] = [join(folder, 'policies'), join(folder, 'states')];
       mkdirSync(join(policies, 'hosts'), { recursive: true });
@@ -115,7 +115,7 @@ for (const name of files)
       writeFileSync(join(states, `web-1.${name.slice(-2)}`), readFileSync(file));
       const planned = sallyport('plan', '--policies', policies, '--state', states, '--format', 'json');
       const [host] = JSON.parse(planned.stdout).hosts;
-      // What does not load by itself (a set that is not there) is said, and no plan is made on it.
+      // Rules that do not load by themselves (a set is missing) have a reason instead of a plan.
       expect([0, 1]).toContain(planned.status);
       expect(host.status === 'changed' ? '' : host.reason).toEqual(expect.any(String));
       if (host.status === 'changed') expect(host.traffic).toMatchObject({ proved: true });

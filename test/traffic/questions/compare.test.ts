@@ -9,8 +9,8 @@ const rows = (before: string, after: string, sets = ''): readonly string[] =>
 
 const HTTPS = '-A INPUT -p tcp -m tcp --dport 443 -m conntrack --ctstate NEW -j ACCEPT';
 
-describe('what a reviewer reads', () => {
-  test('opening a port is one row, with the rules that decided and a packet one recognises', () => {
+describe('rows', () => {
+  test('an opened port is one row, with the deciding rules and a typical packet', () => {
     const diff = between(host(), host(HTTPS));
     expect(rowsOf(diff)).toEqual(['opened INPUT v4 tcp dport 443']);
     const [row] = diff.opened;
@@ -27,14 +27,14 @@ describe('what a reviewer reads', () => {
     });
   });
 
-  test('a limit is the same in a chain of another name, and another one where it is asked otherwise', () => {
+  test('a limit is the same in a chain of another name, and another one with another rate', () => {
     const behind = (chain: string, jumps: readonly string[], limit = '10/min'): string =>
       `*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:${chain} - [0:0]\n${jumps.map((jump) => `-A INPUT ${jump} -j ${chain}\n`).join('')}-A ${chain} -m limit --limit ${limit} -j ACCEPT\nCOMMIT\n`;
     expect(between(behind('OLD', ['-p tcp', '-p udp']), behind('NEW', ['-p tcp', '-p udp'])).equal).toBe(
       true,
     );
     expect(between(behind('OLD', ['-p tcp']), behind('NEW', ['-p tcp'], '20/min')).equal).toBe(false);
-    // What no packet comes to any more counts for nothing.
+    // A limit that no packet reaches any more does not count.
     const left = behind('OLD', ['-p tcp']);
     const taken = behind('NEW', ['-p tcp'])
       .replace(
@@ -53,7 +53,7 @@ describe('what a reviewer reads', () => {
     ).toBe(true);
   });
 
-  test('a target that is not known and a chain of the same name are not the same', () => {
+  test('an unknown target differs from a chain of the same name', () => {
     const jump = '-A INPUT -p tcp -j FULLCONE';
     const [target, chain] = ['', ':FULLCONE - [0:0]\n'].map(
       (declared) => `*filter\n:INPUT DROP [0:0]\n${declared}${jump}\nCOMMIT\n`,
@@ -62,7 +62,7 @@ describe('what a reviewer reads', () => {
     expect(rows(chain ?? '', target ?? '')).toEqual(['possibly opened INPUT v4 tcp']);
   });
 
-  test('a rule in the place of another is not taken for it', () => {
+  test('a row names the rules of its own ruleset where another rule has the same number', () => {
     const diff = between(host(HTTPS), host(HTTPS.replace('443', '8443')));
     expect(diff.opened[0]).toMatchObject({
       before: { number: 6, text: '-j DROP' },
@@ -74,7 +74,7 @@ describe('what a reviewer reads', () => {
     });
   });
 
-  test('a chain that two hooks share differs in both; one that is the same is left out', () => {
+  test('a changed chain has rows for each hook that calls it, an unchanged hook has none', () => {
     const rules = (port: number): string =>
       table(
         'filter',
@@ -94,35 +94,35 @@ describe('what a reviewer reads', () => {
     ]);
   });
 
-  test('closing it is the reverse', () => {
+  test('a closed port is one row', () => {
     expect(rows(host(HTTPS), host())).toEqual(['closed INPUT v4 tcp dport 443']);
   });
 
-  test('a wider source is what was not allowed before', () => {
+  test('a wider source opens the added addresses', () => {
     const from = (network: string): string => host(HTTPS.replace('-p tcp', `-s ${network} -p tcp`));
     expect(rows(from('10.20.30.0/24'), from('10.20.28.0/22'))).toEqual([
       'opened INPUT v4 tcp from 10.20.28.0/23,10.20.31.0/24 dport 443',
     ]);
   });
 
-  test('rules in another order that decide the same are equal', () => {
+  test('reordered rules with the same verdicts are equal', () => {
     const http = HTTPS.replace('443', '80');
     const diff = between(host(HTTPS, http), host(http, HTTPS));
     expect(diff).toMatchObject({ equal: true, proved: true });
   });
 
-  test('one family has rows of its own', () => {
+  test('each family has its own rows', () => {
     const diff = compareTraffic(ruleset({ v6: host() }), ruleset({ v6: host(HTTPS) }));
     expect(rowsOf(diff)).toEqual(['opened INPUT v6 tcp dport 443']);
     expect(diff.opened[0]?.example.src).toBe('2001:db8:ffff::7');
   });
 
-  test('a reject instead of a drop is no change of traffic', () => {
+  test('reject instead of drop is "answered differently"', () => {
     const reject = host().replace('-A INPUT -j DROP', '-A INPUT -j REJECT');
     expect(rows(host(), reject)).toEqual(['answered INPUT v4 any']);
   });
 
-  test('from anywhere comes before from a network', () => {
+  test('rows from anywhere come before rows from a network', () => {
     const from = HTTPS.replace('-p tcp', '-s 10.0.0.0/8 -p tcp').replace('443', '80');
     expect(rows(host(), host(from, HTTPS))).toEqual([
       'opened INPUT v4 tcp dport 443',
@@ -130,7 +130,7 @@ describe('what a reviewer reads', () => {
     ]);
   });
 
-  test('an interface is named, and all but one too', () => {
+  test('interfaces are named, also negated', () => {
     const rule = (side: string): string => host(HTTPS.replace('-p tcp', `${side} -p tcp`));
     expect(rows(host(), rule('-i eth+'))).toEqual(['opened INPUT v4 in eth+ tcp dport 443']);
     expect(rows(host(), rule('! -i eth1'))).toEqual(['opened INPUT v4 in !eth1,!lo tcp dport 443']);
@@ -140,7 +140,7 @@ describe('what a reviewer reads', () => {
 describe('chains', () => {
   const filter = (...rules: readonly string[]): string => table('filter', rules, DROPS);
 
-  test('RETURN goes back, goto goes back to the caller of the caller', () => {
+  test('RETURN returns to the caller, goto to the caller of the caller', () => {
     const through = (verb: string): string =>
       filter(
         '-A INPUT -j OUTER',
@@ -153,13 +153,13 @@ describe('chains', () => {
     expect(rows(through('-j'), through('-g'))).toEqual(['closed INPUT v4 tcp dport 2']);
   });
 
-  test('RETURN in a built-in chain is its policy', () => {
+  test('RETURN in a built-in chain gives its policy', () => {
     expect(rows(filter(), filter('-A INPUT -p tcp -j RETURN', '-A INPUT -j ACCEPT'))).toEqual([
       'opened INPUT v4 any but tcp',
     ]);
   });
 
-  test('ports belong to their protocol', () => {
+  test('ports belong to one protocol', () => {
     const before = filter(
       '-A INPUT -p tcp -m tcp --sport 22 -j RETURN',
       '-A INPUT -p udp -m udp --dport 80 -j ACCEPT',
@@ -194,13 +194,13 @@ describe('matches', () => {
     else expect(found).toEqual(wanted);
   });
 
-  test('an ipset is its members, and nomatch takes out', () => {
+  test('an ipset matches its members but those with nomatch', () => {
     const sets =
       'create office hash:net family inet\nadd office 10.0.0.0/8\nadd office 10.1.0.0/16 nomatch\nadd office 10.1.2.0/24\n';
     expect(opened('-s 10.1.0.0/16 -m set --match-set office src', sets)).toEqual(['any from 10.1.2.0/24']);
   });
 
-  test('a set whose members expire is not known', () => {
+  test('a set whose members expire is unmodelled', () => {
     const sets = 'create bans hash:ip family inet timeout 600\nadd bans 10.0.0.1 timeout 5\n';
     expect(rows(filter(), filter('-A INPUT -m set --match-set bans src -j ACCEPT'), sets)).toEqual([
       'possibly opened INPUT v4 any',
@@ -208,32 +208,32 @@ describe('matches', () => {
   });
 });
 
-describe('what is not modelled', () => {
+describe('an unmodelled match', () => {
   const limited = HTTPS.replace('-j', '-m limit --limit 5/min -j');
 
-  test('is neither true nor false', () => {
+  test('makes a change possible', () => {
     expect(rows(host(), host(limited))).toEqual(['possibly opened INPUT v4 tcp dport 443']);
     expect(rows(host(HTTPS), host(limited))).toEqual(['possibly closed INPUT v4 tcp dport 443']);
   });
 
-  test('cancels where it is the same before and after', () => {
+  test('that is the same before and after makes no difference', () => {
     const http = HTTPS.replace('443', '80');
     expect(rows(host(limited), host(http, limited))).toEqual(['opened INPUT v4 tcp dport 80']);
   });
 
-  test('a second limit is a limit of its own', () => {
+  test('a second limit is another match', () => {
     const diff = between(host(limited), host(limited, limited));
     expect(rowsOf(diff)).toEqual(['possibly opened INPUT v4 tcp dport 443']);
   });
 
-  test('a pure match with the same text is the same match', () => {
+  test('that depends on the packet alone is the same wherever its text is', () => {
     const drop = '-A INPUT -m ttl --ttl-eq 1 -j DROP';
     expect(between(host(drop, drop, HTTPS), host(drop, HTTPS)).equal).toBe(true);
   });
 });
 
-describe('all tables', () => {
-  test('raw drops before filter accepts', () => {
+describe('tables', () => {
+  test('raw comes before filter', () => {
     const raw = table('raw', ['-A PREROUTING -p tcp -m tcp --dport 443 -j DROP']);
     expect(rows(host(HTTPS), raw + host(HTTPS))).toEqual([
       'closed INPUT v4 tcp dport 443',
@@ -247,12 +247,12 @@ describe('all tables', () => {
     expect(rows(host(HTTPS), raw + host(HTTPS))).toContain('closed INPUT v4 tcp dport 443');
   });
 
-  test('a redirected port is judged as the one it becomes', () => {
+  test('the filter table sees the port after REDIRECT', () => {
     const nat = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8443 -j REDIRECT --to-ports 443']);
     expect(rows(host(HTTPS), nat + host(HTTPS))).toEqual(['opened INPUT v4 tcp dport 8443']);
   });
 
-  test('what is sent to another host is forwarded and no longer arrives', () => {
+  test('DNAT to another host moves packets from INPUT to FORWARD', () => {
     const nat = table('nat', [
       '-A PREROUTING -p tcp -m tcp --dport 443 -j DNAT --to-destination 10.0.0.5:8443',
     ]);
@@ -260,7 +260,7 @@ describe('all tables', () => {
     const diff = compareTraffic(ruleset({ v4: forward }), ruleset({ v4: nat + forward }), {
       addresses: ['203.0.113.10'],
     });
-    // An expected connection (RELATED) asks the nat table as a new one does.
+    // An expected connection (RELATED) passes the nat table as a new one does.
     expect(rowsOf(diff)).toEqual([
       'opened FORWARD v4 state NEW,RELATED tcp dport 443',
       'closed INPUT v4 tcp dport 443',
@@ -269,7 +269,7 @@ describe('all tables', () => {
     ]);
   });
 
-  test('a mark set in mangle is seen in filter', () => {
+  test('the filter table sees a mark that mangle sets', () => {
     const mangle = table('mangle', ['-A PREROUTING -s 10.0.0.0/8 -j MARK --set-xmark 0x1/0xffffffff']);
     const filter = host('-A INPUT -m mark --mark 0x1 -m conntrack --ctstate NEW -j ACCEPT');
     expect(rows(filter, mangle + filter)).toEqual(['opened INPUT v4 any from 10.0.0.0/8']);
@@ -277,7 +277,7 @@ describe('all tables', () => {
 });
 
 describe('budgets', () => {
-  test('too few nodes end in "not proven", never in an answer', () => {
+  test('too few nodes give a reason and no rows', () => {
     const rules = Array.from(
       { length: 200 },
       (_, index) => `-A INPUT -s 10.${index}.0.0/16 -p tcp -m tcp --dport ${index + 1} -j ACCEPT`,
@@ -286,6 +286,6 @@ describe('budgets', () => {
       budget: { nodes: 1000, milliseconds: 10_000 },
     });
     expect(diff).toMatchObject({ equal: false, proved: false, opened: [] });
-    expect(diff.why).toBe('IPv4: The model grew past 1,000 nodes.');
+    expect(diff.why).toBe('IPv4: The model needs more than 1,000 nodes.');
   });
 });

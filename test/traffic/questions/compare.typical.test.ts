@@ -1,4 +1,4 @@
-/** Ten typical changes of a policy, and the rows that a reviewer reads of each. */
+/** Ten typical changes of a policy and their rows. */
 import { compileHost } from '../../../src/compile/rules/compile.js';
 import { compareTraffic } from '../../../src/traffic/questions/compare.js';
 import { fleetOf } from '../../policy/policy.js';

@@ -1,4 +1,4 @@
-/** What `explain` says beyond the verdict: each answers a question that people ask. */
+/** The hints and anomalies of `explain`. */
 import { describe, expect, test } from '@jest/globals';
 import type { Packet } from '../../../src/traffic/model.js';
 import { explainWithHints } from '../../../src/traffic/questions/hints.js';
@@ -22,7 +22,7 @@ const input = (...rules: readonly string[]): string =>
   );
 const HTTPS = '-p tcp -m tcp --dport 443';
 
-test('a rule that comes too late, in either direction', () => {
+test('a hint names a later rule with the opposite verdict', () => {
   expect(hints(input('-s 198.51.100.0/24 -j DROP', `${HTTPS} -j ACCEPT`))).toEqual([
     expect.stringContaining('Rule 2 of INPUT'),
   ]);
@@ -31,7 +31,7 @@ test('a rule that comes too late, in either direction', () => {
   ]);
 });
 
-test('one in a chain of its own is found as well, unless the packet would leave that chain before', () => {
+test('the later rule may be in a chain, unless the packet returns from it before', () => {
   const chains = (first: string): string =>
     table(
       'filter',
@@ -48,37 +48,37 @@ test.each([
   [`-d 192.0.2.11/32 ${HTTPS} -j ACCEPT`, 'accepts it to 192.0.2.11/32, not to 192.0.2.10.'],
   [`-i eth1 ${HTTPS} -j ACCEPT`, 'accepts it in on eth1, not on an interface that no rule names.'],
   ['-p udp -m udp --dport 443 -j ACCEPT', 'accepts port 443 over udp, not over tcp.'],
-  ['-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT', 'A running connection passes all the same'],
-])('%s is nearly right', (rule, text) => {
+  ['-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT', 'Established connections still pass'],
+])('a hint names the nearly matching rule %s', (rule, text) => {
   expect(hints(input(rule))).toEqual([expect.stringContaining(text)]);
 });
 
-test('what differs in more than one way is not near, and lo is nobody’s mistake', () => {
+test('there is no hint for a rule that differs in two fields, nor for lo', () => {
   expect(hints(input(`-i lo -j ACCEPT`, `-s 10.0.0.0/8 -p udp -m udp --dport 53 -j ACCEPT`))).toEqual([]);
 });
 
-test('nat is told before the filter table', () => {
+test('a hint names the nat rule that redirects the packet', () => {
   const nat = table('nat', [`-A PREROUTING ${HTTPS} -j REDIRECT --to-ports 8443`]);
   expect(hints(nat + input(`${HTTPS} -j ACCEPT`))).toEqual([
-    expect.stringMatching(/^Rule 1 of PREROUTING.*sends it on, now to this host port 8443, before/),
+    expect.stringMatching(/^Rule 1 of PREROUTING.*redirects it, now to this host port 8443, before/),
   ]);
 });
 
-test('what hangs on an unmodelled match is not said for sure', () => {
+test('there is no hint for a rule that depends on an unmodelled match', () => {
   expect(hints(input('-j DROP', `${HTTPS} -m limit --limit 5/min -j ACCEPT`))).toEqual([]);
 });
 
-test('an accepted packet needs none', () => {
+test('there is no hint for an accepted packet without a later refusal', () => {
   expect(hints(input(`${HTTPS} -j ACCEPT`, '-j DROP'))).toEqual([]);
 });
 
-describe('rules of which something is to be said', () => {
+describe('anomalies', () => {
   const anomalies = (v4: string, packet: Partial<Packet> = {}): readonly string[] =>
     (explainWithHints(ruleset({ v4 }), { ...PACKET, ...packet })?.anomalies ?? []).map(
       ({ id, location }) => `${id} ${location?.line}`,
     );
 
-  test('the one that was written for the packet and that several before it hide', () => {
+  test('a rule for the packet that several rules before it hide', () => {
     const bans = ['-s 198.51.100.0/25 -j DROP', '-s 198.51.100.128/25 -j DROP'];
     const late = `-s 198.51.100.0/24 ${HTTPS} -j ACCEPT`;
     const other = '-s 198.51.100.0/24 -p udp -j ACCEPT';
@@ -86,7 +86,7 @@ describe('rules of which something is to be said', () => {
     expect(anomalies(input(...bans, late, other), { src: '192.0.2.1' })).toEqual([]);
   });
 
-  test('one in a chain, if the jump to it fits', () => {
+  test('a rule in a chain, if the jump to it matches', () => {
     const chains = (jump: string): string =>
       table(
         'filter',
@@ -97,19 +97,19 @@ describe('rules of which something is to be said', () => {
     expect(anomalies(chains('-s 10.0.0.0/8'))).toEqual([]);
   });
 
-  test('the deciding one, where it changes nothing or accepts very much; others that do are left aside', () => {
+  test('the deciding rule, where it has no effect or accepts very much, and no other such rule', () => {
     const wide = '-s 198.51.0.0/16 -j ACCEPT';
     expect(anomalies(input(wide, '-s 10.0.0.0/8 -j ACCEPT'))).toEqual(['wide-allow 4']);
     expect(anomalies(input(`${HTTPS} -j ACCEPT`, '-p tcp -j ACCEPT'))).toEqual(['redundant-rule 4']);
   });
 
-  test('in a table before nat the packet is what it was when it came', () => {
+  test('tables before nat see the packet as it arrived', () => {
     const raw = table('raw', ['-A PREROUTING -p tcp -j DROP', `-A PREROUTING ${HTTPS} -j ACCEPT`]);
     const nat = table('nat', [`-A PREROUTING ${HTTPS} -j REDIRECT --to-ports 8443`]);
     expect(anomalies(raw + nat + input('-j DROP'))).toEqual(['shadowed-rule 3']);
   });
 
-  test('what a spent budget kept from being looked at', () => {
+  test('a spent budget is reported', () => {
     const answer = explainWithHints(
       ruleset({ v4: input('-s 198.51.100.0/24 -j DROP', `-s 198.51.100.0/25 ${HTTPS} -j ACCEPT`) }),
       PACKET,

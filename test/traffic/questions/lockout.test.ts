@@ -13,11 +13,11 @@ const DISCOVERY = [135, 136].map(
 const prove = (v4: string, client = '203.0.113.9'): LockoutProof =>
   proveLockout(ruleset({ v4 }), { admin, addresses: ['198.51.100.1'], port: 22, client });
 
-test('a baseline that lets administrators in is proved', () => {
+test('a baseline that accepts administrators is proved', () => {
   expect(prove(host(SSH))).toEqual({ verdict: 'proved', reasons: [], accepted: false });
 });
 
-test('a refused network is violated, with a packet and the rule', () => {
+test('a refused network is a violation with an example packet and the rule', () => {
   const proof = prove(host());
   expect(proof.verdict).toBe('violated');
   expect(proof.reasons[0]).toBe(
@@ -25,7 +25,7 @@ test('a refused network is violated, with a packet and the rule', () => {
   );
 });
 
-test("the run's own address must pass too", () => {
+test("the run's own address must be accepted too", () => {
   const proof = prove(host(SSH), '192.0.2.1');
   expect(proof.verdict).toBe('violated');
   expect(proof.reasons).toEqual([
@@ -41,7 +41,7 @@ test.each([
     table('nat', ['-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 22']) + host(SSH),
     'REDIRECT',
   ],
-])('%s is not proven, and the reason names it', (_, rules, reason) => {
+])('%s makes it not proven, and the reason names it', (_, rules, reason) => {
   const proof = prove(rules);
   expect(proof.verdict).toBe('not-proven');
   expect(proof.reasons[0]).toContain(reason);
@@ -50,7 +50,7 @@ test.each([
 test.each([
   ['raw drops', table('raw', ['-A PREROUTING -s 203.0.113.0/25 -j DROP']) + host(SSH), 'New SSH connections'],
   [
-    'a connection is not tracked',
+    'connections are not tracked',
     table('raw', ['-A PREROUTING -p tcp -j NOTRACK']) + host(SSH),
     'New SSH connections',
   ],
@@ -62,12 +62,12 @@ test.each([
   [
     'replies may not leave',
     `${host(SSH).replace('COMMIT', '-A OUTPUT -p tcp -m tcp --sport 22 -j DROP\nCOMMIT')}`,
-    'Replies of SSH',
+    'SSH replies',
   ],
   [
-    'standing sessions are cut',
+    'established sessions are dropped',
     host(SSH).replace('RELATED,ESTABLISHED', 'RELATED'),
-    'Packets of standing SSH sessions',
+    'Packets of established SSH sessions',
   ],
 ])('violated when %s', (_, rules, sentence) => {
   const proof = prove(rules);
@@ -79,14 +79,14 @@ describe('both families', () => {
   const question = { admin, addresses: ['198.51.100.1', '2001:db8::1'], port: 22 };
 
   test('IPv6 needs neighbour discovery', () => {
-    const without = proveLockout(ruleset({ v4: host(SSH), v6: host(SSH6) }), question);
-    expect(without.verdict).toBe('violated');
-    expect(without.reasons[0]).toContain('IPv6 neighbour discovery');
+    const proof = proveLockout(ruleset({ v4: host(SSH), v6: host(SSH6) }), question);
+    expect(proof.verdict).toBe('violated');
+    expect(proof.reasons[0]).toContain('IPv6 neighbour discovery');
     const rules = ruleset({ v4: host(SSH), v6: host(SSH6, ...DISCOVERY) });
     expect(proveLockout(rules, question).verdict).toBe('proved');
   });
 
-  test('a family that only one side has is not asked about', () => {
+  test('a family that only one side has needs no proof', () => {
     const only = { ...question, addresses: ['198.51.100.1'] };
     expect(proveLockout(ruleset({ v4: host(SSH), v6: host() }), only).verdict).toBe('proved');
     const neither = { ...only, admin: { ...admin, v4: [] } };
@@ -94,7 +94,7 @@ describe('both families', () => {
   });
 });
 
-test('an administrator anywhere is at no loopback address', () => {
+test('admin: any does not include loopback addresses', () => {
   const anywhere = { names: ['any'], any: true, v4: [], v6: [] };
   const rules = host(
     '-A INPUT -s 127.0.0.0/8 -j DROP',
@@ -111,5 +111,5 @@ test('a spent budget is not proven', () => {
     { budget: { nodes: 20, milliseconds: 1000 } },
   );
   expect(proof).toMatchObject({ verdict: 'not-proven' });
-  expect(proof.reasons[0]).toContain('past 20 nodes');
+  expect(proof.reasons[0]).toContain('more than 20 nodes');
 });

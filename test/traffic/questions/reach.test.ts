@@ -1,4 +1,4 @@
-/** Whom the reach of a host names is whom the walk of single packets lets through. */
+/** The peers in the reach of a host are those whose packets `explain` accepts. */
 
 import { networksText, parseAddress } from '../../../src/lib/ip.js';
 import { has, isEmpty, subtract } from '../../../src/lib/ranges.js';
@@ -16,7 +16,7 @@ import { explainer } from '../../../src/traffic/trace/explain.js';
 import { host, ruleset, table } from '../rules.js';
 import { generatePackets, generateRules, generateSets, OWN_ADDRESSES } from '../trace/kernel/generate.js';
 import { rulesetOf } from '../trace/kernel/judge.js';
-import { chance } from '../trace/kernel/random.js';
+import { seededRandom } from '../trace/kernel/random.js';
 
 const reachIn = (v4: string, hook: ReachHook = 'INPUT'): Reach => {
   const reached = reachOf(ruleset({ v4 }), 'v4', hook, ['198.51.100.1']);
@@ -24,16 +24,16 @@ const reachIn = (v4: string, hook: ReachHook = 'INPUT'): Reach => {
   return reached.value;
 };
 
-/** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line an entry. */
+/** `6/443: 10.0.0.0/8 (surely 10.0.0.0/9)`, one line per entry. */
 const lines = (reach: Reach): readonly string[] =>
   reach.map(({ services: [from, to], perhaps, surely }) => {
     const [all, sure] = [perhaps, surely].map((ranges) => networksText(ranges, 'v4').join(' '));
-    const end = (key: bigint): string => `${key / PORTS}/${key % PORTS}`;
-    const range = from === to ? end(from) : `${end(from)}-${end(to)}`;
-    return `${range}: ${all}${sure === all ? '' : ` (surely ${sure || 'nobody'})`}`;
+    const end = (service: bigint): string => `${service / PORTS}/${service % PORTS}`;
+    const services = from === to ? end(from) : `${end(from)}-${end(to)}`;
+    return `${services}: ${all}${sure === all ? '' : ` (surely ${sure || 'nobody'})`}`;
   });
 
-test('ports with their peers; an earlier deny counts, and so does a rate', () => {
+test('reachOf() lists ports with their peers; earlier denies and rates count', () => {
   const rules = host(
     '-A INPUT -s 10.9.0.0/16 -j DROP',
     '-A INPUT -s 10.8.0.0/15 -p tcp -m multiport --dports 80,443 -j ACCEPT',
@@ -49,7 +49,7 @@ test('ports with their peers; an earlier deny counts, and so does a rate', () =>
   ]);
 });
 
-test('each entry has the rules that accept, with their peers', () => {
+test('each entry lists the peers by rule', () => {
   const [entry] = reachIn(
     host(
       '-A INPUT -s 10.0.0.1/32 -p tcp -m tcp --dport 22 -j ACCEPT',
@@ -62,14 +62,14 @@ test('each entry has the rules that accept, with their peers', () => {
   ]);
 });
 
-test('an output without rules is open, one with a rule that refuses is not', () => {
+test('an output without rules is open, one with a refusing rule is not', () => {
   expect(isOpen(reachIn(host(), 'OUTPUT'), 'v4')).toBe(true);
   const closed = table('filter', ['-A OUTPUT -d 10.0.0.0/8 -p tcp -m tcp --dport 25 -j REJECT']);
   expect(isOpen(reachIn(closed, 'OUTPUT'), 'v4')).toBe(false);
   expect(isOpen(reachIn(host()), 'v4')).toBe(false);
 });
 
-test('what nat sends to another host does not reach this one, and its ports are told', () => {
+test('what nat redirects to another host does not reach this one, and its services are listed', () => {
   const dnat = table('nat', [
     '-A PREROUTING -s 192.0.2.0/24 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.5:80',
   ]);
@@ -81,7 +81,7 @@ test('what nat sends to another host does not reach this one, and its ports are 
   expect(has(entry?.perhaps ?? [], parseAddress('192.0.3.7', 'v4') ?? 0n)).toBe(true);
 });
 
-test('what is redirected to another port is let in as that one, and for sure by nobody', () => {
+test('what REDIRECT sends to another port is accepted as that one, and for sure by nobody', () => {
   const redirect = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80']);
   const http = host('-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT');
   const entry = reachIn(redirect + http).find(({ services: [from] }) => from === 6n * PORTS + 8080n);
@@ -96,7 +96,7 @@ test('a host without an address of the family is reached by nobody', () => {
   });
 });
 
-test('a spent budget is said, not guessed around', () => {
+test('a spent budget gives no result', () => {
   const rules = ruleset({ v4: host('-A INPUT -s 10.0.0.0/8 -j ACCEPT') });
   const budget = { nodes: 1, milliseconds: -1 };
   expect(reachOf(rules, 'v4', 'INPUT', ['198.51.100.1'], { budget })).toMatchObject({ ok: false });
@@ -117,30 +117,30 @@ function first(packet: Packet, hook: ReachHook, own: string): Packet {
 
 const SEEDS = Array.from({ length: 30 }, (_, index) => index + 1);
 
-test.each(SEEDS)('seed %i: reach and walk agree on every packet', (seed) => {
-  const by = chance(seed);
+test.each(SEEDS)('seed %i: reachOf() and explain() agree on every packet', (seed) => {
+  const random = seededRandom(seed);
   const family = seed % 2 === 0 ? 'v4' : 'v6';
-  const rules = rulesetOf(family, generateRules(by, family), generateSets(by, family));
+  const rules = rulesetOf(family, generateRules(random, family), generateSets(random, family));
   const [own = ''] = OWN_ADDRESSES[family];
   const explain = explainer(rules, { addresses: [own] });
-  let asked = 0;
+  let tested = 0;
   for (const hook of ['INPUT', 'OUTPUT'] as const) {
     const reached = reachOf(rules, family, hook, [own]);
     if (!reached.ok) throw new Error(reached.why);
     expect(reached.value.filter(({ perhaps, surely }) => !isEmpty(subtract(surely, perhaps)))).toEqual([]);
-    for (const { packet: sample } of generatePackets(by, family, 200)) {
+    for (const { packet: sample } of generatePackets(random, family, 200)) {
       const packet = first(sample, hook, own);
       const number = BigInt(protocolNumber(packet.protocol) ?? 0);
       const peer = parseAddress(hook === 'INPUT' ? packet.src : packet.dst, family) ?? 0n;
       if (number === 1n || number === 58n || !has(everyPeer(family), peer)) continue;
-      const key = number * PORTS + BigInt(packet.dport ?? 0);
-      const entry = reached.value.find(({ services: [from, to] }) => from <= key && key <= to);
+      const service = number * PORTS + BigInt(packet.dport ?? 0);
+      const entry = reached.value.find(({ services: [from, to] }) => from <= service && service <= to);
       const { verdict } = explain(packet);
-      asked++;
+      tested++;
       if (entry === undefined || !has(entry.perhaps, peer)) expect(verdict).toMatch(/^(drop|reject)$/);
       else if (has(entry.surely, peer)) expect(verdict).toBe('accept');
       if (verdict === 'accept') expect(entry && has(entry.perhaps, peer)).toBe(true);
     }
   }
-  expect(asked).toBeGreaterThan(100);
+  expect(tested).toBeGreaterThan(100);
 });

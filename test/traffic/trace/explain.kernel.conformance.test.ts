@@ -1,6 +1,6 @@
 /**
- * The kernel judges the model: random rulesets are loaded into it and packets sent through INPUT, FORWARD and OUTPUT.
- * Every verdict of which the model is sure must be the kernel's. `scripts/kernel-judge.mjs` runs millions.
+ * The kernel tests the model: random rulesets are loaded and packets sent through INPUT, FORWARD and OUTPUT. Every
+ * certain verdict of the model must be the kernel's. `scripts/kernel-judge.mjs` sends millions.
  */
 import { join } from 'node:path';
 import { type Backend, judge } from './kernel/judge.js';
@@ -26,7 +26,7 @@ test.each(CASES)(
     });
     expect(tally.disagreements.join('\n\n')).toBe('');
     expect(tally.packets).toBe(RULESETS * PACKETS);
-    // The model must not hide behind "unknown": only a fifth of the rules' own unknowns decide anything.
+    // The model must not evade with "unknown".
     expect(tally.unknown).toBeLessThan(tally.packets / 10);
   },
   120_000,

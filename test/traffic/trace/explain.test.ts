@@ -16,7 +16,7 @@ const explain = (v4: string, packet: Partial<Packet> = {}): Explanation =>
 const path = (explanation: Explanation): readonly string[] =>
   (explanation.path ?? []).map(({ rule, effect }) => `${rule.table} ${rule.chain} ${rule.number}: ${effect}`);
 
-test('the rule that accepts, and the one that drops', () => {
+test('explainPacket() names the rule that accepts or drops', () => {
   expect(explain(host(HTTPS))).toMatchObject({ verdict: 'accept', rule: { chain: 'INPUT', number: 4 } });
   expect(explain(host(HTTPS), { dport: 80 })).toMatchObject({
     verdict: 'drop',
@@ -24,14 +24,14 @@ test('the rule that accepts, and the one that drops', () => {
   });
 });
 
-test('the policy is rule 0', () => {
+test('the policy is rule number 0', () => {
   expect(explain(table('filter', [], { INPUT: 'DROP' }))).toMatchObject({
     verdict: 'drop',
     rule: { table: 'filter', chain: 'INPUT', number: 0, text: '-P INPUT DROP' },
   });
 });
 
-test('the path goes through chains and back', () => {
+test('the path enters chains and returns', () => {
   const rules = table('filter', [
     '-A INPUT -j WEB',
     '-A INPUT -j DROP',
@@ -52,7 +52,7 @@ test('nat comes before filter', () => {
   expect(path(explanation)[0]).toBe('nat PREROUTING 1: now to this host port 8443');
 });
 
-test('an established packet passes by another rule, and asks no nat table', () => {
+test('an established packet skips the nat table', () => {
   const nat = table('nat', ['-A PREROUTING -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 8443']);
   expect(explain(nat + host(HTTPS), { state: 'ESTABLISHED' })).toMatchObject({
     verdict: 'accept',
@@ -61,18 +61,18 @@ test('an established packet passes by another rule, and asks no nat table', () =
   });
 });
 
-test('what hangs on a limit is unknown, and the limit is named', () => {
+test('a verdict that depends on a limit is unknown and names it', () => {
   const explanation = explain(host(HTTPS.replace('-j', '-m limit --limit 5/min -j')));
   expect(explanation).toMatchObject({ verdict: 'unknown', rule: { number: 4 } });
   expect(explanation.assumptions).toContain('It depends on "-m limit --limit 5/min", which is not modelled.');
 });
 
-test('an unmodelled match that changes nothing is no doubt', () => {
+test('an unmodelled match that does not change the verdict leaves it certain', () => {
   const twice = [HTTPS.replace('-j', '-m ttl --ttl-eq 64 -j'), HTTPS];
   expect(explain(host(...twice)).verdict).toBe('accept');
 });
 
-test('IPv6 neighbour discovery is in no state but UNTRACKED', () => {
+test('IPv6 neighbour discovery is UNTRACKED', () => {
   const packet: Packet = { hook: 'INPUT', src: 'fe80::1', dst: 'fe80::2', protocol: 'ipv6-icmp', type: 135 };
   const rule = (state: string): string => host(`-A INPUT -m conntrack --ctstate ${state} -j ACCEPT`);
   expect(explainPacket(ruleset({ v6: rule('NEW') }), packet).verdict).toBe('drop');

@@ -1,8 +1,8 @@
-/** Random rulesets that use all that is modelled, and packets at the edges of what their rules say. */
+/** Random rulesets that use everything that is modelled, and packets at the boundaries of their matches. */
 import type { Family } from '../../../../src/lib/family.js';
 import type { Hook, Packet } from '../../../../src/traffic/model.js';
-import type { Chance } from './random.js';
-import { stateOf } from './wire.js';
+import { stateOf } from './packet-bytes.js';
+import type { Random } from './random.js';
 
 export const DEVICES: readonly string[] = ['eth0', 'eth1', 'eth0.10', 'wlan0', 'ppp0'];
 const PATTERNS = [...DEVICES.slice(0, 4), 'eth+', 'eth0+', 'wlan+', 'tun+'];
@@ -11,7 +11,7 @@ interface Pool {
   readonly networks: readonly string[];
   readonly holes: readonly string[];
   readonly ranges: readonly string[];
-  /** Where nat may send packets. */
+  /** Destinations of nat. */
   readonly targets: readonly string[];
   readonly hosts: readonly string[];
   readonly icmp: string;
@@ -126,86 +126,99 @@ const STATES = [
 const MARKS = ['0x1', '0x2', '0x3', '0x10/0xf0', '0x1/0x1', '0x0'];
 const CHAINS = ['A', 'B', 'C', 'D'];
 
-const not = (by: Chance, text: string, percent = 20): string => (by.in100(percent) ? `! ${text}` : text);
-const range = (by: Chance): string => {
-  const [a, b] = [by.below(PORTS.length), by.below(PORTS.length)];
+const not = (random: Random, text: string, percent = 20): string =>
+  random.percent(percent) ? `! ${text}` : text;
+const range = (random: Random): string => {
+  const [a, b] = [random.below(PORTS.length), random.below(PORTS.length)];
   return a === b ? String(PORTS[a]) : `${PORTS[Math.min(a, b)]}:${PORTS[Math.max(a, b)]}`;
 };
 
-function transportMatch(by: Chance, pool: Pool): string {
-  const kind = by.below(10);
+function transportMatch(random: Random, pool: Pool): string {
+  const kind = random.below(10);
   if (kind < 4) {
-    const tcp = by.in100(70);
+    const tcp = random.percent(70);
     const name = tcp ? 'tcp' : 'udp';
-    const ports = `${not(by, `--${by.one(['sport', 'dport', 'dport'])} ${range(by)}`)}`;
-    const flags = tcp && by.in100(25) ? ` ${not(by, `--tcp-flags ${by.one(MASKS)}`)}` : '';
+    const ports = `${not(random, `--${random.pick(['sport', 'dport', 'dport'])} ${range(random)}`)}`;
+    const flags = tcp && random.percent(25) ? ` ${not(random, `--tcp-flags ${random.pick(MASKS)}`)}` : '';
     return `-p ${name} -m ${name} ${ports}${flags}`;
   }
   if (kind < 6) {
-    const list = Array.from({ length: 1 + by.below(4) }, () => range(by)).join(',');
-    return `-p ${by.one(['tcp', 'udp'])} -m multiport ${not(by, `--${by.one(['sports', 'dports', 'ports'])} ${list}`)}`;
+    const list = Array.from({ length: 1 + random.below(4) }, () => range(random)).join(',');
+    return `-p ${random.pick(['tcp', 'udp'])} -m multiport ${not(random, `--${random.pick(['sports', 'dports', 'ports'])} ${list}`)}`;
   }
   if (kind < 7) {
-    const [type, code] = by.one(pool.types);
-    return `-p ${pool.icmp} ${by.in100(20) ? pool.icmpMatch.replace(' --', ' ! --') : pool.icmpMatch} ${type}${by.in100(30) ? `/${code}` : ''}`;
+    const [type, code] = random.pick(pool.types);
+    return `-p ${pool.icmp} ${random.percent(20) ? pool.icmpMatch.replace(' --', ' ! --') : pool.icmpMatch} ${type}${random.percent(30) ? `/${code}` : ''}`;
   }
-  return not(by, `-p ${by.one(['tcp', 'udp', pool.icmp, '47', '253'])}`);
+  return not(random, `-p ${random.pick(['tcp', 'udp', pool.icmp, '47', '253'])}`);
 }
 
-/** What a rule may ask in a chain that packets reach from these hooks. */
-export interface Surroundings {
+/** What a rule may match in a chain that packets reach from these hooks. */
+interface ChainContext {
   readonly table: string;
   readonly arriving: boolean;
   readonly leaving: boolean;
 }
 
-function matches(by: Chance, pool: Pool, around: Surroundings): readonly string[] {
+function matches(random: Random, pool: Pool, context: ChainContext): readonly string[] {
   const parts: string[] = [];
-  if (by.in100(30)) parts.push(not(by, `-s ${by.in100(10) ? by.one(pool.holes) : by.one(pool.networks)}`));
-  if (by.in100(30)) parts.push(not(by, `-d ${by.in100(10) ? by.one(pool.holes) : by.one(pool.networks)}`));
-  if (around.arriving && by.in100(20)) parts.push(not(by, `-i ${by.one(PATTERNS)}`));
-  if (around.leaving && by.in100(20)) parts.push(not(by, `-o ${by.one(PATTERNS)}`));
-  if (by.in100(55)) parts.push(transportMatch(by, pool));
-  if (around.table !== 'raw' && by.in100(25))
-    parts.push(`-m conntrack ${not(by, `--ctstate ${by.one(STATES)}`)}`);
-  if (around.table !== 'raw' && by.in100(4)) parts.push('-m state --state NEW');
-  if (by.in100(8))
-    parts.push(`-m iprange ${not(by, `--${by.one(['src', 'dst'])}-range ${by.one(pool.ranges)}`)}`);
-  if (by.in100(12)) parts.push(`-m mark ${not(by, `--mark ${by.one(MARKS)}`)}`);
-  if (by.in100(10))
+  if (random.percent(30))
     parts.push(
-      `-m set ${not(by, `--match-set ${by.one(['nets', 'hosts', 'lists'])} ${by.one(['src', 'dst'])}`)}`,
+      not(random, `-s ${random.percent(10) ? random.pick(pool.holes) : random.pick(pool.networks)}`),
     );
-  if (by.in100(5))
-    parts.push(`-m set ${not(by, `--match-set pairs ${by.one(['src,dst', 'dst,dst', 'src,src'])}`)}`);
-  if (by.in100(4)) parts.push(`-m set ${not(by, `--match-set ports ${by.one(['src', 'dst'])}`)}`);
-  if (by.in100(3)) parts.push(not(by, '-m comment --comment nothing', 0));
-  if (around.leaving && !around.arriving && by.in100(6)) parts.push(`-m owner ${not(by, '--uid-owner 0')}`);
-  if (by.in100(2))
+  if (random.percent(30))
+    parts.push(
+      not(random, `-d ${random.percent(10) ? random.pick(pool.holes) : random.pick(pool.networks)}`),
+    );
+  if (context.arriving && random.percent(20)) parts.push(not(random, `-i ${random.pick(PATTERNS)}`));
+  if (context.leaving && random.percent(20)) parts.push(not(random, `-o ${random.pick(PATTERNS)}`));
+  if (random.percent(55)) parts.push(transportMatch(random, pool));
+  if (context.table !== 'raw' && random.percent(25))
+    parts.push(`-m conntrack ${not(random, `--ctstate ${random.pick(STATES)}`)}`);
+  if (context.table !== 'raw' && random.percent(4)) parts.push('-m state --state NEW');
+  if (random.percent(8))
+    parts.push(
+      `-m iprange ${not(random, `--${random.pick(['src', 'dst'])}-range ${random.pick(pool.ranges)}`)}`,
+    );
+  if (random.percent(12)) parts.push(`-m mark ${not(random, `--mark ${random.pick(MARKS)}`)}`);
+  if (random.percent(10))
+    parts.push(
+      `-m set ${not(random, `--match-set ${random.pick(['nets', 'hosts', 'lists'])} ${random.pick(['src', 'dst'])}`)}`,
+    );
+  if (random.percent(5))
+    parts.push(
+      `-m set ${not(random, `--match-set pairs ${random.pick(['src,dst', 'dst,dst', 'src,src'])}`)}`,
+    );
+  if (random.percent(4))
+    parts.push(`-m set ${not(random, `--match-set ports ${random.pick(['src', 'dst'])}`)}`);
+  if (random.percent(3)) parts.push(not(random, '-m comment --comment nothing', 0));
+  if (context.leaving && !context.arriving && random.percent(6))
+    parts.push(`-m owner ${not(random, '--uid-owner 0')}`);
+  if (random.percent(2))
     parts.push('-m ttl --ttl-eq 64'.replace('ttl --ttl', pool.icmp === 'icmp' ? 'ttl --ttl' : 'hl --hl'));
   return parts;
 }
 
-function target(by: Chance, pool: Pool, table: string, deeper: readonly string[]): string {
-  const kind = by.below(100);
-  if (deeper.length > 0 && kind < 22) return `${by.one(['-j', '-j', '-g'])} ${by.one(deeper)}`;
+function target(random: Random, pool: Pool, table: string, deeper: readonly string[]): string {
+  const kind = random.below(100);
+  if (deeper.length > 0 && kind < 22) return `${random.pick(['-j', '-j', '-g'])} ${random.pick(deeper)}`;
   if (kind < 32) return '-j RETURN';
   if (table === 'nat') {
-    const port = by.one(PORTS.slice(1));
-    return by.one([
+    const port = random.pick(PORTS.slice(1));
+    return random.pick([
       '-j ACCEPT',
-      `-j DNAT --to-destination ${by.one(pool.targets)}`,
-      `-p tcp -j DNAT --to-destination ${bracketed(by.one(pool.targets))}:${port}`,
+      `-j DNAT --to-destination ${random.pick(pool.targets)}`,
+      `-p tcp -j DNAT --to-destination ${bracketed(random.pick(pool.targets))}:${port}`,
       `-p udp -j DNAT --to-destination :${port}`,
       `-p tcp -j REDIRECT --to-ports ${port}`,
     ]);
   }
   if (table === 'mangle' && kind < 70)
-    return `-j MARK ${by.one(['--set-xmark 0x1/0xffffffff', '--set-xmark 0x2/0x2', '--or-mark 0x10', '--and-mark 0xfe', '--xor-mark 0x3'])}`;
-  if (table === 'raw' && kind < 70) return by.one(['-j NOTRACK', '-j CT --notrack']);
+    return `-j MARK ${random.pick(['--set-xmark 0x1/0xffffffff', '--set-xmark 0x2/0x2', '--or-mark 0x10', '--and-mark 0xfe', '--xor-mark 0x3'])}`;
+  if (table === 'raw' && kind < 70) return random.pick(['-j NOTRACK', '-j CT --notrack']);
   if (kind < 40) return '';
-  if (table !== 'filter') return by.one(['-j ACCEPT', '-j ACCEPT', '-j DROP']);
-  return by.one(['-j ACCEPT', '-j ACCEPT', '-j ACCEPT', '-j DROP', '-j DROP', '-j REJECT']);
+  if (table !== 'filter') return random.pick(['-j ACCEPT', '-j ACCEPT', '-j DROP']);
+  return random.pick(['-j ACCEPT', '-j ACCEPT', '-j ACCEPT', '-j DROP', '-j DROP', '-j REJECT']);
 }
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
@@ -220,14 +233,14 @@ const BUILT_IN: Readonly<Record<string, readonly string[]>> = {
 const ARRIVING = ['PREROUTING', 'INPUT', 'FORWARD'];
 const LEAVING = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
 
-/** Every table stands in the text, so that loading it clears the one before. */
-export function generateRules(by: Chance, family: Family): string {
+/** The text has every table, so that loading it replaces all that were loaded before. */
+export function generateRules(random: Random, family: Family): string {
   const pool = POOLS[family];
   const used = (table: string): boolean =>
-    table === 'filter' || by.in100({ raw: 20, mangle: 30, nat: 25, security: 8 }[table] ?? 0);
+    table === 'filter' || random.percent({ raw: 20, mangle: 30, nat: 25, security: 8 }[table] ?? 0);
   return Object.entries(BUILT_IN)
     .map(([table, builtIn]) =>
-      used(table) ? generateTable(by, pool, table, builtIn) : emptyTable(table, builtIn),
+      used(table) ? generateTable(random, pool, table, builtIn) : emptyTable(table, builtIn),
     )
     .join('');
 }
@@ -235,23 +248,24 @@ export function generateRules(by: Chance, family: Family): string {
 const emptyTable = (table: string, builtIn: readonly string[]): string =>
   [`*${table}`, ...builtIn.map((chain) => `:${chain} ACCEPT [0:0]`), 'COMMIT', ''].join('\n');
 
-function generateTable(by: Chance, pool: Pool, table: string, builtIn: readonly string[]): string {
-  const policy = (): string => (table !== 'nat' && by.in100(table === 'filter' ? 50 : 3) ? 'DROP' : 'ACCEPT');
+function generateTable(random: Random, pool: Pool, table: string, builtIn: readonly string[]): string {
+  const policy = (): string =>
+    table !== 'nat' && random.percent(table === 'filter' ? 50 : 3) ? 'DROP' : 'ACCEPT';
   const lines = [
     `*${table}`,
     ...builtIn.map((chain) => `:${chain} ${policy()} [0:0]`),
     ...CHAINS.map((chain) => `:${chain} - [0:0]`),
   ];
   const busy = table === 'filter' ? 5 : 2;
-  const add = (chain: string, around: Surroundings, deeper: readonly string[], most: number): void => {
-    for (let count = by.below(most + 1); count > 0; count--) {
-      const goal = target(by, pool, table, deeper);
-      const asked = matches(by, pool, around);
+  const add = (chain: string, context: ChainContext, deeper: readonly string[], most: number): void => {
+    for (let count = random.below(most + 1); count > 0; count--) {
+      const action = target(random, pool, table, deeper);
+      const conditions = matches(random, pool, context);
       // nat's ports need a protocol of their own.
-      const [own, ...rest] = goal.split(' -j ');
-      const parts = goal.startsWith('-p ')
-        ? [own, ...asked.filter((part) => !/-p /.test(part)), `-j ${rest.join(' -j ')}`]
-        : [...asked, goal];
+      const [own, ...rest] = action.split(' -j ');
+      const parts = action.startsWith('-p ')
+        ? [own, ...conditions.filter((part) => !/-p /.test(part)), `-j ${rest.join(' -j ')}`]
+        : [...conditions, action];
       lines.push(['-A', chain, ...parts].filter((part) => part !== '').join(' '));
     }
   };
@@ -269,21 +283,23 @@ function generateTable(by: Chance, pool: Pool, table: string, builtIn: readonly 
 }
 
 /** Sets that rules name: as `ipset save` prints them. */
-export function generateSets(by: Chance, family: Family): string {
+export function generateSets(random: Random, family: Family): string {
   const pool = POOLS[family];
   const name = family === 'v4' ? 'inet' : 'inet6';
   const some = (of: readonly string[], percent: number): readonly string[] =>
-    of.filter(() => by.in100(percent));
+    of.filter(() => random.percent(percent));
   return [
     `create nets hash:net family ${name} hashsize 1024 maxelem 65536`,
     ...some(
       pool.networks.filter((each) => !each.endsWith('/1')),
       50,
-    ).map((each) => `add nets ${each}${by.in100(25) ? ' nomatch' : ''}`),
+    ).map((each) => `add nets ${each}${random.percent(25) ? ' nomatch' : ''}`),
     `create hosts hash:ip family ${name} hashsize 1024 maxelem 65536`,
     ...some(pool.hosts, 30).map((each) => `add hosts ${each}`),
     `create pairs hash:ip,port family ${name} hashsize 1024 maxelem 65536`,
-    ...some(pool.hosts, 40).map((each) => `add pairs ${each},${by.one(['tcp', 'udp'])}:${by.one(PORTS)}`),
+    ...some(pool.hosts, 40).map(
+      (each) => `add pairs ${each},${random.pick(['tcp', 'udp'])}:${random.pick(PORTS)}`,
+    ),
     'create ports bitmap:port range 0-65535',
     ...new Set(some(PORTS.map(String), 30).map((each) => `add ports ${each}`)),
     'create lists list:set size 8',
@@ -295,86 +311,89 @@ export function generateSets(by: Chance, family: Family): string {
 
 export interface Sample {
   readonly packet: Packet;
-  /** The device it comes in on or goes out on first, by its place among `DEVICES`. */
+  /** The device it comes in on or goes out on first, by its index in `DEVICES`. */
   readonly device: number;
   /** 0 is local, 4 * n leaves through the n-th device. */
   readonly service: number;
-  /** A connection that conntrack knows before: the packet belongs to it (ESTABLISHED) or tells of it (RELATED). */
+  /** A connection that is tracked already: the packet belongs to it (ESTABLISHED) or is an error about it (RELATED). */
   readonly flow?: Packet;
 }
 
 /**
- * Packets none of which answers or continues an earlier one, so that each begins a connection: whatever nat made of
- * the earlier one, its answer goes to where it came from.
+ * Packets none of which replies to or continues an earlier one, so that each opens a connection: whatever nat did to
+ * the earlier one, its reply goes to where it came from.
  */
-export function generatePackets(by: Chance, family: Family, count: number): readonly Sample[] {
+export function generatePackets(random: Random, family: Family, count: number): readonly Sample[] {
   const origins = new Set<string>();
-  const goals = new Set<string>();
+  const destinations = new Set<string>();
   const connections = new Set<string>();
   const samples: Sample[] = [];
   while (samples.length < count) {
-    const sample = generatePacket(by, family, samples.length);
+    const sample = generatePacket(random, family, samples.length);
     const { protocol, src, dst, sport = '', dport = '' } = sample.packet;
     const [from, to] = [`${protocol} ${src} ${sport}`, `${protocol} ${dst} ${dport}`];
     const { flow } = sample;
     if (flow !== undefined && flow.src === flow.dst) continue;
     if (from === to || origins.has(to) || connections.has(from + to)) continue;
-    // Without ports nat has nothing to tell a connection from another one between its source and where nat sends it.
-    if (sport === '' && flow === undefined && (origins.has(from) || goals.has(from))) continue;
+    // Without ports nat cannot tell a connection from another one between its source and its new destination.
+    if (sport === '' && flow === undefined && (origins.has(from) || destinations.has(from))) continue;
     if (flow === undefined || sport !== '') origins.add(from);
-    goals.add(to);
+    destinations.add(to);
     connections.add(from + to);
     samples.push(sample);
   }
   return samples;
 }
 
-/** @param serial makes source ports, and so connections, differ where rules do not look. */
-function generatePacket(by: Chance, family: Family, serial: number): Sample {
+/** @param serial makes source ports, and so connections, differ where rules do not match on them */
+function generatePacket(random: Random, family: Family, serial: number): Sample {
   const pool = POOLS[family];
-  const hook = by.one<Hook>(['INPUT', 'INPUT', 'FORWARD', 'OUTPUT']);
-  const protocol = by.one(['tcp', 'tcp', 'tcp', 'udp', 'udp', pool.icmp, '47', '253']);
-  const device = by.below(DEVICES.length);
-  const out = by.below(DEVICES.length);
+  const hook = random.pick<Hook>(['INPUT', 'INPUT', 'FORWARD', 'OUTPUT']);
+  const protocol = random.pick(['tcp', 'tcp', 'tcp', 'udp', 'udp', pool.icmp, '47', '253']);
+  const device = random.below(DEVICES.length);
+  const out = random.below(DEVICES.length);
   const name = DEVICES[device] ?? '';
   const ported = protocol === 'tcp' || protocol === 'udp';
-  const [type, code] = by.one(pool.types);
+  const [type, code] = random.pick(pool.types);
   const bare: Packet = {
     hook,
-    src: by.one(pool.hosts),
-    dst: by.one(pool.hosts),
+    src: random.pick(pool.hosts),
+    dst: random.pick(pool.hosts),
     protocol: protocolName(protocol),
     ...(hook === 'OUTPUT' ? { out: name, uid: 0, gid: 0 } : { in: name }),
     ...(hook === 'FORWARD' ? { out: DEVICES[out] ?? '' } : {}),
     ...(ported
-      ? { sport: by.in100(60) ? 2000 + (serial % 60000) : by.one(PORTS), dport: by.one(PORTS) }
+      ? {
+          sport: random.percent(60) ? 2000 + (serial % 60000) : random.pick(PORTS),
+          dport: random.pick(PORTS),
+        }
       : {}),
-    ...(protocol === 'tcp' ? { flags: by.in100(60) ? 'SYN' : by.one(FLAGS) } : {}),
-    // An echo has its number where others have a source port.
+    ...(protocol === 'tcp' ? { flags: random.percent(60) ? 'SYN' : random.pick(FLAGS) } : {}),
+    // An echo has its identifier where others have a source port.
     ...(protocol === pool.icmp ? { type, code, sport: serial % 65536 } : {}),
   };
   const service = hook === 'FORWARD' ? 4 * (out + 1) : 0;
-  if (ported && by.in100(12)) {
+  if (ported && random.percent(12)) {
     const known: Packet = {
       ...bare,
       sport: 2000 + (serial % 60000),
-      ...(protocol === 'tcp' ? { flags: by.one(['ACK', 'PSH,ACK']) } : {}),
+      ...(protocol === 'tcp' ? { flags: random.pick(['ACK', 'PSH,ACK']) } : {}),
     };
-    return by.in100(70)
+    return random.percent(70)
       ? { packet: { ...known, state: 'ESTABLISHED' }, device, service, flow: known }
-      : { packet: errorAbout(by, pool, known), device, service, flow: known };
+      : { packet: errorAbout(random, pool, known), device, service, flow: known };
   }
   const packet = { ...bare, state: stateOf(bare, family) };
   return { packet, device, service };
 }
 
-/** What a router on the way says to the one who sent it: host unreachable (RFC 792), port unreachable (RFC 4443). */
-function errorAbout(by: Chance, pool: Pool, flow: Packet): Packet {
+/** The error of a router to the sender: host unreachable (RFC 792), port unreachable (RFC 4443). */
+function errorAbout(random: Random, pool: Pool, flow: Packet): Packet {
   const { sport: _, dport: __, flags: ___, ...rest } = flow;
   const [type, code] = pool.icmp === 'icmp' ? [3, 1] : [1, 4];
   return {
     ...rest,
-    src: by.one(pool.hosts),
+    src: random.pick(pool.hosts),
     dst: flow.src,
     protocol: pool.icmp,
     type,
@@ -385,7 +404,7 @@ function errorAbout(by: Chance, pool: Pool, flow: Packet): Packet {
 
 const protocolName = (text: string): string => (text === '47' ? 'gre' : text);
 
-/** Addresses that nat targets are not: what the harness's host calls its own. */
+/** The addresses of the harness's host; none of them is a destination of nat. */
 export const OWN_ADDRESSES: { readonly [family in Family]: readonly string[] } = {
   v4: ['192.0.2.1'],
   v6: ['2001:db8:f::1'],

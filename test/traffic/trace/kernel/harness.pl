@@ -1,13 +1,13 @@
-# Sends packets through this network namespace's own firewall and says which ones came through. Needs perl-base alone.
+# Sends packets through the firewall of this network namespace and reports which ones are accepted. Needs perl-base alone.
 #
 # Commands on standard input, one a line; answers on standard output:
 #   devices NAME...             makes a TUN device for each name and routes for all hooks; answers "ready"
 #   run COMMAND                 runs a shell command; answers "ok", or "failed" and its output on one line
 #   packets COUNT               COUNT lines "HOOK DEVICE HEX" follow; answers one line with a 1 or 0 for each packet
 #
-# A packet that arrives on a device is written to its TUN. Its type of service chooses what becomes of it: 0 is local
+# A packet that arrives on a device is written to its TUN. Its type of service selects its route: 0 is local
 # (INPUT), 4 * n goes out through the n-th device (FORWARD). OUTPUT packets leave through a raw socket bound to the
-# device. Each packet ends in eight bytes of its own, by which it is known again.
+# device. Each packet ends in eight bytes that identify it.
 use strict;
 use warnings;
 use Socket qw(AF_INET AF_INET6 SOCK_RAW SOL_SOCKET pack_sockaddr_in pack_sockaddr_in6);
@@ -48,7 +48,7 @@ sub devices {
   sysctl('ipv4/icmp_echo_ignore_all', 1);
   sysctl('ipv4/icmp_ratelimit', 0);
   must('ip link set lo up');
-  # What this machine itself sends is dropped by routing, so that no reply is taken for a packet that came through.
+  # Routing drops what this machine itself sends, so that no reply counts as an accepted packet.
   for my $ip ('ip', 'ip -6') {
     must("$ip rule add pref 10 iif lo unreachable");
     must("$ip rule add pref 90 lookup 100");
@@ -114,7 +114,7 @@ sub packets {
     my $bytes = pack('H*', $hex);
     $kind[$index] = $hook;
     if ($hook eq 'OUTPUT') {
-      # A refusal by the firewall is an error of the call; it is what is asked about.
+      # A refusal by the firewall is an error of the call, and a valid result.
       if ((ord($bytes) >> 4) == 4) { send($out4[$device], $bytes, 0, pack_sockaddr_in(0, unpack("x16a4", $bytes))) }
       else { send($out6[$device], $bytes, 0, pack_sockaddr_in6(0, unpack("x24a16", $bytes))) }
     } else { syswrite($tuns[$device], $bytes) }

@@ -1,4 +1,4 @@
-/** Asks the real kernel what the model claims, ruleset by ruleset, and boils a disagreement down. */
+/** Tests the model against the kernel, ruleset by ruleset, and reduces a disagreement to a small example. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,15 +19,15 @@ import {
   OWN_ADDRESSES,
   type Sample,
 } from './generate.js';
-import { chance } from './random.js';
-import { bytesOf } from './wire.js';
+import { bytesOf } from './packet-bytes.js';
+import { seededRandom } from './random.js';
 
 export type Backend = 'nft' | 'legacy';
 
 export interface Tally {
   readonly rulesets: number;
   readonly packets: number;
-  /** Packets of which the model says "unknown". */
+  /** Packets for which the verdict of the model is "unknown". */
   readonly unknown: number;
   /** Rulesets that the kernel refuses. */
   readonly refused: number;
@@ -81,9 +81,9 @@ export async function judge(options: JudgeOptions): Promise<Tally> {
   try {
     await expectAnswer(harness, `devices ${DEVICES.join(' ')}`, 'ready');
     for (let index = 0; index < rulesets && tally.disagreements.length < 5; index++) {
-      const by = chance(seed + index);
-      const [rules, sets] = [generateRules(by, family), generateSets(by, family)];
-      const samples = generatePackets(by, family, packetsEach);
+      const random = seededRandom(seed + index);
+      const [rules, sets] = [generateRules(random, family), generateSets(random, family)];
+      const samples = generatePackets(random, family, packetsEach);
       const kernel = await askKernel(harness, folder, backend, family, rules, sets, samples);
       if (typeof kernel === 'string') {
         tally.refused++;
@@ -119,7 +119,7 @@ export async function judge(options: JudgeOptions): Promise<Tally> {
   return tally;
 }
 
-/** What no canonical text can know: nft refuses "not everyone". */
+/** Why the kernel may refuse a ruleset: never, today. */
 const EXPECTED_REFUSALS = /^$/;
 
 async function expectAnswer(harness: Harness, line: string, wanted: string): Promise<void> {
@@ -127,11 +127,11 @@ async function expectAnswer(harness: Harness, line: string, wanted: string): Pro
   if (answer !== wanted) throw new Error(`${line}: ${answer}`);
 }
 
-/** A list holds on to its sets, and nft lets go of those of rules that are gone a moment later. */
+/** A list refers to its sets, and nft releases the sets of deleted rules a moment later. */
 const DESTROY =
   '{ for try in $(seq 100); do ipset destroy lists 2> /dev/null; ipset destroy 2> /dev/null && break; sleep 0.02; done; ipset destroy; }';
 
-/** Whether each packet came through; or why the rules do not load. */
+/** Whether each packet was accepted; or why the rules do not load. */
 async function askKernel(
   harness: Harness,
   folder: string,
@@ -198,7 +198,7 @@ export function rulesetOf(family: Family, rules: string, sets: string): Ruleset 
 
 interface Case {
   readonly rules: string;
-  /** The last is the one about which they disagree. */
+  /** The last is the one with different verdicts. */
   readonly samples: readonly Sample[];
 }
 
@@ -218,15 +218,15 @@ async function shrink(
   let samples = all;
   for (let size = samples.length - 1; size >= 1; size = Math.floor(size / 2))
     for (let from = 0; from + size < samples.length; ) {
-      const without = samples.toSpliced(from, size);
-      if (await disagree(rules, without)) samples = without;
+      const fewer = samples.toSpliced(from, size);
+      if (await disagree(rules, fewer)) samples = fewer;
       else from += size;
     }
   let lines = rules.split('\n');
   for (let index = lines.length - 1; index >= 0; index--) {
     if (!lines[index]?.startsWith('-A')) continue;
-    const without = lines.toSpliced(index, 1);
-    if (await disagree(without.join('\n'), samples)) lines = without;
+    const fewer = lines.toSpliced(index, 1);
+    if (await disagree(fewer.join('\n'), samples)) lines = fewer;
   }
   return { rules: lines.join('\n'), samples };
 }

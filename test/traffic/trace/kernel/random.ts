@@ -1,14 +1,14 @@
-/** Reproducible chance: the same seed, the same rulesets and packets. */
-export interface Chance {
+/** Reproducible random numbers: the same seed, the same rulesets and packets. */
+export interface Random {
   /** 0 to `below` - 1. */
   readonly below: (below: number) => number;
-  readonly one: <T>(of: readonly T[]) => T;
-  /** True in `percent` of a hundred cases. */
-  readonly in100: (percent: number) => boolean;
+  readonly pick: <T>(of: readonly T[]) => T;
+  /** True with this probability in percent. */
+  readonly percent: (percent: number) => boolean;
 }
 
 /** Mulberry32. */
-export function chance(seed: number): Chance {
+export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -19,7 +19,7 @@ export function chance(seed: number): Chance {
   const below = (limit: number): number => Math.floor(next() * limit);
   return {
     below,
-    one: (of) => of[below(of.length)] as (typeof of)[number],
-    in100: (percent) => next() * 100 < percent,
+    pick: (of) => of[below(of.length)] as (typeof of)[number],
+    percent: (percent) => next() * 100 < percent,
   };
 }

@@ -10,8 +10,9 @@ import { flagBits } from '../../../../src/traffic/program/fields.js';
 const MAGIC = Buffer.from([0xa5, 0x53, 0x50, 0x79]);
 
 /**
- * @param service the type of service, which the harness routes by.
- * @param about the packet that an ICMP error tells of.
+ * Encodes a packet.
+ * @param service the type of service, by which the harness routes
+ * @param about the packet that an ICMP error is about
  */
 export function bytesOf(packet: Packet, family: Family, service: number, id: number, about?: Packet): Buffer {
   const trailer = Buffer.concat([MAGIC, Buffer.alloc(4)]);
@@ -39,7 +40,7 @@ function quoted(packet: Packet, family: Family): Buffer {
   return Buffer.concat([header(family, src, dst, protocol, 0, start.length), start]);
 }
 
-/** Where the checksum stands in the header of each protocol. */
+/** The offset of the checksum in the header of each protocol. */
 const CHECKSUM_AT: Readonly<Record<number, number>> = { 1: 2, 6: 16, 17: 6, 58: 2 };
 
 function transport(packet: Packet, protocol: number): Buffer {
@@ -123,9 +124,9 @@ function checksum(bytes: Buffer): number {
   return ~sum & 0xffff;
 }
 
-/** Flags with which a connection may begin: the second and third pick up one that began unseen (nf_conntrack_tcp_loose). */
+/** Flags that open a connection: the second and third pick up one that was not seen before (nf_conntrack_tcp_loose). */
 const BEGINNINGS: readonly string[] = ['SYN', 'ACK', 'PSH,ACK'];
-/** Requests, and nothing else, begin ICMP exchanges (nf_conntrack_proto_icmp.c, nf_conntrack_proto_icmpv6.c). */
+/** Only requests open ICMP exchanges (nf_conntrack_proto_icmp.c, nf_conntrack_proto_icmpv6.c). */
 const REQUESTS: { readonly [family in Family]: readonly number[] } = { v4: [8, 13, 15, 17], v6: [128, 139] };
 
 export function stateOf(packet: Packet, family: Family): ConnectionState {

@@ -1,8 +1,8 @@
 /** `map`: who may talk to whom, from the rules of every host together, without a host. */
 import { compileHost } from '../compile/rules/compile.js';
 import { hasErrors, type Problem, type Result } from '../lib/problem.js';
+import type { MapHost } from '../map/context.js';
 import { type MapResult, mapFleet } from '../map/fleet-map.js';
-import type { MapHost } from '../map/tools.js';
 import type { Fleet, Host } from '../policy/fleet.js';
 import { chooseHosts } from './inputs/fleet.js';
 

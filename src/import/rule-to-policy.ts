@@ -8,13 +8,15 @@
  */
 
 import type { Family } from '../lib/family.js';
+import { addressKey } from '../naming/address-sets.js';
 import { BUILT_IN_CHAINS, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
+import { toRanges } from '../policy/addresses.js';
 import type { AddressSet } from '../policy/fleet.js';
 import { withoutStates, withUsualStates } from './draft/packets.js';
 import { type Entry, entryOf, type ListName, listOf } from './read/entry.js';
 import type { NatStatement, Statement } from './read/statement.js';
 import { translate, translateNat } from './read/translate.js';
-import { keyOfSet, namesFrom } from './write/names.js';
+import { namesFrom } from './write/names.js';
 import { plainComment } from './write/reason.js';
 
 export interface RuleContext {
@@ -44,7 +46,7 @@ export function ruleToPolicy(rule: Rule, context: RuleContext): PolicyEntry | un
   if (rule.target?.chain || !BUILT_IN_CHAINS[table].includes(chain)) return undefined;
   const kernelNames = new Map([...interfaces].map(([name, kernel]): [string, string] => [kernel, name]));
   const named = new Map(
-    [...networks].map(([name, set]: [string, AddressSet]): [string, string] => [keyOfSet(set), name]),
+    [...networks].map(([name, set]: [string, AddressSet]) => [addressKey(toRanges(set)), name] as const),
   );
   const statement = statementInAll(rule, context, kernelNames);
   const line = { statement: statement ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };

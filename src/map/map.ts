@@ -1,177 +1,163 @@
-/** The map of a fleet: read off what the rules of every host let through, not off what the policy says. */
+/** The map of a fleet: what the rules of every host let through, whatever the policy says. */
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
 import { intersect, isEmpty, type Ranges, subtract, union } from '../lib/ranges.js';
 import type { AddressNames, MapNode, ResolvedName } from '../naming/address-names.js';
-import { isVast, type NamedService, serviceBridge } from '../naming/service-names.js';
+import { fillServiceGaps, isMostServices, type NamedService } from '../naming/service-names.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { ICMP_SERVICES, isOpen, type Reach, type ReachHook } from '../traffic/questions/reach.js';
-import type { FleetMap, MapEdge } from './model.js';
+import type { MapContext, MapHost } from './context.js';
+import { edgeKey, type FleetMap, type MapEdge, sortNodes } from './model.js';
 import type { OneSided } from './one-sided.js';
-import { ruleLocation, type SharedReach } from './reaches.js';
-import type { MapContext, MapHost } from './tools.js';
+import { entriesFor, ruleLocation, type SharedReach } from './reach-cache.js';
 
-/** What every host lets through, before it is told in words. */
-export interface Survey {
-  readonly seen: readonly Seen[];
+/** The peers of every host, by name. */
+export interface FleetPeers {
+  readonly peers: readonly HostPeer[];
   readonly missing: FleetMap['missing'];
   /** By the host's name. */
-  readonly reaches: ReadonlyMap<string, Reaches>;
+  readonly reaches: ReadonlyMap<string, HostReach>;
 }
 
-type Reaches = { readonly [hook in ReachHook]: SharedReach };
+type HostReach = { readonly [hook in ReachHook]: SharedReach };
 
-interface Seen {
-  readonly one: MapHost;
+interface HostPeer {
+  readonly mapHost: MapHost;
   readonly hook: ReachHook;
+  /** Ids of nodes. */
   readonly from: string;
   readonly to: string;
+  /** The node of the host. */
   readonly own: MapNode;
-  readonly found: Found;
+  readonly peer: Peer;
 }
 
 /** What a host lets through for one peer: the same for all hosts that share their reach. */
-interface Found {
+interface Peer {
   /** The same for the same peer of hosts that share their reach. */
   readonly id: string;
   readonly reach: Reach;
   readonly family: Family;
   readonly named: ResolvedName;
-  readonly wires: Ranges;
-  /** An output that filters nothing: no news, unless it did or will. */
+  /** Protocol-port keys. */
+  readonly services: Ranges;
+  /** An output that filters nothing: left out, unless it changes. */
   readonly open: boolean;
-}
-
-/** Traffic that a host forwards and ICMP are not in it. */
-export function survey(hosts: readonly MapHost[], tools: MapContext): Survey {
-  const { addressNames: atlas, reach } = tools;
-  const seen: Seen[] = [];
-  const missing = new Map<string, string>();
-  const reaches = new Map<string, Reaches>();
-  const memory = new Map<string, readonly Found[]>();
-  for (const one of hosts) {
-    const own = atlas.groupOf(one.host.name);
-    const subject = { ruleset: one.ruleset, addresses: one.host.addresses };
-    const both: Reaches = { INPUT: reach(subject, 'INPUT'), OUTPUT: reach(subject, 'OUTPUT') };
-    reaches.set(one.host.name, both);
-    for (const hook of HOOKS) {
-      const shared = both[hook];
-      for (const family of FAMILIES) {
-        const reached = shared[family];
-        if (!reached.ok) missing.set(one.host.name, reached.why);
-      }
-      const all = memory.get(shared.key) ?? findPeers(shared, hook, tools);
-      memory.set(shared.key, all);
-      for (const found of all) {
-        const { node, hosts: fleet } = found.named;
-        // What one host of the fleet sends another is told by what the other lets in, and by what is one-sided.
-        if (hook === 'OUTPUT' && fleet !== undefined) continue;
-        const [from, to] = hook === 'INPUT' ? [node.id, own.id] : [own.id, node.id];
-        seen.push({ one, hook, from, to, own, found });
-      }
-    }
-  }
-  return { seen, missing: [...missing].map(([host, why]) => ({ host, why })), reaches };
 }
 
 const HOOKS: readonly ReachHook[] = ['INPUT', 'OUTPUT'];
 
-/**
- * The map of what was surveyed: what comes in at each host, and, of hosts whose output is locked, what may leave for
- * peers outside of the fleet. Against another survey, what that one does not let through for all of a peer, by whatever
- * name, is marked with `change` and told apart from the rest.
- */
-export function buildMap(
-  { seen, missing, reaches }: Survey,
-  oneSided: readonly OneSided[],
-  tools: MapContext,
-  against?: { readonly survey: Survey; readonly change: 'added' | 'removed' },
-): FleetMap {
-  const { addressNames: atlas } = tools;
-  const nodes = new Map<string, MapNode>(atlas.groups.map((node) => [node.id, node]));
-  const drafts = new Map<string, Draft>();
-  const memory = new Map<string, readonly Flow[]>();
-  for (const each of seen) {
-    const { found, one, hook } = each;
-    const other = against?.survey.reaches.get(one.host.name)?.[hook];
-    const key = `${found.id}\n${other?.key}`;
-    const flows = memory.get(key) ?? flowsOf(found, other, tools, against?.change);
-    memory.set(key, flows);
-    if (flows.length > 0) nodes.set(found.named.node.id, found.named.node);
-    for (const flow of flows) addEdge(drafts, each, flow);
-  }
-  const edges = withBlocked([...drafts.values()].map(edgeOf), oneSided, atlas).sort(byEnds);
-  const used = new Set(edges.flatMap(({ from, to }) => [from, to]));
-  const present = new Set([...reaches.keys()].map((name) => atlas.groupOf(name).id));
-  return {
-    version: 1,
-    nodes: [...nodes.values()]
-      .filter(({ id }) => used.has(id) || present.has(id))
-      .sort((a, b) => (a.id < b.id ? -1 : 1)),
-    edges,
-    missing,
-  };
-}
-
-function findPeers(shared: SharedReach, hook: ReachHook, tools: MapContext): readonly Found[] {
-  return FAMILIES.flatMap((family) => {
-    const reached = shared[family];
-    if (!reached.ok) return [];
-    const open = hook === 'OUTPUT' && isOpen(reached.value, family);
-    return peersIn(reached.value, family, tools).map(
-      ({ named, wires }): Found => ({
-        id: `${shared.key} ${family} ${named.node.id}`,
-        reach: reached.value,
-        family,
-        named,
-        wires,
-        open,
-      }),
-    );
-  });
-}
-
-interface Listed {
-  named: ResolvedName;
-  wires: Ranges;
-}
-
-function peersIn(reach: Reach, family: Family, { addressNames: atlas }: MapContext): readonly Listed[] {
-  const listed = new Map<string, Listed>();
-  for (const { services: wire, perhaps } of reach)
-    for (const named of atlas.name(perhaps, family)) {
-      const known = listed.get(named.node.id);
-      if (known === undefined) listed.set(named.node.id, { named, wires: [wire] });
-      else {
-        known.wires = union(known.wires, [wire]);
-        known.named = wider(known.named, named);
+/** Finds the peers of every host; forwarded traffic and ICMP are left out. */
+export function collectPeers(hosts: readonly MapHost[], context: MapContext): FleetPeers {
+  const { addressNames, reach } = context;
+  const peers: HostPeer[] = [];
+  const missing = new Map<string, string>();
+  const reaches = new Map<string, HostReach>();
+  const known = new Map<string, readonly Peer[]>();
+  for (const mapHost of hosts) {
+    const { name, addresses } = mapHost.host;
+    const own = addressNames.groupOf(name);
+    const subject = { ruleset: mapHost.ruleset, addresses };
+    const hostReach: HostReach = { INPUT: reach(subject, 'INPUT'), OUTPUT: reach(subject, 'OUTPUT') };
+    reaches.set(name, hostReach);
+    for (const hook of HOOKS) {
+      const shared = hostReach[hook];
+      for (const family of FAMILIES) {
+        const reached = shared[family];
+        if (!reached.ok) missing.set(name, reached.why);
+      }
+      const all =
+        known.get(shared.key) ?? FAMILIES.flatMap((family) => peersOf(shared, family, hook, context));
+      known.set(shared.key, all);
+      for (const peer of all) {
+        const { node, hosts: fleet } = peer.named;
+        // Between two hosts of the fleet, what the receiver lets in and the one-sided flows say enough.
+        if (hook === 'OUTPUT' && fleet !== undefined) continue;
+        const [from, to] = hook === 'INPUT' ? [node.id, own.id] : [own.id, node.id];
+        peers.push({ mapHost, hook, from, to, own, peer });
       }
     }
-  return [...listed.values()].map(({ named, wires }) => ({
+  }
+  return { peers, missing: [...missing].map(([host, why]) => ({ host, why })), reaches };
+}
+
+/**
+ * Draws what comes in at each host, and, of hosts whose output is locked, what may leave for peers outside of the fleet.
+ * @param against what these peers do not let through for all of a peer, by whatever name, is an edge with `change`.
+ */
+export function buildMap(
+  { peers, missing, reaches }: FleetPeers,
+  oneSided: readonly OneSided[],
+  context: MapContext,
+  against?: { readonly peers: FleetPeers; readonly change: 'added' | 'removed' },
+): FleetMap {
+  const { addressNames } = context;
+  const nodes = new Map<string, MapNode>(addressNames.groups.map((node) => [node.id, node]));
+  const drafts = new Map<string, EdgeDraft>();
+  const known = new Map<string, readonly NamedFlow[]>();
+  for (const each of peers) {
+    const { peer, mapHost, hook } = each;
+    const other = against?.peers.reaches.get(mapHost.host.name)?.[hook];
+    const key = `${peer.id}\n${other?.key}`;
+    const flows = known.get(key) ?? flowsOf(peer, other, context, against?.change);
+    known.set(key, flows);
+    if (flows.length > 0) nodes.set(peer.named.node.id, peer.named.node);
+    for (const flow of flows) addEdge(drafts, each, flow);
+  }
+  const edges = markBlocked([...drafts.values()].map(edgeOf), oneSided, addressNames).sort(byEnds);
+  const present = [...reaches.keys()].map((name) => addressNames.groupOf(name).id);
+  return { version: 1, nodes: sortNodes(nodes.values(), edges, present), edges, missing };
+}
+
+function peersOf(
+  shared: SharedReach,
+  family: Family,
+  hook: ReachHook,
+  { addressNames }: MapContext,
+): readonly Peer[] {
+  const reached = shared[family];
+  if (!reached.ok) return [];
+  const reach = reached.value;
+  const found = new Map<string, { named: ResolvedName; services: Ranges }>();
+  for (const { services, perhaps } of reach)
+    for (const named of addressNames.name(perhaps, family)) {
+      const known = found.get(named.node.id);
+      if (known === undefined) found.set(named.node.id, { named, services: [services] });
+      else {
+        known.services = union(known.services, [services]);
+        known.named = mergeNames(known.named, named);
+      }
+    }
+  const open = hook === 'OUTPUT' && isOpen(reach, family);
+  return [...found.values()].map(({ named, services }) => ({
+    id: `${shared.key} ${family} ${named.node.id}`,
+    reach,
+    family,
     named,
-    wires: serviceBridge(wires, wiresFor(reach, named.ranges)),
+    services: fillServiceGaps(services, servicesFor(reach, named.ranges)),
+    open,
   }));
 }
 
-/** Wires on which all of these peers may get through, by whatever rule. */
-const wiresFor = (reach: Reach, peers: Ranges): Ranges =>
+/** Services that all of these peers may reach, by whatever rule. */
+const servicesFor = (reach: Reach, peers: Ranges): Ranges =>
   union(
-    ...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ services: wire }) => [wire]),
+    ...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ services }) => [services]),
   );
 
 /** A node of which more comes in by one port than by another is drawn once. */
-const wider = (one: ResolvedName, other: ResolvedName): ResolvedName => {
+const mergeNames = (one: ResolvedName, other: ResolvedName): ResolvedName => {
   const hosts = [...new Set([...(one.hosts ?? []), ...(other.hosts ?? [])])].sort();
   return {
     node: one.node,
     ranges: union(one.ranges, other.ranges),
     whole: one.whole && other.whole,
-    ...(hosts.length === 0 ? {} : { hosts }),
+    hosts: hosts.length === 0 ? undefined : hosts,
   };
 };
 
 /** One service between a peer and a host. */
-interface Flow {
+interface NamedFlow {
   readonly service: string;
   readonly family: Family;
   readonly part: boolean;
@@ -180,72 +166,70 @@ interface Flow {
   readonly change?: 'added' | 'removed';
 }
 
-/** @param other the reach of the same host in the other survey. */
+/** @param other the reach of the same host on the other side of the comparison. */
 function flowsOf(
-  found: Found,
+  peer: Peer,
   other: SharedReach | undefined,
-  { naming }: MapContext,
+  { nameServices }: MapContext,
   change: 'added' | 'removed' | undefined,
-): readonly Flow[] {
-  const { wires, open } = found;
-  if (change === undefined) return open ? [] : naming(wires).map((service) => describe(found, service));
-  const known = otherWires(found, other);
-  const [still, own] = [intersect(wires, known), subtract(wires, known)];
-  const named = isEmpty(subtract(own, ICMP_SERVICES))
+): readonly NamedFlow[] {
+  const { services, open } = peer;
+  const named = (some: Ranges) => nameServices(some).map((service) => flowOf(peer, service));
+  if (change === undefined) return open ? [] : named(services);
+  const known = servicesInOther(peer, other);
+  const [still, own] = [intersect(services, known), subtract(services, known)];
+  const changed = isEmpty(subtract(own, ICMP_SERVICES))
     ? []
-    : isVast(own) && !isEmpty(still)
-      ? [{ name: 'everything else', wires: own }]
-      : naming(own);
+    : isMostServices(own) && !isEmpty(still)
+      ? [flowOf(peer, { name: 'everything else', services: own })]
+      : named(own);
   return [
-    ...(open || isEmpty(still) ? [] : naming(still).map((service) => describe(found, service))),
-    ...named.map((service): Flow => ({ ...describe(found, service), change })),
+    ...(open || isEmpty(still) ? [] : named(still)),
+    ...changed.map((flow): NamedFlow => ({ ...flow, change })),
   ];
 }
 
 /**
- * Wires on which the other survey lets through, by whatever name, all of the peer that gets through here. Nothing
- * changes on a host of which it could not tell.
+ * Services for which the other side of the comparison lets through, by whatever name, all of the peer that gets through
+ * here. A host whose other reach is unknown counts as unchanged.
  */
-function otherWires({ reach, family, named, wires }: Found, other: SharedReach | undefined): Ranges {
+function servicesInOther({ reach, family, named, services }: Peer, other: SharedReach | undefined): Ranges {
   const reached = other?.[family];
   if (reached === undefined) return [];
-  if (!reached.ok) return wires;
-  const known = reach.flatMap(({ services: wire, perhaps }) => {
-    const peers = intersect(perhaps, named.ranges);
-    return reached.value
-      .filter((atom) => atom.services[0] <= wire[1] && wire[0] <= atom.services[1])
-      .filter((atom) => isEmpty(subtract(peers, atom.perhaps)))
-      .flatMap((atom) => intersect([wire], [atom.services]));
-  });
-  return isEmpty(known) ? [] : serviceBridge(union(known), union(known));
+  if (!reached.ok) return services;
+  const known = union(
+    reach.flatMap((entry) => {
+      const peers = intersect(entry.perhaps, named.ranges);
+      return entriesFor(reached.value, entry.services)
+        .filter(({ perhaps }) => isEmpty(subtract(peers, perhaps)))
+        .flatMap((one) => intersect([entry.services], [one.services]));
+    }),
+  );
+  return fillServiceGaps(known, known);
 }
 
-function describe({ reach, family, named }: Found, service: NamedService): Flow {
-  const atoms = reach.filter(
-    ({ services: wire, perhaps }) =>
-      !isEmpty(intersect([wire], service.wires)) && !isEmpty(intersect(perhaps, named.ranges)),
+function flowOf({ reach, family, named }: Peer, { name, services }: NamedService): NamedFlow {
+  const entries = reach.filter(
+    (entry) =>
+      !isEmpty(intersect([entry.services], services)) && !isEmpty(intersect(entry.perhaps, named.ranges)),
   );
-  const rules = atoms.flatMap(({ by }) =>
+  const rules = entries.flatMap(({ by }) =>
     by.flatMap(({ rule, peers }) => (rule === null || isEmpty(intersect(peers, named.ranges)) ? [] : [rule])),
   );
   return {
-    service: service.name,
+    service: name,
     family,
-    part: !named.whole || atoms.some(({ perhaps }) => !isEmpty(subtract(named.ranges, perhaps))),
-    conditional: atoms.some(
+    part: !named.whole || entries.some(({ perhaps }) => !isEmpty(subtract(named.ranges, perhaps))),
+    conditional: entries.some(
       ({ perhaps, surely }) => !isEmpty(subtract(intersect(perhaps, named.ranges), surely)),
     ),
     rules: [...new Set(rules)],
   };
 }
 
-interface Draft {
-  readonly from: string;
-  readonly to: string;
-  readonly service: string;
-  readonly change: Flow['change'];
-  /** How many hosts the node has whose rules say so. */
-  readonly all: number;
+interface EdgeDraft extends Pick<MapEdge, 'from' | 'to' | 'service' | 'change'> {
+  /** How many hosts the node of the rules has. */
+  readonly size: number;
   readonly families: Set<Family>;
   readonly hosts: Set<string>;
   readonly rules: Map<string, SourceLocation>;
@@ -253,14 +237,19 @@ interface Draft {
   conditional: boolean;
 }
 
-function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow: Flow): void {
-  const key = JSON.stringify([from, to, flow.service, flow.change]);
-  const draft: Draft = drafts.get(key) ?? {
+function addEdge(
+  drafts: Map<string, EdgeDraft>,
+  { mapHost, from, to, own }: HostPeer,
+  flow: NamedFlow,
+): void {
+  const { service, change } = flow;
+  const key = JSON.stringify([from, to, service, change]);
+  const draft: EdgeDraft = drafts.get(key) ?? {
     from,
     to,
-    service: flow.service,
-    change: flow.change,
-    all: own.hosts?.length ?? 1,
+    service,
+    change,
+    size: own.hosts?.length ?? 1,
     families: new Set(),
     hosts: new Set(),
     rules: new Map(),
@@ -269,33 +258,43 @@ function addEdge(drafts: Map<string, Draft>, { one, from, to, own }: Seen, flow:
   };
   drafts.set(key, draft);
   draft.families.add(flow.family);
-  draft.hosts.add(one.host.name);
+  draft.hosts.add(mapHost.host.name);
   draft.part ||= flow.part;
   draft.conditional ||= flow.conditional;
   for (const rule of flow.rules) {
-    const location = ruleLocation(one.ruleset, flow.family, rule);
+    const location = ruleLocation(mapHost.ruleset, flow.family, rule);
     if (location !== undefined)
       draft.rules.set(`${location.file}:${location.line}:${location.column}`, location);
   }
 }
 
-const edgeOf = (draft: Draft): MapEdge => ({
-  from: draft.from,
-  to: draft.to,
-  service: draft.service,
-  families: FAMILIES.filter((family) => draft.families.has(family)),
-  ...(draft.hosts.size < draft.all ? { hosts: [...draft.hosts].sort() } : {}),
-  ...(draft.part ? { part: true } : {}),
-  ...(draft.conditional ? { conditional: true } : {}),
-  rules: [...draft.rules.values()].sort(byPosition),
-  ...(draft.change === undefined ? {} : { change: draft.change }),
+const edgeOf = ({
+  from,
+  to,
+  service,
+  change,
+  size,
+  families,
+  hosts,
+  rules,
+  ...draft
+}: EdgeDraft): MapEdge => ({
+  from,
+  to,
+  service,
+  families: FAMILIES.filter((family) => families.has(family)),
+  hosts: hosts.size < size ? [...hosts].sort() : undefined,
+  part: draft.part || undefined,
+  conditional: draft.conditional || undefined,
+  rules: [...rules.values()].sort(byPosition),
+  change,
 });
 
-/** What no host of the sender lets out, or none of the receiver lets in. */
-function withBlocked(
+/** Marks what no host of the sender lets out, and adds what none of the receiver lets in. */
+function markBlocked(
   edges: readonly MapEdge[],
   oneSided: readonly OneSided[],
-  atlas: AddressNames,
+  addressNames: AddressNames,
 ): MapEdge[] {
   const unsent = oneSided.filter(
     ({ allowedBy, from, senders }) =>
@@ -311,28 +310,24 @@ function withBlocked(
     );
     return blocked ? { ...edge, blocked: true } : edge;
   });
-  const sent = oneSided
-    .filter(({ allowedBy }) => allowedBy === 'sender')
-    .map(({ from, to, service, families, senders, allowing }): MapEdge => {
-      const all = atlas.groups.find(({ id }) => id === from.id)?.hosts?.length ?? 1;
-      return {
-        from: from.id,
-        to: to.id,
-        service,
-        families,
-        ...(senders.length < all ? { hosts: senders } : {}),
-        blocked: true,
-        rules: allowing === undefined ? [] : [allowing],
-      };
-    });
-  const known = new Set(marked.map(keyOf));
-  return [
-    ...marked,
-    ...new Map(sent.filter((edge) => !known.has(keyOf(edge))).map((edge) => [keyOf(edge), edge])).values(),
-  ];
+  const known = new Set(marked.map(edgeKey));
+  const added = new Map<string, MapEdge>();
+  for (const { allowedBy, from, to, service, families, senders, allowing } of oneSided) {
+    if (allowedBy !== 'sender') continue;
+    const all = addressNames.groups.find(({ id }) => id === from.id)?.hosts?.length ?? 1;
+    const edge: MapEdge = {
+      from: from.id,
+      to: to.id,
+      service,
+      families,
+      hosts: senders.length < all ? senders : undefined,
+      blocked: true,
+      rules: allowing === undefined ? [] : [allowing],
+    };
+    if (!known.has(edgeKey(edge))) added.set(edgeKey(edge), edge);
+  }
+  return [...marked, ...added.values()];
 }
-
-const keyOf = ({ from, to, service }: MapEdge): string => JSON.stringify([from, to, service]);
 
 const byPosition = (a: SourceLocation, b: SourceLocation): number =>
   a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1;

@@ -15,14 +15,14 @@ export interface MapEdge {
   /** Ids of nodes. */
   readonly from: string;
   readonly to: string;
-  /** A name of the policy (`postgres`), or what is on the wire (`tcp/9100`, `everything`). */
+  /** A name of the policy (`postgres`), or protocol and port (`tcp/9100`, `everything`). */
   readonly service: string;
   readonly families: readonly Family[];
-  /** Those of the role whose rules say so, when not all of it do. */
+  /** The hosts of the role whose rules allow it, when not all of its hosts do. */
   readonly hosts?: readonly string[];
   /** Only some addresses of the other side. */
   readonly part?: true;
-  /** It also hangs on an interface, a rate or a match that is not modelled. */
+  /** It also depends on an interface, a rate or a match that is not modelled. */
   readonly conditional?: true;
   /** The rules of the other end refuse it, so nothing gets through. */
   readonly blocked?: true;
@@ -30,4 +30,17 @@ export interface MapEdge {
   readonly rules: readonly SourceLocation[];
   /** Against the map that it was compared with. */
   readonly change?: 'added' | 'removed' | 'changed';
+}
+
+/** The same for edges between the same nodes for the same service. */
+export const edgeKey = ({ from, to, service }: MapEdge): string => JSON.stringify([from, to, service]);
+
+/** The nodes that edges lead to or from, or that are `present` anyway, by their ids. */
+export function sortNodes(
+  nodes: Iterable<MapNode>,
+  edges: readonly MapEdge[],
+  present: Iterable<string>,
+): readonly MapNode[] {
+  const shown = new Set([...edges.flatMap(({ from, to }) => [from, to]), ...present]);
+  return [...nodes].filter(({ id }) => shown.has(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
 }

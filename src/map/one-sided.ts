@@ -3,27 +3,20 @@
  * let in from a host whose locked output does not let them out.
  */
 import { FAMILIES, type Family } from '../lib/family.js';
-import { formatAddress, parseAddresses } from '../lib/ip.js';
+import { groupBy } from '../lib/group.js';
+import { formatAddress } from '../lib/ip.js';
 import { note, type Problem, type SourceLocation } from '../lib/problem.js';
-import {
-  intersect,
-  isEmpty,
-  normalise,
-  ofValues,
-  type Range,
-  type Ranges,
-  subtract,
-  union,
-} from '../lib/ranges.js';
+import { intersect, isEmpty, normalise, type Range, type Ranges, subtract, union } from '../lib/ranges.js';
 import type { AddressNames, MapNode } from '../naming/address-names.js';
 import { protocolName } from '../netfilter/extensions/protocols.js';
+import { rangesOf } from '../policy/addresses.js';
 import type { Fleet } from '../policy/fleet.js';
 import { isAccepted } from '../policy/lint/lint.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { isOpen, PORTS, type Reach, type ReachHook } from '../traffic/questions/reach.js';
 import { explainer } from '../traffic/trace/explain.js';
-import { ruleLocation } from './reaches.js';
-import type { MapContext, MapHost } from './tools.js';
+import type { MapContext, MapHost } from './context.js';
+import { entriesFor, ruleLocation } from './reach-cache.js';
 
 export interface OneSided {
   /** Whose rules let it through: the sender's or the receiver's. */
@@ -40,284 +33,235 @@ export interface OneSided {
   readonly refusing?: SourceLocation;
 }
 
-/** One row of ports in one family, before it is joined with its like. */
+/** Adjacent protocol-port keys in one family, before equal ones are joined. */
 interface Row extends Omit<OneSided, 'service' | 'families'> {
   readonly family: Family;
-  readonly wire: Range;
+  readonly services: Range;
 }
 
 /** Hosts with the same reach. */
-interface Crowd {
+interface HostGroup {
   readonly reach: Reach;
   readonly hosts: readonly MapHost[];
   readonly addresses: Ranges;
 }
 
 /**
- * Asks this of every rule whose other side is hosts of the fleet and no one else: of a network or of anywhere nobody says
- * that each host in it takes part. A rule for several ports is one-sided when none of a row of ports gets through.
+ * Checks every rule whose other side is hosts of the fleet alone: a network or anywhere does not mean that each of its
+ * hosts takes part. A rule for several ports is one-sided when none of a range of ports gets through.
  */
-export function findOneSided(hosts: readonly MapHost[], tools: MapContext): readonly OneSided[] {
+export function findOneSided(hosts: readonly MapHost[], context: MapContext): readonly OneSided[] {
   const rows = FAMILIES.flatMap((family) => {
-    const locked = crowds(hosts, 'OUTPUT', family, tools).filter(({ reach }) => !isOpen(reach, family));
+    const locked = groupByReach(hosts, 'OUTPUT', family, context).filter(
+      ({ reach }) => !isOpen(reach, family),
+    );
     if (locked.length === 0) return [];
-    const inputs = crowds(hosts, 'INPUT', family, tools);
+    const inputs = groupByReach(hosts, 'INPUT', family, context);
     return [
-      ...locked.flatMap((sender) => refusedBy(sender, inputs, 'sender', family, tools)),
-      ...inputs.flatMap((receiver) => refusedBy(receiver, locked, 'receiver', family, tools)),
+      ...locked.flatMap((sender) => refusedRows(sender, inputs, 'sender', family, context)),
+      ...inputs.flatMap((receiver) => refusedRows(receiver, locked, 'receiver', family, context)),
     ];
   });
-  return joined(rows).flatMap((alike) => oneSided(alike, tools));
+  return joinRows(rows).flatMap((group) => nameRows(group, context));
 }
 
-/** Rows about the same hosts, by the same line, in one family and another, on one port and another. */
-function joined(rows: readonly Row[]): readonly (readonly Row[])[] {
-  const about = ({ allowedBy, from, to, allowing }: Row): unknown => [allowedBy, from.id, to.id, allowing];
-  const ordered = rows.toSorted((a, b) => (hostsOf(a) < hostsOf(b) ? -1 : 1));
-  const receivers = merged(
-    ordered,
-    (row) => [about(row), row.family, row.wire.join(), row.senders],
-    (one, other) => ({ ...one, receivers: both(one.receivers, other.receivers) }),
-  );
-  const senders = merged(
-    receivers,
-    (row) => [about(row), row.family, row.wire.join(), row.receivers],
-    (one, other) => ({ ...one, senders: both(one.senders, other.senders) }),
-  );
-  const groups = new Map<string, Row[]>();
-  for (const row of senders) {
-    const key = JSON.stringify([about(row), row.senders, row.receivers]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [row]);
-    else group.push(row);
-  }
-  return [...groups.values()];
+/** Joins the rows of the same hosts by the same line; each group differs in family and services alone. */
+function joinRows(rows: readonly Row[]): readonly (readonly Row[])[] {
+  const keyOf = ({ allowedBy, from, to, allowing }: Row, ...more: readonly unknown[]): string =>
+    JSON.stringify([allowedBy, from.id, to.id, allowing, ...more]);
+  const join = (some: readonly Row[], joined: 'senders' | 'receivers', same: 'senders' | 'receivers') =>
+    [...groupBy(some, (row) => keyOf(row, row.family, row.services.join(), row[same])).values()].flatMap(
+      ([first, ...others]) =>
+        first === undefined || others.length === 0
+          ? (first ?? [])
+          : { ...first, [joined]: uniqueNames([first, ...others].flatMap((row) => row[joined])) },
+    );
+  const ordered = rows.toSorted((a, b) => (hostsText(a) < hostsText(b) ? -1 : 1));
+  const all = join(join(ordered, 'receivers', 'senders'), 'senders', 'receivers');
+  return [...groupBy(all, (row) => keyOf(row, row.senders, row.receivers)).values()];
 }
 
-const hostsOf = ({ senders, receivers }: Row): string => [...senders, '', ...receivers].join('\n');
+const uniqueNames = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
 
-const both = (one: readonly string[], other: readonly string[]): readonly string[] =>
-  [...new Set([...one, ...other])].sort();
+const hostsText = ({ senders, receivers }: Row): string => [...senders, '', ...receivers].join('\n');
 
-function merged(
-  rows: readonly Row[],
-  keyOf: (row: Row) => unknown,
-  join: (one: Row, other: Row) => Row,
-): readonly Row[] {
-  const found = new Map<string, Row>();
-  for (const row of rows) {
-    const key = JSON.stringify(keyOf(row));
-    const known = found.get(key);
-    found.set(key, known === undefined ? row : join(known, row));
-  }
-  return [...found.values()];
-}
-
-function oneSided(rows: readonly Row[], { naming }: MapContext): readonly OneSided[] {
+function nameRows(rows: readonly Row[], { nameServices }: MapContext): readonly OneSided[] {
   const [first] = rows;
   if (first === undefined) return [];
-  const { wire: _, family: __, ...rest } = first;
-  const services = naming(normalise(rows.map(({ wire }) => wire)));
-  return services.map(({ name, wires }) => ({
+  const { services: _, family: __, ...rest } = first;
+  return nameServices(normalise(rows.map(({ services }) => services))).map(({ name, services }) => ({
     ...rest,
     service: name,
     families: FAMILIES.filter((family) =>
-      rows.some((row) => row.family === family && !isEmpty(intersect([row.wire], wires))),
+      rows.some((row) => row.family === family && !isEmpty(intersect([row.services], services))),
     ),
   }));
 }
 
-function crowds(
+function groupByReach(
   hosts: readonly MapHost[],
   hook: ReachHook,
   family: Family,
   { reach }: MapContext,
-): readonly Crowd[] {
+): readonly HostGroup[] {
   const found = new Map<string, { reach: Reach; hosts: MapHost[] }>();
-  for (const one of hosts) {
-    const shared = reach({ ruleset: one.ruleset, addresses: one.host.addresses }, hook);
+  for (const mapHost of hosts) {
+    const shared = reach({ ruleset: mapHost.ruleset, addresses: mapHost.host.addresses }, hook);
     const reached = shared[family];
     if (!reached.ok) continue;
-    const crowd = found.get(shared.key);
-    if (crowd === undefined) found.set(shared.key, { reach: reached.value, hosts: [one] });
-    else crowd.hosts.push(one);
+    const group = found.get(shared.key);
+    if (group === undefined) found.set(shared.key, { reach: reached.value, hosts: [mapHost] });
+    else group.hosts.push(mapHost);
   }
-  return [...found.values()].map((crowd) => ({
-    ...crowd,
-    addresses: union(...crowd.hosts.map(({ host }) => numbersOf(host.addresses, family))),
-  }));
+  return [...found.values()].map((group) => ({ ...group, addresses: addressesOf(group.hosts, family) }));
 }
 
-const numbersOf = (addresses: readonly string[], family: Family): Ranges =>
-  ofValues(parseAddresses(addresses, family));
+const addressesOf = (hosts: readonly MapHost[], family: Family): Ranges =>
+  rangesOf(hosts.flatMap(({ host }) => host.addresses))[family];
 
-/** A row of ports that one rule lets through, and for whom. */
+/** Adjacent services (protocol-port keys) that one rule lets through, and for whom. */
 interface Allowance {
   readonly rule: DecidingRule;
-  readonly wire: Range;
+  readonly services: Range;
   readonly peers: Ranges;
 }
 
-function allowances(reach: Reach, atlas: AddressNames, family: Family): readonly Allowance[] {
-  const rules = new Map<DecidingRule, { readonly wire: Range; readonly peers: Ranges }[]>();
-  for (const { services: wire, by } of reach)
-    for (const { rule, peers } of by) {
-      if (rule === null || !isEmpty(subtract(peers, atlas.fleet[family]))) continue;
-      const list = rules.get(rule);
-      if (list === undefined) rules.set(rule, [{ wire, peers }]);
-      else list.push({ wire, peers });
-    }
-  return [...rules].flatMap(([rule, pieces]) =>
-    normalise(pieces.map(({ wire }) => wire)).map(
-      (wire): Allowance => ({
-        rule,
-        wire,
-        peers: union(
-          ...pieces.filter((piece) => !isEmpty(intersect([piece.wire], [wire]))).map(({ peers }) => peers),
-        ),
-      }),
+function allowances(reach: Reach, addressNames: AddressNames, family: Family): readonly Allowance[] {
+  const parts = reach.flatMap(({ services, by }) =>
+    by.flatMap(({ rule, peers }) =>
+      rule === null || !isEmpty(subtract(peers, addressNames.fleet[family]))
+        ? []
+        : [{ rule, services, peers }],
     ),
   );
-}
-
-/** Peers with whom nothing on the wire is let through. */
-const refusedOn = (reach: Reach, wire: Range, peers: Ranges): Ranges =>
-  subtract(
-    peers,
-    union(
-      ...reach
-        .filter((atom) => atom.services[0] <= wire[1] && wire[0] <= atom.services[1])
-        .map(({ perhaps }) => perhaps),
-    ),
-  );
-
-function refusedBy(
-  allower: Crowd,
-  others: readonly Crowd[],
-  allowedBy: OneSided['allowedBy'],
-  family: Family,
-  tools: MapContext,
-): readonly Row[] {
-  const { addressNames: atlas } = tools;
-  return allowances(allower.reach, atlas, family).flatMap((allowance) =>
-    others.flatMap((other) => {
-      const far = intersect(allowance.peers, other.addresses);
-      if (isEmpty(far)) return [];
-      const near = refusedOn(other.reach, allowance.wire, allower.addresses);
-      const [farHosts, nearHosts] = [atlas.hostsIn(far, family), atlas.hostsIn(near, family)];
-      // What a host says to itself goes over lo.
-      const [first] = nearHosts;
-      if (first === undefined || (nearHosts.length === 1 && farHosts.length === 1 && first === farHosts[0]))
-        return [];
-      const sides = { allower, other, allowance, allowedBy, family, tools };
-      return pairs(nearHosts, farHosts, atlas).map((pair) => describe(pair, sides));
+  const rules = new Map<DecidingRule, Allowance[]>();
+  for (const part of parts) rules.set(part.rule, [...(rules.get(part.rule) ?? []), part]);
+  return [...rules].flatMap(([rule, own]) =>
+    normalise(own.map(({ services }) => services)).map((services): Allowance => {
+      const within = own.filter((part) => !isEmpty(intersect([part.services], [services])));
+      return { rule, services, peers: union(...within.map(({ peers }) => peers)) };
     }),
   );
 }
 
-interface Pair {
-  readonly near: readonly string[];
-  readonly far: readonly string[];
+function refusedRows(
+  allower: HostGroup,
+  others: readonly HostGroup[],
+  allowedBy: OneSided['allowedBy'],
+  family: Family,
+  context: MapContext,
+): readonly Row[] {
+  const { addressNames } = context;
+  return allowances(allower.reach, addressNames, family).flatMap((allowance) =>
+    others.flatMap((other) => {
+      const far = intersect(allowance.peers, other.addresses);
+      if (isEmpty(far)) return [];
+      const reached = entriesFor(other.reach, allowance.services).map(({ perhaps }) => perhaps);
+      const near = subtract(allower.addresses, union(...reached));
+      const [farHosts, nearHosts] = [addressNames.hostsIn(far, family), addressNames.hostsIn(near, family)];
+      const [first] = nearHosts;
+      // Packets of a host to itself use lo.
+      if (first === undefined || (nearHosts.length === 1 && farHosts.length === 1 && first === farHosts[0]))
+        return [];
+      const sides = { allower, other, allowance, allowedBy, family, addressNames };
+      return byNode(nearHosts, addressNames).flatMap((some) =>
+        byNode(farHosts, addressNames).map((names) => rowOf(some, names, sides)),
+      );
+    }),
+  );
 }
 
-/** Hosts by the node that they belong to, each near node with each far one. */
-function pairs(near: readonly string[], far: readonly string[], atlas: AddressNames): readonly Pair[] {
-  const split = (names: readonly string[]): readonly (readonly string[])[] => {
-    const groups = new Map<string, string[]>();
-    for (const name of names) {
-      const { id } = atlas.groupOf(name);
-      groups.set(id, [...(groups.get(id) ?? []), name]);
-    }
-    return [...groups.values()];
-  };
-  return split(near).flatMap((one) => split(far).map((other) => ({ near: one, far: other })));
-}
+const byNode = (hosts: readonly string[], { groupOf }: AddressNames): readonly (readonly string[])[] => [
+  ...groupBy(hosts, (name) => groupOf(name).id).values(),
+];
 
 interface Sides {
-  readonly allower: Crowd;
-  readonly other: Crowd;
+  readonly allower: HostGroup;
+  readonly other: HostGroup;
   readonly allowance: Allowance;
   readonly allowedBy: OneSided['allowedBy'];
   readonly family: Family;
-  readonly tools: MapContext;
+  readonly addressNames: AddressNames;
 }
 
-function describe({ near, far }: Pair, sides: Sides): Row {
-  const { allower, other, allowance, allowedBy, family, tools } = sides;
+/**
+ * @param near hosts whose rules let it through
+ * @param far hosts whose rules do not
+ */
+function rowOf(near: readonly string[], far: readonly string[], sides: Sides): Row {
+  const { allower, other, allowance, allowedBy, family, addressNames } = sides;
   const [senders, receivers] = allowedBy === 'sender' ? [near, far] : [far, near];
   const allows = allower.hosts.find(({ host }) => near.includes(host.name));
   const refuses = other.hosts.find(({ host }) => far.includes(host.name));
-  const allowing = allows && ruleLocation(allows.ruleset, family, allowance.rule);
-  const refusing = allows && refuses && refusingPlace(allows, refuses, sides);
   return {
     allowedBy,
-    from: tools.addressNames.groupOf(senders[0] ?? ''),
-    to: tools.addressNames.groupOf(receivers[0] ?? ''),
-    wire: allowance.wire,
+    from: addressNames.groupOf(senders[0] ?? ''),
+    to: addressNames.groupOf(receivers[0] ?? ''),
+    services: allowance.services,
     family,
     senders,
     receivers,
-    ...(allowing === undefined ? {} : { allowing }),
-    ...(refusing === undefined ? {} : { refusing }),
+    allowing: allows && ruleLocation(allows.ruleset, family, allowance.rule),
+    refusing: allows && refuses && refusingLocation(allows, refuses, sides),
   };
 }
 
 /** The rule that refuses the first packet between the first hosts of both sides. */
-function refusingPlace(
+function refusingLocation(
   allows: MapHost,
   refuses: MapHost,
   { allowance, allowedBy, family }: Sides,
 ): SourceLocation | undefined {
-  const [own, peer] = [refuses, allows].map(({ host }) => numbersOf(host.addresses, family)[0]?.[0]);
+  const [own, peer] = [refuses, allows].map((host) => addressesOf([host], family)[0]?.[0]);
   if (own === undefined || peer === undefined) return undefined;
   const [sender, receiver] = allowedBy === 'sender' ? [peer, own] : [own, peer];
+  const [key] = allowance.services;
   const { rule } = explainer(refuses.ruleset, { addresses: refuses.host.addresses })({
     hook: allowedBy === 'sender' ? 'INPUT' : 'OUTPUT',
     src: formatAddress(sender, family),
     dst: formatAddress(receiver, family),
-    protocol: protocolName(Number(allowance.wire[0] / PORTS)),
-    dport: Number(allowance.wire[0] % PORTS),
+    protocol: protocolName(Number(key / PORTS)),
+    dport: Number(key % PORTS),
   });
   return rule?.source;
 }
 
-const MOST_NAMED = 3;
-
-/** A note at the line that lets the flow through, unless the policy accepts it; families and hosts about which the same is to be said are one note. */
+/**
+ * A note for each flow at the line that lets it through, unless the policy suppresses it there; notes that differ in
+ * family or hosts alone are one.
+ */
 export function oneSidedNotes(
   found: readonly OneSided[],
   fleet: Fleet,
-  atlas: AddressNames,
+  addressNames: AddressNames,
 ): readonly Problem[] {
   const notes = new Map<string, Problem>();
-  for (const one of found) {
-    const [from, to] = [nameOf(one.from, one.senders, atlas), nameOf(one.to, one.receivers, atlas)];
-    const refusing = one.refusing === undefined ? '' : ` (${one.refusing.file}:${one.refusing.line})`;
-    const message =
-      one.allowedBy === 'sender'
-        ? `${from} may send ${one.service} to ${to}, but the rules of ${to} do not let it in${refusing}.`
-        : `${to} lets ${one.service} in from ${from}, but the rules of ${from} do not let it out${refusing}.`;
-    const hint =
-      one.allowedBy === 'sender'
-        ? `Allow it in "input" of ${to}, or take it out here.`
-        : `Allow it in "output" of ${from}, or take it out here.`;
+  for (const { allowedBy, service, allowing, refusing, ...one } of found) {
+    const bySender = allowedBy === 'sender';
+    const from = hostsName(one.from, one.senders, addressNames);
+    const to = hostsName(one.to, one.receivers, addressNames);
+    const refused = refusing === undefined ? '' : ` (${refusing.file}:${refusing.line})`;
     const made = note(
-      one.allowedBy === 'sender' ? 'sent-but-not-let-in' : 'let-in-but-not-sent',
-      message,
-      one.allowing,
-      hint,
+      bySender ? 'sent-but-not-let-in' : 'let-in-but-not-sent',
+      bySender
+        ? `${from} may send ${service} to ${to}, but the rules of ${to} do not let it in${refused}.`
+        : `${to} lets ${service} in from ${from}, but the rules of ${from} do not let it out${refused}.`,
+      allowing,
+      `Allow it in ${bySender ? `"input" of ${to}` : `"output" of ${from}`}, or take it out here.`,
     );
-    const allowing = one.allowedBy === 'sender' ? one.senders : one.receivers;
-    const hosts = fleet.hosts.filter(({ name }) => allowing.includes(name));
-    if (hosts.some((host) => !isAccepted(fleet, host, made)))
+    const names = bySender ? one.senders : one.receivers;
+    if (fleet.hosts.some((host) => names.includes(host.name) && !isAccepted(fleet, host, made)))
       notes.set(JSON.stringify([made.message, made.location]), made);
   }
   return [...notes.values()];
 }
 
-function nameOf(node: MapNode, hosts: readonly string[], atlas: AddressNames): string {
-  const all = atlas.groups.find(({ id }) => id === node.id)?.hosts ?? [];
+const MOST_NAMED = 3;
+
+function hostsName(node: MapNode, hosts: readonly string[], addressNames: AddressNames): string {
+  const all = addressNames.groups.find(({ id }) => id === node.id)?.hosts ?? [];
   if (hosts.length >= all.length) return node.name;
-  const named = hosts.slice(0, MOST_NAMED).join(', ');
-  return hosts.length > MOST_NAMED ? `${hosts.length} of ${all.length} hosts of ${node.name}` : named;
+  return hosts.length > MOST_NAMED
+    ? `${hosts.length} of ${all.length} hosts of ${node.name}`
+    : hosts.join(', ');
 }

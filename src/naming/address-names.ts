@@ -1,257 +1,14 @@
-/** Names for addresses: the networks of the policy, its roles and hosts, anywhere, and what has no name. */
+/** Names for addresses: the networks of the policy, its roles and hosts, anywhere, and addresses without a name. */
 import { FAMILIES, type Family } from '../lib/family.js';
-import { networkRanges, networksText, parseAddresses } from '../lib/ip.js';
-import {
-  equalRanges,
-  intersect,
-  isEmpty,
-  ofValues,
-  type Ranges,
-  sizeOf,
-  subtract,
-  union,
-} from '../lib/ranges.js';
-import type { AddressSet, Fleet, Host } from '../policy/fleet.js';
+import { groupBy } from '../lib/group.js';
+import { parseAddresses } from '../lib/ip.js';
+import { equalRanges, intersect, isEmpty, type Ranges, sizeOf, subtract, union } from '../lib/ranges.js';
+import { type FamilyRanges, rangesOf, toRanges, uniteRanges } from '../policy/addresses.js';
+import { NETWORKS } from '../policy/builtin.js';
+import type { Fleet, Host } from '../policy/fleet.js';
 import { everyPeer } from '../traffic/questions/reach.js';
-
-export interface ResolvedName {
-  readonly node: MapNode;
-  /** The part of the addresses that goes by this name. */
-  readonly ranges: Ranges;
-  /** All addresses of the node in this family are among them. */
-  readonly whole: boolean;
-  /** Hosts of the policy among them, where the node is a role or a host. */
-  readonly hosts?: readonly string[];
-}
-
-export interface AddressNames {
-  /** Roles and hosts without roles, in the order of their names: every host is in one. */
-  readonly groups: readonly MapNode[];
-  readonly groupOf: (host: string) => MapNode;
-  /** Few names that together hold exactly these addresses; `whole` ones first. */
-  readonly name: (ranges: Ranges, family: Family) => readonly ResolvedName[];
-  /** Every address of every host. */
-  readonly fleet: { readonly [family in Family]: Ranges };
-  /** The hosts that have an address in the ranges. */
-  readonly hostsIn: (ranges: Ranges, family: Family) => readonly string[];
-}
-
-type Both = { readonly [family in Family]: Ranges };
-
-interface Place {
-  readonly node: MapNode;
-  readonly ranges: Both;
-  /** Only where the addresses are exactly these. */
-  readonly exact: boolean;
-}
-
-const ANYWHERE: MapNode = { id: 'anywhere', kind: 'anywhere', name: 'anywhere' };
-const EVERY_PEER: Both = { v4: everyPeer('v4'), v6: everyPeer('v6') };
-
-/** @param earlier another policy, whose hosts and networks are known too where this one has none of the name. */
-export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames {
-  const hosts = byName([fleet, ...(earlier === undefined ? [] : [earlier])]);
-  const addressesOf = new Map(hosts.map((host) => [host.name, bothOf(host)]));
-  const groups = groupsOf(hosts);
-  const groupOf = new Map(groups.flatMap((node) => (node.hosts ?? []).map((name) => [name, node] as const)));
-  const together = (names: readonly string[]): Both =>
-    both((family) => union(...names.map((name) => addressesOf.get(name)?.[family] ?? [])));
-  const members = groups.map((node): Place => ({ node, ranges: together(node.hosts ?? []), exact: false }));
-  const networks = networksOf(fleet, earlier, members);
-  const owners = both((family) =>
-    hosts
-      .flatMap((host) =>
-        (addressesOf.get(host.name)?.[family] ?? []).flatMap(([address]) => [{ address, host: host.name }]),
-      )
-      .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0)),
-  );
-
-  const hostsIn = (ranges: Ranges, family: Family): readonly string[] => {
-    const found = new Set<string>();
-    for (const [from, to] of ranges)
-      for (let index = firstAtLeast(owners[family], from); index < owners[family].length; index++) {
-        const owner = owners[family][index];
-        if (owner === undefined || owner.address > to) break;
-        found.add(owner.host);
-      }
-    return [...found].sort();
-  };
-
-  const known = new Map<string, readonly ResolvedName[]>();
-  const name = (ranges: Ranges, family: Family): readonly ResolvedName[] => {
-    const key = `${family} ${ranges.map((range) => range.join('-')).join()}`;
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    const named = nameRanges(ranges, family);
-    known.set(key, named);
-    return named;
-  };
-
-  function nameRanges(ranges: Ranges, family: Family): readonly ResolvedName[] {
-    const peers = intersect(ranges, EVERY_PEER[family]);
-    if (isEmpty(peers)) return [];
-    const exactly = networks.find(({ exact, ranges: all }) => exact && equalRanges(all[family], peers));
-    if (exactly !== undefined) return [{ node: exactly.node, ranges: peers, whole: true }];
-    if (sizeOf(peers) * 2n > sizeOf(EVERY_PEER[family]))
-      return [{ node: ANYWHERE, ranges: peers, whole: equalRanges(peers, EVERY_PEER[family]) }];
-    const named: ResolvedName[] = [];
-    let rest = peers;
-    const candidates = [...members, ...networks.filter(({ exact }) => !exact)]
-      .filter(
-        (location) => !isEmpty(location.ranges[family]) && isEmpty(subtract(location.ranges[family], peers)),
-      )
-      .sort((a, b) => compare(sizeOf(b.ranges[family]), sizeOf(a.ranges[family])));
-    for (const { node, ranges: all } of candidates) {
-      const own = all[family];
-      if (isEmpty(intersect(own, rest))) continue;
-      named.push({ node, ranges: own, whole: true, ...(node.hosts && { hosts: node.hosts }) });
-      rest = subtract(rest, own);
-    }
-    for (const [node, some] of grouped(hostsIn(rest, family))) {
-      const own = intersect(together(some)[family], rest);
-      named.push({ node, ranges: own, whole: false, hosts: some });
-      rest = subtract(rest, own);
-    }
-    return [...named, ...partsOf(rest, family)];
-  }
-
-  function grouped(names: readonly string[]): ReadonlyMap<MapNode, readonly string[]> {
-    const found = new Map<MapNode, string[]>();
-    for (const host of names) {
-      const node = groupOf.get(host);
-      if (node === undefined) continue;
-      const list = found.get(node);
-      if (list === undefined) found.set(node, [host]);
-      else list.push(host);
-    }
-    return found;
-  }
-
-  /** Parts of the smallest network that holds each range; what no network holds has no name. */
-  function partsOf(rest: Ranges, family: Family): readonly ResolvedName[] {
-    const parts = new Map<MapNode, Ranges>();
-    let nameless: Ranges = [];
-    const holders = networks
-      .filter(({ exact }) => !exact)
-      .toSorted((a, b) => compare(sizeOf(a.ranges[family]), sizeOf(b.ranges[family])));
-    for (const range of rest) {
-      const holder = holders.find((location) => isEmpty(subtract([range], location.ranges[family])));
-      if (holder === undefined) nameless = union(nameless, [range]);
-      else parts.set(holder.node, union(parts.get(holder.node) ?? [], [range]));
-    }
-    return [
-      ...[...parts].map(([node, ranges]): ResolvedName => ({ node, ranges, whole: false })),
-      ...(isEmpty(nameless) ? [] : [{ node: namelessNode(nameless, family), ranges: nameless, whole: true }]),
-    ];
-  }
-
-  return {
-    groups,
-    groupOf: (host) => groupOf.get(host) ?? { id: `host ${host}`, kind: 'host', name: host, hosts: [host] },
-    name,
-    fleet: together(hosts.map((host) => host.name)),
-    hostsIn,
-  };
-}
-
-const both = <T>(of: (family: Family) => T): { readonly [family in Family]: T } => ({
-  v4: of('v4'),
-  v6: of('v6'),
-});
-
-const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-
-const bothOf = (host: Host): Both => both((family) => ofValues(parseAddresses(host.addresses, family)));
-
-function byName(fleets: readonly Fleet[]): readonly Host[] {
-  const found = new Map<string, Host>();
-  for (const { hosts } of fleets)
-    for (const host of hosts) if (!found.has(host.name)) found.set(host.name, host);
-  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** Roles that every host has tell no host from another, and are left out of the names. */
-function groupsOf(hosts: readonly Host[]): readonly MapNode[] {
-  const [first, ...rest] = hosts;
-  const shared = (first?.roles ?? []).filter((role) => rest.every(({ roles }) => roles.includes(role)));
-  const groups = new Map<
-    string,
-    { readonly name: string; readonly kind: 'role' | 'host'; readonly hosts: string[] }
-  >();
-  for (const { name, roles } of hosts) {
-    const own = roles.filter((role) => !shared.includes(role));
-    const said = (own.length > 0 ? own : roles).join(', ');
-    const kind = said === '' ? 'host' : 'role';
-    const id = kind === 'role' ? `role ${roles.toSorted().join('+')}` : `host ${name}`;
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, { name: said || name, kind, hosts: [name] });
-    else group.hosts.push(name);
-  }
-  return [...groups]
-    .map(([id, group]): MapNode => ({ id, ...group }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** Built-in networks that are no more than kinds of addresses: named where nothing else is meant. */
-const EXACT: ReadonlySet<string> = new Set(['internet', 'private', 'loopback', 'multicast', 'link-local']);
-
-function networksOf(fleet: Fleet, earlier: Fleet | undefined, members: readonly Place[]): readonly Place[] {
-  const sets = new Map<string, AddressSet>([...(earlier?.networks ?? []), ...fleet.networks]);
-  const own = new Set([fleet, ...(earlier ? [earlier] : [])].flatMap(definedNetworks));
-  return [...sets]
-    .filter(([, set]) => !set.any)
-    .map(([name, set]): Place => {
-      const ranges = both((family) =>
-        union(...set[family].map((network) => networkRanges(network, family) ?? [])),
-      );
-      const exact = EXACT.has(name) && !own.has(name);
-      const holds = (exact ? [] : members)
-        .filter(
-          (group) =>
-            FAMILIES.every((family) => isEmpty(subtract(group.ranges[family], ranges[family]))) &&
-            FAMILIES.some((family) => !isEmpty(group.ranges[family])),
-        )
-        .map(({ node }) => node.name);
-      return {
-        node: {
-          id: `network ${name}`,
-          kind: 'network',
-          name,
-          ...(exact ? {} : { networks: [...set.v4, ...set.v6] }),
-          ...(holds.length === 0 ? {} : { holds }),
-        },
-        ranges,
-        exact,
-      };
-    });
-}
-
-const definedNetworks = ({ definitions = [] }: Fleet): readonly string[] =>
-  definitions.filter(({ kind }) => kind === 'network').map(({ name }) => name);
-
-/** Longer lists are counted. */
-const MOST_LISTED = 2;
-
-function namelessNode(ranges: Ranges, family: Family): MapNode {
-  const networks = networksText(ranges, family).map((text) =>
-    text.replace(family === 'v4' ? /\/32$/ : /\/128$/, ''),
-  );
-  const name =
-    networks.length > MOST_LISTED
-      ? `${networks.slice(0, MOST_LISTED).join(', ')} and ${networks.length - MOST_LISTED} more`
-      : networks.join(', ');
-  return { id: `addresses ${networks.join(' ')}`, kind: 'addresses', name, networks };
-}
-
-function firstAtLeast(list: readonly { readonly address: bigint }[], value: bigint): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle]?.address ?? 0n) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+import { addressesText, addressKey, cover, isWithin, perFamily } from './address-sets.js';
+import { definedNames } from './policy-names.js';
 
 export type NodeKind =
   /** Every address that can be a peer. */
@@ -276,4 +33,220 @@ export interface MapNode {
   readonly networks?: readonly string[];
   /** Names of the roles and hosts all of whose addresses lie in the network. */
   readonly holds?: readonly string[];
+}
+
+/** Addresses of one family that go by one name. */
+export interface ResolvedName {
+  readonly node: MapNode;
+  readonly ranges: Ranges;
+  /** All addresses of the node in this family are among them. */
+  readonly whole: boolean;
+  /** Hosts of the policy among them, where the node is a role or a host. */
+  readonly hosts?: readonly string[];
+}
+
+export interface AddressNames {
+  /** Roles and hosts without roles, in the order of their names: every host is in one. */
+  readonly groups: readonly MapNode[];
+  readonly groupOf: (host: string) => MapNode;
+  /** Few names that together hold exactly these addresses; `whole` ones first. */
+  readonly name: (ranges: Ranges, family: Family) => readonly ResolvedName[];
+  /** Every address of every host. */
+  readonly fleet: FamilyRanges;
+  /** The hosts that have an address in the ranges, in the order of their names. */
+  readonly hostsIn: (ranges: Ranges, family: Family) => readonly string[];
+}
+
+interface NodeAddresses {
+  readonly node: MapNode;
+  readonly ranges: FamilyRanges;
+}
+
+const ANYWHERE: MapNode = { id: 'anywhere', kind: 'anywhere', name: 'anywhere' };
+const EVERY_PEER: FamilyRanges = perFamily(everyPeer);
+
+/**
+ * Creates the names for a fleet.
+ * @param earlier another policy, whose hosts and networks are known too where this one has none of the name.
+ */
+export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames {
+  const hosts = hostsByName(earlier === undefined ? [fleet] : [earlier, fleet]);
+  const addresses = new Map(hosts.map((host) => [host.name, rangesOf(host.addresses)]));
+  const groups = groupsOf(hosts);
+  const groupOfHost = new Map(
+    groups.flatMap((node) => (node.hosts ?? []).map((name) => [name, node] as const)),
+  );
+  const groupOf = (host: string): MapNode =>
+    groupOfHost.get(host) ?? { id: `host ${host}`, kind: 'host', name: host, hosts: [host] };
+  const addressesOf = (names: readonly string[]): FamilyRanges =>
+    uniteRanges(names.flatMap((name) => addresses.get(name) ?? []));
+  const members = groups.map((node) => ({ node, ranges: addressesOf(node.hosts ?? []) }));
+  const { kinds, networks } = networksOf(fleet, earlier, members);
+  const bySize = perFamily((family) => {
+    const sized = (some: readonly NodeAddresses[]) =>
+      some.map((one) => ({ ...one, size: sizeOf(one.ranges[family]) }));
+    return {
+      largestFirst: sized([...members, ...networks])
+        .filter(({ size }) => size > 0n)
+        .sort((a, b) => compare(b.size, a.size)),
+      smallestNetworks: sized(networks).sort((a, b) => compare(a.size, b.size)),
+    };
+  });
+  const owners = perFamily((family) =>
+    hosts
+      .flatMap(({ name, addresses: own }) =>
+        parseAddresses(own, family).map((address) => ({ address, host: name })),
+      )
+      .sort((a, b) => compare(a.address, b.address)),
+  );
+
+  const hostsIn = (ranges: Ranges, family: Family): readonly string[] => {
+    const found = new Set<string>();
+    for (const [from, to] of ranges)
+      for (let index = firstAtLeast(owners[family], from); index < owners[family].length; index++) {
+        const owner = owners[family][index];
+        if (owner === undefined || owner.address > to) break;
+        found.add(owner.host);
+      }
+    return [...found].sort();
+  };
+
+  const known = new Map<string, readonly ResolvedName[]>();
+  const name = (ranges: Ranges, family: Family): readonly ResolvedName[] => {
+    const key = addressKey(only(ranges, family));
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const names = nameRanges(ranges, family);
+    known.set(key, names);
+    return names;
+  };
+
+  function nameRanges(ranges: Ranges, family: Family): readonly ResolvedName[] {
+    const peers = intersect(ranges, EVERY_PEER[family]);
+    if (isEmpty(peers)) return [];
+    const kind = kinds.find((one) => equalRanges(one.ranges[family], peers));
+    if (kind !== undefined) return [{ node: kind.node, ranges: peers, whole: true }];
+    if (sizeOf(peers) * 2n > sizeOf(EVERY_PEER[family]))
+      return [{ node: ANYWHERE, ranges: peers, whole: equalRanges(peers, EVERY_PEER[family]) }];
+    const { taken, rest } = cover(only(peers, family), bySize[family].largestFirst, [family]);
+    const names = taken.map(
+      ({ node, ranges: all }): ResolvedName => ({
+        node,
+        ranges: all[family],
+        whole: true,
+        hosts: node.hosts,
+      }),
+    );
+    let left = rest[family];
+    for (const some of groupBy(hostsIn(left, family), (host) => groupOf(host).id).values()) {
+      const own = intersect(addressesOf(some)[family], left);
+      names.push({ node: groupOf(some[0] ?? ''), ranges: own, whole: false, hosts: some });
+      left = subtract(left, own);
+    }
+    return [...names, ...partsOf(left, family)];
+  }
+
+  /** Parts of the smallest network that holds each range; what no network holds has no name. */
+  function partsOf(rest: Ranges, family: Family): readonly ResolvedName[] {
+    const parts = new Map<MapNode, Ranges>();
+    let unnamed: Ranges = [];
+    for (const range of rest) {
+      const holder = bySize[family].smallestNetworks.find(({ ranges }) =>
+        isEmpty(subtract([range], ranges[family])),
+      );
+      if (holder === undefined) unnamed = union(unnamed, [range]);
+      else parts.set(holder.node, union(parts.get(holder.node) ?? [], [range]));
+    }
+    return [
+      ...[...parts].map(([node, ranges]): ResolvedName => ({ node, ranges, whole: false })),
+      ...(isEmpty(unnamed) ? [] : [{ node: unnamedNode(unnamed, family), ranges: unnamed, whole: true }]),
+    ];
+  }
+
+  return { groups, groupOf, name, fleet: addressesOf(hosts.map((host) => host.name)), hostsIn };
+}
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const only = (ranges: Ranges, family: Family): FamilyRanges => ({ v4: [], v6: [], [family]: ranges });
+
+/** Of two hosts of one name the later one. */
+const hostsByName = (fleets: readonly Fleet[]): readonly Host[] =>
+  [...new Map(fleets.flatMap(({ hosts }) => hosts.map((host) => [host.name, host]))).values()].sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+
+/** Hosts by their roles. Roles that every host has do not distinguish hosts, and are left out of the names. */
+function groupsOf(hosts: readonly Host[]): readonly MapNode[] {
+  const [first, ...rest] = hosts;
+  const shared = (first?.roles ?? []).filter((role) => rest.every(({ roles }) => roles.includes(role)));
+  const byId = groupBy(hosts, ({ name, roles }) =>
+    roles.length > 0 ? `role ${roles.toSorted().join('+')}` : `host ${name}`,
+  );
+  return [...byId]
+    .map(([id, members]): MapNode => {
+      const names = members.map(({ name }) => name);
+      const { roles = [] } = members[0] ?? {};
+      const own = roles.filter((role) => !shared.includes(role));
+      return roles.length > 0
+        ? { id, name: (own.length > 0 ? own : roles).join(', '), kind: 'role', hosts: names }
+        : { id, name: names.join(), kind: 'host', hosts: names };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * The networks of both policies. `kinds` are built-in ones that are mere kinds of addresses (`private`): they name
+ * exactly their addresses and never a part of them.
+ */
+function networksOf(fleet: Fleet, earlier: Fleet | undefined, members: readonly NodeAddresses[]) {
+  const defined = new Set(
+    [fleet, ...(earlier ? [earlier] : [])].flatMap((one) => definedNames(one, 'network')),
+  );
+  const kinds: NodeAddresses[] = [];
+  const networks: NodeAddresses[] = [];
+  for (const [name, set] of new Map([...(earlier?.networks ?? []), ...fleet.networks])) {
+    if (set.any) continue;
+    const [id, ranges] = [`network ${name}`, toRanges(set)];
+    if (Object.hasOwn(NETWORKS, name) && !defined.has(name)) {
+      kinds.push({ node: { id, kind: 'network', name }, ranges });
+      continue;
+    }
+    const holds = members
+      .filter(
+        (group) =>
+          isWithin(group.ranges, ranges) && FAMILIES.some((family) => !isEmpty(group.ranges[family])),
+      )
+      .map(({ node }) => node.name);
+    const node: MapNode = {
+      id,
+      kind: 'network',
+      name,
+      networks: [...set.v4, ...set.v6],
+      holds: holds.length === 0 ? undefined : holds,
+    };
+    networks.push({ node, ranges });
+  }
+  return { kinds, networks };
+}
+
+/** Longer lists are counted. */
+const MOST_LISTED = 2;
+
+function unnamedNode(ranges: Ranges, family: Family): MapNode {
+  const networks = addressesText(ranges, family);
+  const more = networks.length - MOST_LISTED;
+  const name = `${networks.slice(0, MOST_LISTED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return { id: `addresses ${networks.join(' ')}`, kind: 'addresses', name, networks };
+}
+
+/** The index of the first owner whose address is at least this one. */
+function firstAtLeast(owners: readonly { readonly address: bigint }[], address: bigint): number {
+  let [low, high] = [0, owners.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((owners[middle]?.address ?? 0n) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,5 +1,4 @@
 /** Sets of services, joined for one row: protocols with their ports or types. */
-import type { Family } from '../lib/family.js';
 import { groupBy } from '../lib/group.js';
 import { normalise, type Range } from '../lib/ranges.js';
 import type { Flow } from '../traffic/model.js';
@@ -23,14 +22,12 @@ export function joinServices(services: readonly RowService[]): readonly RowServi
   }));
 }
 
-export function joinNumbers(lists: readonly (readonly string[])[]): readonly string[] {
-  if (lists.length === 1 || lists.some((list) => list.length === 0)) return lists[0] ?? [];
+function joinNumbers(lists: readonly (readonly string[])[]): readonly string[] {
+  if (lists.some((list) => list.length === 0)) return [];
   return numbersText(normalise(lists.flat().map(numberRange)));
 }
 
-export function numberRange(text: string): Range {
+function numberRange(text: string): Range {
   const [from = '0', to = from] = text.split('-');
   return [BigInt(from), BigInt(to)];
 }
-
-export const isOf = (family: Family, text: string): boolean => text.includes(':') === (family === 'v6');

@@ -1,9 +1,9 @@
 /** Small policies, compiled, as the map takes them. */
 import { compileHost } from '../../src/compile/rules/compile.js';
 import { formatProblem } from '../../src/lib/problem.js';
+import type { MapHost } from '../../src/map/context.js';
 import { type MapResult, mapFleet } from '../../src/map/fleet-map.js';
 import type { MapEdge } from '../../src/map/model.js';
-import type { MapHost } from '../../src/map/tools.js';
 import type { Fleet } from '../../src/policy/fleet.js';
 import { readFleet } from '../../src/policy/resolve/fleet.js';
 

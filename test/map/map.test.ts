@@ -1,8 +1,5 @@
-import { networkRanges } from '../../src/lib/ip.js';
 import { formatProblem } from '../../src/lib/problem.js';
-import { union } from '../../src/lib/ranges.js';
 import { mapFleet } from '../../src/map/fleet-map.js';
-import { createAddressNames } from '../../src/naming/address-names.js';
 import { ruleset, table } from '../traffic/rules.js';
 import { fleetOf, hostsOf, linesOf, mapOf, TIERS } from './fleet.js';
 
@@ -137,28 +134,6 @@ test('a host whose rules lead in a circle is missing, and said to be', () => {
   const { map } = mapFleet(fleet, hosts);
   expect(map.missing).toEqual([{ host: 'web-2', why: expect.stringContaining('calls itself') }]);
   expect(linesOf({ map, notes: [] })).toContain('anywhere → role web: web (web-1 roles/web.yml:2)');
-});
-
-test('names for addresses: whole networks and roles first, then parts, then the addresses themselves', () => {
-  const atlas = createAddressNames(fleetOf());
-  const named = (...networks: readonly string[]): readonly string[] =>
-    atlas
-      .name(union(...networks.map((network) => networkRanges(network, 'v4') ?? [])), 'v4')
-      .map(({ node, whole, hosts = [] }) => [node.id, ...(whole ? [] : ['part']), ...hosts].join(' '));
-  expect(named('10.20.0.0/16', '192.0.2.1/32', '192.0.2.2/32')).toEqual([
-    'network office',
-    'role web web-1 web-2',
-  ]);
-  expect(named('192.0.2.2/32')).toEqual(['role web part web-2']);
-  expect(named('10.20.30.0/25')).toEqual(['network monitoring part']);
-  expect(named('10.20.31.0/24', '10.99.0.0/24', '192.0.2.20/32')).toEqual([
-    'host bastion bastion',
-    'network office part',
-    'addresses 10.99.0.0/24',
-  ]);
-  expect(named('0.0.0.0/0')).toEqual(['anywhere']);
-  expect(named('0.0.0.0/1', '160.0.0.0/3', '192.0.0.0/3')).toEqual(['anywhere part']);
-  expect(named()).toEqual([]);
 });
 
 describe('one-sided flows', () => {

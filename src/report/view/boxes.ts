@@ -1,13 +1,23 @@
 /** Boxes of packets joined where their union is a box again, so that a reader sees one row instead of four. */
 import type { Family } from '../../lib/family.js';
 import { groupBy } from '../../lib/group.js';
-import { networkRanges, networksText } from '../../lib/ip.js';
-import { union } from '../../lib/ranges.js';
-import { isOf, joinServices, type RowService } from '../../naming/service-sets.js';
+import { networksText } from '../../lib/ip.js';
+import { inFamilies } from '../../naming/address-sets.js';
+import { joinServices, type RowService } from '../../naming/service-sets.js';
+import {
+  EVERYTHING,
+  type FamilyRanges,
+  rangesOf,
+  subtractRanges,
+  uniteRanges,
+} from '../../policy/addresses.js';
 import type { ConnectionState, Flow } from '../../traffic/model.js';
 
 /** A {@link Flow} that may be about several protocols; empty lists are every value. */
-export interface AddressBox extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' | 'sport' | 'src' | 'dst'> {
+export interface AddressBox extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' | 'sport'> {
+  /** Addresses of the box's families; absent: every address. */
+  readonly src?: FamilyRanges;
+  readonly dst?: FamilyRanges;
   readonly exceptLoopback: boolean;
   readonly services: readonly RowService[];
   /** What else must hold: flags, a hardware address, an id; empty when nothing does. */
@@ -25,8 +35,8 @@ export const boxOf = (flow: Flow): AddressBox => ({
   sport: flow.sport,
   also: flow.also ?? [],
   families: [flow.family],
-  src: flow.src,
-  dst: flow.dst,
+  src: flow.src.length === 0 ? undefined : rangesOf(flow.src),
+  dst: flow.dst.length === 0 ? undefined : rangesOf(flow.dst),
 });
 
 /** The dimensions in which boxes are joined, those that most often differ first. */
@@ -87,14 +97,27 @@ const FIELDS = [
   'dst',
 ] as const satisfies readonly (keyof AddressBox)[];
 
+const fieldOf = (box: AddressBox, field: (typeof FIELDS)[number]): unknown =>
+  field === 'src' || field === 'dst' ? addressTexts(box[field]) : box[field];
+
+const TEXTS = new WeakMap<FamilyRanges, readonly string[]>();
+
+/** The fewest networks of both families, as in a {@link Flow}. */
+export function addressTexts(ranges: FamilyRanges | undefined): readonly string[] {
+  if (ranges === undefined) return [];
+  const texts = TEXTS.get(ranges) ?? [...networksText(ranges.v4, 'v4'), ...networksText(ranges.v6, 'v6')];
+  TEXTS.set(ranges, texts);
+  return texts;
+}
+
 const keyWithout = (box: AddressBox, without: readonly (keyof AddressBox)[]): string =>
-  JSON.stringify(FIELDS.map((field) => (without.includes(field) ? 0 : box[field])));
+  JSON.stringify(FIELDS.map((field) => (without.includes(field) ? 0 : fieldOf(box, field))));
 
 /** Everything that makes two boxes the same. */
 export const boxKey = (box: AddressBox): string => keyWithout(box, []);
 
 const acrossFamilies = (box: AddressBox): string =>
-  `${keyWithout(box, ['families', 'src', 'dst'])} ${box.src.length === 0} ${box.dst.length === 0}`;
+  `${keyWithout(box, ['families', 'src', 'dst'])} ${box.src === undefined} ${box.dst === undefined}`;
 
 /** Several boxes of one family stay apart: the union of two boxes is no box. */
 function pairFamilies<T extends AddressBox>(
@@ -107,20 +130,24 @@ function pairFamilies<T extends AddressBox>(
   return {
     ...join([first, second]),
     families: ['v4', 'v6'],
-    src: [...first.src, ...second.src],
-    dst: [...first.dst, ...second.dst],
+    src: joinAddresses([first, second], 'src'),
+    dst: joinAddresses([first, second], 'dst'),
   };
 }
 
-/** Boxes of one family; an empty list is every address. */
-export function joinAddresses(boxes: readonly AddressBox[], side: 'src' | 'dst'): readonly string[] {
-  if (boxes.some((box) => box[side].length === 0)) return [];
-  return (['v4', 'v6'] as const).flatMap((family) => {
-    const texts = boxes.flatMap((box) => box[side].filter((text) => isOf(family, text)));
-    const ranges = union(...texts.map((text) => networkRanges(text, family) ?? []));
-    const networks = networksText(ranges, family);
-    return networks.some((network) => network.endsWith('/0')) ? [] : networks;
-  });
+/** All addresses of the boxes; `undefined` where they are every address of the families. */
+function joinAddresses(boxes: readonly AddressBox[], side: 'src' | 'dst'): FamilyRanges | undefined {
+  const known = boxes.flatMap((box) => box[side] ?? []);
+  if (known.length < boxes.length) return undefined;
+  const joined = uniteRanges(known);
+  const rest = subtractRanges(
+    inFamilies(
+      EVERYTHING,
+      boxes.flatMap(({ families }) => families),
+    ),
+    joined,
+  );
+  return rest.v4.length === 0 && rest.v6.length === 0 ? undefined : joined;
 }
 
 const STATES: readonly ConnectionState[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID'];

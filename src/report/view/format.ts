@@ -1,8 +1,9 @@
 /** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
 import type { SourceLocation } from '../../lib/problem.js';
 import { FAMILY, grouped } from '../../lib/text.js';
-import type { Naming, Piece } from '../../naming/phrases.js';
+import type { Naming, Piece } from '../../naming/address-phrases.js';
 import type { RowService } from '../../naming/service-sets.js';
+import type { FamilyRanges } from '../../policy/addresses.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import type { TrafficKind, TrafficRow } from './traffic-rows.js';
 export const locationText = (location: SourceLocation): string => `${location.file}:${location.line}`;
@@ -116,8 +117,8 @@ const isIcmp = ({ protocol }: RowService): boolean => protocol === 'icmp' || pro
 /** Whether an address, a name of one family, or a protocol of one family stands in the row anyway. */
 const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
   row.services.every(isIcmp) ||
-  [row.src, row.dst].some((list) => {
-    const { of, but } = naming.side(list, row.families);
+  [row.src, row.dst].some((ranges) => {
+    const { of, but } = naming.addresses(ranges, row.families);
     return [...of, ...but].some(({ families }) => families.length === 1);
   });
 
@@ -129,15 +130,15 @@ const MOST_PIECES = 6;
 
 /** `from app and 192.0.2.7`, `from anywhere but admin to db-1`, `out to mirrors`. */
 export function endpoints(row: TrafficRow, naming: Naming): Phrase {
-  const side = (networks: readonly string[]): Phrase => {
-    const { of, but } = naming.side(networks, row.families);
+  const side = (ranges: FamilyRanges | undefined): Phrase => {
+    const { of, but } = naming.addresses(ranges, row.families);
     const some = of.length === 0 ? [ANYWHERE] : phraseList(of);
     return but.length === 0 ? some : [...some, ' but ', ...phraseList(but)];
   };
   const from: Phrase = ['from ', ...side(row.src)];
   const to: Phrase = ['to ', ...side(row.dst)];
-  if (row.hook === 'INPUT') return row.dst.length === 0 ? from : [...from, ' ', ...to];
-  if (row.hook === 'OUTPUT') return row.src.length === 0 ? ['out ', ...to] : ['out ', ...from, ' ', ...to];
+  if (row.hook === 'INPUT') return row.dst === undefined ? from : [...from, ' ', ...to];
+  if (row.hook === 'OUTPUT') return row.src === undefined ? ['out ', ...to] : ['out ', ...from, ' ', ...to];
   return ['forwarded ', ...from, ' ', ...to];
 }
 

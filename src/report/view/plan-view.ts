@@ -1,7 +1,7 @@
 /** What a report of a plan shows, in which order and how much of it; printers only format it. */
 import type { Problem, SourceLocation } from '../../lib/problem.js';
 import { count, grouped } from '../../lib/text.js';
-import { type Naming, namingOf } from '../../naming/phrases.js';
+import { createNaming, type Naming } from '../../naming/address-phrases.js';
 import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import {
@@ -156,7 +156,7 @@ export interface HostItem {
 export function planView(plan: Plan, medium: Medium, policy: readonly Problem[] = []): PlanView {
   const totals = planTotals(plan);
   const extent = EXTENTS[medium];
-  const naming = namingOf(plan.names);
+  const naming = createNaming(plan.names);
   const sections: readonly PlanSection[] = [
     notes(plan, 'warning', 0, `${count(totals.unreachable + totals.error, 'host')} without a plan`, unread),
     totals.lockout.violated.length > 0

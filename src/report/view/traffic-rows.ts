@@ -5,7 +5,7 @@ import type { SourceLocation } from '../../lib/problem.js';
 import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule, Flow, Packet } from '../../traffic/model.js';
 import { byExposure } from '../../traffic/questions/rows.js';
-import { type AddressBox, boxKey, boxOf, hull, joinBoxes } from './boxes.js';
+import { type AddressBox, addressTexts, boxKey, boxOf, hull, joinBoxes } from './boxes.js';
 import { withoutHost } from './group.js';
 
 export const TRAFFIC_KINDS = [
@@ -194,6 +194,8 @@ function together(rows: readonly TrafficRow[]): TrafficGroup {
 /** As the model measures exposure: by the widest of what the row is about. */
 const asFlow = (row: HostRow): Parameters<typeof byExposure>[0] => ({
   ...row,
+  src: addressTexts(row.src),
+  dst: addressTexts(row.dst),
   protocol: row.services.find(({ protocol }) => protocol.startsWith('any'))?.protocol ?? 'tcp',
   dport: row.services.some(({ dport }) => dport.length === 0)
     ? []

@@ -2,7 +2,7 @@
 import { compileHost } from '../../compile/rules/compile.js';
 import { FAMILIES } from '../../lib/family.js';
 import { error, type Problem, warning } from '../../lib/problem.js';
-import type { MapHost } from '../../map/tools.js';
+import type { MapHost } from '../../map/context.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
 import type { Fleet, Host } from '../../policy/fleet.js';

@@ -8,7 +8,7 @@ import { formatAddress, networkRanges } from '../../lib/ip.js';
 import { note, type Problem, warning } from '../../lib/problem.js';
 import { has, intersect, isEmpty, normalise, type Range, type Ranges, subtract } from '../../lib/ranges.js';
 import { list } from '../../lib/text.js';
-import { createReachCache, type ReachCache, ruleLocation } from '../../map/reaches.js';
+import { createReachCache, type ReachCache, ruleLocation } from '../../map/reach-cache.js';
 import { type AddressNames, createAddressNames } from '../../naming/address-names.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';

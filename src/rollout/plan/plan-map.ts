@@ -1,6 +1,7 @@
 /** The map of the fleet as it will be once a plan is carried out, against what the hosts run now. */
+
+import type { MapHost } from '../../map/context.js';
 import { mapFleet } from '../../map/fleet-map.js';
-import type { MapHost } from '../../map/tools.js';
 import type { Fleet } from '../../policy/fleet.js';
 import { findingOf } from '../results/finding.js';
 import type { PlanMap } from '../results/model.js';

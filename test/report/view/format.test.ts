@@ -1,6 +1,6 @@
 /** What a row says of its conditions: nothing that narrows the traffic may be left out. */
 import { expect, test } from '@jest/globals';
-import { namingOf } from '../../../src/naming/phrases.js';
+import { createNaming } from '../../../src/naming/address-phrases.js';
 import { conditions } from '../../../src/report/view/format.js';
 import { trafficRows } from '../../../src/report/view/traffic-rows.js';
 import type { Flow } from '../../../src/traffic/model.js';
@@ -20,7 +20,7 @@ const rowsOf = (...opened: readonly Flow[]) =>
 test('flags, hardware addresses and ids are said', () => {
   const [row, ...others] = rowsOf(flow({ also: ['from MAC 00:16:3e:00:00:01'] }));
   expect(others).toEqual([]);
-  expect(row && conditions(row, namingOf(), 'opened')).toContain('from MAC 00:16:3e:00:00:01');
+  expect(row && conditions(row, createNaming(), 'opened')).toContain('from MAC 00:16:3e:00:00:01');
 });
 
 test('rows that differ in them stay apart', () => {

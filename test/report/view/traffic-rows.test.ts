@@ -1,6 +1,6 @@
 /** Which rows a reader sees, in what order, and what is told as one. */
 import { describe, expect, test } from '@jest/globals';
-import { namingOf } from '../../../src/naming/phrases.js';
+import { createNaming } from '../../../src/naming/address-phrases.js';
 import { conditions } from '../../../src/report/view/format.js';
 import { findingRows } from '../../../src/report/view/group.js';
 import { cause, trafficGroups, trafficRows, untilNow } from '../../../src/report/view/traffic-rows.js';
@@ -122,7 +122,7 @@ describe('states', () => {
       }),
     );
     const [group] = trafficGroups(trafficRows(plan(host('a', { closed })), 'closed'), 'closed');
-    return group === undefined ? [] : conditions(group.whole, namingOf(), 'closed', group.rows);
+    return group === undefined ? [] : conditions(group.whole, createNaming(), 'closed', group.rows);
   };
   const four = (state: readonly ConnectionState[]) => [state, state, state, state];
 

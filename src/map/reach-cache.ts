@@ -1,18 +1,12 @@
 /** The reach of many hosts: those whose rules are the same, as far as it matters, share the work. */
-
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
+import type { Range } from '../lib/ranges.js';
 import type { Chain, IpSet, Ruleset, Table } from '../netfilter/model.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { changingSets } from '../traffic/program/compiled-ruleset.js';
 import { PIPELINES } from '../traffic/program/pipeline.js';
-import { type Reached, type ReachHook, reachOf } from '../traffic/questions/reach.js';
-
-export interface ReachSubject {
-  readonly ruleset: Ruleset;
-  /** The host's own, of both families. */
-  readonly addresses: readonly string[];
-}
+import { type Reach, type Reached, type ReachHook, reachOf } from '../traffic/questions/reach.js';
 
 export interface SharedReach {
   /** The same for all hosts that share it. */
@@ -21,35 +15,39 @@ export interface SharedReach {
   readonly v6: Reached;
 }
 
-/** Remembers every answer: ask one of these for a whole fleet. */
-export type ReachCache = (subject: ReachSubject, hook: ReachHook) => SharedReach;
+/** @param host its rules, and its own addresses of both families */
+export type ReachCache = (
+  host: { readonly ruleset: Ruleset; readonly addresses: readonly string[] },
+  hook: ReachHook,
+) => SharedReach;
 
+/** Creates a cache of every answer, to be used for a whole fleet. */
 export function createReachCache(): ReachCache {
   const known = new Map<string, SharedReach>();
-  return (subject, hook) => {
-    const text = hookText(subject.ruleset, hook);
-    const key = `${hook}\n${ownPart(text, hook, subject.addresses)}\n${text}`;
+  return ({ ruleset, addresses }, hook) => {
+    const text = hookText(ruleset, hook);
+    const key = `${hook}\n${addressPart(text, hook, addresses)}\n${text}`;
     const before = known.get(key);
     if (before !== undefined) return before;
-    const of = (family: Family): Reached => reachOf(subject.ruleset, family, hook, subject.addresses);
+    const of = (family: Family): Reached => reachOf(ruleset, family, hook, addresses);
     const made: SharedReach = { key: `${known.size}`, v4: of('v4'), v6: of('v6') };
     known.set(key, made);
     return made;
   };
 }
 
-/** What a rule may say so that the host's own addresses matter; a word too many costs no more than time. */
-const ASKS_OWN: { readonly [hook in ReachHook]: RegExp } = {
+/** Rules for which the host's own addresses may matter; a pattern that matches too much only costs time. */
+const USES_OWN_ADDRESS: { readonly [hook in ReachHook]: RegExp } = {
   INPUT: /(^| )-d |dst|addrtype|NAT|REDIRECT|NETMAP|TPROXY/m,
   OUTPUT: /(^| )-s |src|addrtype|NAT|REDIRECT|NETMAP/m,
 };
 
-const ownPart = (text: string, hook: ReachHook, addresses: readonly string[]): string =>
-  ASKS_OWN[hook].test(text)
+const addressPart = (text: string, hook: ReachHook, addresses: readonly string[]): string =>
+  USES_OWN_ADDRESS[hook].test(text)
     ? addresses.join()
     : FAMILIES.filter((family) => addresses.some((one) => one.includes(':') === (family === 'v6'))).join();
 
-/** The rules that a hook's packets may meet, without their places, which differ where a policy says the same twice. */
+/** The rules that packets of the hook may meet, without their locations: these differ where a policy has a rule twice. */
 const hookText = (ruleset: Ruleset, hook: ReachHook): string => {
   const chains = FAMILIES.flatMap((family) =>
     ruleset[family].flatMap((table) =>
@@ -58,7 +56,7 @@ const hookText = (ruleset: Ruleset, hook: ReachHook): string => {
       ),
     ),
   );
-  // Rules of other hooks may fill the sets that those of this one ask for.
+  // Rules of other hooks may fill the sets that those of this one match.
   const filled = [...changingSets(ruleset)].sort().join(' ');
   return [...chains, ...ruleset.sets.map(setText), filled].join('\n\n');
 };
@@ -84,7 +82,11 @@ function setText(set: IpSet): string {
   return text;
 }
 
-/** Where a host's own policy says what a rule of its reach says; nothing for a chain's policy. */
+/** The entries for any of the services (protocol-port keys). */
+export const entriesFor = (reach: Reach, [first, last]: Range): Reach =>
+  reach.filter(({ services: [from, to] }) => from <= last && first <= to);
+
+/** The line of the host's own policy that a rule of its reach comes from; `undefined` for a chain's policy. */
 export function ruleLocation(
   ruleset: Ruleset,
   family: Family,

@@ -1,4 +1,4 @@
-import { createReachCache } from '../../src/map/reaches.js';
+import { createReachCache } from '../../src/map/reach-cache.js';
 import { DROPS, ruleset, table } from '../traffic/rules.js';
 
 const SETS = 'create guests hash:ip family inet hashsize 1024 maxelem 65536\nadd guests 10.0.0.1\n';

@@ -84,8 +84,8 @@ async function furnishedHome(host: LabHost) {
 
 fault(
   'V2',
-  "the user's ssh_config shares connections and keeps them, and new ones get no answer",
-  'not fooled, with either transport: rolled back, while plain ssh goes on over the shared one',
+  "the user's ssh_config shares and keeps connections, and new ones get no answer",
+  'rolled back with either transport, while plain ssh continues over the shared connection',
   async () => {
     const { host } = await testLab.host();
     const { plain, client, leave } = await furnishedHome(host);
@@ -116,8 +116,8 @@ fault(
 
 fault(
   'G7',
-  "the runner's user has a key that opens the host, an agent that holds it, and known hosts",
-  'none of them is used unasked, with either transport',
+  "the runner's user has a key for the host, an agent with that key, and known hosts",
+  'none of them is used unless configured, with either transport',
   async () => {
     const { host } = await testLab.host();
     const before = await rulesetsOf(host);
@@ -144,8 +144,8 @@ fault(
 
 fault(
   'C2',
-  "a name leads to another machine of the fleet since the plan, and that machine's key is pinned for it",
-  'refused, by the plan and by what the machine says it was deployed as; neither machine is touched',
+  "the host name points to another machine of the fleet since the plan, and that machine's key is pinned for it",
+  "refused, by the plan and by the machine's record of its last deploy; neither machine is changed",
   async () => {
     const { lab } = testLab;
     const [{ host: one }, { host: two, client }] = [

@@ -25,36 +25,41 @@ const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} 
   chmod +x /usr/sbin/${tool}`;
 const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
 
-fault('A5a', 'the supervisor is killed once the rules stand', 'rolled back by the second timer', async () => {
-  const check = async (kind: 'light' | 'systemd'): Promise<void> => {
-    const { host, client } = await testLab.host({}, kind);
-    const before = await rulesetsOf(host);
-    // Neither the confirmation nor the order to go back may reach it.
-    const { result } = await client.deploy(host, open(81), {
-      ...BRIEF,
-      onPhase: async (phase) => {
-        if (phase !== 'verify') return;
-        const repair = await host.cutLink();
-        await host.must("kill -9 $(pgrep -f 'agent.sh [s]upervise')");
-        await until(
-          'The second timer acts',
-          async () =>
-            (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
-          15,
-        );
-        await repair();
-      },
-    });
-    expect(result).toMatchObject({
-      outcome: 'rolled-back',
-      reason: expect.stringMatching(/no new connection.*; not confirmed in time$/),
-    });
-    await expectOld(host, before);
-  };
-  await Promise.all([check('light'), check('systemd')]);
-});
+fault(
+  'A5a',
+  'the supervisor is killed once the rules are applied',
+  'rolled back by the backup timer',
+  async () => {
+    const check = async (kind: 'light' | 'systemd'): Promise<void> => {
+      const { host, client } = await testLab.host({}, kind);
+      const before = await rulesetsOf(host);
+      // Neither the confirmation nor the order to go back may reach it.
+      const { result } = await client.deploy(host, open(81), {
+        ...BRIEF,
+        onPhase: async (phase) => {
+          if (phase !== 'verify') return;
+          const repair = await host.cutLink();
+          await host.must("kill -9 $(pgrep -f 'agent.sh [s]upervise')");
+          await until(
+            'The second timer acts',
+            async () =>
+              (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
+            15,
+          );
+          await repair();
+        },
+      });
+      expect(result).toMatchObject({
+        outcome: 'rolled-back',
+        reason: expect.stringMatching(/no new connection.*; not confirmed in time$/),
+      });
+      await expectOld(host, before);
+    };
+    await Promise.all([check('light'), check('systemd')]);
+  },
+);
 
-fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', async () => {
+fault('A5b', 'the backup timer is stopped', 'rolled back by the supervisor', async () => {
   const check = async (kind: 'light' | 'systemd'): Promise<void> => {
     const { host, client } = await testLab.host({}, kind);
     const before = await rulesetsOf(host);
@@ -86,7 +91,7 @@ fault('A5b', 'the second timer is stopped', 'rolled back by the supervisor', asy
   await Promise.all([check('light'), check('systemd')]);
 });
 
-fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', async () => {
+fault('A6', 'IPv4 is applied and IPv6 fails', 'both families rolled back at once', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   await host.must(instead('ip6tables-restore', 'echo broken >&2; exit 1'));
@@ -100,7 +105,7 @@ fault('A6', 'v4 is applied and v6 fails', 'both families rolled back at once', a
   expect(await lastOutcome(client, host)).toBe('rolled-back');
 });
 
-fault('A6b', 'the sets are filled and then v4 fails', 'rolled back, the new sets gone as well', async () => {
+fault('A6b', 'the sets are filled and then IPv4 fails', 'rolled back, new sets included', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   await host.must(instead('iptables-restore', 'echo broken >&2; exit 1'));
@@ -127,7 +132,7 @@ const OTHERS: readonly (readonly [rules: string, names: RegExp])[] = [
 
 fault(
   'A7',
-  'chains of Docker, fail2ban, kube-proxy or libvirt are there',
+  'chains of Docker, fail2ban, kube-proxy or libvirt exist',
   'byte for byte the same after a deploy and after a rollback',
   async () => {
     const check = async (v4: string, names: RegExp): Promise<void> => {
@@ -167,8 +172,8 @@ fault('A9', 'a window too short for a connection and its retry', 'refused before
 
 fault(
   'A2',
-  'a safety net cannot be armed, or is armed and dies at once',
-  'nothing is changed: without both nets no rule is touched',
+  'a watchdog cannot be armed, or dies at once',
+  'nothing is changed unless both watchdogs are running',
   async () => {
     const check = async (kind: 'light' | 'systemd', breakIt: string, repair: string, reason: RegExp) => {
       const { host, client } = await testLab.host({}, kind);
@@ -218,7 +223,7 @@ fault(
   },
 );
 
-fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applying too', async () => {
+fault('A4', 'applying hangs', 'killed and rolled back: the deadline covers applying too', async () => {
   const check = async (kind: 'light' | 'systemd'): Promise<void> => {
     const { host, client } = await testLab.host({}, kind);
     const before = await rulesetsOf(host);
@@ -237,8 +242,8 @@ fault('A4', 'applying hangs', 'ended and rolled back: the deadline covers applyi
 
 fault(
   'A8',
-  'the new rules let SSH in and cut what the host itself needs to reach',
-  'a check that runs on the host finds it: rolled back at once',
+  'the new rules accept SSH but block what the host itself must reach',
+  'found by a check that runs on the host; rolled back at once',
   async () => {
     const [{ host, client }, { host: other }] = [await testLab.host(), await testLab.host()];
     const before = await rulesetsOf(host);

@@ -39,26 +39,31 @@ afterAll(async () => {
   await lab.close();
 });
 
-fault('A1', 'the client is killed in any phase', 'all old or all new, by the host alone', async () => {
-  await bundleClient(lab);
-  const ends = await Promise.all(
-    PHASES.map(async (phase) => {
-      const host = hostAt(phase);
-      watch({ lab, host, client });
-      const before = await rulesetsOf(host);
-      const killed = killedAt(lab, host, phase, wantedIn(phase, 8443));
-      await killed.ended;
-      expect([phase, killed.said().trim().split('\n').at(-1)]).toEqual([phase, phase]);
-      return [phase, await oldOrNew(host, before, 8443)] as const;
-    }),
-  );
-  expect(ends).toEqual(PHASES.map((phase) => [phase, endIn(phase)]));
-});
+fault(
+  'A1',
+  'the client is killed, in every phase',
+  'all old or all new rules; the host ends the change by itself',
+  async () => {
+    await bundleClient(lab);
+    const ends = await Promise.all(
+      PHASES.map(async (phase) => {
+        const host = hostAt(phase);
+        watch({ lab, host, client });
+        const before = await rulesetsOf(host);
+        const killed = killedAt(lab, host, phase, wantedIn(phase, 8443));
+        await killed.ended;
+        expect([phase, killed.said().trim().split('\n').at(-1)]).toEqual([phase, phase]);
+        return [phase, await oldOrNew(host, before, 8443)] as const;
+      }),
+    );
+    expect(ends).toEqual(PHASES.map((phase) => [phase, endIn(phase)]));
+  },
+);
 
 fault(
   'A3',
-  'the wire is cut in any phase, until the host has ended it alone and the client tries anew',
-  'the host ends as it says; the client says the same',
+  'the network is cut, in every phase, until the host has ended the change and the client retries',
+  'the host ends the change by itself; the client reports the same outcome',
   async () => {
     await Promise.all(
       PHASES.map(async (phase) => {
@@ -96,8 +101,8 @@ fault(
 
 fault(
   'G2',
-  'a host is left armed by a dead client',
-  'the next run finds the old rules and goes on',
+  'a dead client leaves a host armed',
+  'the next run finds the old rules and continues',
   async () => {
     const host = hostAt('verify');
     watch({ lab, host, client });

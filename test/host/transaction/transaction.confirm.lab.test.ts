@@ -17,27 +17,22 @@ afterAll(() => testLab.close());
 
 const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 8 } };
 
-fault(
-  'F2',
-  'the confirmation comes after the rollback',
-  'the host says rolled-back, and so does the client',
-  async () => {
-    const { host, client } = await testLab.host();
-    const before = await rulesetsOf(host);
-    const change = changeTo(await client.state(host), open(81));
-    await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
-    await waitUntilIdle(host, 15);
-    expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toMatch(
-      /^ended rolled-back verify not confirmed in time/,
-    );
-    await expectOld(host, before);
-  },
-);
+fault('F2', 'the confirmation comes after the rollback', 'host and client report rolled-back', async () => {
+  const { host, client } = await testLab.host();
+  const before = await rulesetsOf(host);
+  const change = changeTo(await client.state(host), open(81));
+  await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
+  await waitUntilIdle(host, 15);
+  expect(await sendRequest(testLab.lab, host, 'confirm', { change, token: 'token' })).toMatch(
+    /^ended rolled-back verify not confirmed in time/,
+  );
+  await expectOld(host, before);
+});
 
 fault(
   'F3',
-  'the confirmation is heard and its answer lost',
-  'asked again by run id: confirmed; asking twice changes nothing',
+  'the confirmation is received and its answer lost',
+  'asking again by run id returns confirmed; asking twice changes nothing',
   async () => {
     const { host, client } = await testLab.host();
     const change = changeTo(await client.state(host), open(81));
@@ -56,7 +51,7 @@ fault(
 fault(
   'F5',
   'a confirmation with another token, or of another run',
-  'refused; the host goes back',
+  'refused; the host rolls back',
   async () => {
     const { host, client } = await testLab.host();
     const before = await rulesetsOf(host);
@@ -79,7 +74,7 @@ fault(
 
 fault(
   'F6',
-  'the saved file cannot be written once the change is confirmed',
+  'the saved file cannot be written after the confirmation',
   'rolled back, in the kernel too',
   async () => {
     const { host, client } = await testLab.host();
@@ -102,8 +97,8 @@ fault(
 
 fault(
   'F4',
-  'the confirmation is there before anybody waits for it, again and again from the first moment on',
-  'told to come again until the new rules stand, then confirmed: a state is looked at, no edge is waited for',
+  'the confirmation is sent repeatedly, from before the rules are applied',
+  'answered as pending until the new rules are applied, then confirmed',
   async () => {
     const { host, client } = await testLab.host();
     const change = changeTo(await client.state(host), open(81));
@@ -127,8 +122,8 @@ fault(
 
 fault(
   'F7b',
-  "the confirming process is killed under the client's eyes, between saving and disarming",
-  'the supervisor finishes; the client asks again and says confirmed',
+  'the confirming process is killed between saving and disarming, with the client connected',
+  'the supervisor finishes; the client asks again and reports confirmed',
   async () => {
     const { host, client } = await testLab.host();
     // It moves the new rules into the history after the files are written and before the nets are taken away.
@@ -146,7 +141,7 @@ END
   },
 );
 
-fault('F8', 'foreign rules and sets live in the kernel', 'they are not saved', async () => {
+fault('F8', 'the kernel has foreign rules and sets', 'they are not saved', async () => {
   const { host, client } = await testLab.host();
   await host.must('iptables -N f2b-sshd; iptables -A INPUT -j f2b-sshd; ipset create bans hash:ip');
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
@@ -158,7 +153,7 @@ fault('F8', 'foreign rules and sets live in the kernel', 'they are not saved', a
 fault(
   'F10',
   'the boot loader is not enabled',
-  'said with the confirmation; enabled where the policy says so',
+  'reported with the confirmation; enabled if the policy says so',
   async () => {
     const { host, client } = await testLab.host({}, 'systemd');
     await host.must('systemctl disable --quiet netfilter-persistent');
@@ -197,7 +192,7 @@ fault(
 fault(
   'F11',
   'a timer that was not really stopped',
-  'there is none: after the window the new rules stand',
+  'there is none: after the window the new rules are still applied',
   async () => {
     const check = async (kind: 'light' | 'systemd'): Promise<void> => {
       const { host, client } = await testLab.host({}, kind);

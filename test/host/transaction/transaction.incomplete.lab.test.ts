@@ -27,8 +27,8 @@ const scriptOf = (host: LabHost, change: Change, changes: Readonly<Record<string
 
 fault(
   'U1',
-  'the connection is cut in the middle of the script, at any byte of it',
-  'what arrived does nothing, under dash, bash and busybox; a text that lost its end is refused',
+  'the connection is cut while the script is sent, at any byte',
+  'a truncated script does nothing, under dash, bash and busybox; a truncated text is refused',
   async () => {
     const { host, client } = await testLab.host();
     const before = await rulesetsOf(host);
@@ -74,8 +74,8 @@ fault(
 
 fault(
   'U4',
-  'a rule holds a host name',
-  'an error in the policy; on the host it is refused in the rehearsal, never waiting for DNS',
+  'a rule contains a host name',
+  'an error in the policy; on the host refused in the rehearsal, without waiting for DNS',
   async () => {
     const raw = '-s office.example.com -p tcp -m tcp --dport 443 -j ACCEPT';
     const read = readFleet(
@@ -105,8 +105,8 @@ fault(
 
 fault(
   'C8b',
-  'iptables-save fails, or prints only a part',
-  'an error when it is read; refused when it happens later',
+  'iptables-save fails or prints only a part',
+  'an error while reading; refused if it happens later',
   async () => {
     const { host, client } = await testLab.host();
     const before = await rulesetsOf(host);
@@ -140,7 +140,7 @@ fault(
 fault(
   'C6',
   'the clock is set a year ahead and back inside the window',
-  'nothing notices: every deadline is on the clock that nobody sets',
+  'no effect: all deadlines use the monotonic clock',
   async () => {
     const check = async (kind: 'light' | 'systemd'): Promise<void> => {
       const { host, client } = await testLab.host({}, kind);
@@ -177,8 +177,8 @@ fault(
 
 fault(
   'C11',
-  'a dead run has left a change behind, and both its nets are dead as well',
-  'it is brought to its end before anything else is read; the next deploy goes through',
+  'a dead run left a change behind, and both its watchdogs are dead as well',
+  'the change is finished before anything else is read; the next deploy is confirmed',
   async () => {
     const leave = async (host: LabHost, change: Change): Promise<void> => {
       await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 2 });

@@ -40,8 +40,8 @@ afterAll(async () => {
 
 fault(
   'F9',
-  'the power is cut in any phase',
-  'the rules that were saved stand after the boot, old or new',
+  'the power is cut, in every phase',
+  'after the boot the saved rules are loaded, old or new',
   async () => {
     await Promise.all(
       hosts.map(async (host, index) => {

@@ -37,22 +37,17 @@ fault('C4b', '/etc is read-only', 'refused before the change', async () => {
   await expectOld(host, before);
 });
 
-fault(
-  'C5',
-  'systemd cannot start units',
-  'armed with processes of its own instead, and confirmed',
-  async () => {
-    const { host, client } = await testLab.host({}, 'systemd');
-    await host.must(
-      'printf "#!/bin/sh\\nexit 1\\n" >/usr/local/sbin/systemd-run; chmod +x /usr/local/sbin/systemd-run',
-    );
-    await host.must(
-      'mv /usr/bin/systemd-run /usr/bin/systemd-run.hidden; ln -s /usr/local/sbin/systemd-run /usr/bin/systemd-run',
-    );
-    expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
-    await expectNew(host, 81);
-  },
-);
+fault('C5', 'systemd cannot start units', 'watchdogs run as plain processes instead; confirmed', async () => {
+  const { host, client } = await testLab.host({}, 'systemd');
+  await host.must(
+    'printf "#!/bin/sh\\nexit 1\\n" >/usr/local/sbin/systemd-run; chmod +x /usr/local/sbin/systemd-run',
+  );
+  await host.must(
+    'mv /usr/bin/systemd-run /usr/bin/systemd-run.hidden; ln -s /usr/local/sbin/systemd-run /usr/bin/systemd-run',
+  );
+  expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
+  await expectNew(host, 81);
+});
 
 fault('C7', 'rules in both backends', 'an error before anything is planned', async () => {
   const { host, client } = await testLab.host();
@@ -66,7 +61,7 @@ fault('C7', 'rules in both backends', 'an error before anything is planned', asy
 
 fault(
   'C8',
-  'a native nft rule makes iptables-save blind',
+  'iptables-save cannot print a native nft rule',
   'an error before anything is planned',
   async () => {
     const { host, client } = await testLab.host();
@@ -82,8 +77,8 @@ fault(
 
 fault(
   'C8c',
-  'iptables-save shows a rule that was made with nft as another one',
-  'the plan says so, and the change is refused',
+  'iptables-save prints a rule created with nft as a different rule',
+  'the plan warns, and the change is refused',
   async () => {
     const { host, client } = await testLab.host();
     await host.must("nft add rule ip filter INPUT 'tcp dport { 7, 9 } drop'");
@@ -105,8 +100,8 @@ fault(
 
 fault(
   'C9',
-  'the xtables lock is held by another program',
-  'refused after a wait, and the holder is named as the reason; the old rules stand',
+  'another program holds the xtables lock',
+  'refused after a wait, with the lock as the reason; the old rules are unchanged',
   async () => {
     const { host, client } = await testLab.host({ backend: 'legacy' });
     const before = await rulesetsOf(host);
@@ -122,7 +117,7 @@ fault(
 fault(
   'C10',
   'two deploys at the same time',
-  'one wins; the other is refused and told of the first',
+  'one is confirmed; the other is refused and names the first',
   async () => {
     const { host, client } = await testLab.host();
     const other = testClient(testLab.lab);
@@ -152,7 +147,7 @@ fault(
   },
 );
 
-fault('C13', 'a host that never had rules', 'confirmed; established sessions live on', async () => {
+fault('C13', 'a host that never had rules', 'confirmed; established sessions continue', async () => {
   const { host, client } = await testLab.host({}, 'light', false);
   expect(await host.liveRules()).toMatchObject({ v4: '', v6: '' });
   // From before the kernel had any reason to track connections.
@@ -169,8 +164,8 @@ fault('C13', 'a host that never had rules', 'confirmed; established sessions liv
 
 fault(
   'P1',
-  'our own rules change between plan and deploy',
-  'refused: the plan is of another state',
+  "Sallyport's rules change between plan and deploy",
+  'refused: the plan is for another state',
   async () => {
     const { host, client } = await testLab.host();
     const { result } = await client.deploy(host, open(81), {
@@ -185,7 +180,7 @@ fault(
   },
 );
 
-fault('P2', 'a ban is added between plan and deploy', 'confirmed; the ban stands', async () => {
+fault('P2', 'a ban is added between plan and deploy', 'confirmed; the ban stays', async () => {
   const { host, client } = await testLab.host();
   await host.must(
     'iptables -N f2b-sshd; iptables -A f2b-sshd -j RETURN; iptables -A INPUT -p tcp --dport 22 -j f2b-sshd',
@@ -204,7 +199,7 @@ fault('P2', 'a ban is added between plan and deploy', 'confirmed; the ban stands
 
 fault(
   'U2',
-  'a chain that is not there, which iptables-restore --test lets through',
+  'a rule jumps to a missing chain, which iptables-restore --test accepts',
   'refused in the rehearsal',
   async () => {
     const { host, client } = await testLab.host();
@@ -217,7 +212,7 @@ fault(
   },
 );
 
-fault('U2b', 'a set that is not there', 'refused in the rehearsal', async () => {
+fault('U2b', 'a rule references a missing set', 'refused in the rehearsal', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   const broken = { rules: [...open(81).rules, '-m set --match-set nobody src -j ACCEPT'] };
@@ -229,8 +224,8 @@ fault('U2b', 'a set that is not there', 'refused in the rehearsal', async () => 
 
 fault(
   'U3',
-  'the second table of a text is faulty',
-  'refused in the rehearsal; no table changed',
+  'the second table of a text is invalid',
+  'refused in the rehearsal; no table is changed',
   async () => {
     const { host, client } = await testLab.host();
     const before = await rulesetsOf(host);
@@ -245,7 +240,7 @@ fault(
 fault(
   'C14',
   'ufw or firewalld is active',
-  'refused with advice: it would write over the same chains; once it is off, confirmed',
+  'refused with advice, since it manages the same chains; confirmed once it is disabled',
   async () => {
     const check = async (kind: 'light' | 'systemd', manager: string, on: string, off: string) => {
       const { host, client } = await testLab.host({}, kind, false);
@@ -276,7 +271,7 @@ fault(
 fault(
   'C15',
   'nothing on the host loads rules at boot',
-  'refused; a path in the policy is taken instead',
+  'refused; confirmed with a path in the policy',
   async () => {
     const { host, client } = await testLab.host({}, 'light', false);
     await host.must('rm /usr/share/netfilter-persistent/plugins.d/*');
@@ -293,7 +288,7 @@ fault(
   },
 );
 
-fault('C12', 'v6 did not work before either', 'confirmed: the change is not to blame', async () => {
+fault('C12', 'IPv6 did not work before either', 'confirmed: the change is not the cause', async () => {
   const { host, client } = await testLab.host();
   const repair = await host.cutFamily('v6');
   expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
@@ -304,7 +299,7 @@ fault('C12', 'v6 did not work before either', 'confirmed: the change is not to b
 fault(
   'C1',
   'the host key is unknown, changed or revoked',
-  'unreachable, each with its own reason; nothing was asked',
+  'unreachable, each with its own reason; no login is attempted',
   async () => {
     const { host } = await testLab.host({}, 'light', false);
     const [key = ''] = host.hostKeys;
@@ -334,7 +329,7 @@ fault(
 fault(
   'C3',
   'sudo asks for a password',
-  'an error with the line for sudoers; nothing was changed',
+  'an error with the line for sudoers; nothing is changed',
   async () => {
     for (const sudo of ['password', 'none'] as const) {
       const { host, client } = await testLab.host({ user: { name: 'anna', sudo } }, 'light', false);

@@ -72,8 +72,8 @@ function expectInvariantsOfRounds(rounds: readonly Round[]): void {
 
 fault(
   'F1',
-  'a confirmation arrives in the very moment of the deadline, up to a thousand times',
-  'each ends either confirmed or rolled back, in the kernel and on disk, and the one who asked is told which',
+  'a confirmation arrives exactly at the deadline, up to a thousand times',
+  'each is either confirmed or rolled back, in the kernel and on disk, and the client gets that outcome',
   async () => {
     const played = await Promise.all(
       raceHosts.map((raceHost) =>
@@ -91,8 +91,8 @@ fault(
 
 fault(
   'F7',
-  'the confirming process is killed, at each of the programs that it starts, from its first look to its last',
-  'the host ends it alone: new rules that stand and are saved once the confirmation counted, else the old ones',
+  'the confirming process is killed, at each program that it starts',
+  'the host ends the change: new rules, applied and saved, if the confirmation was recorded, else the old ones',
   async () => {
     const rounds = await dyingEverywhere((lane) => ({
       before: `WINDOW=150\n${doomed(lane)}`,
@@ -112,8 +112,8 @@ fault(
 
 fault(
   'A5',
-  'the supervisor is killed, at each of the programs that it starts until the rules stand',
-  'the second timer brings the old rules back',
+  'the supervisor is killed, at each program that it starts until the rules are applied',
+  'rolled back by the backup timer',
   async () => {
     const rounds = await dyingEverywhere((lane) => ({
       before: `WINDOW=100 DOOMED=/root/arena/doomed:\n${doomed(lane)}`,

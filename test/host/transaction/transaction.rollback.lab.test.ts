@@ -19,7 +19,7 @@ afterAll(() => testLab.close());
 
 const BRIEF: { readonly change: Partial<Change> } = { change: { confirmWithinSeconds: 5 } };
 
-fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is said', async () => {
+fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, with a note in the reason', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   const { result } = await client.deploy(host, lockedOut, {
@@ -37,7 +37,7 @@ fault('R1', 'the snapshot is damaged', 'the saved rules are loaded, and it is sa
 fault(
   'R1b',
   'the snapshot is damaged, and no rules were ever saved',
-  'after ten tries our rules are taken away, those of others stay, and it is said: people get in',
+  "after ten tries Sallyport's rules are removed, with a note in the reason; foreign rules stay, and the host is reachable",
   async () => {
     const { host, client } = await testLab.host({}, 'light', false);
     await host.must(
@@ -67,7 +67,7 @@ fault(
   },
 );
 
-fault('R2', 'the way back fails at first', 'tried again until it succeeds, and recorded', async () => {
+fault('R2', 'the rollback fails at first', 'retried until it succeeds, and recorded', async () => {
   const { host, client } = await testLab.host({ backend: 'legacy' });
   const before = await rulesetsOf(host);
   let repair = async (): Promise<void> => {};
@@ -89,8 +89,8 @@ fault('R2', 'the way back fails at first', 'tried again until it succeeds, and r
 
 fault(
   'R3',
-  'a set of ours is destroyed inside the window',
-  'restored with the rules that name it',
+  "one of Sallyport's sets is destroyed within the window",
+  'restored together with the rules that reference it',
   async () => {
     const { host, client } = await testLab.host({}, 'light', false);
     const office = ['192.0.2.0/28', '198.51.100.0/24'];
@@ -114,7 +114,7 @@ fault(
   },
 );
 
-fault('R4', 'a ban is added inside the window', 'it survives the rollback', async () => {
+fault('R4', 'a ban is added within the window', 'it survives the rollback', async () => {
   const { host, client } = await testLab.host();
   const { result } = await client.deploy(host, lockedOut, {
     ...BRIEF,
@@ -132,7 +132,7 @@ fault('R4', 'a ban is added inside the window', 'it survives the rollback', asyn
   expect(v4).toContain('--dport 22 -j ACCEPT');
 });
 
-fault('R5', 'the client is gone when the host goes back', 'the next reading tells of it', async () => {
+fault('R5', 'the client is gone when the host rolls back', 'the next reading reports it', async () => {
   const { host, client } = await testLab.host();
   const change = changeTo(await client.state(host), lockedOut);
   await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 1 });
@@ -144,7 +144,7 @@ fault('R5', 'the client is gone when the host goes back', 'the next reading tell
   });
 });
 
-fault('R6', 'the rollback is asked for twice', 'it happens once', async () => {
+fault('R6', 'the rollback is requested twice', 'it happens once', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   const change = changeTo(await client.state(host), open(81));
@@ -167,7 +167,7 @@ fault('R6', 'the rollback is asked for twice', 'it happens once', async () => {
 fault(
   'R7',
   'the change is known to be bad at once',
-  'the host goes back long before the deadline',
+  'the host rolls back long before the deadline',
   async () => {
     const { host, client } = await testLab.host();
     const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
@@ -180,8 +180,8 @@ fault(
 
 fault(
   'R8',
-  'a connection was let in by rules that are closed, or taken back, since',
-  'new ones get nowhere; the one that stands lives until it ends: rules decide about its first packet',
+  'a connection was accepted by rules that have since been removed or rolled back',
+  'new connections are blocked; the established one continues until it ends',
   async () => {
     const { host, client } = await testLab.host();
     const { lab } = testLab;

@@ -26,7 +26,7 @@ afterAll(() => testLab.close());
 
 fault(
   'S9',
-  'the jump host of the fleet gets rules that let the runner in and nobody through',
+  'the bastion of the fleet gets rules that accept the runner and block forwarding through it',
   'it comes last and alone; rolled back, since the hosts behind it no longer answer through it',
   async () => {
     const { lab } = testLab;

@@ -19,7 +19,7 @@ const stands = (): Promise<readonly Rulesets[]> => Promise.all(fleet.hosts.map(r
 /** What the host itself says of the last run. */
 const lastRun = (name: string): Promise<string> => fleet.named(name).must('cat /var/lib/sallyport/last');
 
-fault('S1', 'the canary goes back', 'the rollout stops; no other host is touched', async () => {
+fault('S1', 'the canary rolls back', 'the rollout stops; no other host is changed', async () => {
   await fleet.settle();
   const before = await stands();
   fleet.policy({ rules: opening(8001), own: { 'web-1': FAILING } });
@@ -36,7 +36,7 @@ fault('S1', 'the canary goes back', 'the rollout stops; no other host is touched
   expect(await stands()).toEqual(before);
 });
 
-fault('S2', 'a host cannot be reached', 'it counts as failed: nothing is changed', async () => {
+fault('S2', 'a host cannot be reached', 'it counts as failed; nothing is changed', async () => {
   await fleet.settle();
   fleet.policy({ rules: opening(8002) });
   const repair = await fleet.named('web-4').cutLink();
@@ -63,7 +63,7 @@ fault('S2', 'a host cannot be reached', 'it counts as failed: nothing is changed
 
 fault(
   'S2b',
-  'a host is lost between the reading and its wave',
+  'a host becomes unreachable between the reading and its wave',
   'it keeps its old rules and counts as failed',
   async () => {
     await fleet.settle();
@@ -83,8 +83,8 @@ fault(
 
 fault(
   'S3',
-  'the third of four hosts goes back',
-  'those before it keep the new rules, those after it the old ones; the report says which',
+  'the third of four hosts rolls back',
+  'the hosts before it keep the new rules, those after it the old ones; the report lists which',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8004), rollout: ', parallel: 1', own: { 'web-3': FAILING } });
@@ -102,8 +102,8 @@ fault(
 
 fault(
   'S3b',
-  'the third of four hosts goes back, with on_failure: rollback',
-  'all four run and keep their old rules',
+  'the third of four hosts rolls back, with on_failure: rollback',
+  'all four hosts have their old rules',
   async () => {
     await fleet.settle();
     const before = await stands();
@@ -123,7 +123,7 @@ fault(
   },
 );
 
-fault('S4', 'a run ended in the middle', 'the next one touches only what is not done', async () => {
+fault('S4', 'a run was interrupted', 'the next one changes only what is not done', async () => {
   await fleet.settle();
   const words = { rules: opening(8006), rollout: ', parallel: 1' };
   fleet.policy({ ...words, own: { 'web-3': FAILING } });
@@ -140,7 +140,7 @@ fault('S4', 'a run ended in the middle', 'the next one touches only what is not 
 fault(
   'S5',
   'the policy changes on disk between the canary and the fleet',
-  'every host gets what the canary got',
+  'every host gets the same policy as the canary',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8007) });
@@ -156,7 +156,7 @@ fault(
 fault(
   'S6',
   'the canary was changed by hand since the review',
-  'refused with what changed since; a new plan goes on from there',
+  'refused, with the changes since; a new plan includes them',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8009) });
@@ -179,7 +179,7 @@ fault(
 
 fault(
   'S7',
-  'a canary that is no host, waves that do not add up',
+  'a canary that is not a host, invalid waves',
   'an error of the policy, with its line; nothing is changed',
   async () => {
     await fleet.settle();
@@ -210,7 +210,7 @@ fault(
 fault(
   'S8',
   'two rollouts take the same hosts in opposite orders',
-  'both end; on each host the rules of one that was confirmed there stand, and nothing of the other',
+  'both end; each host has exactly the rules of a change that was confirmed there',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8011), rollout: ', max_failures: 4' });
@@ -241,8 +241,8 @@ fault(
 
 fault(
   'S10',
-  'many hosts at a time, and hosts that count connections',
-  'no more at once than `parallel`, and no more than six connections a host',
+  'many hosts at a time, and hosts that limit connections',
+  'at most `parallel` hosts at a time, and at most six connections to a host',
   async () => {
     await fleet.settle();
     for (const host of fleet.hosts)
@@ -272,8 +272,8 @@ fault(
 
 fault(
   'S11',
-  'the canary drops what it let in before, and clients keep trying',
-  'the rollout stops and says what is dropped; the canary keeps the new rules',
+  'the canary drops what it accepted before, and clients keep trying',
+  'the rollout stops and reports what is dropped; the canary keeps the new rules',
   async () => {
     fleet.policy({ rules: opening(7000, 'udp') });
     expect(await fleet.deploy()).toMatchObject({ code: 0 });
@@ -319,7 +319,7 @@ fault(
 fault(
   'S12',
   'someone changes the rules of the canary during the soak',
-  'the rollout stops and says what differs',
+  'the rollout stops and reports the difference',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8014), rollout: '' });
@@ -337,8 +337,8 @@ fault(
 
 fault(
   'V11',
-  'the canary lets nobody new in any more during the soak',
-  'the rollout stops: it is asked again over a new connection',
+  'the canary accepts no new connection during the soak',
+  'the rollout stops: it is checked over a new connection',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(8015) });
@@ -354,8 +354,8 @@ fault(
 
 fault(
   'A10',
-  'a set changes together with the rules that name it',
-  'its new members are there before the rules change, its old ones until after',
+  'a set changes together with the rules that reference it',
+  'new members are added before the rules change, old ones removed after',
   async () => {
     await fleet.settle();
     const members = (first: number): readonly string[] =>

@@ -33,8 +33,8 @@ const PHASES: readonly Phase[] = [
 
 fault(
   'G1',
-  'the job is cancelled in any phase',
-  'no further host is begun; the host under way ends whole, and the report says how',
+  'the job is cancelled, in every phase',
+  'no further host is started; the change in progress ends with all old or all new rules, and the report says which',
   async () => {
     await fleet.settle();
     for (const [index, phase] of PHASES.entries()) {
@@ -67,7 +67,7 @@ fault(
 fault(
   'G1b',
   'the job is cancelled while a host waits for a confirmation that cannot come',
-  'the program ends in time; the host goes back by itself',
+  'the program ends in time; the host rolls back by itself',
   async () => {
     await fleet.settle();
     const before = await rulesetsOf(fleet.named('web-1'));
@@ -91,7 +91,7 @@ fault(
 fault(
   'G2b',
   'the runner is lost while a host waits for its confirmation',
-  'the next plan tells of it, the next deploy waits its turn, and one after that is confirmed',
+  'the next plan reports it, the next deploy is refused until it ends, and the one after is confirmed',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(9012) });
@@ -120,7 +120,7 @@ fault(
 fault(
   'G2c',
   'the runner is lost between two waves',
-  'its journal holds what is done; the next run touches only the rest',
+  'its journal contains what is done; the next run changes only the rest',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(9013) });
@@ -145,8 +145,8 @@ fault(
 
 fault(
   'G2d',
-  'the runner is lost in the soak of the canary',
-  'the next run waits for what was left of it, and asks the canary before it touches the rest',
+  'the runner is lost during the soak of the canary',
+  'the next run soaks for the rest of the time, and checks the canary before it changes the rest',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(9015), soak: '20s' });
@@ -168,7 +168,7 @@ fault(
 fault(
   'G4',
   "GitHub's API does not answer while the action deploys",
-  'all hosts are confirmed; the step succeeds and says what could not be reported',
+  'all hosts are confirmed; the step succeeds and lists what could not be reported',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(9014) });
@@ -192,7 +192,7 @@ fault(
 fault(
   'G6',
   'the job of an older commit is run again',
-  'refused: the newest commit of the branch is another one; no host is changed',
+  'refused, since the branch has a newer commit; no host is changed',
   async () => {
     await fleet.settle();
     fleet.policy({ rules: opening(9015) });
@@ -219,7 +219,7 @@ fault(
 
 fault(
   'G8',
-  'one of the hosts does not take the key any more',
+  'one of the hosts no longer accepts the key',
   'found before the first change: no host is changed',
   async () => {
     await fleet.settle();

@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** What the benchmark calls a row, and what the page does. */
+/** Names of rows in the benchmark and on the page. */
 const COMPARE = {
   'compare, 300 rules': 'a host of 300 rules',
   'compare, 5,000 rules v4': 'a firewall of 5,000 rules, 100 chains, 1,700 sources, IPv4',
@@ -65,10 +65,10 @@ function judge() {
   const [, rulesets, packets, unknown, wrong] =
     /(\d+) rulesets, (\d+) packets, (\d+) unknown, (\d+) disagreements/.exec(last).map(Number);
   const iptables = /v([\d.]+)/.exec(spawnSync('iptables', ['--version'], { encoding: 'utf8' }).stdout)[1];
-  const said = (number) => number.toLocaleString('en-US');
+  const format = (number) => number.toLocaleString('en-US');
   return [
-    `\`npm run judge -- ${words.join(' ')}\`, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}, iptables ${iptables}: ${said(rulesets)} rulesets (each seed as`,
-    `IPv4 and as IPv6 for both backends), ${said(packets)} packets, of ${said(unknown)} the model says "unknown", **${wrong === 0 ? 'no' : said(wrong)} disagreement${wrong > 1 ? 's' : ''}** among the others.`,
+    `\`npm run judge -- ${words.join(' ')}\`, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}, iptables ${iptables}: ${format(rulesets)} rulesets (each seed as`,
+    `IPv4 and as IPv6 for both backends), ${format(packets)} packets, of ${format(unknown)} the model says "unknown", **${wrong === 0 ? 'no' : format(wrong)} disagreement${wrong > 1 ? 's' : ''}** among the others.`,
   ].join('\n');
 }
 

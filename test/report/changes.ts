@@ -189,7 +189,7 @@ function edited(before: Files, { edits, renames = {} }: Change): Files {
   const texts = new Map(before);
   for (const [file, from, to] of edits) {
     const text = texts.get(file) ?? '';
-    if (!text.includes(from)) throw new Error(`${file} does not say ${from}`);
+    if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
     texts.set(file, text.replaceAll(from, to));
   }
   return new Map([...texts].map(([path, text]) => [renames[path] ?? path, text]));
@@ -276,12 +276,12 @@ export async function planOf(change: Change): Promise<Plan> {
   const old = fleetOf(before, TODAY);
   const next = fleetOf(edited(before, change), change.today ?? TODAY);
   const running = deployed(old);
-  const port: Pick<HostClient, 'read'> = {
+  const client: Pick<HostClient, 'read'> = {
     read: async ({ name }) => {
       const own = change.live?.[name];
       const live = own === undefined ? (running.get(name) ?? NOTHING) : { ...NOTHING, v4: own };
       return { status: 'read', state: recorded(name, live) };
     },
   };
-  return planFleet(next, next.hosts, port, { commit: '3f1c9e7a2b4d5c6e7f8091a2b3c4d5e6f7089a1b' });
+  return planFleet(next, next.hosts, client, { commit: '3f1c9e7a2b4d5c6e7f8091a2b3c4d5e6f7089a1b' });
 }

@@ -1,4 +1,4 @@
-/** Boxes of packets joined where their union is a box again, so that a reader sees one row instead of four. */
+/** Boxes of packets, joined where their union is a box again, so that a reader sees one row instead of four. */
 import type { Family } from '../../lib/family.js';
 import { groupBy } from '../../lib/group.js';
 import { networksText } from '../../lib/ip.js';
@@ -20,11 +20,12 @@ export interface AddressBox extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' |
   readonly dst?: FamilyRanges;
   readonly exceptLoopback: boolean;
   readonly services: readonly RowService[];
-  /** What else must hold: flags, a hardware address, an id; empty when nothing does. */
+  /** Further conditions: flags, a hardware address, an id. */
   readonly also: readonly string[];
   readonly families: readonly Family[];
 }
 
+/** The box of one flow. */
 export const boxOf = (flow: Flow): AddressBox => ({
   hook: flow.hook,
   in: flow.in,

@@ -1,4 +1,5 @@
-/** The words that every report uses, so that the comment, the terminal and the page say the same thing. */
+/** Texts that all reports share: protocols, conditions, endpoints, examples, rules. */
+
 import type { SourceLocation } from '../../lib/problem.js';
 import { FAMILY, grouped } from '../../lib/text.js';
 import type { Naming, Piece } from '../../naming/address-phrases.js';
@@ -6,17 +7,19 @@ import type { RowService } from '../../naming/service-sets.js';
 import type { FamilyRanges } from '../../policy/addresses.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import type { TrafficKind, TrafficRow } from './traffic-rows.js';
+
+/** `policies/roles/web.yml:12`. */
 export const locationText = (location: SourceLocation): string => `${location.file}:${location.line}`;
 
 /** `tcp/443`, `udp/53, tcp/53`, `icmp type 8`, `any protocol`, `any but icmp, tcp/22`. */
 export function protocolText({ services }: TrafficRow): string {
-  const all = foldExceptions(services);
+  const all = mergeExceptions(services);
   const texts = all.map(oneProtocol);
   return texts.join(texts.some((text) => text.includes(' ')) ? '; ' : ', ');
 }
 
 /** `any but icmp, tcp` and `tcp` on all ports but 22 are together `any but icmp, tcp/22`. */
-function foldExceptions(services: readonly RowService[]): readonly RowService[] {
+function mergeExceptions(services: readonly RowService[]): readonly RowService[] {
   const but = services.find(({ protocol }) => protocol.startsWith(ANY_BUT));
   if (but === undefined) return services;
   const excepted = but.protocol.slice(ANY_BUT.length).split(', ');
@@ -44,20 +47,20 @@ function oneProtocol({ protocol, dport, type }: RowService): string {
   return `${name}${ports}${types}`;
 }
 
-/** Long lists of numbers are read by nobody. */
+/** Of longer lists of numbers the first are shown. */
 const MOST_NUMBERS = 8;
 
-/** The numbers, or all but the others where those are fewer. */
+/** The numbers, or `all but` the others where those are fewer. */
 function numberList(texts: readonly string[], last: number): string {
   const others = complement(texts, last);
-  const [words, numbers] =
+  const [prefix, numbers] =
     others !== undefined && others.length < texts.length ? ['all but ', others] : ['', texts];
   return numbers.length > MOST_NUMBERS
-    ? `${words}${numbers.slice(0, MOST_NUMBERS - 1).join(', ')} and ${numbers.length - MOST_NUMBERS + 1} more`
-    : words + numbers.join(', ');
+    ? `${prefix}${numbers.slice(0, MOST_NUMBERS - 1).join(', ')} and ${numbers.length - MOST_NUMBERS + 1} more`
+    : prefix + numbers.join(', ');
 }
 
-/** Of `0-21`, `23-65535`: `22`. Nothing of texts that are no numbers, such as an ICMP type with a code. */
+/** Of `0-21`, `23-65535`: `22`. `undefined` for texts that are not numbers, such as an ICMP type with a code. */
 function complement(texts: readonly string[], last: number): readonly string[] | undefined {
   if (texts.length === 0) return undefined;
   const rest: string[] = [];
@@ -73,8 +76,8 @@ function complement(texts: readonly string[], last: number): readonly string[] |
 }
 
 /**
- * What the row says beyond protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`.
- * @param rows those that it stands for
+ * Conditions of the row besides protocol and addresses: `in on eth0`, `source port 53`, `state ESTABLISHED`.
+ * @param rows the rows that are joined in it
  */
 export function conditions(
   row: TrafficRow,
@@ -89,7 +92,7 @@ export function conditions(
     ...(row.sport.length === 0 ? [] : [`source port ${row.sport.join(', ')}`]),
     ...row.also,
     ...stateText(row, closes(kind) ? rows : []),
-    ...(family === undefined || row.families.length > 1 || tellsFamily(row, naming)
+    ...(family === undefined || row.families.length > 1 || showsFamily(row, naming)
       ? []
       : [`${FAMILY[family]} only`]),
   ];
@@ -99,7 +102,7 @@ export function conditions(
 export const closes = (kind: TrafficKind): boolean => kind === 'closed' || kind === 'possiblyClosed';
 
 /**
- * Traffic begins with a packet that is NEW, which goes without saying; that running connections break does not.
+ * Traffic begins with a NEW packet, so that state is not shown; that running connections break is.
  * @param closed the rows that close
  */
 function stateText({ state }: TrafficRow, closed: readonly TrafficRow[]): readonly string[] {
@@ -109,20 +112,21 @@ function stateText({ state }: TrafficRow, closed: readonly TrafficRow[]): readon
   return [`running connections as well${breaking.length < closed.length ? ', in part' : ''}`];
 }
 
-/** ICMP has none that would be missed, and of neighbour discovery the kernel knows none. */
+/** ICMP has no connections that matter, and neighbour discovery is not tracked. */
 const breaksConnections = ({ state, services }: TrafficRow): boolean =>
   (state.length === 0 || state.includes('ESTABLISHED')) && !services.every(isIcmp);
 
 const isIcmp = ({ protocol }: RowService): boolean => protocol === 'icmp' || protocol === 'ipv6-icmp';
-/** Whether an address, a name of one family, or a protocol of one family stands in the row anyway. */
-const tellsFamily = (row: TrafficRow, naming: Naming): boolean =>
+
+/** Whether the row shows its family by an address, a name or a protocol. */
+const showsFamily = (row: TrafficRow, naming: Naming): boolean =>
   row.services.every(isIcmp) ||
   [row.src, row.dst].some((ranges) => {
     const { of, but } = naming.addresses(ranges, row.families);
     return [...of, ...but].some(({ families }) => families.length === 1);
   });
 
-/** Text in which names and addresses can be set apart. */
+/** Text with names and addresses as parts that a printer can emphasise. */
 export type Phrase = readonly (string | Piece)[];
 
 /** The most pieces of one side that are named one by one. */
@@ -164,13 +168,13 @@ export function exampleText({ example, sport }: TrafficRow): string {
 const endpoint = (address: string, port: number | undefined): string =>
   port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
-/** The reason that a rule carries as its comment, if it carries one. */
+/** The reason that a rule has as its comment. */
 export function ruleReason(rule: DecidingRule): string | undefined {
   const found = /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rule.text);
   return found?.[1]?.replace(/\\(.)/g, '$1') ?? found?.[2];
 }
 
-/** The rule as iptables-save prints it, without the comment that stands beside it anyway. */
+/** The rule as iptables-save prints it, without its comment, which is shown as its reason. */
 export function ruleText(rule: DecidingRule): string {
   if (rule.number === 0) return `${rule.chain} policy ${rule.text.split(' ').at(-1) ?? ''}`.trim();
   const bare = rule.text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();

@@ -165,21 +165,12 @@ export function driftVerdict(totals: DriftTotals): string {
   return [drifted, unread].filter((part) => part !== '').join('; ');
 }
 
-export interface AdoptionTotals {
-  readonly taken: number;
-  readonly left: number;
-  /** Hosts that could not be read. */
-  readonly unread: number;
-}
-
 /** Counts differences and hosts that could not be read. */
-export function adoptionTotals({ hosts }: Adoption): AdoptionTotals {
-  return {
-    taken: hosts.flatMap(({ taken }) => taken).length,
-    left: hosts.flatMap(({ left }) => left).length,
-    unread: hosts.filter(({ status }) => status !== 'read').length,
-  };
-}
+export const adoptionTotals = ({ hosts }: Adoption): { taken: number; left: number; unread: number } => ({
+  taken: hosts.flatMap(({ taken }) => taken).length,
+  left: hosts.flatMap(({ left }) => left).length,
+  unread: hosts.filter(({ status }) => status !== 'read').length,
+});
 
 /** `Adopts 3 differences; 1 left`, without a full stop. */
 export function adoptionVerdict(adoption: Adoption): string {

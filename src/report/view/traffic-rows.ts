@@ -28,26 +28,26 @@ export interface TrafficRow extends AddressBox {
 
 /** Rows that one rule is the cause of. */
 export interface TrafficGroup {
-  /** The box around all of them: it may hold more than they do, never less. */
+  /** The smallest box around all of them: it may contain more traffic than they do, never less. */
   readonly whole: TrafficRow;
   readonly rows: readonly TrafficRow[];
 }
 
 type HostRow = Omit<TrafficRow, 'hosts'>;
 
-const known = new WeakMap<Plan, Map<TrafficKind, readonly TrafficRow[]>>();
+const cache = new WeakMap<Plan, Map<TrafficKind, readonly TrafficRow[]>>();
 
 /** Rows of one kind over the whole fleet: the most exposed first, then those of most hosts, then by text. */
 export function trafficRows(plan: Plan, kind: TrafficKind): readonly TrafficRow[] {
-  // Every part of every report asks, and for a thousand hosts the answer takes a while.
-  const kinds = known.get(plan) ?? new Map<TrafficKind, readonly TrafficRow[]>();
-  known.set(plan, kinds);
-  const rows = kinds.get(kind) ?? foldHosts(plan.hosts, kind);
+  // Asked several times for each report, and slow for a thousand hosts.
+  const kinds = cache.get(plan) ?? new Map<TrafficKind, readonly TrafficRow[]>();
+  cache.set(plan, kinds);
+  const rows = kinds.get(kind) ?? joinPlans(plan.hosts, kind);
   kinds.set(kind, rows);
   return rows;
 }
 
-function foldHosts(hosts: readonly HostPlan[], kind: TrafficKind): readonly TrafficRow[] {
+function joinPlans(hosts: readonly HostPlan[], kind: TrafficKind): readonly TrafficRow[] {
   const rows = new Map<string, { row: HostRow; readonly hosts: string[] }>();
   for (const host of hosts) {
     if (host.traffic === undefined) continue;
@@ -59,8 +59,8 @@ function foldHosts(hosts: readonly HostPlan[], kind: TrafficKind): readonly Traf
         if (found.hosts.at(-1) !== host.host) found.hosts.push(host.host);
         found.row = {
           ...found.row,
-          before: agreed(found.row.before, row.before),
-          after: agreed(found.row.after, row.after),
+          before: withCommonSource(found.row.before, row.before),
+          after: withCommonSource(found.row.after, row.after),
         };
       }
     }
@@ -81,22 +81,25 @@ const hostRows = (flows: readonly Flow[], kind: TrafficKind): readonly HostRow[]
 
 const rowOf = (flow: Flow): HostRow => ({
   ...boxOf(flow),
-  before: decided(flow.before),
-  after: decided(flow.after),
+  before: ruleList(flow.before),
+  after: ruleList(flow.after),
   example: flow.example,
 });
 
-const decided = (rule: DecidingRule | null): readonly DecidingRule[] => (rule === null ? [] : [rule]);
+const ruleList = (rule: DecidingRule | null): readonly DecidingRule[] => (rule === null ? [] : [rule]);
 
-/** What is said of several rows together; the first one's example stands for all. */
+/** Several rows as one, with the example of the first. */
 const joinRows = <T extends HostRow>(rows: readonly T[]): T => ({
   ...(rows[0] as T),
   before: distinct(rows.flatMap(({ before }) => before)),
   after: distinct(rows.flatMap(({ after }) => after)),
 });
 
-/** The line that a rule comes from, as far as it is the same on all hosts: live rules and baselines have one a host. */
-const agreed = (rules: readonly DecidingRule[], others: readonly DecidingRule[]): readonly DecidingRule[] =>
+/** Rules with their source where it is the same on all hosts: live rules and baselines have one for each host. */
+const withCommonSource = (
+  rules: readonly DecidingRule[],
+  others: readonly DecidingRule[],
+): readonly DecidingRule[] =>
   rules.map((rule, index) => {
     const { source, ...rest } = rule;
     return source === undefined || placed(source) === placed(others[index]?.source) ? rule : rest;
@@ -106,15 +109,15 @@ const placed = (location: SourceLocation | undefined): string =>
   location === undefined ? '' : `${location.file}:${location.line}:${location.column}`;
 
 /**
- * What a rule is to a reader: a line of the policy, whatever the family; else the words of its comment; else its text.
- * Its number in the chain, and the host on which it stands, are nothing to him.
+ * What makes rules the same for a reader: table, chain and comment, or the text without a comment; not the number in the
+ * chain or the host.
  */
 export function identity(rule: DecidingRule): string {
   const reason = /--comment (?:"(?:[^"\\]|\\.)*"|\S+)/.exec(rule.text)?.[0];
   return JSON.stringify([rule.table, rule.chain, rule.number === 0, reason ?? rule.text]);
 }
 
-/** The same, told apart by the line of the policy where there is one. */
+/** The same, by the line of the policy where there is one. */
 const lineOf = (rule: DecidingRule): string =>
   rule.source === undefined || isOfHost(rule.source) ? identity(rule) : placed(rule.source);
 
@@ -125,14 +128,14 @@ const distinct = (rules: readonly DecidingRule[]): readonly DecidingRule[] => [
   ...new Map(rules.map((rule) => [lineOf(rule), rule])).values(),
 ];
 
-/** The end of a built-in chain, or of ours in its place, where whatever no rule has named is refused. */
+/** The end of a built-in chain, or of our chain that it jumps to: refuses what no rule matched. */
 const isDefault = ({ chain, number, text }: DecidingRule): boolean =>
   /^(?:SALLYPORT-)?(?:INPUT|OUTPUT|FORWARD)$/.test(chain) &&
   (number === 0 || /^(?:-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) )?-j (?:DROP|REJECT)\b/.test(text));
 
 /**
- * The rules that a reader would call the reason: for what opens the one that accepts it now; for what closes the one
- * that refuses it now, or, where no rule names it any more, the one that used to accept it.
+ * The rules that are the cause of a row: of what opens, those that accept it now; of what closes, those that refuse it
+ * now or, if only a default does (`gone`), those that used to accept it.
  */
 export function cause(
   { before, after }: Pick<TrafficRow, 'before' | 'after'>,
@@ -142,7 +145,7 @@ export function cause(
   return { rules: gone ? before : after, gone };
 }
 
-/** What decided until now, where that was a rule or two of their own and is not the cause itself. */
+/** The rules that decided before, if they are one or two, no defaults, and not the cause itself. */
 export function untilNow(
   row: Pick<TrafficRow, 'before' | 'after'>,
   kind: TrafficKind,
@@ -159,13 +162,13 @@ const causeKey = (
   return `${hook} ${gone} ${rules.map(lineOf)}`;
 };
 
-/** A few rows are read one by one; more of one cause are read as one thing. */
+/** More rows of one cause than this are joined. */
 const MOST_ROWS = 3;
 
-/** More groups than this, and rules of many hosts that are alike but for addresses are one cause. */
+/** With more groups than this, rules of several hosts that differ only in addresses are one cause. */
 const MOST_GROUPS = 20;
 
-/** Rows by what causes them, in the order of their first. Those that are few stand alone. */
+/** Rows by their cause, in the order of the first row of each; few rows of one cause are not joined. */
 export function trafficGroups(rows: readonly TrafficRow[], kind: TrafficKind): readonly TrafficGroup[] {
   const groups = groupsBy(rows, (row) => causeKey(row, kind));
   return groups.length <= MOST_GROUPS ? groups : groupsBy(rows, (row) => withoutHost(causeKey(row, kind)));
@@ -173,14 +176,14 @@ export function trafficGroups(rows: readonly TrafficRow[], kind: TrafficKind): r
 
 const groupsBy = (rows: readonly TrafficRow[], keyOf: (row: TrafficRow) => string): readonly TrafficGroup[] =>
   [...groupBy(rows, keyOf).values()].flatMap((group) =>
-    group.length > MOST_ROWS ? [together(group)] : group.map((row) => ({ whole: row, rows: [row] })),
+    group.length > MOST_ROWS ? [joinGroup(group)] : group.map((row) => ({ whole: row, rows: [row] })),
   );
 
-/** A new connection over TCP and IPv4 is what most readers think of. */
+/** Readers expect an example of a new connection over TCP and IPv4. */
 const plainness = ({ state, protocol, src }: Packet): number =>
   (state === undefined ? 4 : 0) + (protocol === 'tcp' ? 2 : 0) + (src.includes(':') ? 0 : 1);
 
-function together(rows: readonly TrafficRow[]): TrafficGroup {
+function joinGroup(rows: readonly TrafficRow[]): TrafficGroup {
   const first = joinRows(rows);
   const example = rows
     .map((row) => row.example)
@@ -191,7 +194,7 @@ function together(rows: readonly TrafficRow[]): TrafficGroup {
   };
 }
 
-/** As the model measures exposure: by the widest of what the row is about. */
+/** The widest flow of the row, which decides about its exposure. */
 const asFlow = (row: HostRow): Parameters<typeof byExposure>[0] => ({
   ...row,
   src: addressTexts(row.src),

@@ -1,4 +1,4 @@
-/** What a row says of its conditions: nothing that narrows the traffic may be left out. */
+/** Conditions of a row: nothing that narrows the traffic may be left out. */
 import { expect, test } from '@jest/globals';
 import { createNaming } from '../../../src/naming/address-phrases.js';
 import { conditions } from '../../../src/report/view/format.js';
@@ -17,17 +17,17 @@ const rowsOf = (...opened: readonly Flow[]) =>
     'opened',
   );
 
-test('flags, hardware addresses and ids are said', () => {
+test('conditions() includes flags, hardware addresses and ids', () => {
   const [row, ...others] = rowsOf(flow({ also: ['from MAC 00:16:3e:00:00:01'] }));
   expect(others).toEqual([]);
   expect(row && conditions(row, createNaming(), 'opened')).toContain('from MAC 00:16:3e:00:00:01');
 });
 
-test('rows that differ in them stay apart', () => {
+test('rows that differ in such conditions are not joined', () => {
   expect(rowsOf(flow({ also: ['uid 0'], family: 'v4' }), flow({ family: 'v6' }))).toHaveLength(2);
 });
 
-test('a line of the policy is named once, though it is a rule in each family', () => {
+test('a line of the policy with a rule in each family is listed once', () => {
   const rule = (text: string) => decided(text, 'policies/roles/web.yml', 5);
   const [row] = rowsOf(
     flow({ family: 'v4', src: ['10.0.0.0/8'], after: rule('-s 10.0.0.0/8 -j ACCEPT') }),

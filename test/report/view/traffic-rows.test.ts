@@ -1,4 +1,4 @@
-/** Which rows a reader sees, in what order, and what is told as one. */
+/** Which rows a report shows, in which order, and which are joined. */
 import { describe, expect, test } from '@jest/globals';
 import { createNaming } from '../../../src/naming/address-phrases.js';
 import { conditions } from '../../../src/report/view/format.js';
@@ -28,7 +28,7 @@ const own = (name: string, text: string) => ({
 });
 
 describe('rows', () => {
-  test('come with the most exposed first, then those of most hosts', () => {
+  test('are sorted by exposure, then by number of hosts', () => {
     const opened = [
       flow({ dport: ['22'], src: ['10.0.0.0/8'], after: LINE }),
       flow({ dport: ['80'], after: LINE }),
@@ -45,7 +45,7 @@ describe('rows', () => {
     ]);
   });
 
-  test('one line of the policy is one row, however many services and families it has', () => {
+  test('of one line of the policy are one row, however many services and families it has', () => {
     const opened = ['80', '443'].flatMap((port) => [
       flow({ dport: [port], after: LINE }),
       flow({ dport: [port], after: LINE, family: 'v6' }),
@@ -55,7 +55,7 @@ describe('rows', () => {
     ]);
   });
 
-  test('two lines that open the same are two', () => {
+  test('of two lines that open the same are two', () => {
     const other = decided('-j ACCEPT', 'policies/roles/web.yml', 8);
     const opened = [flow({ dport: ['80'], after: LINE }), flow({ dport: ['443'], after: other })];
     expect(trafficRows(plan(host('a', { opened })), 'opened')).toHaveLength(2);
@@ -63,7 +63,7 @@ describe('rows', () => {
 });
 
 describe('the cause', () => {
-  test('of what opens is the rule that accepts; what refused it by name is told as well', () => {
+  test('of what opens is the rule that accepts; a former rule that refused it is listed too', () => {
     const row = { before: [DENY], after: [LINE] };
     expect(cause(row, 'opened')).toEqual({ rules: [LINE], gone: false });
     expect(untilNow(row, 'opened')).toEqual([DENY]);
@@ -82,7 +82,7 @@ describe('groups', () => {
       flow({ dport: [String(1000 + index * 2)], src: [`10.${index}.0.0/16`], after }),
     );
 
-  test('three rows of one cause stand alone, four are told as one', () => {
+  test('join four rows of one cause, but not three', () => {
     const groupsOf = (count: number) =>
       trafficGroups(trafficRows(plan(host('a', { opened: ports(count) })), 'opened'), 'opened');
     expect(groupsOf(3).map(({ rows }) => rows.length)).toEqual([1, 1, 1]);
@@ -92,7 +92,7 @@ describe('groups', () => {
     expect(group?.whole.services).toMatchObject([{ dport: ['1000', '1002', '1004', '1006'] }]);
   });
 
-  test('rules of many hosts that differ in an address alone are one cause, once there are many', () => {
+  test('join rules of several hosts that differ only in an address, when there are more than 20', () => {
     const closing = (count: number) =>
       Array.from({ length: count }, (_, index) => {
         const rule = own(`h-${index}`, `-s 192.0.2.${index}/32 -j ACCEPT`);
@@ -126,14 +126,14 @@ describe('states', () => {
   };
   const four = (state: readonly ConnectionState[]) => [state, state, state, state];
 
-  test('that break running connections are said of what is told as one, wherever some of it does', () => {
+  test('of a joined row show that running connections break if any of its rows does so', () => {
     const broken = 'running connections as well';
     expect(closing(...four(['NEW']))).not.toContainEqual(expect.stringContaining('running'));
     expect(closing(...four(['NEW', 'ESTABLISHED']))).toContain(broken);
     expect(closing([], ...four(['NEW']))).toContain(`${broken}, in part`);
   });
 
-  test('where nothing begins are those of any row', () => {
+  test('of a joined row without NEW are those of any of its rows', () => {
     expect(closing(['ESTABLISHED', 'RELATED'], ...four(['RELATED']))).toContain('state ESTABLISHED, RELATED');
   });
 });
@@ -146,7 +146,7 @@ describe('findings', () => {
     ...(file === undefined ? {} : { source: { file, line: 4, column: 1 } }),
   });
 
-  test('that differ in the name and the addresses of the host are one', () => {
+  test('that differ only in the name and addresses of the host are one row', () => {
     const rows = findingRows([
       { host: 'web-1', findings: [finding('web-1 has no saved rules.')] },
       { host: 'web-2', findings: [finding('web-2 has no saved rules.')] },
@@ -159,7 +159,7 @@ describe('findings', () => {
     expect(guards).toHaveLength(1);
   });
 
-  test('about another rule stay apart, and those of live rules fold over hosts', () => {
+  test('about different rules are different rows; those of live rules are joined over hosts', () => {
     const rows = findingRows([
       {
         host: 'a',

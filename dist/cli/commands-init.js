@@ -17,7 +17,7 @@ guards:
   - name: The database is never open to the world
     on: role:database
     drop: { service: postgres, from: any, except: [app, payments] }
-  - name: The way in stays open for us
+  - name: Administrators always reach SSH
     on: all
     accept: { service: ssh, from: admin }
 tests:

@@ -11,6 +11,7 @@ import {
   parseMask,
   prefixLength,
 } from '../lib/ip.js';
+import type { Problem } from '../lib/problem.js';
 import { isEmpty, normalise, type Range, type Ranges, subtract as subtractOne } from '../lib/ranges.js';
 import type { AddressSet } from './fleet.js';
 
@@ -22,11 +23,8 @@ export const EVERYTHING: FamilyRanges = { v4: [ALL_ADDRESSES.v4], v6: [ALL_ADDRE
 /** Every address of both families. */
 export const ANY: AddressSet = { names: ['any'], any: true, v4: [], v6: [] };
 
-export interface Refused {
-  readonly id: 'bad-address' | 'bad-cidr' | 'zone-id' | 'host-bits';
-  readonly message: string;
-  readonly hint?: string;
-}
+/** Why a text is invalid. */
+export type Invalid = Pick<Problem, 'id' | 'message' | 'hint'>;
 
 export interface Network {
   readonly family: Family;
@@ -39,7 +37,7 @@ export interface Network {
  */
 export function readAddress(
   text: string,
-): { readonly family: Family; readonly text: string; readonly value: bigint } | Refused {
+): { readonly family: Family; readonly text: string; readonly value: bigint } | Invalid {
   if (text.includes('%'))
     return {
       id: 'zone-id',
@@ -70,7 +68,7 @@ export function readAddress(
 }
 
 /** Parses one address, or a network in CIDR form without host bits. */
-export function readNetwork(text: string): Network | Refused {
+export function readNetwork(text: string): Network | Invalid {
   const cut = text.indexOf('/');
   const address = readAddress(cut === -1 ? text : text.slice(0, cut));
   if ('id' in address) return address;

@@ -161,7 +161,7 @@ const invalid = (value: unknown, path: Path, more = ''): string =>
 const KINDS: Readonly<Record<string, string>> = {
   string: 'a string',
   number: 'a number',
-  int: 'a whole number',
+  int: 'an integer',
   boolean: 'true or false',
   array: 'a list',
   object: 'a mapping',

@@ -119,11 +119,11 @@ function parse(text: string, state: ReadState): Document.Parsed | undefined {
       // With "silent" the package ignores a second document without an error.
       logLevel: 'error',
     });
-    for (const fault of [...document.errors, ...document.warnings]) {
-      const location = locationOf(state, fault.pos[0]);
+    for (const found of [...document.errors, ...document.warnings]) {
+      const location = locationOf(state, found.pos[0]);
       // The package reports its own stack overflow as a syntax error.
-      if (fault.message.includes('call stack')) return refuse(state, 'too-deep', TOO_DEEP, location);
-      if (fault.code === 'MULTIPLE_DOCS')
+      if (found.message.includes('call stack')) return refuse(state, 'too-deep', TOO_DEEP, location);
+      if (found.code === 'MULTIPLE_DOCS')
         refuse(
           state,
           'several-documents',
@@ -131,7 +131,7 @@ function parse(text: string, state: ReadState): Document.Parsed | undefined {
           location,
           KEEP_ONE,
         );
-      else refuse(state, 'yaml-syntax', `Invalid YAML: ${sentence(fault.message)}`, location);
+      else refuse(state, 'yaml-syntax', `Invalid YAML: ${sentence(found.message)}`, location);
     }
     const { explicit, version } = document.directives.yaml;
     if (explicit === true && version !== '1.2') {
@@ -232,7 +232,7 @@ function mappingOf(state: ReadState, node: YAMLMap, depth: number): object {
       continue;
     }
     if (key === undefined || key === '' || key === '__proto__') {
-      refuse(state, 'bad-key', 'Not a valid key.', location, 'Write a plain name.');
+      refuse(state, 'bad-key', 'Invalid key.', location, 'Write a plain name.');
       continue;
     }
     const first = seen.get(key);

@@ -35,7 +35,7 @@ export const port = (protocol: 'tcp' | 'udp', number: number): Service => ({
 });
 
 /** The remote addresses of the rule: `from`, or `to` for output, without `except`. */
-export function reached(rule: PolicyRule): AddressSet {
+export function remoteAddresses(rule: PolicyRule): AddressSet {
   const set = rule.direction === 'output' ? rule.to : rule.from;
   return rule.except === undefined ? set : subtract(set, rule.except);
 }
@@ -47,7 +47,8 @@ export function reached(rule: PolicyRule): AddressSet {
 export const isInternet = ({ any, v4, v6 }: AddressSet): boolean =>
   any || v4.some((block) => lengthOf(block) < 8) || v6.some((block) => lengthOf(block) < 12);
 
-const lengthOf = (block: string): number => Number(block.slice(block.indexOf('/') + 1));
+/** `8` of `10.0.0.0/8`. */
+export const lengthOf = (block: string): number => Number(block.slice(block.indexOf('/') + 1));
 
 /** Whether the rule matches the first packet of connections. */
 export const matchesNew = ({ states }: PolicyRule): boolean =>
@@ -68,7 +69,7 @@ export function coversRule(a: PolicyRule, b: PolicyRule): boolean {
     coversStates(a, b) &&
     coverAll(a.services, b.services) &&
     (a.direction === 'output'
-      ? isWithin(b.from, a.from) && isWithin(reached(b), reached(a))
-      : isWithin(b.to, a.to) && isWithin(reached(b), reached(a)))
+      ? isWithin(b.from, a.from) && isWithin(remoteAddresses(b), remoteAddresses(a))
+      : isWithin(b.to, a.to) && isWithin(remoteAddresses(b), remoteAddresses(a)))
   );
 }

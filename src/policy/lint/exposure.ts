@@ -3,7 +3,7 @@ import { list } from '../../lib/text.js';
 import { SERVICES } from '../builtin.js';
 import type { Fleet, Host, PolicyRule, Service } from '../fleet.js';
 import { builtInService } from '../resolve/services.js';
-import { covers, isInternet, matchesNew, port, reached } from './cover.js';
+import { covers, isInternet, matchesNew, port, remoteAddresses } from './cover.js';
 import { eachHost, eachRule, type Finding, type Lint, type Message } from './row.js';
 import { wideAllow } from './width.js';
 
@@ -12,7 +12,7 @@ const opensToWorld = (rule: PolicyRule): boolean =>
   rule.direction === 'input' &&
   rule.in !== 'lo' &&
   matchesNew(rule) &&
-  isInternet(reached(rule));
+  isInternet(remoteAddresses(rule));
 
 const isEverything = (rule: PolicyRule): boolean => rule.services.some(({ kind }) => kind === 'any');
 

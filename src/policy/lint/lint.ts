@@ -55,11 +55,11 @@ const problemOf = ({ id, level }: Lint, { message, hint, location }: Finding): P
  */
 function unusedSuppression({ finding, location }: Suppression): readonly Problem[] {
   const ids = LINTS.map(({ id }) => id);
-  const near = nearest(finding, ids);
   if (ids.includes(finding)) {
     const hint = 'Remove it: it would hide a later finding.';
-    return [warning('idle-acceptance', `There is no finding "${finding}" to accept here.`, location, hint)];
+    return [warning('idle-acceptance', `No finding "${finding}" to accept here.`, location, hint)];
   }
+  const near = nearest(finding, ids);
   if (near === undefined) return [];
   return [warning('idle-acceptance', `Unknown finding "${finding}".`, location, `Did you mean ${near}?`)];
 }

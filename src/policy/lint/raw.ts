@@ -62,13 +62,13 @@ export const rawPortsTwice = eachRaw(({ matches }) => {
     : { message: `The rule lists port ${port.replace(':', '-')} twice.`, hint: 'Keep one of them.' };
 });
 
-const WHOLE = ['--sport', '--dport'];
+const PORT_FLAGS = ['--sport', '--dport'];
 
 /** iptables 1.8.9 saves such a rule without the "!"; restored, it matches every packet of the protocol. */
 const noPort: RawCheck = ({ matches }) => {
   const found = matches
     .flatMap(({ options }) => options)
-    .find(({ flag, negated, values }) => negated && WHOLE.includes(flag) && values[0] === '0:65535');
+    .find(({ flag, negated, values }) => negated && PORT_FLAGS.includes(flag) && values[0] === '0:65535');
   return found === undefined
     ? undefined
     : {

@@ -1,7 +1,7 @@
 /** Lint for allows that are wider than they seem: many ports for many addresses. */
 import { count, grouped } from '../../lib/text.js';
 import type { AddressSet, PolicyRule, Service } from '../fleet.js';
-import { reached } from './cover.js';
+import { lengthOf, remoteAddresses } from './cover.js';
 import type { Message } from './row.js';
 
 /**
@@ -26,7 +26,7 @@ export const NARROW = 'Restrict it to the services and hosts that need it.';
 export function wideAllow(rule: PolicyRule): Message | undefined {
   if (rule.verb !== 'allow' || rule.direction === 'output' || rule.in === 'lo' || rule.states !== undefined)
     return undefined;
-  const from = reached(rule);
+  const from = remoteAddresses(rule);
   const ports = rule.services.reduce((sum, service) => sum + portsOf(service), 0);
   if (!isWide(addressesOf(from), ports)) return undefined;
   return {
@@ -43,8 +43,6 @@ function portsOf(service: Service): number {
 }
 
 const PORTED: ReadonlySet<string> = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
-
-const lengthOf = (network: string): number => Number(network.slice(network.indexOf('/') + 1));
 
 /** IPv4 addresses or IPv6 /64 networks, whichever are more. */
 function addressesOf({ any, v4, v6 }: AddressSet): number {

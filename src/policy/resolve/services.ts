@@ -4,6 +4,7 @@ import { addError, type Problem, type SourceLocation } from '../../lib/problem.j
 import { findExtension } from '../../netfilter/extensions/index.js';
 import { protocolName, protocolNumber } from '../../netfilter/extensions/protocols.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
+import type { Invalid } from '../addresses.js';
 import { SERVICES } from '../builtin.js';
 import type { PortRange, Service } from '../fleet.js';
 import { undefinedName } from '../names.js';
@@ -29,12 +30,6 @@ export interface ServiceResolver {
   readonly resolve: (refs: NameRefs) => readonly ResolvedName[] | undefined;
   readonly service: (name: string) => readonly Service[] | undefined;
   readonly used: ReadonlySet<string>;
-}
-
-interface Fault {
-  readonly id: string;
-  readonly message: string;
-  readonly hint?: string;
 }
 
 /** Whether a service may not have the name, because it is part of the language. */
@@ -112,7 +107,7 @@ export const builtInService = (name: string): readonly Service[] =>
   });
 
 /** Parses `any`, a protocol, or a text with a slash; `undefined` for any other name. */
-function readService(text: string): readonly Service[] | Fault | undefined {
+function readService(text: string): readonly Service[] | Invalid | undefined {
   if (text === 'any') return [{ kind: 'any' }];
   if (/^\d+(-\d+)?$/.test(text))
     return {
@@ -142,7 +137,7 @@ function readService(text: string): readonly Service[] | Fault | undefined {
   };
 }
 
-function ports(protocol: PortProtocol, text: string): readonly Service[] | Fault {
+function ports(protocol: PortProtocol, text: string): readonly Service[] | Invalid {
   const ranges: PortRange[] = [];
   for (const part of text.split(',')) {
     const [, from, to] = /^(0|[1-9]\d*)(?:-(0|[1-9]\d*))?$/.exec(part) ?? [];
@@ -184,7 +179,7 @@ function icmpType(text: string, family: Family): string | undefined {
   return isRefusal(parsed) || parsed === 'any' ? undefined : parsed;
 }
 
-function icmp(text: string, families: readonly Family[]): readonly Service[] | Fault {
+function icmp(text: string, families: readonly Family[]): readonly Service[] | Invalid {
   const found = families.flatMap((family) => {
     const type = icmpType(text, family);
     return type === undefined ? [] : [{ kind: 'icmp', family, type } as const];
@@ -209,7 +204,7 @@ function wholeProtocol(text: string): readonly Service[] | undefined {
     : [{ kind: 'protocol', protocol: protocolName(number) }];
 }
 
-function numbered(text: string): readonly Service[] | Fault {
+function numbered(text: string): readonly Service[] | Invalid {
   const number = /^(0|[1-9]\d{0,2})$/.test(text) ? Number(text) : -1;
   if (number < 1 || number > 255)
     return {

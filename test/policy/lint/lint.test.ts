@@ -201,7 +201,7 @@ describe('lints', () => {
       'warning',
     );
     expect(problemLines(found)).toEqual([
-      'fleet.yml:4:11: warning: There is no finding "ssh-open" to accept here. Remove it: it would hide a later finding.',
+      'fleet.yml:4:11: warning: No finding "ssh-open" to accept here. Remove it: it would hide a later finding.',
     ]);
   });
 

@@ -6,8 +6,8 @@ const rules = (text: string, more = '') => ({ 'hosts/web-1.yml': host(`input:\n$
 const firstRule = (text: string) => fleetOf(rules(text)).hosts[0]?.input[0];
 
 describe('addresses', () => {
-  const setOf = (terms: string) => {
-    const set = firstRule(`  - deny: any\n    from: ${terms}\n`)?.from;
+  const setOf = (names: string) => {
+    const set = firstRule(`  - deny: any\n    from: ${names}\n`)?.from;
     return { any: set?.any, v4: set?.v4 ?? [], v6: set?.v6 ?? [] };
   };
 
@@ -25,8 +25,8 @@ describe('addresses', () => {
     ['private', { any: false, v4: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'], v6: ['fc00::/7'] }],
     ['link-local', { any: false, v4: ['169.254.0.0/16'], v6: ['fe80::/10'] }],
     ['loopback', { any: false, v4: ['127.0.0.0/8'], v6: ['::1/128'] }],
-  ])('%s', (terms, set) => {
-    expect(setOf(terms)).toEqual(set);
+  ])('%s', (names, set) => {
+    expect(setOf(names)).toEqual(set);
   });
 
   test('a role has every address of its hosts, including hosts with a role that includes it', () => {
@@ -61,7 +61,7 @@ describe('addresses', () => {
 });
 
 describe('services', () => {
-  const servicesOf = (terms: string) => firstRule(`  - deny: ${terms}\n`)?.services;
+  const servicesOf = (names: string) => firstRule(`  - deny: ${names}\n`)?.services;
 
   test.each([
     ['https', [{ kind: 'ports', name: 'https', protocol: 'tcp', ports: [{ from: 443, to: 443 }] }]],
@@ -100,8 +100,8 @@ describe('services', () => {
     ['protocol/253', [{ kind: 'protocol', protocol: '253' }]],
     ['esp', [{ kind: 'protocol', protocol: 'esp' }]],
     ['any', [{ kind: 'any' }]],
-  ])('%s', (terms, services) => {
-    expect(servicesOf(terms)).toEqual(services);
+  ])('%s', (names, services) => {
+    expect(servicesOf(names)).toEqual(services);
   });
 
   test('services outside the family of the addresses are removed from the rule', () => {

@@ -1,54 +1,54 @@
 /**
- * Plays the racing tests again and again on real hosts, until one fails, at least `--times N` races are run,
- * `--minutes N` are over, or it is interrupted; prints the counts. Needs what `npm run test:lab` needs.
+ * Repeats the race tests on real hosts until one fails, at least `--times N` races are run, `--minutes N` have passed, or
+ * it is interrupted; prints the counts. Has the requirements of `npm run test:lab`.
  */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const asked = (name) => {
+const option = (name) => {
   const at = process.argv.indexOf(name);
   if (at < 0) return Number.POSITIVE_INFINITY;
   const value = Number(process.argv[at + 1]);
   if (value > 0) return value;
-  console.error(`${name} takes a number above zero.`);
+  console.error(`${name} requires a number greater than zero.`);
   process.exit(1);
 };
-const [times, minutes] = [asked('--times'), asked('--minutes')];
+const [times, minutes] = [option('--times'), option('--minutes')];
 
-/** How long one lab is kept for races, before the killed processes get their turn. */
+/** Seconds of races in one lab, before the tests that kill processes. */
 const ROUND_SECONDS = 60;
-/** With fewer, the races have not found the moment in which either side may win, and the round counts as failed. */
+/** With fewer, the races do not converge on the deadline, where either side may win, and the round fails. */
 const LEAST_RACES = 200;
 const began = Date.now();
 const total = { races: 0, confirmed: 0, 'rolled back': 0, deaths: 0 };
 let stopped = false;
 process.once('SIGINT', () => {
   stopped = true;
-  console.log('Stops after this round.');
+  console.log('Stopping after this round.');
 });
 
 while (!stopped && total.races < times && Date.now() - began < minutes * 60_000) {
-  const { code, said } = await round();
+  const { code, output } = await round();
   const [, races = 0, confirmed = 0, back = 0] =
-    /(\d+) races: (\d+) confirmed, (\d+) rolled back/.exec(said)?.map(Number) ?? [];
+    /(\d+) races: (\d+) confirmed, (\d+) rolled back/.exec(output)?.map(Number) ?? [];
   total.races += races;
   total.confirmed += confirmed;
   total['rolled back'] += back;
-  total.deaths += Number(/(\d+) deaths:/.exec(said)?.[1] ?? 0);
+  total.deaths += Number(/(\d+) deaths:/.exec(output)?.[1] ?? 0);
   console.log(
     Object.entries(total)
       .map(([name, count]) => `${count} ${name}`)
       .join(', '),
   );
   if (code !== 0 || races === 0) {
-    console.error(said);
+    console.error(output);
     process.exit(1);
   }
 }
 
-/** One run of the test file in a lab of its own. */
+/** Runs the test file once, in a lab of its own. */
 function round() {
   const jest = spawn(
     'npx',
@@ -61,7 +61,7 @@ function round() {
     ],
     {
       cwd: root,
-      // A Ctrl-C is for this script: the lab is cleared up by the test itself.
+      // Ctrl-C is for this script only: the test cleans up its lab.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -71,10 +71,10 @@ function round() {
       },
     },
   );
-  let said = '';
+  let output = '';
   for (const stream of [jest.stdout, jest.stderr])
     stream.on('data', (chunk) => {
-      said += chunk;
+      output += chunk;
     });
-  return new Promise((resolve) => jest.once('close', (code) => resolve({ code: code ?? 1, said })));
+  return new Promise((resolve) => jest.once('close', (code) => resolve({ code: code ?? 1, output })));
 }

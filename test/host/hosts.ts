@@ -1,4 +1,4 @@
-/** A lab's hosts as the policy would name them, and the port that reaches them. */
+/** Hosts of a lab as policy hosts, and a client for them. */
 import { readFileSync } from 'node:fs';
 import type {
   Change,
@@ -38,7 +38,7 @@ export function policyHost(host: LabHost, changes: Partial<Host> = {}): Host {
   };
 }
 
-/** The port, with the lab's key (unless an agent holds it) and known_hosts, over the lab's own wires. */
+/** A client with the lab's key (unless an agent has it) and known_hosts, over the lab's network. */
 export const hostClient = (lab: Lab, changes: Partial<HostOptions> = {}): HostClient =>
   openHosts({
     knownHosts: [readFileSync(lab.knownHosts, 'utf8')],
@@ -47,22 +47,22 @@ export const hostClient = (lab: Lab, changes: Partial<HostOptions> = {}): HostCl
     ...changes,
   });
 
-/** A port with the few things that tests do with it. */
+/** A client with helpers for tests. */
 export interface TestClient {
-  readonly port: HostClient;
-  /** What is read, or an error with the reason. */
+  readonly hosts: HostClient;
+  /** Reads the state; throws with the reason if that fails. */
   state(host: LabHost, policy?: Host): Promise<HostState>;
   /** Reads, makes the change, and carries it out. */
   deploy(host: LabHost, wanted: Wanted, options?: DeployOptions): Promise<Deployed>;
-  /** What it was told of every transaction, in order. */
-  readonly said: readonly { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[];
+  /** The outcomes of all transactions, in order. */
+  readonly results: readonly { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[];
   close(): Promise<void>;
 }
 
 export interface DeployOptions {
   readonly change?: Partial<Change>;
   readonly policy?: Host;
-  /** Called when a phase begins; what it returns is waited for at the end. */
+  /** Called when a phase begins; its result is awaited at the end. */
   readonly onPhase?: (phase: Phase) => unknown;
   /** Between reading and changing. */
   readonly between?: () => Promise<unknown>;
@@ -76,41 +76,41 @@ export interface Deployed {
 
 export function testClient(lab: Lab, changes: Partial<HostOptions> = {}): TestClient {
   const bare = hostClient(lab, changes);
-  const said: { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[] = [];
-  const port: HostClient = {
+  const results: { readonly name: string; readonly run: string; readonly outcome: OutcomeKind }[] = [];
+  const hosts: HostClient = {
     ...bare,
     transact: async (host, change, report) => {
       const result = await bare.transact(host, change, report);
-      said.push({ name: host.name, run: change.run, outcome: result.outcome });
+      results.push({ name: host.name, run: change.run, outcome: result.outcome });
       return result;
     },
   };
   const state: TestClient['state'] = async (host, policy = policyHost(host)) => {
-    const reading = await port.read(policy);
+    const reading = await hosts.read(policy);
     if (reading.status !== 'read') throw new Error(reading.problem.message);
     return reading.state;
   };
   return {
-    port,
-    said,
+    hosts,
+    results,
     state,
     deploy: async (host, wanted, { change: parts, policy = policyHost(host), onPhase, between } = {}) => {
       const change = changeTo(await state(host, policy), wanted, parts);
       await between?.();
       const phases: Phase[] = [];
-      const doings: unknown[] = [];
-      const result = await port.transact(policy, change, (phase) => {
+      const pending: unknown[] = [];
+      const result = await hosts.transact(policy, change, (phase) => {
         phases.push(phase);
-        doings.push(onPhase?.(phase));
+        pending.push(onPhase?.(phase));
       });
-      await Promise.all(doings);
+      await Promise.all(pending);
       return { result, phases, change };
     },
-    close: () => port.close(),
+    close: () => hosts.close(),
   };
 }
 
-/** A client, and every address that it has dialled so far. */
+/** A client, and every address that it has connected to so far. */
 export function diallingClient(lab: Lab): { readonly client: TestClient; readonly dials: readonly string[] } {
   const dials: string[] = [];
   const connect: HostOptions['connect'] = (address, port) => {
@@ -120,7 +120,7 @@ export function diallingClient(lab: Lab): { readonly client: TestClient; readonl
   return { client: testClient(lab, { connect }), dials };
 }
 
-/** Whatever still runs, waits or lies about of a transaction; empty when nothing does. */
+/** Lists processes, units, files and locks of transactions; empty if there are none. */
 export const leftovers = (host: LabHost): Promise<string> =>
   host.must(`cd /var/lib/sallyport 2>/dev/null || exit 0
     ls -d pending new.* gone /etc/iptables/*.sallyport 2>/dev/null || true
@@ -128,12 +128,12 @@ export const leftovers = (host: LabHost): Promise<string> =>
     [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'sallyport-*'
     flock -n lock true || echo 'the lock is held'`);
 
-/** Waits until nothing of a transaction is left. */
+/** Waits until no transaction is in progress and nothing of one is left. */
 export async function waitUntilIdle(host: LabHost, seconds = 5): Promise<void> {
   let left = '';
   try {
     await until(
-      'Quiet',
+      'No transaction is left',
       async () => {
         left = await leftovers(host);
         return left === '' ? true : undefined;
@@ -141,11 +141,11 @@ export async function waitUntilIdle(host: LabHost, seconds = 5): Promise<void> {
       seconds,
     );
   } catch {
-    throw new Error(`${host.name} is not quiet: ${left}`);
+    throw new Error(`${host.name} is not idle: ${left}`);
   }
 }
 
-/** Puts a busybox in place of the shell and of every tool that it has. */
+/** Replaces the shell and every tool that busybox has by busybox. */
 export const BUSYBOX = `for applet in sh awk sort mv cp cat rm mkdir chmod sync sleep flock setsid sha256sum cmp tr grep date unshare; do
   busybox --list | grep -qx "$applet" && ln -sf /bin/busybox "/usr/local/sbin/$applet"
 done; ln -sf /bin/busybox /bin/sh`;

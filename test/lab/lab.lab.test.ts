@@ -1,4 +1,4 @@
-/** The lab itself: what tests on real hosts may rely on. */
+/** The lab: what tests on real hosts rely on. */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ describe('hosts', () => {
   });
   afterAll(() => lab.close());
 
-  test('answer OpenSSH over both families, with the key and the pinned host keys', async () => {
+  test('accept OpenSSH over both families, with the key and the pinned host keys', async () => {
     for (const host of [light, systemd])
       for (const address of [host.addresses.v4, host.addresses.v6 ?? ''])
         expect(await openssh(lab, host, 'hostname; echo "$SSH_CONNECTION"', { address })).toEqual({
@@ -53,7 +53,7 @@ describe('hosts', () => {
     });
   });
 
-  test('let the user become root without a stall, or ask for a password, as wanted', async () => {
+  test('let the user become root without delay, or ask for a password, as configured', async () => {
     const asks = await lab.light({ name: 'asks-1', user: { name: 'anna', sudo: 'password' } });
     expect(await openssh(lab, light, 'sudo -n id -u')).toMatchObject({ code: 0, stdout: '0\n' });
     expect(await openssh(lab, asks, 'sudo -n id -u')).toMatchObject({
@@ -63,7 +63,7 @@ describe('hosts', () => {
     expect(await openssh(lab, asks, 'id -u', { user: 'root' })).toMatchObject({ code: 0, stdout: '0\n' });
   });
 
-  test('have the backend, the port and the families that were asked for', async () => {
+  test('have the configured backend, port and families', async () => {
     expect(await light.must('iptables -V; ip6tables -V')).toMatch(
       /^iptables \S+ \(nf_tables\)\nip6tables .*nf_t/,
     );
@@ -74,7 +74,7 @@ describe('hosts', () => {
     expect(await legacy.must('ip -6 address')).toBe('');
   });
 
-  test('run rules of their own, apart from each other and from the machine', async () => {
+  test('have rules of their own, isolated from each other and from the machine', async () => {
     const machine = await must('iptables-save', []);
     await light.must('iptables-restore', DROP_8080);
     expect((await light.liveRules()).v4).toBe(DROP_8080);
@@ -82,7 +82,7 @@ describe('hosts', () => {
     expect(await must('iptables-save', [])).toBe(machine);
   });
 
-  test('cannot change what belongs to the machine', async () => {
+  test('cannot change settings of the machine', async () => {
     const before = readFileSync('/proc/sys/kernel/panic', 'utf8');
     expect(await light.exec('echo 77 >/proc/sys/kernel/panic')).not.toMatchObject({ code: 0 });
     expect(await light.exec('hostname changed; echo 1 >/proc/sys/net/ipv4/ip_forward')).toMatchObject({
@@ -95,7 +95,7 @@ describe('hosts', () => {
     await light.must(`hostname ${light.name}`);
   });
 
-  test('hold files', async () => {
+  test('have files that can be read and written', async () => {
     expect(await light.readFile('/etc/none')).toBeUndefined();
     await light.writeFile("/srv/new dir/it's here", 'text\n');
     expect(await light.readFile("/srv/new dir/it's here")).toBe('text\n');
@@ -109,7 +109,7 @@ describe('hosts', () => {
     });
   });
 
-  test('answer code outside of the lab over real sockets, and say why when they do not', async () => {
+  test('accept connections from code outside of the lab; errors have their code', async () => {
     const socket = await lab.connect(light.addresses.v4, light.port, { from: lab.otherClient.v4 });
     const banner = await new Promise((resolve) => socket.once('data', (chunk) => resolve(String(chunk))));
     expect(banner).toMatch(/^SSH-2\.0-OpenSSH/);
@@ -118,7 +118,7 @@ describe('hosts', () => {
     await expect(lab.connect(light.addresses.v4, 1)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('booted whole run systemd without a failed unit, and its timers fire', async () => {
+  test('of type systemd boot without a failed unit, and their timers fire', async () => {
     expect(await systemd.exec('systemctl is-system-running')).toMatchObject({ stdout: 'running\n' });
     await systemd.must(
       'systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms touch /run/fired',
@@ -128,7 +128,7 @@ describe('hosts', () => {
     );
   });
 
-  test('booted whole load the saved rules at boot, and again after a power cut', async () => {
+  test('of type systemd load the saved rules at boot, also after a power cut', async () => {
     expect((await systemd.liveRules()).v4).toBe(DROP_8080);
     await systemd.must('iptables -A INPUT -p tcp --dport 9999 -j DROP');
     await systemd.writeFile('/etc/iptables/rules.v4', DROP_8080.replace('8080', '8081'));
@@ -140,7 +140,7 @@ describe('hosts', () => {
     expect(await openssh(lab, systemd, 'true')).toMatchObject({ code: 0 });
   });
 
-  test('light ones lose what was memory and keep their disk in a power cut', async () => {
+  test('of type light keep only their disk in a power cut', async () => {
     await light.writeFile('/srv/kept', 'kept');
     await light.must('iptables -A INPUT -p tcp --dport 9999 -j DROP; touch /run/lost');
     await light.powerCut();
@@ -151,14 +151,14 @@ describe('hosts', () => {
     expect(await openssh(lab, light, 'true')).toMatchObject({ code: 0 });
   });
 
-  test('that end by themselves are known to be off', async () => {
+  test('that power off by themselves are not up', async () => {
     const brief = await lab.systemd({ name: 'brief-1', backend: 'legacy', ipv6: false });
     expect(await brief.must('iptables -V; ip -6 address')).toMatch(/^iptables \S+ \(legacy\)\n$/);
     await brief.exec('systemctl poweroff --no-wall');
     await until('It is off', () => (brief.isUp() ? undefined : true));
   });
 
-  test('leave no zombie of what was orphaned', async () => {
+  test('reap orphans', async () => {
     await light.must('(sleep 0.01 &) ; (true &)');
     await until('All are reaped', async () =>
       (await light.must('ps -eo stat=')).includes('Z') ? undefined : true,
@@ -169,25 +169,25 @@ describe('hosts', () => {
     const reach = async (address = light.addresses.v4): Promise<boolean> =>
       (await openssh(lab, light, 'true', { address, connectSeconds: 1 })).code === 0;
     const v6 = (): string => light.addresses.v6 ?? '';
-    /** A link that was cut takes a moment to find its neighbours again. */
+    /** A link that was cut needs a moment to resolve its neighbours. */
     const reachAgain = (address = light.addresses.v4): Promise<true> =>
       until(`A connection to ${address}`, async () => ((await reach(address)) ? true : undefined));
 
-    test('cut off: neither family, and both again', async () => {
+    test('cutLink: no family is reachable, and both after the repair', async () => {
       const repair = await light.cutLink();
       expect(await Promise.all([reach(), reach(v6())])).toEqual([false, false]);
       await repair();
       await Promise.all([reachAgain(), reachAgain(v6())]);
     });
 
-    test('one family cut: the other lives', async () => {
+    test('cutFamily: the other family is reachable', async () => {
       const repair = await light.cutFamily('v6');
       expect(await Promise.all([reach(), reach(v6())])).toEqual([true, false]);
       await repair();
       await reachAgain(v6());
     });
 
-    test('new SSH blocked: an established session goes on', async () => {
+    test('blockNewSsh: an established session continues', async () => {
       const session = await openSession(lab, light);
       const repair = await light.blockNewSsh();
       expect(await Promise.all([reach(), reach(v6())])).toEqual([false, false]);
@@ -197,7 +197,7 @@ describe('hosts', () => {
       session.end();
     });
 
-    test('packets lost: all of them at 1, none at 0', async () => {
+    test('losePackets: all at 1, none at 0', async () => {
       const all = await light.losePackets(1);
       expect(await reach()).toBe(false);
       await all();
@@ -206,7 +206,7 @@ describe('hosts', () => {
       await none();
     });
 
-    test('a full disk: what was there can be read, nothing more can be written', async () => {
+    test('fillDisk: existing files can be read, new ones not written', async () => {
       await light.writeFile('/var/lib/demo/old', 'old');
       const repair = await light.fillDisk('/var/lib/demo');
       expect(await light.readFile('/var/lib/demo/old')).toBe('old');
@@ -216,21 +216,21 @@ describe('hosts', () => {
       expect(await light.readFile('/var/lib/demo/new')).toBe('new');
     });
 
-    test('a read-only directory', async () => {
+    test('readOnly: the directory cannot be written', async () => {
       const repair = await light.readOnly('/etc/iptables');
       await expect(light.writeFile('/etc/iptables/x', '')).rejects.toThrow('Read-only file system');
       await repair();
       await light.writeFile('/etc/iptables/x', '');
     });
 
-    test('the xtables lock held: the legacy tools wait in vain', async () => {
+    test('holdXtablesLock: the legacy tools time out', async () => {
       const repair = await legacy.holdXtablesLock();
       expect(await legacy.exec('iptables -w 1 -A INPUT -j ACCEPT')).toMatchObject({ code: 4 });
       await repair();
       expect(await legacy.exec('iptables -w 1 -A INPUT -j ACCEPT')).toMatchObject({ code: 0 });
     });
 
-    test('mending after a power cut does no harm', async () => {
+    test('repair has no effect after a power cut', async () => {
       const repairs = [
         await light.cutLink(),
         await light.readOnly('/etc/iptables'),
@@ -246,21 +246,21 @@ describe('hosts', () => {
 });
 
 describe('labs', () => {
-  test('two at once, with the same addresses, know nothing of each other', async () => {
+  test('two at once, with the same addresses, are isolated', async () => {
     const labs = await Promise.all([openLab(), openLab()]);
     try {
       const hosts = await Promise.all(labs.map((lab, index) => lab.light({ name: `twin-${index}` })));
       expect(new Set(hosts.map((host) => host.addresses.v4)).size).toBe(1);
-      const said = await Promise.all(
+      const results = await Promise.all(
         labs.map((lab, index) => openssh(lab, hosts[index] as Host, 'hostname')),
       );
-      expect(said.map(({ stdout }) => stdout)).toEqual(['twin-0\n', 'twin-1\n']);
+      expect(results.map(({ stdout }) => stdout)).toEqual(['twin-0\n', 'twin-1\n']);
     } finally {
       await Promise.all(labs.map((lab) => lab.close()));
     }
   });
 
-  test('hosts may have the addresses of a policy', async () => {
+  test('hosts can have the addresses of a policy', async () => {
     const lab = await openLab();
     try {
       const host = await lab.light({ name: 'web-1', addresses: { v4: '203.0.113.10', v6: '2001:db8::10' } });
@@ -286,7 +286,7 @@ describe('labs', () => {
     expect(existsSync(lab.directory)).toBe(false);
   });
 
-  test('a process that is killed leaves nothing behind either', async () => {
+  test('a killed process leaves nothing behind', async () => {
     const before = traces();
     const opener = spawn(process.execPath, ['--input-type=module', '-e', await bundledOpener()], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -302,7 +302,7 @@ describe('labs', () => {
   });
 });
 
-/** A program of its own that opens a lab, says where, and waits for its end. */
+/** A program that opens a lab, prints its directory, and waits to be killed. */
 async function bundledOpener(): Promise<string> {
   const { build } = await import('esbuild');
   const { outputFiles } = await build({
@@ -323,7 +323,7 @@ async function bundledOpener(): Promise<string> {
   return outputFiles[0]?.text ?? '';
 }
 
-/** Everything by which the machine could tell that there was a lab of this process or its children. */
+/** Everything on the machine that a lab of this process or its children could leave behind. */
 function traces(): Readonly<Record<string, readonly string[]>> {
   const labs = (names: readonly string[]): readonly string[] =>
     names.filter((name) => name.startsWith('sallyport-lab-'));

@@ -1,4 +1,4 @@
-/** The agent's text and its answers, without a host: clean, whole or nothing, and never mistaken. */
+/** The agent's script and answers, without a host. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { AGENT, commandLine, readAnswer, script } from '../../../src/host/agent/agent.js';
@@ -15,7 +15,7 @@ const ran = (stdout: string, rest: Partial<CommandResult> = {}): CommandResult =
 });
 
 describe('the script', () => {
-  test('reads the clock for its records alone: no deadline moves with it', () => {
+  test('reads the wall clock for its records only, not for deadlines', () => {
     const reads = AGENT.split('\n').filter((line) => /\bdate\b/.test(line.replace(/#.*/, '')));
     expect(reads.length).toBeGreaterThan(0);
     for (const line of reads) expect(line).toContain('fact time "$(date -u ');
@@ -27,7 +27,7 @@ describe('the script', () => {
     expect(status).toBe(0);
   });
 
-  test.each([['dash'], ['busybox']])('is read by %s', (shell) => {
+  test.each([['dash'], ['busybox']])('is valid syntax for %s', (shell) => {
     const words = shell === 'busybox' ? ['sh', '-n'] : ['-n'];
     expect(spawnSync(shell, words, { input: AGENT, encoding: 'utf8' })).toMatchObject({
       status: 0,
@@ -35,12 +35,12 @@ describe('the script', () => {
     });
   });
 
-  test('is run as root, through sudo only for others', () => {
+  test('is run as root, with sudo for other users', () => {
     expect(commandLine(host)).toBe('sudo -n sh -s -- "$SSH_CONNECTION"');
     expect(commandLine({ ...host, ssh: { ...host.ssh, user: 'root' } })).toBe('sh -s -- "$SSH_CONNECTION"');
   });
 
-  test('carries any text unchanged', () => {
+  test('passes any text unchanged', () => {
     const text = `it's "quoted" $HOME \`id\` \\ back\nnext\ttab 'twice' ''\n\n€`;
     const sent = script('MARK', { verb: 'probe', variables: { TEXT: text } });
     const shown = sent.replace(AGENT, 'printf %s "$SP_TEXT"\n');
@@ -50,8 +50,8 @@ describe('the script', () => {
     }
   });
 
-  test('does nothing when it was cut on its way, wherever that was', () => {
-    // `boom` stands for the agent: were it reached, it would show.
+  test('does nothing when it is truncated at any position', () => {
+    // `echo boom` replaces the agent: its output shows whether it runs.
     const begin = script('MARK', { verb: 'begin' }).replace(AGENT.replaceAll("'", `'\\''`), 'echo boom');
     expect(spawnSync('dash', ['-s'], { input: begin, encoding: 'utf8' }).stdout).toBe('boom\n');
     for (let length = 0; length < begin.length - 1; length++) {
@@ -60,7 +60,7 @@ describe('the script', () => {
       const { stdout } = spawnSync('dash', ['-s'], { input: cut, encoding: 'utf8' });
       expect([length, stdout]).toEqual([length, '']);
     }
-    // Other questions carry the agent as it is.
+    // Other requests contain the agent unquoted.
     const asked = script('MARK', { verb: 'probe' }).replace(
       '\n  probe) probe ;;\n',
       '\n  probe) echo boom && exit ;;\n',
@@ -77,7 +77,7 @@ describe('the script', () => {
 describe('an answer', () => {
   const section = (name: string, out: string, code = 0): string => `M > ${name}\n${out}\nM < ${code}\n`;
 
-  test('keeps each section byte for byte, with its own errors and status', () => {
+  test('has each section byte for byte, with its stderr and status', () => {
     const answer = readAnswer(
       'M',
       ran(`${section('v4', '*filter\nCOMMIT\n')}${section('v6', '', 3)}M done\n`, {
@@ -95,13 +95,13 @@ describe('an answer', () => {
     });
   });
 
-  test('is not fooled by text that looks like a frame of another question', () => {
+  test('ignores text that looks like the frame of another request', () => {
     const text = 'N > v6\n# M < 0\n M done\n';
     const answer = readAnswer('M', ran(`${section('v4', text)}M done\n`), host);
     expect(answer.kind === 'answer' && answer.sections.get('v4')?.out).toBe(text);
   });
 
-  test('without its last line is lost, or failed with what was said', () => {
+  test('without its last line is lost, or failed with the cause', () => {
     expect(readAnswer('M', ran(section('v4', ''), { lost: true }), host)).toEqual({ kind: 'lost' });
     const failed = (stderr: string, code = 1) => readAnswer('M', ran('', { stderr, code }), host);
     expect(failed('sudo: a password is required\n')).toMatchObject({ problem: { id: 'sudo-asks' } });

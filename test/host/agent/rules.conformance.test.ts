@@ -1,6 +1,6 @@
 /**
- * Rules made with nft in the tables of iptables: iptables-save shows some of them as others, and calls it a success. The
- * agent must see every such one, and must never take a rule of iptables for one, whatever iptables made it.
+ * Rules created with nft in the tables of iptables: iptables-save prints some of them as different rules, with status 0.
+ * The agent must detect every such rule, and no rule of any iptables.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { format } from '../../netfilter/kernel.js';
 import { RULES } from '../../netfilter/rule/corpus.js';
 import { ruleText } from '../../netfilter/rule/generate.js';
 
-/** A folder with another Debian in it: its iptables makes the rules that the installed one saves. */
+/** The root of another Debian, whose iptables creates the rules that the installed one saves. */
 const ROOT = process.env.SALLYPORT_IPTABLES_ROOT ?? '';
 const PROGRAM: { readonly [family in Family]: string } = { v4: 'iptables-nft', v6: 'ip6tables-nft' };
 const SETS: { readonly [family in Family]: string } = {
@@ -25,17 +25,17 @@ const SETS: { readonly [family in Family]: string } = {
 };
 
 interface AgentAnswer {
-  /** How many rules stood. */
+  /** The number of rules. */
   readonly rules: number;
-  /** The first rule that lost something by being saved, in the agent's words. */
+  /** The first rule that lost something by being saved, as the agent reports it. */
   readonly lost: string;
-  /** What iptables-save printed; empty when it did not end well or said that it cannot show the table. */
+  /** The output of iptables-save; empty if it failed or cannot print the table. */
   readonly saved: string;
 }
 
 /**
- * Adds texts one after the other, those that the kernel refuses left out; then rules by nft; then saves all, loads it in
- * another namespace, and asks the agent's own functions.
+ * Loads texts one after the other, skipping those that the kernel refuses, then adds rules with nft; saves everything,
+ * loads it in another namespace, and runs the agent's functions.
  */
 function ask(family: Family, texts: readonly string[], native: readonly string[] = []): AgentAnswer {
   const folder = mkdtempSync(join(ROOT, tmpdir(), 'sallyport-saving-'));
@@ -69,7 +69,7 @@ function ask(family: Family, texts: readonly string[], native: readonly string[]
 
 const FILTER = '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n';
 
-describe('a rule of iptables is never taken for one of nft', () => {
+describe('a rule of iptables is never reported', () => {
   test.each<Family>(['v4', 'v6'])('the hand-written rules, %s', (family) => {
     const texts = RULES[family].map((rule) => `*filter\n:USERCHAIN - [0:0]\n-A FORWARD ${rule}\nCOMMIT\n`);
     const { rules: count, lost } = ask(family, texts);
@@ -91,7 +91,7 @@ describe('a rule of iptables is never taken for one of nft', () => {
     ['fail2ban', FAIL2BAN],
     ['kube-proxy', KUBE],
     ['ufw', UFW],
-  ])('what %s writes', (_, text) => {
+  ])('rules of %s', (_, text) => {
     const { rules: count, lost } = ask('v4', [text]);
     expect({ lost, some: count > 3 }).toEqual({ lost: '', some: true });
   });
@@ -116,7 +116,7 @@ describe('a rule of iptables is never taken for one of nft', () => {
   });
 });
 
-describe('a rule of nft that iptables-save shows as another', () => {
+describe('a rule of nft that iptables-save prints as a different one is reported', () => {
   test.each([
     'tcp dport { 1, 2 } drop',
     'tcp dport vmap { 1 : accept }',
@@ -129,7 +129,7 @@ describe('a rule of nft that iptables-save shows as another', () => {
     'tcp dport 1 tcp dport 2 drop',
   ])('%s', (rule) => {
     const { lost, saved } = ask('v4', [FILTER], [`add rule ip filter INPUT ${rule}`]);
-    // A version that says that it cannot show the table is refused for that.
+    // Versions that cannot print the table are refused for that reason.
     if (saved !== '') expect(lost).toBe('rule 2 of INPUT (table ip filter)');
   });
 
@@ -140,7 +140,7 @@ describe('a rule of nft that iptables-save shows as another', () => {
     'iifname "eth*" drop',
     'limit rate 5/minute accept',
     'meta mark 5 drop',
-  ])('not %s, which it shows as it is', (rule) => {
+  ])('not %s, which it prints correctly', (rule) => {
     expect(ask('v4', [FILTER], [`add rule ip filter INPUT ${rule}`]).lost).toBe('');
   });
 

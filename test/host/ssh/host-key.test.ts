@@ -1,4 +1,4 @@
-/** Host keys as OpenSSH's own tools write them. */
+/** Host keys as the tools of OpenSSH write them. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -65,11 +65,11 @@ describe('a name in known_hosts', () => {
     ['!web-1', 'web-2', 22, false],
     ['203.0.113.1?', '203.0.113.10', 22, true],
     ['203.0.113.10', '203a0b113c10', 22, false],
-  ])('%s speaks for %s on port %d: %s', (hosts, name, port, expected) => {
+  ])('%s matches %s on port %d: %s', (hosts, name, port, expected) => {
     expect(trusts(`${hosts} ${keys.one}\n`, name, port)).toBe(expected);
   });
 
-  test('is found when ssh-keygen -H has hashed it', () => {
+  test('matches when hashed by ssh-keygen -H', () => {
     const file = join(directory, 'hashed');
     writeFileSync(
       file,
@@ -88,12 +88,12 @@ describe('a name in known_hosts', () => {
 });
 
 describe('a key', () => {
-  test('has the type and the fingerprint that ssh-keygen names', () => {
+  test('has the type and the fingerprint that ssh-keygen prints', () => {
     expect(keyType(blob('ecdsa'))).toBe('ecdsa-sha2-nistp256');
     expect(keygen('-l', '-f', join(directory, 'one.pub'))).toContain(fingerprint(blob('one')));
   });
 
-  test('that is not pinned is told from a host that is not known', () => {
+  test('that is not pinned is distinguished from an unknown host', () => {
     const known = `web-1 ${keys.one}\n`;
     expect(checkHostKey(pins(known, 'web-1'), blob('other'), 'web-1')).toMatchObject({
       id: 'host-key-changed',
@@ -102,14 +102,14 @@ describe('a key', () => {
     expect(checkPinnedKeys(pins(known, 'web-1'), 'web-1', 22)).toBeUndefined();
   });
 
-  test('that is revoked is refused though another line pins it, and though only wildcards revoke it', () => {
+  test('that is revoked is refused, even if another line pins it and only a wildcard revokes it', () => {
     const known = `web-1 ${keys.one}\n@revoked * ${keys.one}\n`;
     expect(checkHostKey(pins(known, 'web-1'), blob('one'), 'web-1')).toMatchObject({
       id: 'host-key-revoked',
     });
   });
 
-  test('of a pinned type alone is asked for', () => {
+  test('algorithms: only those of pinned types are offered', () => {
     expect(algorithmsFor(pins(`web-1 ${keys.ecdsa}\nweb-1 ${keys.rsa}\n`, 'web-1'))).toEqual([
       'ecdsa-sha2-nistp256',
       'rsa-sha2-512',
@@ -117,20 +117,20 @@ describe('a key', () => {
     ]);
   });
 
-  test('may stand in any of several texts', () => {
+  test('can be in any of several texts', () => {
     const known = parseKnownHosts([`web-1 ${keys.other}`, `web-1 ${keys.one}`]);
     const both = pinnedKeysFor(known, ['web-1'], 22);
     expect(checkHostKey(both, blob('one'), 'web-1')).toBeUndefined();
     expect(checkHostKey(both, blob('other'), 'web-1')).toBeUndefined();
   });
 
-  test('through an authority only is said not to be supported', () => {
+  test('pinned by a certificate authority alone is not supported', () => {
     expect(checkPinnedKeys(pins(`@cert-authority * ${keys.one}\n`, 'web-1'), 'web-1', 22)).toMatchObject({
       id: 'host-key-authority',
     });
   });
 
-  test('on a damaged line pins nothing, and the line is named', () => {
+  test('on a damaged line pins nothing, and the line is reported', () => {
     const known = parseKnownHosts([
       [
         '# a comment',

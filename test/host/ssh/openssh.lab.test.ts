@@ -1,4 +1,4 @@
-/** The transport over the system's OpenSSH client: certificates, bastions, and no multiplexing whatever is configured. */
+/** The openssh transport: certificates, bastions, and errors. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ const over = (changes: Partial<Host['ssh']> = {}): Host => {
 const client = (changes: Partial<HostOptions> = {}) =>
   testClient(lab, { spawn: (command, args) => lab.spawn(command, args), ...changes });
 
-test('carries a whole transaction, over both families', async () => {
+test('a complete transaction works over both families', async () => {
   const one = client();
   const policy = over();
   expect((await one.deploy(host, open(80), { policy })).result).toMatchObject({ outcome: 'confirmed' });
@@ -46,7 +46,7 @@ test('carries a whole transaction, over both families', async () => {
   await one.close();
 });
 
-test('goes through a bastion, whose key is verified as well', async () => {
+test('a bastion works, and its host key is verified', async () => {
   const policy = over({ bastions: [{ host: bastion.addresses.v4, user: 'deploy', port: 2222 }] });
   const one = client();
   expect((await one.state(host, policy)).facts.client).toBe(bastion.addresses.v4);
@@ -56,17 +56,17 @@ test('goes through a bastion, whose key is verified as well', async () => {
     .split('\n')
     .filter((line) => !line.includes('2222'));
   const two = client({ knownHosts: [known.join('\n')] });
-  expect(await two.port.read(policy)).toMatchObject({
+  expect(await two.hosts.read(policy)).toMatchObject({
     status: 'unreachable',
     problem: { id: 'host-key-unknown' },
   });
   await two.close();
 });
 
-test('says why it does not reach a host', async () => {
+test('connection failures are reported with their cause', async () => {
   const read = async (changes: Partial<HostOptions>) => {
     const one = client(changes);
-    const reading = await one.port.read(over());
+    const reading = await one.hosts.read(over());
     await one.close();
     return reading.status === 'read' ? 'read' : reading.problem.id;
   };
@@ -79,7 +79,7 @@ test('says why it does not reach a host', async () => {
   expect(await read({ key: { text: readFileSync(stranger, 'utf8') } })).toBe('host-unreachable');
 });
 
-test('trusts a certificate authority for hosts, which the built-in client only reports', async () => {
+test('a certificate authority for hosts is supported, unlike with the built-in client', async () => {
   const authority = join(lab.directory, 'authority');
   spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', authority]);
   const key = join(lab.directory, 'host.pub');
@@ -95,7 +95,7 @@ test('trusts a certificate authority for hosts, which the built-in client only r
   await until(
     'sshd shows its certificate',
     async () => {
-      const reading = await one.port.read(over());
+      const reading = await one.hosts.read(over());
       if (reading.status === 'read') return true;
       reason = reading.problem.message;
       return undefined;
@@ -103,7 +103,7 @@ test('trusts a certificate authority for hosts, which the built-in client only r
     10,
   ).catch(() => expect(reason).toBe(''));
   const builtin = client({ knownHosts });
-  expect(await builtin.port.read(policyHost(host))).toMatchObject({
+  expect(await builtin.hosts.read(policyHost(host))).toMatchObject({
     status: 'unreachable',
     problem: { id: 'host-key-authority' },
   });

@@ -1,4 +1,4 @@
-/** The real OpenSSH client, run inside a lab: the judge of what a host answers. */
+/** The real OpenSSH client, run inside a lab: the reference for whether a host accepts a login. */
 import type { DialOptions } from '../../../src/lab/dialer.js';
 import type { Host, Lab, ProcessResult } from '../../../src/lab/lab.js';
 import { until } from '../../../src/lab/shell.js';
@@ -15,40 +15,40 @@ export interface SshOptions extends DialOptions {
   readonly connectSeconds?: number;
 }
 
-/** One new connection, one command, no configuration but this; host keys are always verified. */
+/** Runs one command over a new connection, without ssh_config; host keys are always verified. */
 export const openssh = (
   lab: Lab,
   host: Host,
   command: string,
   options: SshOptions = {},
-): Promise<ProcessResult> => lab.run('ssh', [...wordsTo(lab, host, options), command]);
+): Promise<ProcessResult> => lab.run('ssh', [...argumentsFor(lab, host, options), command]);
 
-/** A connection that stands, with a program at its other end that says what it hears. */
+/** An established connection to a program that echoes its input. */
 export interface Session {
-  /** Whether a line gets there and back. */
+  /** Waits until a line is echoed. */
   echoes(line: string): Promise<void>;
   end(): void;
 }
 
 export async function openSession(lab: Lab, host: Host, options: SshOptions = {}): Promise<Session> {
-  const ssh = lab.spawn('ssh', [...wordsTo(lab, host, options), 'cat'], {
+  const ssh = lab.spawn('ssh', [...argumentsFor(lab, host, options), 'cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  let heard = '';
+  let echoed = '';
   ssh.stdout?.on('data', (chunk: Buffer) => {
-    heard += chunk.toString();
+    echoed += chunk.toString();
   });
   const echoes: Session['echoes'] = async (line) => {
     ssh.stdin?.write(`${line}\n`);
     await until(`"${line}" comes back from ${host.name}`, () =>
-      heard.split('\n').includes(line) ? true : undefined,
+      echoed.split('\n').includes(line) ? true : undefined,
     );
   };
   await echoes('ready');
   return { echoes, end: () => void ssh.kill('SIGKILL') };
 }
 
-const wordsTo = (lab: Lab, host: Host, options: SshOptions): readonly string[] => [
+const argumentsFor = (lab: Lab, host: Host, options: SshOptions): readonly string[] => [
   ...['-F', 'none', '-i', lab.identity, '-p', String(options.port ?? host.port)],
   ...(options.from === undefined ? [] : ['-b', options.from]),
   ...['-o', `UserKnownHostsFile=${options.knownHosts ?? lab.knownHosts}`, '-o', 'GlobalKnownHostsFile=none'],

@@ -1,4 +1,4 @@
-/** Who is asked, and as whom: another machine at the address, and what lies about where the client runs. */
+/** Identities: another machine at the address, and keys, agents and settings of the user who runs the client. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,11 +29,10 @@ const withOpenssh = (host: LabHost): Host => {
 };
 
 /**
- * A home as an earlier job, or a person, leaves one: a key that opens every host, an agent that holds it, known hosts,
- * and connections that are shared and kept. OpenSSH looks in root's home, whatever HOME says (ssh(1), FILES), so this
- * one is put there, in a view of the mounts of its own.
+ * A home directory as an earlier job or a person leaves it: a key for every host, an agent with it, known hosts, and
+ * shared connections. OpenSSH uses root's home regardless of HOME (ssh(1), FILES), so this one is mounted there.
  */
-async function furnishedHome(host: LabHost) {
+async function homeWithKeys(host: LabHost) {
   const { lab } = testLab;
   const home = join(lab.directory, `home-${host.name}`);
   mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
@@ -59,7 +58,7 @@ async function furnishedHome(host: LabHost) {
     ...['-m', 'sh', '-c', 'mount --bind "$0" /root && exec "$@"', home],
     ...[command, ...args],
   ];
-  /** What somebody who uses that home gets: `ssh` with nothing said. */
+  /** Plain `ssh` with that home directory. */
   const plain = (command: string) =>
     lab.run(
       'unshare',
@@ -88,7 +87,7 @@ fault(
   'rolled back with either transport, while plain ssh continues over the shared connection',
   async () => {
     const { host } = await testLab.host();
-    const { plain, client, leave } = await furnishedHome(host);
+    const { plain, client, leave } = await homeWithKeys(host);
     const before = await rulesetsOf(host);
     expect(await plain('true')).toMatchObject({ code: 0 });
     for (const policy of [policyHost(host), withOpenssh(host)]) {
@@ -121,7 +120,7 @@ fault(
   async () => {
     const { host } = await testLab.host();
     const before = await rulesetsOf(host);
-    const { plain, client, leave } = await furnishedHome(host);
+    const { plain, client, leave } = await homeWithKeys(host);
     expect(await plain('true')).toMatchObject({ code: 0 });
     const stranger = join(testLab.lab.directory, 'stranger');
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', stranger]);
@@ -129,7 +128,7 @@ fault(
     for (const policy of [policyHost(host), withOpenssh(host)]) {
       const read = async (changes: Partial<HostOptions>) => {
         const one = client(changes);
-        const reading = await one.port.read(policy);
+        const reading = await one.hosts.read(policy);
         await one.close();
         return reading.status === 'read' ? 'read' : reading.problem.message;
       };
@@ -157,7 +156,7 @@ fault(
     if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('\n'));
     const fleet: Fleet = read.value;
     const first = fleet.hosts.filter(({ name }) => name === one.name);
-    expect((await deployFleet(fleet, fleet.hosts, client.port, { owner: 'test' })).hosts).toMatchObject([
+    expect((await deployFleet(fleet, fleet.hosts, client.hosts, { owner: 'test' })).hosts).toMatchObject([
       { outcome: 'confirmed' },
       { outcome: 'confirmed' },
     ]);
@@ -165,7 +164,7 @@ fault(
     writePolicy(lab, [one, two], { rules: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
     const wider = await loadFleet(join(lab.directory, 'policies'));
     if (!wider.ok) throw new Error(wider.problems.map(({ message }) => message).join('\n'));
-    const reviewed = await planFleet(wider.value, first, client.port);
+    const reviewed = await planFleet(wider.value, first, client.hosts);
     const { v4, v6 } = one.addresses;
     const pinned = two.hostKeys.map((key) => `${v4},${v6} ${key}\n`).join('');
     const led = testClient(lab, {
@@ -174,12 +173,12 @@ fault(
     });
     const hosts = wider.value.hosts.filter(({ name }) => name === one.name);
     const deploy = async (options: { readonly reviewed?: typeof reviewed }) =>
-      (await deployFleet(wider.value, hosts, led.port, { owner: 'test', ...options })).hosts[0];
+      (await deployFleet(wider.value, hosts, led.hosts, { owner: 'test', ...options })).hosts[0];
     expect(await deploy({})).toMatchObject({
       outcome: 'refused',
       reason: expect.stringContaining(`was last deployed as ${two.name}`),
     });
-    // Nothing was ever deployed to it by that name: the plan alone knows.
+    // Without the host name in its record, only the plan can tell.
     await two.must('sed -i "/^host /d" /var/lib/sallyport/known-good/*/about');
     expect(await deploy({ reviewed })).toMatchObject({
       outcome: 'refused',

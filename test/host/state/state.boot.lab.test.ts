@@ -1,4 +1,4 @@
-/** Where rules come back from after a boot, on the systems that load them in other ways than Debian. */
+/** Boot loaders of rules on systems other than Debian. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { open } from '../change.js';
@@ -20,7 +20,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** What each distribution's packages put where; none of it is there before. */
+/** The files that each distribution's packages install. */
 const SYSTEMS: readonly (readonly [
   loader: string,
   install: string,
@@ -54,7 +54,7 @@ const SYSTEMS: readonly (readonly [
 ];
 
 test.each(SYSTEMS)(
-  '%s: found, its being enabled seen, its files written',
+  '%s: detected, with whether it is enabled; its files are written',
   async (loader, install, enable, paths) => {
     await host.must(install);
     expect((await client.state(host)).boot).toMatchObject({
@@ -84,18 +84,18 @@ test('a native nft table that filters is noted', async () => {
   await host.must('nft delete table inet guard');
 });
 
-test('after a soak the host is asked again, and says what it keeps', async () => {
+test('reverify() returns the outcome of the run and reports an unreachable host', async () => {
   const { change } = await client.deploy(host, { ...open(9000), office: ['192.0.2.0/24'] });
 
-  expect(await client.port.reverify(policyHost(host), change)).toMatchObject({
+  expect(await client.hosts.reverify(policyHost(host), change)).toMatchObject({
     outcome: 'confirmed',
     phase: 'soak',
   });
-  expect(await client.port.reverify(policyHost(host), { ...change, run: 'other' })).toMatchObject({
+  expect(await client.hosts.reverify(policyHost(host), { ...change, run: 'other' })).toMatchObject({
     outcome: 'unknown',
   });
   const repair = await host.blockNewSsh();
-  expect(await client.port.reverify(policyHost(host), change)).toMatchObject({ outcome: 'unreachable' });
+  expect(await client.hosts.reverify(policyHost(host), change)).toMatchObject({ outcome: 'unreachable' });
   await repair();
 });
 
@@ -105,7 +105,7 @@ test('ten known-good states are kept, newest first, and any of them can be read'
       'confirmed',
     );
 
-  const reading = await client.port.read(policyHost(host), { knownGood: 3 });
+  const reading = await client.hosts.read(policyHost(host), { knownGood: 3 });
   if (reading.status !== 'read') throw new Error(reading.problem.message);
   const { history } = reading.state.record;
   expect(history.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);

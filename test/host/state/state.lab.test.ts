@@ -1,4 +1,4 @@
-/** Reading real hosts: what is said is what the host has, and what cannot be read truthfully is an error. */
+/** Reading real hosts: the state is the host's, and what cannot be read reliably is an error. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
@@ -20,12 +20,12 @@ let lab: Lab;
 let light: LabHost;
 let legacy: LabHost;
 let systemd: LabHost;
-let port: HostClient;
+let client: HostClient;
 const stateOf = (reading: Reading): HostState => {
   if (reading.status !== 'read') throw new Error(reading.problem.message);
   return reading.state;
 };
-const read = async (host: LabHost): Promise<HostState> => stateOf(await port.read(policyHost(host)));
+const read = async (host: LabHost): Promise<HostState> => stateOf(await client.read(policyHost(host)));
 
 /** Over a new connection of its own, with other settings. */
 const only = async (
@@ -55,15 +55,15 @@ beforeAll(async () => {
     }),
     lab.systemd({ name: 'db-1' }),
   ]);
-  port = hostClient(lab);
+  client = hostClient(lab);
 });
 afterAll(async () => {
-  await port.close();
+  await client.close();
   await lab.close();
 });
 
 describe('a host that is read', () => {
-  test('says what iptables-save, ipset save and its files say, byte for byte', async () => {
+  test('has the output of iptables-save and ipset save and its files, byte for byte', async () => {
     const state = await read(light);
     expect(state.live.v4.replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]/g, '[0:0]')).toBe(RULES);
     expect(state.live.sets).toBe(await light.must('ipset save'));
@@ -119,7 +119,7 @@ describe('a host that is read', () => {
   });
 });
 
-describe('a host that cannot be read truthfully', () => {
+describe('a host that cannot be read reliably', () => {
   test('asks for a password', async () => {
     const asks = await lab.light({ name: 'asks-1', user: { name: 'anna', sudo: 'password' } });
     expect(await only({}, policyHost(asks))).toMatchObject({
@@ -130,14 +130,14 @@ describe('a host that cannot be read truthfully', () => {
 
   test('has rules in both backends', async () => {
     await light.must('iptables-legacy -A INPUT -p tcp --dport 9 -j DROP');
-    expect(await port.read(policyHost(light))).toMatchObject({
+    expect(await client.read(policyHost(light))).toMatchObject({
       status: 'error',
       problem: { id: 'two-backends' },
     });
     await light.must('iptables-legacy -F');
-    expect(await port.read(policyHost(light))).toMatchObject({ status: 'read' });
+    expect(await client.read(policyHost(light))).toMatchObject({ status: 'read' });
     await legacy.must('iptables-nft -A INPUT -p tcp --dport 9 -j DROP');
-    expect(await port.read(policyHost(legacy))).toMatchObject({
+    expect(await client.read(policyHost(legacy))).toMatchObject({
       status: 'error',
       problem: { id: 'two-backends' },
     });
@@ -146,7 +146,7 @@ describe('a host that cannot be read truthfully', () => {
 
   test('lacks a tool', async () => {
     await systemd.must('mv /usr/sbin/xtables-nft-multi /usr/sbin/hidden');
-    expect(await port.read(policyHost(systemd))).toMatchObject({
+    expect(await client.read(policyHost(systemd))).toMatchObject({
       status: 'error',
       problem: { id: 'tools-missing', message: expect.stringContaining('iptables') },
     });
@@ -167,14 +167,14 @@ describe('a host that is not reached', () => {
     });
   });
 
-  test('is asked for the pinned type of key alone', async () => {
+  test('is offered only the pinned type of key', async () => {
     const [, ecdsa] = light.hostKeys;
     expect(await only({ knownHosts: [`${light.addresses.v4} ${ecdsa}\n`] })).toMatchObject({
       status: 'read',
     });
   });
 
-  test('knows none of the keys, connection refused, or stays silent', async () => {
+  test('accepts none of the keys, or refuses the connection', async () => {
     const stranger = `${lab.directory}/stranger`;
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', stranger]);
     expect(await only({ key: { text: readFileSync(stranger, 'utf8') } })).toMatchObject({
@@ -204,7 +204,7 @@ describe('a host that is not reached', () => {
       expect(await only({ key })).toMatchObject({ status: 'unreachable', problem: { id: 'key-unreadable' } });
   });
 
-  test('lies behind another one', async () => {
+  test('is behind bastions', async () => {
     const { ssh } = policyHost(systemd);
     const bastion = { host: light.addresses.v4, user: 'deploy', port: 22 };
     const behind = policyHost(systemd, {
@@ -225,7 +225,7 @@ describe('a host that is not reached', () => {
   });
 });
 
-test('a login has the host sign for its own key alone', async () => {
+test('a login has the host sign with one key only', async () => {
   const host = policyHost(light, { ssh: { ...policyHost(light).ssh, port: 2222 } });
   await light.must(
     '/usr/sbin/sshd -p 2222 -E /run/second.log -o LogLevel=DEBUG1 -o PidFile=/run/second.pid && until [ -s /run/second.pid ]; do sleep 0.01; done',

@@ -1,22 +1,22 @@
-/** A client as a program of its own, so that it can be killed: deploys once and prints each phase as it begins. */
+/** A client in a process of its own, to be killed: deploys once and prints each phase as it begins. */
 import { join } from 'node:path';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
 import type { Wanted } from '../change.js';
 
-export interface Killed {
+export interface KilledClient {
   /** Resolves when the program has ended. */
   readonly ended: Promise<void>;
-  /** Everything it printed. */
-  readonly said: () => string;
+  /** Everything that it printed. */
+  readonly output: () => string;
 }
 
-/** Starts the program, which kills itself with SIGKILL as the phase begins: no other process would hit the moment. */
-export function killedAt(lab: Lab, host: LabHost, phase: string, wanted: Wanted): Killed {
+/** Starts the program, which kills itself with SIGKILL as the phase begins: another process could not time it. */
+export function killedAt(lab: Lab, host: LabHost, phase: string, wanted: Wanted): KilledClient {
   const client = lab.spawn(process.execPath, [programOf(lab)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
-      SCENE: JSON.stringify({
+      CLIENT_OPTIONS: JSON.stringify({
         identity: lab.identity,
         knownHosts: lab.knownHosts,
         host: { name: host.name, addresses: host.addresses, port: host.port, user: host.user },
@@ -25,16 +25,16 @@ export function killedAt(lab: Lab, host: LabHost, phase: string, wanted: Wanted)
       }),
     },
   });
-  let said = '';
+  let output = '';
   client.stdout?.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
+    output += chunk.toString();
   });
-  return { ended: new Promise((resolve) => client.once('close', () => resolve())), said: () => said };
+  return { ended: new Promise((resolve) => client.once('close', () => resolve())), output: () => output };
 }
 
 const programOf = (lab: Lab): string => join(lab.directory, 'client.mjs');
 
-/** Builds the program, once for each lab. */
+/** Builds the program; once for each lab. */
 export async function bundleClient(lab: Lab): Promise<void> {
   const { build } = await import('esbuild');
   await build({
@@ -44,20 +44,20 @@ export async function bundleClient(lab: Lab): Promise<void> {
         import { changeTo } from './test/host/change.ts';
         import { policyHost } from './test/host/hosts.ts';
         import { openHosts } from './src/host/open.ts';
-        const scene = JSON.parse(process.env.SCENE);
-        const host = policyHost(scene.host);
-        const port = openHosts({
-          knownHosts: [readFileSync(scene.knownHosts, 'utf8')],
-          key: { text: readFileSync(scene.identity, 'utf8') },
+        const options = JSON.parse(process.env.CLIENT_OPTIONS);
+        const host = policyHost(options.host);
+        const client = openHosts({
+          knownHosts: [readFileSync(options.knownHosts, 'utf8')],
+          key: { text: readFileSync(options.identity, 'utf8') },
         });
-        const reading = await port.read(host);
-        const change = { ...changeTo(reading.state, scene.wanted), confirmWithinSeconds: 8 };
-        const result = await port.transact(host, change, (phase) => {
+        const reading = await client.read(host);
+        const change = { ...changeTo(reading.state, options.wanted), confirmWithinSeconds: 8 };
+        const result = await client.transact(host, change, (phase) => {
           console.log(phase);
-          if (phase === scene.dieAt) process.kill(process.pid, 'SIGKILL');
+          if (phase === options.dieAt) process.kill(process.pid, 'SIGKILL');
         });
         console.log(JSON.stringify(result));
-        await port.close();`,
+        await client.close();`,
       resolveDir: join(import.meta.dirname, '../../..'),
       loader: 'ts',
     },

@@ -1,6 +1,6 @@
 /**
- * What the fault tests share. Each test is named after the fault's id, what is broken, and how it ends; the table in
- * the documentation is made of these names. Whatever a test is about, {@link expectWhole} holds of its hosts after it.
+ * Shared by the fault tests. Each is named by the id of a fault, what fails, and how it ends; docs/safety.md has a table
+ * of these names. After each test {@link expectInvariants} is checked for its hosts.
  */
 import { expect, test } from '@jest/globals';
 import type { Rules } from '../../../src/lab/host-root.js';
@@ -9,7 +9,7 @@ import { open } from '../change.js';
 import { type TestClient, testClient, waitUntilIdle } from '../hosts.js';
 import { expectInvariants, type WatchedHost } from './invariants.js';
 
-/** A test whose name tells fault and end. After it, every host that it watched must be whole. */
+/** Defines a fault test. After it the invariants must hold for every host that it watched. */
 export const fault = (id: string, broken: string, ends: string, check: () => Promise<void>): void =>
   test(`${id} | ${broken} | ${ends}`, async () => {
     watched.length = 0;
@@ -17,17 +17,17 @@ export const fault = (id: string, broken: string, ends: string, check: () => Pro
     await Promise.all(watched.splice(0).map(expectInvariants));
   });
 
-/** The hosts of the test that runs; a file's tests run one after the other. */
+/** The hosts of the running test; the tests of a file run one after the other. */
 const watched: WatchedHost[] = [];
 
-/** From now on the host takes part in the test that runs; what is said later of the same host counts. */
-export function watch(scene: WatchedHost): void {
-  const at = watched.findIndex(({ host }) => host === scene.host);
+/** Checks the invariants of this host after the running test; a later call for the same host replaces this one. */
+export function watch(watchedHost: WatchedHost): void {
+  const at = watched.findIndex(({ host }) => host === watchedHost.host);
   if (at >= 0) watched.splice(at, 1);
-  watched.push(scene);
+  watched.push(watchedHost);
 }
 
-/** Both rulesets of a host, in the kernel and on disk. */
+/** The rules of a host, in the kernel and on disk. */
 export interface Rulesets {
   readonly live: Required<Rules>;
   readonly saved: Rules;
@@ -38,13 +38,13 @@ export const rulesetsOf = async (host: LabHost): Promise<Rulesets> => ({
   saved: await host.savedRules(),
 });
 
-/** Nothing changed, in the kernel and on disk, and nothing is left to change it later. */
+/** Expects the old rules, in the kernel and on disk, and no transaction in progress. */
 export async function expectOld(host: LabHost, before: Rulesets): Promise<void> {
   await waitUntilIdle(host);
   expect(await rulesetsOf(host)).toEqual(before);
 }
 
-/** The new rules stand in the kernel and on disk, which agree; nothing is left to change it later. */
+/** Expects the new rules, in the kernel and on disk, and no transaction in progress. */
 export async function expectNew(host: LabHost, port: number): Promise<void> {
   await waitUntilIdle(host);
   const { live, saved } = await rulesetsOf(host);
@@ -53,7 +53,7 @@ export async function expectNew(host: LabHost, port: number): Promise<void> {
   expect({ v4: saved.v4, v6: saved.v6 }).toEqual({ v4: live.v4, v6: live.v6 });
 }
 
-/** Either all old or all new; says which. */
+/** Expects either all old or all new rules; returns which. */
 export async function oldOrNew(host: LabHost, before: Rulesets, port: number): Promise<'old' | 'new'> {
   await waitUntilIdle(host, 20);
   const now = await rulesetsOf(host);
@@ -62,14 +62,14 @@ export async function oldOrNew(host: LabHost, before: Rulesets, port: number): P
   return 'new';
 }
 
-/** What the host itself says about the last run. */
+/** The outcome of the last run, as the host reports it. */
 export const lastOutcome = async (client: TestClient, host: LabHost): Promise<string | undefined> =>
   (await client.state(host)).record.last?.outcome;
 
-/** A lab, and hosts in it that take part in one test each. */
+/** A lab, with a new host for each test. */
 export interface TestLab {
   readonly lab: Lab;
-  /** A new host, and a client that knows it; with rules of ours already there unless `first` is false. */
+  /** Starts a host, and deploys to it unless `first` is false. */
   host(options?: Partial<HostOptions>, kind?: 'light' | 'systemd', first?: boolean): Promise<TestHost>;
   close(): Promise<void>;
 }

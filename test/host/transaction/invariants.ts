@@ -1,4 +1,4 @@
-/** What must hold of a host after every fault, whatever became of the change. */
+/** What must hold for a host after every fault, whatever the outcome. */
 import { expect } from '@jest/globals';
 import type { Rules } from '../../../src/lab/host-root.js';
 import type { Lab, Host as LabHost } from '../../../src/lab/lab.js';
@@ -9,15 +9,15 @@ import { openssh } from '../ssh/openssh.js';
 export interface WatchedHost {
   readonly lab: Lab;
   readonly host: LabHost;
-  /** Who deployed to it, where what that client was told is to be compared. */
+  /** The client that deployed to it, to compare its outcomes with the host's. */
   readonly client?: TestClient;
-  /** What loads at boot; default: the files of netfilter-persistent. */
+  /** The rules that load at boot; default: the files of netfilter-persistent. */
   readonly saved?: () => Promise<Rules>;
 }
 
 /**
- * Nothing runs, waits or is locked; the rules of both families, and the sets, are those that were confirmed last, in the
- * kernel and on disk; a new connection gets in over each family; the client called nothing confirmed that the host did not.
+ * No process, timer or lock is left; the rules of both families and the sets are those confirmed last, in the kernel and
+ * on disk; a new connection is accepted over each family; the client reported nothing as confirmed that the host has not.
  */
 export async function expectInvariants({
   lab,
@@ -27,34 +27,34 @@ export async function expectInvariants({
 }: WatchedHost): Promise<void> {
   await waitUntilIdle(host, 30);
   const journal = await readJournal(host);
-  const said =
-    client?.said.filter(({ name, outcome }) => name === host.name && outcome === 'confirmed') ?? [];
-  for (const { run } of said) expect([host.name, ...journal.runs]).toContain(run);
+  const confirmed =
+    client?.results.filter(({ name, outcome }) => name === host.name && outcome === 'confirmed') ?? [];
+  for (const { run } of confirmed) expect([host.name, ...journal.runs]).toContain(run);
   const [live, boot] = [await host.liveRules(), await saved()];
   for (const family of ['v4', 'v6'] as const) {
     if (host.addresses[family] === undefined) continue;
-    const known = rulesOfOurs(journal.known[family]);
-    expect([host.name, family, 'live', ...rulesOfOurs(live[family])]).toEqual([
+    const known = ownRules(journal.known[family]);
+    expect([host.name, family, 'live', ...ownRules(live[family])]).toEqual([
       host.name,
       family,
       'live',
       ...known,
     ]);
-    expect([host.name, family, 'saved', ...rulesOfOurs(boot[family] ?? '')]).toEqual([
+    expect([host.name, family, 'saved', ...ownRules(boot[family] ?? '')]).toEqual([
       host.name,
       family,
       'saved',
       ...known,
     ]);
   }
-  const known = setsOfOurs(journal.known.sets);
-  expect([host.name, 'live', ...setsOfOurs(live.sets)]).toEqual([host.name, 'live', ...known]);
-  expect([host.name, 'saved', ...setsOfOurs(boot.sets ?? '')]).toEqual([host.name, 'saved', ...known]);
-  for (const address of Object.values(host.addresses) as string[]) await logsIn(lab, host, address);
+  const known = ownSets(journal.known.sets);
+  expect([host.name, 'live', ...ownSets(live.sets)]).toEqual([host.name, 'live', ...known]);
+  expect([host.name, 'saved', ...ownSets(boot.sets ?? '')]).toEqual([host.name, 'saved', ...known]);
+  for (const address of Object.values(host.addresses) as string[]) await canLogIn(lab, host, address);
 }
 
-/** A rule of the test may limit how often one gets in, so that the first try is not the only one. */
-const logsIn = (lab: Lab, host: LabHost, address: string): Promise<true> =>
+/** Retries, since the rules of the test may limit the rate of connections. */
+const canLogIn = (lab: Lab, host: LabHost, address: string): Promise<true> =>
   until(
     `A new connection to ${host.name} over ${address}`,
     async () =>
@@ -63,26 +63,26 @@ const logsIn = (lab: Lab, host: LabHost, address: string): Promise<true> =>
   );
 
 interface Journal {
-  /** Of the changes that were confirmed, the last ones. */
+  /** The last confirmed runs. */
   readonly runs: readonly string[];
-  /** What was confirmed last; empty when nothing ever was. */
+  /** The rules confirmed last; empty if there are none. */
   readonly known: Required<Rules>;
 }
 
-/** Read from the host's disk, not asked of the agent. */
+/** Reads the history from the host's disk, without the agent. */
 async function readJournal(host: LabHost): Promise<Journal> {
-  const said = await host.must(`cd /var/lib/sallyport/known-good 2>/dev/null || exit 0
+  const text = await host.must(`cd /var/lib/sallyport/known-good 2>/dev/null || exit 0
     for about in */about; do [ ! -e "$about" ] || sed -n 's/^run //p' "$about"; done
     newest=$(ls | tail -n 1); for kind in v4 v6 sets; do echo ${CUT}; [ -z "$newest" ] || cat "$newest/$kind"; done`);
-  const [runs = '', v4 = '', v6 = '', sets = ''] = said.split(`${CUT}\n`);
+  const [runs = '', v4 = '', v6 = '', sets = ''] = text.split(`${CUT}\n`);
   return { runs: runs.split('\n').filter((run) => run !== ''), known: { v4, v6, sets } };
 }
 
 const CUT = '@@@';
 
-const rulesOfOurs = (text: string): readonly string[] =>
+const ownRules = (text: string): readonly string[] =>
   text.match(/^-A (SALLYPORT-.*|INPUT -j SALLYPORT.*)$/gm) ?? [];
 
-/** Names, types and members; sizes are the kernel's. */
-const setsOfOurs = (text: string): readonly string[] =>
+/** Names, types and members; the kernel chooses sizes. */
+const ownSets = (text: string): readonly string[] =>
   (text.match(/^(create|add) SALLYPORT-\S+ \S+/gm) ?? []).toSorted();

@@ -1,4 +1,4 @@
-/** The agent's verbs one by one, over OpenSSH: what a runner asks, at the moment that a test chooses. */
+/** Sends single requests to the agent, over OpenSSH, at the time that a test chooses. */
 import { script } from '../../../src/host/agent/agent.js';
 import { beginVariables } from '../../../src/host/agent/variables.js';
 import type { Change } from '../../../src/host/client.js';
@@ -12,7 +12,7 @@ export interface TestRequest {
   readonly reason?: string;
 }
 
-/** The last line of the answer before `done`, mark taken off. */
+/** Sends a request; returns the last line of the answer before `done`, without the mark. */
 export async function sendRequest(
   lab: Lab,
   host: LabHost,
@@ -24,12 +24,12 @@ export async function sendRequest(
       ? beginVariables(policyHost(host), { ...change, confirmWithinSeconds: seconds }, token)
       : { RUN: change.run, TOKEN: token, REASON: reason };
   const ran = await lab.run('ssh', sshArguments(lab, host), { input: script('MARK', { verb, variables }) });
-  const words = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
-  if (words.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
-  return (words.at(-2) ?? '').slice('MARK '.length).trim();
+  const lines = ran.stdout.split('\n').filter((line) => line.startsWith('MARK '));
+  if (lines.at(-1) !== 'MARK done') throw new Error(`${verb}: ${ran.stdout}${ran.stderr}`);
+  return (lines.at(-2) ?? '').slice('MARK '.length).trim();
 }
 
-/** What to say to `ssh` so that the host runs the script on its standard input as root. */
+/** Arguments for `ssh` to run the script on standard input as root. */
 export const sshArguments = (lab: Lab, host: LabHost): readonly string[] => [
   ...['-F', 'none', '-i', lab.identity, '-o', `UserKnownHostsFile=${lab.knownHosts}`, '-o', 'BatchMode=yes'],
   ...[`${host.user.name}@${host.addresses.v4}`, 'sudo -n sh -s -- "$SSH_CONNECTION"'],

@@ -1,4 +1,4 @@
-/** Group A: while the change is applied. */
+/** Faults while a change is applied (group A). */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
 import { until } from '../../../src/lab/shell.js';
@@ -19,11 +19,11 @@ afterAll(() => testLab.close());
 const refusedBecause = (reason: string) => ({ outcome: 'refused', reason: expect.stringContaining(reason) });
 const BRIEF = { change: { confirmWithinSeconds: 5 } };
 
-/** A tool that works in the rehearsal's namespace, and does `script` in the host's own, where eth0 is. */
-const instead = (tool: string, script: string): string => `mv /usr/sbin/${tool} /usr/sbin/${tool}.real
+/** Replaces a tool: it works in the namespace of the rehearsal, and runs `script` in the host's, which has eth0. */
+const replaceTool = (tool: string, script: string): string => `mv /usr/sbin/${tool} /usr/sbin/${tool}.real
   printf '#!/bin/sh\\n! grep -q eth0 /proc/net/dev || { %s; }\\nexec xtables-nft-multi ${tool} "$@"\\n' ${shellQuote(script)} >/usr/sbin/${tool}
   chmod +x /usr/sbin/${tool}`;
-const asBefore = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
+const restoreTool = (tool: string): string => `mv /usr/sbin/${tool}.real /usr/sbin/${tool}`;
 
 fault(
   'A5a',
@@ -33,7 +33,7 @@ fault(
     const check = async (kind: 'light' | 'systemd'): Promise<void> => {
       const { host, client } = await testLab.host({}, kind);
       const before = await rulesetsOf(host);
-      // Neither the confirmation nor the order to go back may reach it.
+      // Neither a confirmation nor an abort may reach the host.
       const { result } = await client.deploy(host, open(81), {
         ...BRIEF,
         onPhase: async (phase) => {
@@ -41,7 +41,7 @@ fault(
           const repair = await host.cutLink();
           await host.must("kill -9 $(pgrep -f 'agent.sh [s]upervise')");
           await until(
-            'The second timer acts',
+            'The backup timer acts',
             async () =>
               (await host.exec('[ ! -d /var/lib/sallyport/pending ]')).code === 0 ? true : undefined,
             15,
@@ -94,13 +94,13 @@ fault('A5b', 'the backup timer is stopped', 'rolled back by the supervisor', asy
 fault('A6', 'IPv4 is applied and IPv6 fails', 'both families rolled back at once', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
-  await host.must(instead('ip6tables-restore', 'echo broken >&2; exit 1'));
+  await host.must(replaceTool('ip6tables-restore', 'echo broken >&2; exit 1'));
   const { result } = await client.deploy(host, open(81), BRIEF);
   expect(result).toMatchObject({
     outcome: 'rolled-back',
     reason: expect.stringContaining('broken'),
   });
-  await host.must(asBefore('ip6tables-restore'));
+  await host.must(restoreTool('ip6tables-restore'));
   await expectOld(host, before);
   expect(await lastOutcome(client, host)).toBe('rolled-back');
 });
@@ -108,16 +108,16 @@ fault('A6', 'IPv4 is applied and IPv6 fails', 'both families rolled back at once
 fault('A6b', 'the sets are filled and then IPv4 fails', 'rolled back, new sets included', async () => {
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
-  await host.must(instead('iptables-restore', 'echo broken >&2; exit 1'));
+  await host.must(replaceTool('iptables-restore', 'echo broken >&2; exit 1'));
   const office = ['192.0.2.0/28'];
   const { result } = await client.deploy(host, { ...open(81), office }, BRIEF);
   expect(result).toMatchObject({ outcome: 'rolled-back', reason: expect.stringContaining('broken') });
-  await host.must(asBefore('iptables-restore'));
+  await host.must(restoreTool('iptables-restore'));
   await expectOld(host, before);
   expect((await host.liveRules()).sets).toBe('');
 });
 
-/** What other programs have put on a host, each on one of its own. */
+/** Rules of other programs, each on a host of its own. */
 const OTHERS: readonly (readonly [rules: string, names: RegExp])[] = [
   [
     DOCKER_AND_FAIL2BAN.replace(
@@ -190,14 +190,14 @@ fault(
     const unwrap = (tool: string): string => `mv ${tool}.real ${tool}`;
     const [setsid, run] = ['/usr/bin/setsid', '/usr/bin/systemd-run'];
     await Promise.all([
-      // The second timer, then the supervisor; where there is no systemd, and where there is.
+      // The backup timer, then the supervisor; without systemd, and with it.
       check(
         'light',
         wrap(setsid, 'case "$*" in *" late "*) exit 1 ;; esac'),
         unwrap(setsid),
         new RegExp(none),
       ),
-      // It looks alive for a while, as on a host that is slow, and has not come to where it waits.
+      // It is running for a while, as on a slow host, but exits before it waits.
       check(
         'light',
         wrap(setsid, 'case "$*" in *" late "*) sleep 2; exit 1 ;; esac'),
@@ -227,9 +227,9 @@ fault('A4', 'applying hangs', 'killed and rolled back: the deadline covers apply
   const check = async (kind: 'light' | 'systemd'): Promise<void> => {
     const { host, client } = await testLab.host({}, kind);
     const before = await rulesetsOf(host);
-    await host.must(instead('ip6tables-restore', '[ -e /run/hung ] || { : >/run/hung; sleep 600; }'));
+    await host.must(replaceTool('ip6tables-restore', '[ -e /run/hung ] || { : >/run/hung; sleep 600; }'));
     const { result } = await client.deploy(host, open(81), BRIEF);
-    await host.must(asBefore('ip6tables-restore'));
+    await host.must(restoreTool('ip6tables-restore'));
     expect(result).toMatchObject({
       outcome: 'rolled-back',
       reason: expect.stringContaining('still in phase apply'),
@@ -260,7 +260,7 @@ fault(
       forward: { ...forward, v4: `${forward.v4}*filter\n:SALLYPORT-OUTPUT - [0:0]\n${mute}COMMIT\n` },
       backward: { ...backward, v4: `${backward.v4}*filter\n${unmute}COMMIT\n` },
     };
-    expect(await client.port.transact(policy, muted, () => {})).toMatchObject({
+    expect(await client.hosts.transact(policy, muted, () => {})).toMatchObject({
       outcome: 'rolled-back',
       reason: expect.stringContaining(`check "${command}" exited with status`),
     });

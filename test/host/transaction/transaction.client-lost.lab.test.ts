@@ -1,4 +1,4 @@
-/** The client is killed, or its wire is cut, in every phase: the host ends whole without it. */
+/** The client is killed or cut off, in every phase: the host ends the change without it. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/client.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
@@ -14,12 +14,12 @@ const PHASES: readonly Phase[] = [
   ...(['connect', 'preflight', 'snapshot', 'rehearse', 'arm', 'apply', 'verify'] as const),
   ...(['confirm', 'persist', 'disarm', 'rollback'] as const),
 ];
-/** Of a client that is lost in this phase; as `confirm` begins, the host may have been told to keep it or not. */
+/** The rules after the client is lost in this phase; when `confirm` begins, the host may or may not have been asked. */
 const endIn = (phase: Phase): unknown => {
   if (phase === 'confirm') return expect.stringMatching(/^(old|new)$/);
   return phase === 'persist' || phase === 'disarm' ? 'new' : 'old';
 };
-/** No host goes back on the runner's word unless the change is bad. */
+/** The phase `rollback` needs a change that fails verification. */
 const wantedIn = (phase: Phase, port: number): Wanted => (phase === 'rollback' ? lockedOut : open(port));
 
 let lab: Lab;
@@ -52,7 +52,7 @@ fault(
         const before = await rulesetsOf(host);
         const killed = killedAt(lab, host, phase, wantedIn(phase, 8443));
         await killed.ended;
-        expect([phase, killed.said().trim().split('\n').at(-1)]).toEqual([phase, phase]);
+        expect([phase, killed.output().trim().split('\n').at(-1)]).toEqual([phase, phase]);
         return [phase, await oldOrNew(host, before, 8443)] as const;
       }),
     );
@@ -79,7 +79,7 @@ fault(
             if (begun !== phase) return;
             const [repair, earlier] = [await host.cutLink(), dials.length];
             await until(
-              `${phase}: the host is alone, and the client tries anew`,
+              `${phase}: the host has ended the change, and the client retries`,
               async () =>
                 (answered || dials.length > earlier) && (await leftovers(host)) === '' ? true : undefined,
               60,
@@ -112,7 +112,7 @@ fault(
     const { record } = await client.state(host);
     expect(record.pending).toMatchObject({ phase: 'verify', owner: 'anna@laptop' });
     const policy = policyHost(host);
-    const busy = await client.port.transact(policy, changeTo(await client.state(host), open(1)), () => {});
+    const busy = await client.hosts.transact(policy, changeTo(await client.state(host), open(1)), () => {});
     expect(busy).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('not confirmed yet') });
     await oldOrNew(host, before, 7443);
     await expectOld(host, before);

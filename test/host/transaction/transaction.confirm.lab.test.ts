@@ -1,4 +1,4 @@
-/** Group F: the moment of the confirmation, and what makes a change last. */
+/** Faults during the confirmation and while the rules are saved (group F). */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
 import { until } from '../../../src/lab/shell.js';
@@ -126,7 +126,7 @@ fault(
   'the supervisor finishes; the client asks again and reports confirmed',
   async () => {
     const { host, client } = await testLab.host();
-    // It moves the new rules into the history after the files are written and before the nets are taken away.
+    // The new rules are moved to the history after the files are written and before the watchdogs are stopped.
     await host.must(`cat >/usr/local/sbin/mv <<'END'
 #!/bin/sh
 case "$*" in */known-good/*) if [ ! -e /run/killed ]; then : >/run/killed; kill -9 $PPID; fi ;; esac
@@ -205,7 +205,7 @@ fault(
       });
       expect(result).toMatchObject({ outcome: 'confirmed' });
       await expectNew(host, 81);
-      // Both nets' moments go by, the second one's two seconds after the first.
+      // Wait past both watchdogs, the backup timer two seconds after the supervisor.
       await host.must(`over=$((${deadline} + 300))
         while read -r now rest </proc/uptime; [ "\${now%.*}\${now#*.}" -lt "$over" ]; do sleep 0.1; done`);
       await expectNew(host, 81);

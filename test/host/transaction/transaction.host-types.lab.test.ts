@@ -1,4 +1,4 @@
-/** One deploy to each kind of host that people have, and one that it takes back. */
+/** A confirmed and a rolled-back deploy to each type of host. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { HostOptions } from '../../../src/host/open.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-/** Deploys, deploys what locks out, and looks. */
-async function goesThere(
+/** A deploy, then one that locks out and is rolled back. */
+async function deploysTo(
   host: LabHost,
   policy: Host = policyHost(host),
   changes: Partial<HostOptions> = {},
@@ -42,7 +42,7 @@ async function goesThere(
 test('a host without ipset', async () => {
   const host = await lab.light({ name: 'setless-1' });
   await host.must('rm /usr/sbin/ipset /usr/share/netfilter-persistent/plugins.d/*ipset');
-  await goesThere(host);
+  await deploysTo(host);
   const client = testClient(lab);
   const { result } = await client.deploy(host, { ...open(81), office: ['192.0.2.0/28'] });
   expect(result).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('ipset') });
@@ -54,16 +54,16 @@ test('a host without IPv6, whose tools for it fail', async () => {
   await host.must(
     'for tool in ip6tables ip6tables-save ip6tables-restore; do printf "#!/bin/sh\\nexit 3\\n" >/usr/local/sbin/$tool; chmod +x /usr/local/sbin/$tool; done',
   );
-  await goesThere(host);
+  await deploysTo(host);
 });
 
-test('a host whose name DNS knows, with the name pinned', async () => {
+test('a host addressed by a DNS name, with its key pinned for the name', async () => {
   const host = await lab.light({ name: 'named-1' });
   const name = 'named-1.example.com';
   const pinned = host.hostKeys.map((key) => `${name} ${key}\n`).join('');
-  // What the system's resolver would do: the name is all that the connection is asked for.
+  // In place of the system's resolver: the connection is requested by name only.
   const asked: string[] = [];
-  await goesThere(host, policyHost(host, { address: name, addresses: [name] }), {
+  await deploysTo(host, policyHost(host, { address: name, addresses: [name] }), {
     knownHosts: [pinned],
     connect: (address, port) => {
       asked.push(address);
@@ -73,7 +73,7 @@ test('a host whose name DNS knows, with the name pinned', async () => {
   expect(asked).toContain(name);
 });
 
-test('a host that only an agent has the key of, with both transports', async () => {
+test('a host whose key is in an ssh-agent only, with both transports', async () => {
   const host = await lab.light({ name: 'agent-1' });
   const agent = `${lab.directory}/agent`;
   const running = lab.spawn('ssh-agent', ['-D', '-a', agent], { stdio: 'ignore' });
@@ -85,7 +85,7 @@ test('a host that only an agent has the key of, with both transports', async () 
   );
   const policy = policyHost(host);
   for (const transport of ['builtin', 'openssh'] as const)
-    await goesThere(
+    await deploysTo(
       host,
       { ...policy, ssh: { ...policy.ssh, transport } },
       { agent, spawn: (command, args) => lab.spawn(command, args) },
@@ -99,7 +99,7 @@ test('a host behind two bastions, with both transports', async () => {
     lab.light({ name: 'outer-1' }),
     lab.light({ name: 'inner-1', port: 2222, user: { name: 'jump', sudo: 'none' } }),
   ]);
-  // Nobody else gets in.
+  // Only the inner bastion has access.
   await host.must(
     `iptables -I INPUT -p tcp --dport 22 ! -s ${inner.addresses.v4} -j REJECT; ip6tables -I INPUT -p tcp --dport 22 -j REJECT`,
   );
@@ -143,7 +143,7 @@ rollout: {confirm_within: 10s}
   );
   if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('\n'));
   const client = testClient(lab);
-  const { hosts } = await deployFleet(read.value, read.value.hosts, client.port, { owner: 'test' });
+  const { hosts } = await deployFleet(read.value, read.value.hosts, client.hosts, { owner: 'test' });
   expect(hosts).toMatchObject([{ outcome: 'confirmed' }]);
   await waitUntilIdle(host);
   const [live, saved] = [await host.liveRules(), await host.savedRules()];

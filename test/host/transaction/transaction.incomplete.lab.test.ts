@@ -1,4 +1,4 @@
-/** Groups C and U: a script, a listing or a run that is not whole, and a clock that lies. */
+/** Incomplete scripts, output and runs, and a clock that is set (groups C and U). */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { script } from '../../../src/host/agent/agent.js';
 import { beginVariables } from '../../../src/host/agent/variables.js';
@@ -34,7 +34,7 @@ fault(
     const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
     const sent = scriptOf(host, change);
-    // The end of every line outside of the agent, the last bytes one by one, and some in between.
+    // Ends of lines, the last bytes one by one, and some positions in between.
     const end = sent.length - 'E"\n'.length;
     const cuts = [
       ...[...sent.matchAll(/\n/g)].map(({ index }) => index).filter((_, at) => at % 12 === 0),
@@ -47,14 +47,14 @@ fault(
       before=$(state)
       for shell in dash bash 'busybox sh'; do
         for cut in ${cuts.join(' ')}; do
-          head -c "$cut" /root/script | $shell -s -- '' >/root/said 2>/dev/null || true
-          if grep '^MARK ' /root/said; then exit 1; fi
+          head -c "$cut" /root/script | $shell -s -- '' >/root/answer 2>/dev/null || true
+          if grep '^MARK ' /root/answer; then exit 1; fi
         done
         [ "$(state)" = "$before" ] || { echo "changed by $shell"; exit 1; }
       done
-      echo whole`);
-    expect(done).toBe('whole\n');
-    // The same over a real connection, whose client dies in the middle.
+      echo unchanged`);
+    expect(done).toBe('unchanged\n');
+    // The same over a real connection, whose client is killed.
     const ssh = testLab.lab.spawn('ssh', [...sshArguments(testLab.lab, host)], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -63,11 +63,11 @@ fault(
     ssh.kill('SIGKILL');
     await gone;
     const half = change.forward.v4.slice(0, change.forward.v4.indexOf('COMMIT'));
-    const said = await host.must(
+    const answer = await host.must(
       'sh -s -- ""',
       scriptOf(host, { ...change, run: 'half' }, { FORWARD_V4: half }),
     );
-    expect(said).toContain('MARK refuse disk-full /var/lib/sallyport cannot store the change');
+    expect(answer).toContain('MARK refuse disk-full /var/lib/sallyport cannot store the change');
     await expectOld(host, before);
   },
 );
@@ -94,7 +94,7 @@ fault(
     ]);
     const { host, client } = await testLab.host();
     const before = await rulesetsOf(host);
-    // A server that never answers: resolving takes ten seconds and more.
+    // A name server that never answers: resolving takes ten seconds or more.
     await host.must('echo nameserver 10.88.255.1 >/etc/resolv.conf');
     const { result } = await client.deploy(host, { rules: [...open(81).rules, raw] });
     expect(result).toMatchObject(refusedBecause('the new rules do not load'));
@@ -121,7 +121,7 @@ fault(
     ];
     for (const script of faults) {
       await instead(script);
-      expect(await client.port.read(policyHost(host))).toMatchObject({
+      expect(await client.hosts.read(policyHost(host))).toMatchObject({
         status: 'error',
         problem: { id: 'state-unreadable' },
       });
@@ -145,7 +145,7 @@ fault(
     const check = async (kind: 'light' | 'systemd'): Promise<void> => {
       const { host, client } = await testLab.host({}, kind);
       const before = await rulesetsOf(host);
-      // Each look at the clock finds it elsewhere. What reads it otherwise is systemd, whose timer is asked below.
+      // Every call of date returns another year. Otherwise only systemd reads the clock; its timer is checked below.
       await host.must(`printf '#!/bin/sh\\n%s\\n' 'read -r n 2>/dev/null </run/looks || n=0; echo $((n + 1)) >/run/looks
         echo $((2020 + 20 * (n % 2)))-01-01T00:00:00Z' >/usr/local/sbin/date; chmod +x /usr/local/sbin/date`);
       const change = changeTo(await client.state(host), lockedOut);
@@ -210,7 +210,7 @@ fault(
       expect(await lastOutcome(client, host)).toBe('confirmed');
       await expectNew(host, 81);
     };
-    // A run that begins without having read the host, on which somebody else has made a set meanwhile.
+    // A run that begins without reading the host, on which another program has created a set in the meantime.
     const begun = async (): Promise<void> => {
       const { host, client } = await testLab.host();
       const state = await client.state(host);

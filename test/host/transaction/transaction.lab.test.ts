@@ -1,4 +1,4 @@
-/** Transactions on real hosts that end well, and those that the host refuses or takes back. */
+/** Confirmed and rolled-back transactions on real hosts of several types. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { lockedOut, open } from '../change.js';
@@ -33,9 +33,9 @@ describe.each([
   ['a light host, as a sudo user', () => light],
   ['legacy iptables without IPv6, as root', () => legacy],
   ['a host with systemd', () => systemd],
-  ['busybox for a shell', () => busybox],
+  ['busybox as the shell', () => busybox],
 ])('%s', (_, hostOf) => {
-  test('takes a change, keeps it, and goes through the phases', async () => {
+  test('a change is confirmed and saved, and goes through all phases', async () => {
     const host = hostOf();
     const { result, phases } = await client.deploy(host, open(80));
     expect(result).toMatchObject({ outcome: 'confirmed', reason: '' });
@@ -54,7 +54,7 @@ describe.each([
     });
   });
 
-  test('takes another one, and goes back by itself when nobody new gets in', async () => {
+  test('a change that blocks new connections is rolled back', async () => {
     const host = hostOf();
     await client.deploy(host, open(80, 443));
     const [live, saved] = [await host.liveRules(), await host.savedRules()];

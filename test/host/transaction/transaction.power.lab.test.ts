@@ -1,4 +1,4 @@
-/** The power of a booted host is cut in every phase: it comes up whole, and the next run finds its way. */
+/** Power cuts in every phase: the host boots with complete rules, and the next run is confirmed. */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Phase } from '../../../src/host/client.js';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
@@ -64,7 +64,7 @@ fault(
         if (result.outcome === 'confirmed') expect([phase, kept]).toEqual([phase, true]);
         if (result.outcome === 'rolled-back' || result.outcome === 'refused')
           expect([phase, kept]).toEqual([phase, false]);
-        // Whatever was left is brought to its end by the next run.
+        // The next run finishes whatever was left.
         const again = await client.deploy(host, open(8443, 9443));
         const settled =
           again.result.outcome === 'confirmed' ? again : await client.deploy(host, open(8443, 9443));

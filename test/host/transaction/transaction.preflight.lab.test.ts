@@ -1,5 +1,4 @@
-/** Groups C, P and U: before anything is changed. */
-
+/** Faults before anything is changed (groups C, P and U). */
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import { changeTo, open } from '../change.js';
 import { policyHost, testClient } from '../hosts.js';
@@ -52,7 +51,7 @@ fault('C5', 'systemd cannot start units', 'watchdogs run as plain processes inst
 fault('C7', 'rules in both backends', 'an error before anything is planned', async () => {
   const { host, client } = await testLab.host();
   await host.must('iptables-legacy -A INPUT -p tcp --dport 9 -j DROP');
-  expect(await client.port.read(policyHost(host))).toMatchObject({
+  expect(await client.hosts.read(policyHost(host))).toMatchObject({
     status: 'error',
     problem: { id: 'two-backends' },
   });
@@ -67,10 +66,10 @@ fault(
     const { host, client } = await testLab.host();
     const blind = { status: 'error', problem: { id: 'native-nft-table' } };
     await host.must("nft add rule ip filter INPUT ct state vmap '{ new : drop }'");
-    expect(await client.port.read(policyHost(host))).toMatchObject(blind);
+    expect(await client.hosts.read(policyHost(host))).toMatchObject(blind);
     await host.must('nft delete table ip filter; iptables -P INPUT ACCEPT');
     await host.must("nft 'add chain ip filter early { type filter hook input priority -5; policy accept; }'");
-    expect(await client.port.read(policyHost(host))).toMatchObject(blind);
+    expect(await client.hosts.read(policyHost(host))).toMatchObject(blind);
     await host.must('nft delete table ip filter; iptables-restore /etc/iptables/rules.v4');
   },
 );
@@ -107,7 +106,7 @@ fault(
     const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81), { confirmWithinSeconds: 5 });
     const repair = await host.holdXtablesLock();
-    const result = await client.port.transact(policyHost(host), change, () => {});
+    const result = await client.hosts.transact(policyHost(host), change, () => {});
     expect(result).toMatchObject(refusedBecause('xtables lock'));
     await repair();
     await expectOld(host, before);
@@ -125,19 +124,19 @@ fault(
     const [one, two] = [changeTo(state, open(81)), changeTo(state, open(81), { owner: 'ci@runner' })];
     const policy = policyHost(host);
     const results = await Promise.all([
-      client.port.transact(policy, one, () => {}),
-      other.port.transact(policy, two, () => {}),
+      client.hosts.transact(policy, one, () => {}),
+      other.hosts.transact(policy, two, () => {}),
     ]);
     expect(results.map(({ outcome }) => outcome).sort()).toEqual(['confirmed', 'refused']);
     expect(results.find(({ outcome }) => outcome === 'refused')?.reason).toMatch(
       /another run|not confirmed yet|changed since the plan/,
     );
     await expectNew(host, 81);
-    // Where the first one waits for its confirmation just then, its owner is named.
+    // If the first one is waiting for its confirmation, its owner is named.
     const first = changeTo(await client.state(host), open(81, 82));
     await sendRequest(testLab.lab, host, 'begin', { change: first, token: 'token' });
     expect(
-      await other.port.transact(policy, { ...first, run: 'run-other', owner: 'ci@runner' }, () => {}),
+      await other.hosts.transact(policy, { ...first, run: 'run-other', owner: 'ci@runner' }, () => {}),
     ).toEqual(
       expect.objectContaining(refusedBecause(`run ${first.run} of anna@laptop is not confirmed yet`)),
     );
@@ -150,7 +149,7 @@ fault(
 fault('C13', 'a host that never had rules', 'confirmed; established sessions continue', async () => {
   const { host, client } = await testLab.host({}, 'light', false);
   expect(await host.liveRules()).toMatchObject({ v4: '', v6: '' });
-  // From before the kernel had any reason to track connections.
+  // Established before the kernel tracks connections.
   const sessions = await Promise.all(
     [host.addresses.v4, host.addresses.v6].map((address) =>
       openSession(testLab.lab, host, address === undefined ? {} : { address }),
@@ -231,7 +230,7 @@ fault(
     const before = await rulesetsOf(host);
     const change = changeTo(await client.state(host), open(81));
     const forward = { ...change.forward, v4: `${change.forward.v4}*nat\n-A NOWHERE -j ACCEPT\nCOMMIT\n` };
-    const result = await client.port.transact(policyHost(host), { ...change, forward }, () => {});
+    const result = await client.hosts.transact(policyHost(host), { ...change, forward }, () => {});
     expect(result).toMatchObject(refusedBecause('the new rules do not load'));
     await expectOld(host, before);
   },
@@ -260,7 +259,7 @@ fault(
       check(
         'systemd',
         'firewalld',
-        // What tells that it is active is its unit.
+        // It is detected by its unit.
         'systemd-run --quiet --unit=firewalld.service sleep 600',
         'systemctl stop firewalld.service',
       ),
@@ -304,24 +303,25 @@ fault(
     const { host } = await testLab.host({}, 'light', false);
     const [key = ''] = host.hostKeys;
     const [other = ''] = (await testLab.host()).host.hostKeys;
-    // A server that notes whom it was asked to let in.
-    await host.must('/usr/sbin/sshd -p 81 -o PidFile=none -o LogLevel=VERBOSE -E /root/asked');
+    // An sshd that logs login attempts.
+    await host.must('/usr/sbin/sshd -p 81 -o PidFile=none -o LogLevel=VERBOSE -E /root/log');
     const name = `[${host.addresses.v4}]:81`;
     const { ssh } = policyHost(host);
     const policy = policyHost(host, { addresses: [host.addresses.v4], ssh: { ...ssh, port: 81 } });
     const read = async (text: string): Promise<string> => {
       const client = testClient(testLab.lab, { knownHosts: [text] });
-      const reading = await client.port.read(policy);
+      const reading = await client.hosts.read(policy);
       await client.close();
       return reading.status === 'unreachable' ? reading.problem.id : reading.status;
     };
-    const asked = async (): Promise<boolean> => (await host.must('cat /root/asked')).includes(host.user.name);
+    const attempted = async (): Promise<boolean> =>
+      (await host.must('cat /root/log')).includes(host.user.name);
     const ids: string[] = [];
     for (const text of ['', `${name} ${other}\n`, `${name} ${key}\n@revoked * ${key}\n`])
       ids.push(await read(text));
     expect(ids).toEqual(['host-key-unknown', 'host-key-changed', 'host-key-revoked']);
-    expect(await asked()).toBe(false);
-    expect([await read(`${name} ${key}\n`), await asked()]).toEqual(['read', true]);
+    expect(await attempted()).toBe(false);
+    expect([await read(`${name} ${key}\n`), await attempted()]).toEqual(['read', true]);
     await host.must("kill $(pgrep -f '[s]shd -p 81')");
   },
 );
@@ -334,7 +334,7 @@ fault(
     for (const sudo of ['password', 'none'] as const) {
       const { host, client } = await testLab.host({ user: { name: 'anna', sudo } }, 'light', false);
       const before = await rulesetsOf(host);
-      expect(await client.port.read(policyHost(host))).toMatchObject({
+      expect(await client.hosts.read(policyHost(host))).toMatchObject({
         status: 'error',
         problem: { id: 'sudo-asks', hint: expect.stringContaining('NOPASSWD: /usr/bin/sh, /bin/sh') },
       });

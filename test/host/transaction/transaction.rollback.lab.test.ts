@@ -1,4 +1,4 @@
-/** Group R: the way back. */
+/** Faults during a rollback (group R). */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
 import type { Change } from '../../../src/host/client.js';
@@ -76,7 +76,7 @@ fault('R2', 'the rollback fails at first', 'retried until it succeeds, and recor
     onPhase: async (phase) => {
       if (phase !== 'rollback') return;
       repair = await host.holdXtablesLock();
-      await until('The way back has failed once', async () =>
+      await until('The rollback has failed once', async () =>
         (await host.readFile('/var/lib/sallyport/pending/error'))?.includes('lock') ? true : undefined,
       );
       await repair();
@@ -149,12 +149,12 @@ fault('R6', 'the rollback is requested twice', 'it happens once', async () => {
   const before = await rulesetsOf(host);
   const change = changeTo(await client.state(host), open(81));
   await sendRequest(testLab.lab, host, 'begin', { change, token: 'token', seconds: 20 });
-  const said = await Promise.all(
+  const answers = await Promise.all(
     [1, 2].map(() =>
       sendRequest(testLab.lab, host, 'abort', { change, token: 'token', reason: 'a check failed' }),
     ),
   );
-  expect(said).toEqual([
+  expect(answers).toEqual([
     'ended rolled-back verify a check failed',
     'ended rolled-back verify a check failed',
   ]);
@@ -189,22 +189,22 @@ fault(
     const known = `${lab.directory}/known_hosts_81`;
     writeFileSync(known, host.hostKeys.map((key) => `[${host.addresses.v4}]:81 ${key}\n`).join(''));
     const there = { port: 81, knownHosts: known, connectSeconds: 2 };
-    const isNew = async (): Promise<boolean> => (await openssh(lab, host, 'true', there)).code === 0;
+    const accepted = async (): Promise<boolean> => (await openssh(lab, host, 'true', there)).code === 0;
 
     expect((await client.deploy(host, open(81))).result).toMatchObject({ outcome: 'confirmed' });
     const kept = await openSession(lab, host, there);
     expect((await client.deploy(host, open(82))).result).toMatchObject({ outcome: 'confirmed' });
     await kept.echoes('closed');
-    expect(await isNew()).toBe(false);
+    expect(await accepted()).toBe(false);
 
-    // Let in by a change that was never confirmed.
+    // Accepted by a change that was never confirmed.
     const change = changeTo(await client.state(host), open(81, 82));
     await sendRequest(lab, host, 'begin', { change, token: 'token', seconds: 20 });
     const inside = await openSession(lab, host, there);
     await sendRequest(lab, host, 'abort', { change, token: 'token', reason: 'a check failed' });
     await waitUntilIdle(host);
     await inside.echoes('back');
-    expect(await isNew()).toBe(false);
+    expect(await accepted()).toBe(false);
     for (const session of [kept, inside]) session.end();
   },
 );

@@ -1,4 +1,4 @@
-/** Group V: what must not pass for a proof, and what must not fail one. */
+/** Faults while new connections are verified, and conditions that must not fail it (group V). */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest } from '@jest/globals';
@@ -45,7 +45,7 @@ fault(
     const { result } = await client.deploy(host, lockedOut, BRIEF);
     expect(result).toMatchObject(rolledBackBecause('no new connection'));
     await expectOld(host, before);
-    // The reason is the client's: it was told over the old session, and no clock had to run out.
+    // The client sent this reason over the old session; the host did not wait for the deadline.
     expect((await client.state(host)).record.last?.reason).toContain('no new connection');
   },
 );
@@ -76,11 +76,11 @@ fault(
     let repaired: Promise<void> | undefined;
     const { result } = await counting.deploy(host, open(81), {
       change: { confirmWithinSeconds: 25 },
-      // Over one family, so that the baseline still finds the other one; its connection stands already.
+      // One family only, so that the other is found to work; the first connection is already established.
       between: async () => {
         const [repair, earlier] = [await host.blockNewSsh('v4'), dials.length];
         const tried = (): number => dials.slice(earlier).filter((to) => to === host.addresses.v4).length;
-        repaired = until('A second try', () => (tried() >= 2 ? true : undefined), 60).then(repair);
+        repaired = until('A second attempt', () => (tried() >= 2 ? true : undefined), 60).then(repair);
       },
     });
     await repaired;
@@ -102,7 +102,7 @@ fault(
       change: { confirmWithinSeconds: 20 },
       onPhase: async (phase) => {
         if (phase === 'arm') repair = await host.losePackets(0.3);
-        // With so many lost, asking how it ended may fail as well; whether the client then waits is A3's.
+        // Asking for the outcome may fail as well with such losses; A3 covers that.
         if (phase === 'rollback') await repair();
       },
     });
@@ -161,7 +161,7 @@ fault(
       return read.value;
     };
     const deploy = async (fleet: Fleet, acceptLockoutRisk: readonly string[] = []) =>
-      (await deployFleet(fleet, fleet.hosts, client.port, { owner: 'test', acceptLockoutRisk })).hosts[0];
+      (await deployFleet(fleet, fleet.hosts, client.hosts, { owner: 'test', acceptLockoutRisk })).hosts[0];
     expect(await deploy(await policy(''))).toMatchObject({ outcome: 'confirmed' });
     const before = await rulesetsOf(host);
     const locked = await policy(`    raw:
@@ -169,13 +169,13 @@ fault(
         chain: PREROUTING
         family: v4
         rule: -s ${lab.otherClient.v4} -p tcp -m tcp --dport 22 -j DROP
-        reason: Someone tried passwords from there
+        reason: Login attempts from there
 `);
     const refused = await deploy(locked);
     expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
     expect(refused?.reason).toContain(lab.otherClient.v4);
     await expectOld(host, before);
-    // Why: the runner alone would not have noticed.
+    // The runner alone would not have noticed.
     expect(await deploy(locked, [host.name])).toMatchObject({ outcome: 'confirmed' });
     const stranger = { from: lab.otherClient.v4, connectSeconds: 2 };
     expect((await openssh(lab, host, 'true', stranger)).code).not.toBe(0);
@@ -192,14 +192,14 @@ fault(
   async () => {
     const { host, client } = await testLab.host();
     const listed = '-m recent --rcheck --seconds 8 --name knock';
-    const [essential, door] = [lockedOut.rules, `-p tcp -m tcp --dport 22 ${listed} -j ACCEPT`];
+    const [essential, sshRule] = [lockedOut.rules, `-p tcp -m tcp --dport 22 ${listed} -j ACCEPT`];
     const knock = (): Promise<string> =>
       host.must(
         `for from in ${testLab.lab.client.v4} ${testLab.lab.client.v6}; do echo "+$from" >/proc/net/xt_recent/knock; done`,
       );
     const { result, change } = await client.deploy(
       host,
-      { rules: [...essential, door] },
+      { rules: [...essential, sshRule] },
       { onPhase: (phase) => (phase === 'verify' ? knock() : undefined) },
     );
     expect(result).toMatchObject({ outcome: 'confirmed' });
@@ -209,7 +209,7 @@ fault(
         (await openssh(testLab.lab, host, 'true', { connectSeconds: 1 })).code === 0 ? undefined : true,
       30,
     );
-    expect(await client.port.reverify(policyHost(host), change)).toMatchObject({
+    expect(await client.hosts.reverify(policyHost(host), change)).toMatchObject({
       outcome: 'unreachable',
       phase: 'soak',
     });
@@ -279,7 +279,7 @@ fault(
     const { host, client } = await testLab.host();
     const { host: other } = await testLab.host();
     const before = await rulesetsOf(host);
-    // Its key is even pinned for the host's address: the first connection saw the other one.
+    // Its key is pinned for the host's address as well, but the first connection saw the other key.
     const knownHosts = `${readFileSync(testLab.lab.knownHosts, 'utf8')}${other.hostKeys.map((key) => `${host.addresses.v4} ${key}\n`).join('')}`;
     let swapped = false;
     const fooled = testClient(testLab.lab, {

@@ -65,7 +65,7 @@ rollout: {canary: [${one.name}], soak: 1s, waves: [100%], confirm_within: 12s}
       return read.value;
     };
     const deploy = async (fleet: Fleet) =>
-      (await deployFleet(fleet, fleet.hosts, client.port, { owner: 'test' })).hosts.map(
+      (await deployFleet(fleet, fleet.hosts, client.hosts, { owner: 'test' })).hosts.map(
         ({ host, outcome, wave, reason }) => [wave, host, outcome, reason] as const,
       );
     expect((await deploy(policy(''))).map((row) => row.slice(0, 3))).toEqual([

@@ -196,8 +196,7 @@ function keyOf({ rule, change }: DiffLine, spot: string, moved: boolean): string
   if (moved) return `moved ${spot} ${rule.text}`;
   // The log of drops is one setting, wherever it writes.
   if (change === 'removed' && isBaselineLog(rule)) return 'removed log';
-  const fromRule =
-    change === 'removed' && rule.matches.some(({ name }) => name === 'comment') && rule.location;
+  const fromRule = change === 'removed' && rule.comment !== undefined && rule.location;
   return fromRule
     ? `removed ${fromRule.file}:${fromRule.line}:${fromRule.column}`
     : `${change} ${spot} ${rule.text}`;

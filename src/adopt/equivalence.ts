@@ -1,7 +1,9 @@
 /** Whether two states of a host mean the same: rule for rule, or for every packet. */
+
 import { isOwned } from '../compile/names.js';
 import { FAMILIES, type Family } from '../lib/family.js';
-import type { Rule, Ruleset } from '../netfilter/model.js';
+import type { Ruleset } from '../netfilter/model.js';
+import { withoutComment } from '../netfilter/text/print.js';
 import type { TrafficDiff } from '../traffic/model.js';
 import { compareTraffic } from '../traffic/questions/compare.js';
 import { packetText } from '../traffic/trace/sentences.js';
@@ -95,9 +97,6 @@ const chainsOf = (ruleset: Ruleset, family: Family): ReadonlyMap<string, string>
       ]),
     ),
   );
-
-const COMMENT = /-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) ?/;
-const withoutComment = ({ text }: Rule): string => text.replace(COMMENT, '');
 
 const setsText = ({ sets }: Ruleset): string =>
   sets

@@ -59,16 +59,13 @@ export const programOfChain = (name: string): ProgramName | undefined =>
 export function programOfRule(chain: string, rule: Rule): ProgramName | undefined {
   const jump = rule.target?.chain ? rule.target.name : undefined;
   const interfaces = [rule.inInterface?.value, rule.outInterface?.value].filter((name) => name !== undefined);
-  const comments = rule.matches
-    .filter(({ name }) => name === 'comment')
-    .flatMap(({ options }) => options.flatMap(({ values }) => values));
   const sets = setsNamedBy(rule);
   return PROGRAMS.find(
     (program) =>
       program.chains.test(chain) ||
       (jump !== undefined && program.chains.test(jump)) ||
       interfaces.some((name) => program.interfaces?.test(name)) ||
-      comments.some((text) => program.comments?.test(text)) ||
+      (rule.comment !== undefined && program.comments?.test(rule.comment)) ||
       sets.some((name) => program.sets?.test(name)) ||
       program.writes?.(rule),
   )?.name;

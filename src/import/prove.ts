@@ -6,9 +6,11 @@ import { compileHost } from '../compile/rules/compile.js';
 import { chainOf, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { Problem, Result } from '../lib/problem.js';
+import { startOf } from '../lib/problem.js';
 import type { Rule, Ruleset } from '../netfilter/model.js';
 import { validate } from '../netfilter/rule/validate.js';
 import { parseRules } from '../netfilter/text/parse.js';
+import { withoutComment } from '../netfilter/text/print.js';
 import { readFleet } from '../policy/resolve/fleet.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import { compareTraffic, differingHooks } from '../traffic/questions/compare.js';
@@ -21,7 +23,6 @@ import {
   type ImpliedRules,
   type LiteralLevel,
   NOTHING_IMPLIED,
-  withoutComment,
 } from './draft/host.js';
 import type { BaselineParts } from './draft/packets.js';
 import { NEVER_MATCHES } from './draft/unmanaged.js';
@@ -260,7 +261,7 @@ function compileImplied(one: ProofContext, options: DraftOptions): ImpliedRules 
         `${family} ${direction}`,
         rules.slice(0, Math.max(until, 0)).flatMap((rule) => translate(rule, chain, { family, sets }) ?? []),
       );
-      for (const { text } of rules) if (/--ctstate \S*DNAT/.test(text)) fromNat.add(withoutComment(text));
+      for (const rule of rules) if (/--ctstate \S*DNAT/.test(rule.text)) fromNat.add(withoutComment(rule));
     }
   return { baseline: (family, direction) => baseline.get(`${family} ${direction}`) ?? [], fromNat };
 }
@@ -317,7 +318,7 @@ export const adminRules = ({ port }: ImportHost, admin: readonly string[], famil
     .filter((network) => network.includes(':') === (family === 'v6'))
     .flatMap((network) => {
       const text = `-s ${network} -p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -m comment --comment "SSH from the administrators" -j ACCEPT`;
-      const location = { file: '--admin', line: 1, column: 1 };
+      const location = startOf('file', '--admin');
       const parsed = parseRules(text, { family, table: 'filter', chain: 'INPUT', location });
       return parsed.ok ? parsed.value : [];
     });

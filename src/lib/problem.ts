@@ -3,12 +3,22 @@
  * says what is wrong, and a hint that says how to mend it. Functions that can find many problems return them all.
  */
 
-/** A place in a text file. Lines and columns count from 1; columns are UTF-16 code units, as editors count. */
+/** A position in a text. Lines and columns count from 1; columns are UTF-16 code units, as editors count. */
 export interface SourceLocation {
+  /** A file of the policy; rules or sets of a host, as it prints them or as files hold them; or any other file. */
+  readonly kind: 'policy' | 'host' | 'file';
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
+
+/** The first position of a text. */
+export const startOf = (kind: SourceLocation['kind'], file: string): SourceLocation => ({
+  kind,
+  file,
+  line: 1,
+  column: 1,
+});
 
 export type Level = 'error' | 'warning' | 'note';
 

@@ -56,6 +56,8 @@ export interface Rule {
   /** `-f` (v4 only): second and further fragments. */
   readonly fragment?: { readonly negated: boolean };
   readonly matches: readonly Extension[];
+  /** What `-m comment` says, without quotes; of several the first. */
+  readonly comment?: string;
   readonly target?: Target;
   readonly counters?: Counters;
   /** The line that this rule comes from: of a YAML file (desired) or of a save file (live). */

@@ -3,7 +3,7 @@
 import { FAMILIES } from '../lib/family.js';
 import { ADDRESS_BITS, familyOf, parseAddress } from '../lib/ip.js';
 import { nearest } from '../lib/nearest.js';
-import { byLocation, error, type Problem, type Result } from '../lib/problem.js';
+import { byLocation, error, type Problem, type Result, type SourceLocation } from '../lib/problem.js';
 import { isRefusal } from './extensions/row.js';
 import { canonicalNetwork } from './extensions/values.js';
 import type { IpSet } from './model.js';
@@ -65,7 +65,9 @@ export function setMeaning(set: IpSet): string {
 }
 
 function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
-  reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
+  reader.problems.push(
+    error(id, message, { kind: 'host', file: reader.file, line: reader.line, column }, hint),
+  );
 }
 
 const VERBS: Readonly<Record<string, (reader: Reader, verb: Token, words: readonly Token[]) => void>> = {
@@ -133,7 +135,12 @@ function readCreate(reader: Reader, verb: Token, words: readonly Token[]): void 
     );
     return;
   }
-  const location = { file: reader.file, line: reader.line, column: verb.column };
+  const location: SourceLocation = {
+    kind: 'host',
+    file: reader.file,
+    line: reader.line,
+    column: verb.column,
+  };
   const set = { name: name.text, type: type.text, options: join(options), location };
   reader.sets.set(name.text, { set, members: new Set() });
 }

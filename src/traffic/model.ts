@@ -37,6 +37,8 @@ export interface DecidingRule {
   readonly chain: string;
   readonly number: number;
   readonly text: string;
+  /** The comment of the rule, which says what it is for. */
+  readonly reason?: string;
   readonly source?: SourceLocation;
 }
 

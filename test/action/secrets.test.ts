@@ -28,7 +28,7 @@ describe('secrets', () => {
       'ssh-key-passphrase': 'open sesame-42',
       'github-token': 'ghs_0123456789abcdef',
     };
-    const location = { file: 'policies/a.yml', line: 1, column: 1 };
+    const location = { kind: 'policy' as const, file: 'policies/a.yml', line: 1, column: 1 };
     const finding = { id: 'x', level: 'error', message: leak, hint: leak, source: location } as const;
     const plan = {
       ...typicalPlan,

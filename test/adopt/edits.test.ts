@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { applyEdits, type Edit } from '../../src/adopt/edits.js';
 
 const FILE = 'policies/hosts/a.yml';
-const at = (line: number, column: number) => ({ file: FILE, line, column });
+const at = (line: number, column: number) => ({ kind: 'policy' as const, file: FILE, line, column });
 const edit = (text: string, ...edits: readonly Edit[]): string =>
   applyEdits(new Map([[FILE, text]]), edits).get(FILE) ?? '';
 

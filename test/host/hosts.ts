@@ -33,7 +33,7 @@ export function policyHost(host: LabHost, changes: Partial<Host> = {}): Host {
     checks: [],
     expired: [],
     boot: { enable: false },
-    location: { file: 'policies/hosts/lab.yml', line: 1, column: 1 },
+    location: { kind: 'policy', file: 'policies/hosts/lab.yml', line: 1, column: 1 },
     ...changes,
   };
 }

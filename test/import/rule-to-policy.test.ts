@@ -6,7 +6,7 @@ import { parseSets } from '../../src/netfilter/sets.js';
 import { parseRules } from '../../src/netfilter/text/parse.js';
 import { fleetOf } from '../policy/policy.js';
 
-const location = { file: 'rules.v4', line: 1, column: 1 };
+const location = { kind: 'host' as const, file: 'rules.v4', line: 1, column: 1 };
 
 function entry(text: string, more: Partial<RuleContext> = {}) {
   const families: readonly Family[] = more.families ?? ['v4'];

@@ -1,6 +1,6 @@
 import { byLocation, error, formatProblem, hasErrors, warning } from '../../src/lib/problem.js';
 
-const location = { file: 'policies/fleet.yml', line: 3, column: 7 };
+const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 3, column: 7 };
 
 test('a problem reads as file:line:column, what is wrong, and how to mend it', () => {
   expect(

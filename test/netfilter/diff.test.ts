@@ -33,7 +33,7 @@ test('rules added, removed and moved, as few as can be called moved', () => {
     table: 'filter',
     chain: 'INPUT',
     text: '-p tcp -m tcp --dport 6 -j ACCEPT',
-    source: { file: 'rules', line: 6, column: 4 },
+    source: { kind: 'host', file: 'rules', line: 6, column: 4 },
   });
 });
 

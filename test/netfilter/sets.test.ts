@@ -69,5 +69,5 @@ test.each([
 ])('%j: %s', (text, id, line, column) => {
   const parsed = parseSets(text, 'sets');
   expect(parsed.ok).toBe(false);
-  expect(parsed.problems[0]).toMatchObject({ id, location: { file: 'sets', line, column } });
+  expect(parsed.problems[0]).toMatchObject({ id, location: { kind: 'host', file: 'sets', line, column } });
 });

@@ -30,7 +30,12 @@ test('the example fleet has no problems and no findings', async () => {
   if (!loaded.ok) return;
   expect(lintFleet(loaded.value)).toEqual([]);
   expect(loaded.value.hosts.map(({ name }) => name)).toEqual(['db-1', 'dns-1', 'pay-1', 'web-1', 'web-2']);
-  expect(loaded.value.hosts[0]?.location).toEqual({ file: 'policies/hosts/db-1.yml', line: 1, column: 1 });
+  expect(loaded.value.hosts[0]?.location).toEqual({
+    kind: 'policy',
+    file: 'policies/hosts/db-1.yml',
+    line: 1,
+    column: 1,
+  });
 });
 
 test('other files in the policy folder are ignored', async () => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { PolicyNames } from '../../src/naming/policy-names.js';
 import { diffTables } from '../../src/netfilter/diff.js';
 import type { RuleChange, RuleDiff } from '../../src/netfilter/model.js';
-import { parseSave } from '../../src/netfilter/text/parse.js';
+import { parseRules, parseSave } from '../../src/netfilter/text/parse.js';
 import type { Adoption } from '../../src/rollout/results/adoption.js';
 import type { Drift, HostPlan, Outcome, Outcomes, Plan, StateDiff } from '../../src/rollout/results/model.js';
 import type { DecidingRule, Flow } from '../../src/traffic/model.js';
@@ -53,20 +53,21 @@ export function ruleDiff(before: readonly string[], after: readonly string[]): R
 
 export const NO_DIFF: RuleDiff = { added: [], removed: [], moved: [], text: '' };
 
-export const decided = (text: string, file: string, line: number, number = 7): DecidingRule => ({
-  table: 'filter',
-  chain: 'SALLYPORT-INPUT',
-  number,
-  text,
-  source: { file, line, column: 5 },
-});
+/** A rule of the policy, or of a host where the file is called `web-1 live v4`. */
+export function decided(text: string, file: string, line: number, number = 7): DecidingRule {
+  const source = { kind: file.includes(' live ') ? 'host' : 'policy', file, line, column: 5 } as const;
+  const parsed = parseRules(text, { family: 'v4', table: 'filter', chain: 'INPUT', location: source });
+  const reason = parsed.ok ? parsed.value[0]?.comment : undefined;
+  return { table: 'filter', chain: 'SALLYPORT-INPUT', number, text, reason, source };
+}
 
 export const FINAL_DROP: DecidingRule = {
   table: 'filter',
   chain: 'SALLYPORT-INPUT',
   number: 12,
   text: '-m comment --comment "baseline: drop the rest" -j DROP',
-  source: { file: 'policies/fleet.yml', line: 6, column: 1 },
+  reason: 'baseline: drop the rest',
+  source: { kind: 'policy', file: 'policies/fleet.yml', line: 6, column: 1 },
 };
 
 export const flow = (over: Partial<Flow>): Flow => ({
@@ -194,7 +195,7 @@ export const databaseHost: HostPlan = {
       level: 'warning',
       message: 'tcp/5432 (postgres) opens to every address.',
       hint: 'Name the networks that need it with `from:`, or say who asked with `owner:`.',
-      source: { file: 'policies/roles/database.yml', line: 9, column: 5 },
+      source: { kind: 'policy', file: 'policies/roles/database.yml', line: 9, column: 5 },
     },
   ],
 };
@@ -256,13 +257,13 @@ export const troubledPlan = plan([
         id: 'guard-broken',
         level: 'error',
         message: 'The guard "The database is never open to the world" does not hold.',
-        source: { file: 'policies/fleet.yml', line: 20, column: 5 },
+        source: { kind: 'policy', file: 'policies/fleet.yml', line: 20, column: 5 },
       },
       {
         id: 'dead-rule',
         level: 'note',
         message: 'This rule can never match.',
-        source: { file: 'policies/roles/web.yml', line: 14, column: 5 },
+        source: { kind: 'policy', file: 'policies/roles/web.yml', line: 14, column: 5 },
       },
     ],
   },
@@ -330,7 +331,7 @@ export const drift: Drift = {
           family: 'v4',
           message: 'A rule of the policy is not there.',
           rule: `-A SALLYPORT-INPUT ${METRICS}`,
-          source: { file: 'policies/roles/web.yml', line: 7, column: 5 },
+          source: { kind: 'policy', file: 'policies/roles/web.yml', line: 7, column: 5 },
         },
       ],
       saved: [{ kind: 'file', message: '/etc/iptables/rules.v4 holds rules of an older commit.' }],

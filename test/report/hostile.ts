@@ -65,9 +65,10 @@ export const hostile = fc
 export const planWith = (text: string, number = 1): Plan => {
   const rule = {
     ...decided(`-m comment --comment "${text}" -j ACCEPT`, `policies/${text}`, 3),
-    source: { file: text, line: 3, column: 1 },
+    reason: text,
+    source: { kind: 'policy' as const, file: text, line: 3, column: 1 },
   };
-  const bare = { ...rule, text: `-s ${text} -j DROP` };
+  const bare = { ...rule, reason: undefined, text: `-s ${text} -j DROP` };
   const row = flow({
     src: [text],
     dst: ['10.9.0.0/16', '10.8.0.1/32'],
@@ -96,7 +97,7 @@ export const planWith = (text: string, number = 1): Plan => {
         level: 'warning',
         message: `Found ${text}`,
         hint: text,
-        source: { file: text, line: 3, column: 1 },
+        source: { kind: 'policy' as const, file: text, line: 3, column: 1 },
       },
     ],
     foreign: { chains: [text], rules: 2 },

@@ -1,5 +1,5 @@
 /** Files of packets: the packet JSON, one a line. */
-import { error, type Result } from '../../lib/problem.js';
+import { error, type Result, type SourceLocation } from '../../lib/problem.js';
 import type { Packet } from '../../traffic/model.js';
 import { readPacket } from '../../traffic/trace/read-packet.js';
 
@@ -7,7 +7,7 @@ import { readPacket } from '../../traffic/trace/read-packet.js';
 export function readPackets(lines: string, file: string): Result<readonly Packet[]> {
   const read = lines.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
-    const location = { file, line: index + 1, column: 1 };
+    const location: SourceLocation = { kind: 'file', file, line: index + 1, column: 1 };
     try {
       return [readPacket(JSON.parse(line), location)];
     } catch {

@@ -2,6 +2,7 @@
 
 import type { Family } from '../../lib/family.js';
 import { BUILT_IN_CHAINS, type TableName } from '../../netfilter/model.js';
+import { withoutComment } from '../../netfilter/text/print.js';
 import type { ChainItem, LiteralRule } from '../read/flatten.js';
 import type { Direction, Statement, StatementLog } from '../read/statement.js';
 import type { DraftRule } from './join.js';
@@ -285,14 +286,8 @@ function draftFamily(
   };
 }
 
-/** A rule's text without its comment. */
-export const withoutComment = (text: string): string =>
-  text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();
-
 const isFromNat = ({ literal: some = [], statement }: ChainItem, { fromNat }: ImpliedRules): boolean =>
-  statement === undefined &&
-  some.length > 0 &&
-  some.every(({ rule }) => fromNat.has(withoutComment(rule.text)));
+  statement === undefined && some.length > 0 && some.every(({ rule }) => fromNat.has(withoutComment(rule)));
 
 /** Literal rules first, as they stand in a policy; then the rules in words, neighbours put together. */
 function split(items: readonly ChainItem[], level: LiteralLevel): Pick<FamilyDraft, 'rules' | 'literal'> {

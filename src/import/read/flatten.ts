@@ -346,7 +346,7 @@ function conjoined(
   if (all === 'never') return undefined;
   if (all === 'unsayable') throw new NotExpressible('iptables cannot ask for both in one rule');
   const text = `${conditionsText(all)} ${endingText(rule)}`;
-  const location = rule.location ?? { file: origin.chain, line: origin.number, column: 1 };
+  const location = rule.location ?? { kind: 'host', file: origin.chain, line: origin.number, column: 1 };
   const parsed = parseRules(text, { family, table: table.name, chain: builtIn.name, location });
   const [one, ...more] = parsed.ok ? parsed.value : [];
   if (one === undefined || more.length > 0)

@@ -9,7 +9,7 @@ import type { Direction } from '../read/statement.js';
 
 /** @param also hosts that have the same rules */
 export function reasonOf({ statement, origins }: DraftRule, host: string, also: readonly string[]): string {
-  const comment = statement.kind === 'raw' ? commentOf(origins[0]) : statement.comment;
+  const comment = statement.kind === 'raw' ? origins[0]?.rule.comment : statement.comment;
   const written = comment === undefined ? '' : readable(comment, origins[0]);
   if (written !== '') return written;
   const others =
@@ -22,11 +22,6 @@ export function reasonOf({ statement, origins }: DraftRule, host: string, also: 
 }
 
 const chainPolicy = (direction: Direction): string => `the policy of ${direction.toUpperCase()}`;
-
-function commentOf(origin: Origin | undefined): string | undefined {
-  const match = origin?.rule.matches.find(({ name }) => name === 'comment');
-  return match?.options[0]?.values[0];
-}
 
 /** What of a comment a policy takes as a reason; it may be nothing. */
 export const plainComment = (comment: string): string => comment.replace(CONTROL, ' ').trim();

@@ -307,6 +307,8 @@ function expand(state: State, finished: readonly Finished[]): readonly Rule[] {
         ? { value: protocolName(state.protocol.number), negated: state.protocol.negated }
         : undefined,
   };
+  const comment = matches.find(({ extension }) => extension.name === 'comment')?.extension.options[0]
+    ?.values[0];
   const rules: Rule[] = [];
   for (const source of each(state.source, state.family))
     for (const destination of each(state.destination, state.family)) {
@@ -318,6 +320,7 @@ function expand(state: State, finished: readonly Finished[]): readonly Rule[] {
       if (parts.outInterface) rule.outInterface = parts.outInterface;
       if (parts.protocol) rule.protocol = parts.protocol;
       if (state.fragment) rule.fragment = state.fragment;
+      if (comment !== undefined) rule.comment = comment;
       if (target && last) rule.target = asTarget(last.extension, target);
       if (state.counters) rule.counters = state.counters;
       rules.push(rule);

@@ -2,7 +2,7 @@
 
 import type { Family } from '../../lib/family.js';
 import { nearest } from '../../lib/nearest.js';
-import { byLocation, error, type Problem, type SourceLocation } from '../../lib/problem.js';
+import { byLocation, error, type Problem, type SourceLocation, startOf } from '../../lib/problem.js';
 import { findExtension } from '../extensions/index.js';
 import type { ExtensionRow } from '../extensions/row.js';
 import {
@@ -40,7 +40,7 @@ export function validate(
   return problems.toSorted(byLocation);
 }
 
-const placeOf = (rule: Rule, file: string): SourceLocation => rule.location ?? { file, line: 1, column: 1 };
+const placeOf = (rule: Rule, file: string): SourceLocation => rule.location ?? startOf('host', file);
 
 function* rulesOf(table: Table): Generator<readonly [Chain, Rule]> {
   for (const chain of table.chains) for (const rule of chain.rules) yield [chain, rule];

@@ -1,6 +1,7 @@
 /** Lines that change chains: `-A`, and the others that iptables-restore accepts. */
 
 import { nearest } from '../../lib/nearest.js';
+import type { SourceLocation } from '../../lib/problem.js';
 import { findExtension } from '../extensions/index.js';
 import { BUILT_IN_CHAINS, type Counters, type Rule } from '../model.js';
 import { readRule } from '../rule/rule.js';
@@ -214,6 +215,11 @@ function rulesOf(
     return [];
   }
   for (const { target } of read.rules) if (target?.chain) jumpedTo.add(target.name);
-  const location = { file: reader.file, line: reader.line, column: command.chain.column };
+  const location: SourceLocation = {
+    kind: 'host',
+    file: reader.file,
+    line: reader.line,
+    column: command.chain.column,
+  };
   return read.rules.map((rule) => ({ ...rule, location }));
 }

@@ -1,5 +1,6 @@
 /** Tables as text, in the form of iptables-save. */
 import type { Chain, Counters, Rule, Tables } from '../model.js';
+import { quote } from './tokens.js';
 
 export interface PrintOptions {
   /** Print the counters of chains and rules; otherwise every chain has `[0:0]` and rules have none. */
@@ -29,6 +30,16 @@ export function printTables(tables: Tables, options: PrintOptions = {}): string 
 export function printRule(chain: Pick<Chain, 'name'>, rule: Rule, options: PrintOptions = {}): string {
   const line = rule.text === '' ? `-A ${chain.name}` : `-A ${chain.name} ${rule.text}`;
   return options.counters ? `${printCounters(rule.counters)} ${line}` : line;
+}
+
+/** A rule's text without its comment, which says what the rule is for and nothing about packets. */
+export function withoutComment({ text, comment }: Pick<Rule, 'text' | 'comment'>): string {
+  if (comment === undefined) return text;
+  const match = `-m comment --comment ${quote(comment)}`;
+  const start = text.indexOf(match);
+  return start === -1
+    ? text
+    : `${text.slice(0, start).trimEnd()} ${text.slice(start + match.length).trimStart()}`.trim();
 }
 
 const printCounters = (counters: Counters | undefined): string =>

@@ -28,7 +28,9 @@ export interface OpenChain {
 }
 
 export function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
-  reader.problems.push(error(id, message, { file: reader.file, line: reader.line, column }, hint));
+  reader.problems.push(
+    error(id, message, { kind: 'host', file: reader.file, line: reader.line, column }, hint),
+  );
 }
 
 export const OPEN_QUOTE = 'A double quote is never closed.';

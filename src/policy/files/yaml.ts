@@ -16,7 +16,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { error, type Problem, type SourceLocation } from '../../lib/problem.js';
+import { error, type Problem, type SourceLocation, startOf } from '../../lib/problem.js';
 import { BIDI_CONTROLS } from '../values.js';
 import { type Offsets, readPlain } from './yaml-plain.js';
 
@@ -58,12 +58,12 @@ const MAX_SIZE = 2_000_000;
 const CONTROL = new RegExp(String.raw`[\0-\x08\v\f\x0e-\x1f${BIDI_CONTROLS}]`, 'u');
 
 /** The first character of a file. */
-export const fileStart = (file: string): SourceLocation => ({ file, line: 1, column: 1 });
+export const fileStart = (file: string): SourceLocation => startOf('policy', file);
 
 /** Line and column of an offset in a text, counted from 1. */
 export function textPosition(text: string, offset: number): Omit<SourceLocation, 'file'> {
   const before = text.slice(0, offset);
-  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+  return { kind: 'policy', line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
 }
 
 /** Reads a YAML file with the fast reader if it can, otherwise with the package `yaml`. Never throws. */
@@ -162,7 +162,7 @@ function refuse(
 
 function locationOf({ file, lines }: ReadState, offset: number): SourceLocation {
   const { line, col } = lines.linePos(offset);
-  return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  return { kind: 'policy', file, line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
 const offsetOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;

@@ -2,7 +2,6 @@
 import { byLocation, type Problem } from '../../lib/problem.js';
 import { count } from '../../lib/text.js';
 import { type FindingRow, SEVERITY } from '../view/group.js';
-import { isOfHost } from '../view/traffic-rows.js';
 import { assemble, COMMENT_BUDGET } from './budget.js';
 import { code, type LinkTo, locationLink, prose } from './escape.js';
 import { heading, listSection, type MarkdownOptions } from './sections.js';
@@ -43,7 +42,7 @@ export function findingLine({ finding, hosts }: FindingRow, linkTo: LinkTo | und
   const { level, source, message, hint } = finding;
   // What a host printed is in no file of the repository.
   const location =
-    source === undefined ? '' : ` ${locationLink(source, isOfHost(source) ? undefined : linkTo)}`;
+    source === undefined ? '' : ` ${locationLink(source, source.kind === 'policy' ? linkTo : undefined)}`;
   const names = hosts.length <= 3 ? hosts.map(code).join(', ') : count(hosts.length, 'host');
   return `- ${MARKS[level]}${location} ${prose(message)}${hint === undefined ? '' : ` ${prose(hint)}`}${hosts.length === 0 ? '' : ` (${names})`}\n`;
 }

@@ -4,7 +4,7 @@ import { count } from '../../lib/text.js';
 import { visible } from '../../lib/visible.js';
 import type { Explanation, Packet } from '../../traffic/model.js';
 import { packetText } from '../../traffic/trace/sentences.js';
-import { locationText, ruleReason, ruleText } from '../view/format.js';
+import { locationText, ruleText } from '../view/format.js';
 import { columns, type Paint, paint, type TextOptions } from './paint.js';
 
 const VERDICTS = { accept: 'Accepted', drop: 'Dropped', reject: 'Rejected', unknown: 'Unknown' } as const;
@@ -31,7 +31,7 @@ function by({ rule, verdict }: Explanation): string {
   if (rule === null) return '.';
   const location = rule.source === undefined ? '' : ` (${locationText(rule.source)})`;
   const verb = verdict === 'unknown' ? ': depends on' : ' by';
-  return visible(`${verb} ${ruleReason(rule) ?? ruleText(rule)}${location}.`);
+  return visible(`${verb} ${rule.reason ?? ruleText(rule)}${location}.`);
 }
 
 /** A line for every rule that matched: location, effect, text. Policies that accept in tables other than filter are left out. */

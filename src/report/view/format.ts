@@ -4,6 +4,7 @@ import type { SourceLocation } from '../../lib/problem.js';
 import { FAMILY, grouped } from '../../lib/text.js';
 import type { Naming, Piece } from '../../naming/address-phrases.js';
 import type { RowService } from '../../naming/service-sets.js';
+import { withoutComment } from '../../netfilter/text/print.js';
 import type { FamilyRanges } from '../../policy/addresses.js';
 import type { DecidingRule } from '../../traffic/model.js';
 import type { TrafficKind, TrafficRow } from './traffic-rows.js';
@@ -168,15 +169,9 @@ export function exampleText({ example, sport }: TrafficRow): string {
 const endpoint = (address: string, port: number | undefined): string =>
   port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
-/** The reason that a rule has as its comment. */
-export function ruleReason(rule: DecidingRule): string | undefined {
-  const found = /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rule.text);
-  return found?.[1]?.replace(/\\(.)/g, '$1') ?? found?.[2];
-}
-
 /** The rule as iptables-save prints it, without its comment, which is shown as its reason. */
 export function ruleText(rule: DecidingRule): string {
   if (rule.number === 0) return `${rule.chain} policy ${rule.text.split(' ').at(-1) ?? ''}`.trim();
-  const bare = rule.text.replace(/ ?-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, '').trim();
+  const bare = withoutComment({ text: rule.text, comment: rule.reason });
   return bare.startsWith('-A ') ? bare : `-A ${rule.chain} ${bare}`;
 }

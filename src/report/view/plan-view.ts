@@ -4,22 +4,12 @@ import { count, grouped } from '../../lib/text.js';
 import { createNaming, type Naming } from '../../naming/address-phrases.js';
 import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule } from '../../traffic/model.js';
-import {
-  closes,
-  conditions,
-  endpoints,
-  exampleText,
-  type Phrase,
-  protocolText,
-  ruleReason,
-  ruleText,
-} from './format.js';
+import { closes, conditions, endpoints, exampleText, type Phrase, protocolText, ruleText } from './format.js';
 import { type FindingRow, findingRows, joinHosts, SEVERITY } from './group.js';
 import { diffCounts, diffText, ruleCounts } from './rules.js';
 import { capital, type PlanTotals, planTotals, planVerdict } from './totals.js';
 import {
   cause,
-  isOfHost,
   TRAFFIC_KINDS,
   type TrafficGroup,
   type TrafficKind,
@@ -317,8 +307,8 @@ function trafficItem(
 
 /** A rule that only a host has is in no file that a comment could link to. */
 const ruleItem = (rule: DecidingRule, { collapsible }: Extent): RuleItem => ({
-  source: collapsible && rule.source !== undefined && isOfHost(rule.source) ? undefined : rule.source,
-  reason: ruleReason(rule),
+  source: collapsible && rule.source?.kind !== 'policy' ? undefined : rule.source,
+  reason: rule.reason,
   text: ruleText(rule),
 });
 

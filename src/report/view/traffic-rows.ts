@@ -2,6 +2,7 @@
 
 import { groupBy } from '../../lib/group.js';
 import type { SourceLocation } from '../../lib/problem.js';
+import { withoutComment } from '../../netfilter/text/print.js';
 import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule, Flow, Packet } from '../../traffic/model.js';
 import { byExposure } from '../../traffic/questions/rows.js';
@@ -112,26 +113,21 @@ const placed = (location: SourceLocation | undefined): string =>
  * What makes rules the same for a reader: table, chain and comment, or the text without a comment; not the number in the
  * chain or the host.
  */
-export function identity(rule: DecidingRule): string {
-  const reason = /--comment (?:"(?:[^"\\]|\\.)*"|\S+)/.exec(rule.text)?.[0];
-  return JSON.stringify([rule.table, rule.chain, rule.number === 0, reason ?? rule.text]);
-}
+export const identity = ({ table, chain, number, text, reason }: DecidingRule): string =>
+  JSON.stringify([table, chain, number === 0, reason ?? text]);
 
 /** The same, by the line of the policy where there is one. */
 const lineOf = (rule: DecidingRule): string =>
-  rule.source === undefined || isOfHost(rule.source) ? identity(rule) : placed(rule.source);
-
-/** A rule as a host prints it stands in a text of one host and family: `web-1 live v4`. */
-export const isOfHost = ({ file }: SourceLocation): boolean => / v[46]$/.test(file);
+  rule.source?.kind === 'policy' ? placed(rule.source) : identity(rule);
 
 const distinct = (rules: readonly DecidingRule[]): readonly DecidingRule[] => [
   ...new Map(rules.map((rule) => [lineOf(rule), rule])).values(),
 ];
 
 /** The end of a built-in chain, or of our chain that it jumps to: refuses what no rule matched. */
-const isDefault = ({ chain, number, text }: DecidingRule): boolean =>
+const isDefault = ({ chain, number, text, reason }: DecidingRule): boolean =>
   /^(?:SALLYPORT-)?(?:INPUT|OUTPUT|FORWARD)$/.test(chain) &&
-  (number === 0 || /^(?:-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) )?-j (?:DROP|REJECT)\b/.test(text));
+  (number === 0 || /^-j (?:DROP|REJECT)\b/.test(withoutComment({ text, comment: reason })));
 
 /**
  * The rules that are the cause of a row: of what opens, those that accept it now; of what closes, those that refuse it

@@ -16,7 +16,6 @@ import type { DecidingRule } from '../../traffic/model.js';
 import { everyPeer, PORTS, type Reach, type Reached, type ReachHook } from '../../traffic/questions/reach.js';
 import { explainer } from '../../traffic/trace/explain.js';
 import { PRIVATE } from '../snapshots/activity.js';
-import { isOfPolicy } from './transition.js';
 
 export interface ImpactQuestion {
   readonly host: Host;
@@ -293,7 +292,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
   for (const family of FAMILIES)
     for (const [rule, keys] of rulesOf(next[family].value)) {
       const location = ruleLocation(question.next, family, rule);
-      if (location === undefined || !isOfPolicy(location)) continue;
+      if (location?.kind !== 'policy') continue;
       const idle = keys.filter(
         (row) => row[1] - row[0] < LONGEST_ROW && isRead(row) && !somethingOn(row, listening),
       );

@@ -6,7 +6,6 @@ import type { Fleet } from '../../policy/fleet.js';
 import { findingOf } from '../results/finding.js';
 import type { PlanMap } from '../results/model.js';
 import type { HostAssessment } from './assess.js';
-import { isOfPolicy } from './transition.js';
 
 /** Hosts without a plan are named in it as missing. */
 export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): PlanMap {
@@ -24,7 +23,7 @@ export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): Plan
   return {
     ...map,
     // Lines of a host's own rules are nothing that a reviewer can open.
-    edges: map.edges.map((edge) => ({ ...edge, rules: edge.rules.filter(isOfPolicy) })),
+    edges: map.edges.map((edge) => ({ ...edge, rules: edge.rules.filter(({ kind }) => kind === 'policy') })),
     missing: [...map.missing, ...unread],
     notes: notes.map(findingOf),
   };

@@ -2,7 +2,7 @@
 import { type Owned, replaceManaged, sameSet } from '../../compile/merge/replace-managed.js';
 import { readRuleset } from '../../compile/read.js';
 import type { HostState } from '../../host/client.js';
-import type { Result, SourceLocation } from '../../lib/problem.js';
+import type { Result } from '../../lib/problem.js';
 import { equalTables } from '../../netfilter/empty.js';
 import type { Ruleset, RulesText } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
@@ -32,9 +32,6 @@ export function transitionsOf(
   const saved = transition(savedText(state), desired, `${host.name} saved`, fleet);
   return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
 }
-
-/** Whether a rule's place is a line of the policy: live rules are read from texts that are called `web-1 live v4`. */
-export const isOfPolicy = ({ file }: SourceLocation): boolean => !/ live v[46]$/.test(file);
 
 function transition(
   text: RulesText,

@@ -56,13 +56,16 @@ const state = oneOf<ConnectionState>({
   ...{ NEW: true, ESTABLISHED: true, RELATED: true, INVALID: true, UNTRACKED: true },
 });
 
-const location = object<SourceLocation>({ file: text, line: z.number(), column: z.number() }).meta({
+const location = object<SourceLocation>({
+  kind: z.enum(['policy', 'host', 'file']).default('policy'),
+  ...{ file: text, line: z.number(), column: z.number() },
+}).meta({
   id: 'SourceLocation',
 });
 const optionalLocation = location.optional();
 
 const rule = object<DecidingRule>({
-  ...{ table: text, chain: text, number: z.number(), text, source: optionalLocation },
+  ...{ table: text, chain: text, number: z.number(), text, reason: optionalText, source: optionalLocation },
 }).meta({ id: 'DecidingRule' });
 
 const packet = object<Packet>({

@@ -5,6 +5,7 @@ import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { ofValues, one } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Rule, Ruleset, Table, TableName } from '../../netfilter/model.js';
+import { withoutComment } from '../../netfilter/text/print.js';
 import type { DecidingRule } from '../model.js';
 import { type Field, interfaceRange } from './fields.js';
 import type { MatchContext } from './match-context.js';
@@ -208,13 +209,12 @@ function impure(match: Predicate): Predicate {
  */
 const PREDICATES: { readonly [family in Family]: Map<string, Predicate> } = { v4: new Map(), v6: new Map() };
 const MOST_PREDICATES = 20_000;
-const COMMENT = / -m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/g;
 const DEPENDS_ON_HOST: ReadonlySet<string> = new Set(['set', 'addrtype']);
 
 function predicateOf(rule: Rule, context: MatchContext): Predicate {
   if (context.table === 'raw') return readRule(rule, context);
   const cache = PREDICATES[context.family];
-  const text = rule.text.replace(COMMENT, '');
+  const text = withoutComment(rule);
   const known = cache.get(text);
   if (known !== undefined) return known;
   const predicate = readRule(rule, context);
@@ -270,6 +270,7 @@ export const decidedBy = ({ table, chain, number, spec }: CompiledRule): Decidin
   chain,
   number,
   text: spec.text,
+  reason: spec.comment,
   source: spec.location,
 });
 

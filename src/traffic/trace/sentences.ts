@@ -44,8 +44,7 @@ export function packetText({ src, dst, sport, dport, protocol, type, in: arrivin
 export function byRule(rule: DecidingRule | null): string {
   if (rule === null) return '';
   const location = rule.source === undefined ? '' : ` at ${rule.source.file}:${rule.source.line}`;
-  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(rule.text)?.[1];
-  if (comment !== undefined && rule.source !== undefined) return `, by ${comment}${location}`;
+  if (rule.reason !== undefined && rule.source !== undefined) return `, by "${rule.reason}"${location}`;
   return rule.number === 0
     ? `, by the policy of ${rule.chain} (${rule.table})`
     : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${location}`;
@@ -55,11 +54,10 @@ export function byRule(rule: DecidingRule | null): string {
  * `the rule "web: The public site" at policies/roles/web.yml:7`, `rule 4 of INPUT (-p tcp -j ACCEPT)`, `the policy of
  * INPUT`.
  */
-export function ruleName({ chain, number, text, source }: DecidingRule): string {
+export function ruleName({ chain, number, text, reason, source }: DecidingRule): string {
   if (number === 0) return `the policy of ${chain}`;
   const location = source === undefined ? '' : ` at ${source.file}:${source.line}`;
-  const comment = /--comment ("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-  return comment !== undefined && source !== undefined
-    ? `the rule ${comment}${location}`
+  return reason !== undefined && source !== undefined
+    ? `the rule "${reason}"${location}`
     : `rule ${number} of ${chain}${location} (${text})`;
 }

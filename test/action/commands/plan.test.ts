@@ -63,7 +63,7 @@ describe('plan', () => {
     const found = warning(
       'sensitive-port-open',
       'The rule opens mysql (tcp/3306) to the internet.',
-      { file: 'policies/roles/web.yml', line: 8, column: 5 },
+      { kind: 'policy', file: 'policies/roles/web.yml', line: 8, column: 5 },
       'Restrict "from" to the networks that need it.',
     );
     const answers = { plan: { ...done(unchangedPlan), problems: [found, note('never-used', 'Unused.')] } };
@@ -80,7 +80,7 @@ describe('plan', () => {
     const wrong = error(
       'unknown-key',
       'Unknown key `form`.',
-      { file: 'policies/roles/web.yml', line: 3, column: 5 },
+      { kind: 'policy', file: 'policies/roles/web.yml', line: 3, column: 5 },
       'Did you mean `from`?',
     );
     const job = await runJob({ event: pullEvent(), answers: { plan: failed(wrong) } });

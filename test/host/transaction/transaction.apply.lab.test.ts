@@ -247,7 +247,7 @@ fault(
   async () => {
     const [{ host, client }, { host: other }] = [await testLab.host(), await testLab.host()];
     const before = await rulesetsOf(host);
-    const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 1, column: 1 };
     const command = `timeout 2 bash -c '</dev/tcp/${other.addresses.v4}/22'`;
     const policy = policyHost(host, { checks: [{ kind: 'command', command, location }] });
     expect((await client.deploy(host, open(80), { policy })).result).toMatchObject({ outcome: 'confirmed' });

@@ -170,7 +170,7 @@ fault(
   'the host rolls back long before the deadline',
   async () => {
     const { host, client } = await testLab.host();
-    const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
+    const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 1, column: 1 };
     const policy = policyHost(host, { checks: [{ kind: 'command', command: 'false', location }] });
     const { result } = await client.deploy(host, open(81), { policy, change: { confirmWithinSeconds: 60 } });
     expect(result).toMatchObject({ outcome: 'rolled-back' });

@@ -250,7 +250,7 @@ fault('V9', 'a check of the policy fails', 'rolled back at once, with the check 
   const { host, client } = await testLab.host();
   const before = await rulesetsOf(host);
   const checked = (...checks: Check[]): Host => policyHost(host, { checks });
-  const location = { file: 'policies/fleet.yml', line: 1, column: 1 };
+  const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 1, column: 1 };
   const wrong: readonly (readonly [Check, string])[] = [
     [{ kind: 'tcp', port: 81, open: true, location }, 'port 81 does not answer'],
     [{ kind: 'tcp', port: 22, open: false, location }, 'port 22 answers but must not'],

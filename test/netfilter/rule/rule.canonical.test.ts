@@ -2,7 +2,7 @@
 import type { Family } from '../../../src/lib/family.js';
 import { parseRules } from '../../../src/netfilter/text/parse.js';
 
-const location = { file: 'rules', line: 1, column: 1 };
+const location = { kind: 'host' as const, file: 'rules', line: 1, column: 1 };
 
 const canonical = (family: Family, text: string): readonly string[] => {
   const rules = parseRules(text, { family, table: 'filter', chain: 'FORWARD', location });

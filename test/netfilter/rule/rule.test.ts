@@ -1,7 +1,7 @@
 /** What a parsed rule says of itself, and what is wrong with a bad one. */
 import { parseRules } from '../../../src/netfilter/text/parse.js';
 
-const location = { file: 'policies/roles/web.yml', line: 7, column: 5 };
+const location = { kind: 'policy' as const, file: 'policies/roles/web.yml', line: 7, column: 5 };
 const parse = (text: string) => parseRules(text, { family: 'v4', table: 'filter', chain: 'INPUT', location });
 
 test('a rule is data: conditions, matches with their options, target', () => {

@@ -100,6 +100,6 @@ test('an old negation is refused with the new spelling', () => {
   expect(formatted.problems[0]).toMatchObject({
     id: 'bad-negation',
     hint: 'Write it before: ! -s ….',
-    location: { file: 'rules.v4', line: 7, column: 13 },
+    location: { kind: 'host', file: 'rules.v4', line: 7, column: 13 },
   });
 });

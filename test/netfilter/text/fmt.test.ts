@@ -71,7 +71,7 @@ describe('what iptables-restore --test lets through and the kernel refuses or cu
     const formatted = formatRules(`${lines.join('\n')}\nCOMMIT\n`, 'v4', 'rules.v4');
     expect(formatted.problems.map(({ level, location }) => ({ level, location }))).toContainEqual({
       level: 'error',
-      location: { file: 'rules.v4', line, column },
+      location: { kind: 'host', file: 'rules.v4', line, column },
     });
     expect(formatted.ok).toBe(false);
   });

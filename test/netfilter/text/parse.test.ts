@@ -101,7 +101,7 @@ test.each([
   expect(parsed.ok).toBe(false);
   expect(parsed.problems.find((problem) => problem.id === id)).toMatchObject({
     level: 'error',
-    location: { file: 'rules.v4', line, column },
+    location: { kind: 'host', file: 'rules.v4', line, column },
   });
 });
 

@@ -33,7 +33,12 @@ function plainSource(text: string): Pick<Source, 'value' | 'at' | 'keyAt'> | und
     const found = reading.offsets.get(container);
     const offset = found?.[kind][typeof key === 'number' ? key : (found.keys?.indexOf(key) ?? -1)] ?? -1;
     const line = reading.lineStarts.findLastIndex((start) => start <= offset);
-    return { file: 'f', line: line + 1, column: offset - (reading.lineStarts[line] ?? 0) + 1 };
+    return {
+      kind: 'policy' as const,
+      file: 'f',
+      line: line + 1,
+      column: offset - (reading.lineStarts[line] ?? 0) + 1,
+    };
   };
   return { value: reading.value, at: find('values'), keyAt: find('keyOffsets') };
 }

@@ -147,7 +147,7 @@ describe('rules', () => {
       owner: 'Web',
       ticket: 'OPS-1',
       expires: '2026-06-15',
-      location: { file: 'policies/hosts/web-1.yml', line: 4, column: 5 },
+      location: { kind: 'policy', file: 'policies/hosts/web-1.yml', line: 4, column: 5 },
     });
   });
 

@@ -17,7 +17,12 @@ test('driftMarkdown() lists differences by host, and hosts that could not be rea
 
 test('no text of a host changes the structure of a drift report', () => {
   const item = (text: string) =>
-    ({ kind: 'extra', message: text, rule: text, source: { file: text, line: 1, column: 1 } }) as const;
+    ({
+      kind: 'extra',
+      message: text,
+      rule: text,
+      source: { kind: 'policy', file: text, line: 1, column: 1 },
+    }) as const;
   const drifted = (text: string): string =>
     driftMarkdown({
       version: 1,

@@ -143,7 +143,7 @@ describe('findings', () => {
     id: 'x',
     level: 'note' as const,
     message,
-    ...(file === undefined ? {} : { source: { file, line: 4, column: 1 } }),
+    ...(file === undefined ? {} : { source: { kind: 'host' as const, file, line: 4, column: 1 } }),
   });
 
   test('that differ only in the name and addresses of the host are one row', () => {

@@ -93,7 +93,7 @@ describe('mergePlans()', () => {
   });
 
   test('reports once what every shard found in the policy', async () => {
-    const location = { file: 'policies/fleet.yml', line: 2, column: 1 };
+    const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 2, column: 1 };
     const found = warning('unused-name', 'Nothing uses the network "old".', location, 'Take it out.');
     const plans = (await shardPlans()).map(({ shard, ...plan }) => ({
       ...plan,

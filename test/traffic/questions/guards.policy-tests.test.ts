@@ -5,7 +5,7 @@ import type { PolicyTest } from '../../../src/policy/fleet.js';
 import { loadFleet } from '../../../src/policy/load.js';
 import { runPolicyTests } from '../../../src/traffic/questions/guards.js';
 
-const LOCATION = { file: 'policies/fleet.yml', line: 1, column: 1 };
+const LOCATION = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 1, column: 1 };
 const VISITOR = { hook: 'INPUT', src: '198.51.100.7', protocol: 'tcp', dport: 443 };
 
 async function problems(

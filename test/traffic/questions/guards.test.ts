@@ -2,7 +2,7 @@ import type { Fleet, Guard, Host, PolicyTest } from '../../../src/policy/fleet.j
 import { proveGuards, runPolicyTests } from '../../../src/traffic/questions/guards.js';
 import { host, ruleset } from '../rules.js';
 
-const LOCATION = { file: 'policies/fleet.yml', line: 20, column: 5 };
+const LOCATION = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 20, column: 5 };
 const ANYWHERE = { names: ['any'], any: true, v4: [], v6: [] };
 const APP = { names: ['app'], any: false, v4: ['10.10.0.0/16'], v6: [] };
 const GUARD: Guard = {

@@ -1,16 +1,10 @@
 /** Boxes of packets, joined where their union is a box again, so that a reader sees one row instead of four. */
 import type { Family } from '../../lib/family.js';
 import { groupBy } from '../../lib/group.js';
-import { networksText } from '../../lib/ip.js';
-import { inFamilies } from '../../naming/address-sets.js';
+import { networkRanges, networksText } from '../../lib/ip.js';
+import { equalRanges, union } from '../../lib/ranges.js';
 import { joinServices, type RowService } from '../../naming/service-sets.js';
-import {
-  EVERYTHING,
-  type FamilyRanges,
-  rangesOf,
-  subtractRanges,
-  uniteRanges,
-} from '../../policy/addresses.js';
+import { EVERYTHING, type FamilyRanges, uniteRanges } from '../../policy/addresses.js';
 import type { ConnectionState, Flow } from '../../traffic/model.js';
 
 /** A {@link Flow} that may be about several protocols; empty lists are every value. */
@@ -25,20 +19,48 @@ export interface AddressBox extends Pick<Flow, 'hook' | 'in' | 'out' | 'state' |
   readonly families: readonly Family[];
 }
 
-/** The box of one flow. */
-export const boxOf = (flow: Flow): AddressBox => ({
-  hook: flow.hook,
-  in: flow.in,
-  out: flow.out,
-  exceptLoopback: flow.exceptLoopback === true,
-  state: flow.state,
-  services: [{ protocol: flow.protocol, dport: flow.dport, type: flow.type }],
-  sport: flow.sport,
-  also: flow.also ?? [],
-  families: [flow.family],
-  src: flow.src.length === 0 ? undefined : rangesOf(flow.src),
-  dst: flow.dst.length === 0 ? undefined : rangesOf(flow.dst),
-});
+/** Creates a function that makes boxes of flows; boxes with equal addresses share their ranges. */
+export function createBoxOf(): (flow: Flow) => AddressBox {
+  const known = new Map<string, FamilyRanges>();
+  const addressesOf = (networks: readonly string[], family: Family): FamilyRanges | undefined => {
+    if (networks.length === 0) return undefined;
+    const key = networks.join();
+    const ranges = known.get(key) ?? parseAddresses(networks, family);
+    known.set(key, ranges);
+    return ranges;
+  };
+  return (flow) => ({
+    hook: flow.hook,
+    in: flow.in,
+    out: flow.out,
+    exceptLoopback: flow.exceptLoopback === true,
+    state: flow.state,
+    services: [{ protocol: flow.protocol, dport: flow.dport, type: flow.type }],
+    sport: flow.sport,
+    also: flow.also ?? [],
+    families: [flow.family],
+    src: addressesOf(flow.src, flow.family),
+    dst: addressesOf(flow.dst, flow.family),
+  });
+}
+
+/** The texts of ranges, which boxes are compared by many times. */
+const TEXTS = new WeakMap<FamilyRanges, readonly string[]>();
+
+function parseAddresses(networks: readonly string[], family: Family): FamilyRanges {
+  const own = union(...networks.map((network) => networkRanges(network, family) ?? []));
+  const ranges = { v4: [], v6: [], [family]: own };
+  TEXTS.set(ranges, networks);
+  return ranges;
+}
+
+/** The fewest networks that are the addresses, as in a {@link Flow}: an empty list is every address. */
+export function addressTexts(ranges: FamilyRanges | undefined): readonly string[] {
+  if (ranges === undefined) return [];
+  const texts = TEXTS.get(ranges) ?? [...networksText(ranges.v4, 'v4'), ...networksText(ranges.v6, 'v6')];
+  TEXTS.set(ranges, texts);
+  return texts;
+}
 
 /** The dimensions in which boxes are joined, those that most often differ first. */
 const JOINED = ['services', 'src', 'dst', 'state'] as const;
@@ -101,16 +123,6 @@ const FIELDS = [
 const fieldOf = (box: AddressBox, field: (typeof FIELDS)[number]): unknown =>
   field === 'src' || field === 'dst' ? addressTexts(box[field]) : box[field];
 
-const TEXTS = new WeakMap<FamilyRanges, readonly string[]>();
-
-/** The fewest networks of both families, as in a {@link Flow}. */
-export function addressTexts(ranges: FamilyRanges | undefined): readonly string[] {
-  if (ranges === undefined) return [];
-  const texts = TEXTS.get(ranges) ?? [...networksText(ranges.v4, 'v4'), ...networksText(ranges.v6, 'v6')];
-  TEXTS.set(ranges, texts);
-  return texts;
-}
-
 const keyWithout = (box: AddressBox, without: readonly (keyof AddressBox)[]): string =>
   JSON.stringify(FIELDS.map((field) => (without.includes(field) ? 0 : fieldOf(box, field))));
 
@@ -131,9 +143,17 @@ function pairFamilies<T extends AddressBox>(
   return {
     ...join([first, second]),
     families: ['v4', 'v6'],
-    src: joinAddresses([first, second], 'src'),
-    dst: joinAddresses([first, second], 'dst'),
+    src: pairAddresses(first.src, second.src),
+    dst: pairAddresses(first.dst, second.dst),
   };
+}
+
+/** The IPv4 addresses of one box and the IPv6 addresses of another. */
+function pairAddresses(v4: FamilyRanges | undefined, v6: FamilyRanges | undefined): FamilyRanges | undefined {
+  if (v4 === undefined || v6 === undefined) return undefined;
+  const ranges = { v4: v4.v4, v6: v6.v6 };
+  TEXTS.set(ranges, [...addressTexts(v4), ...addressTexts(v6)]);
+  return ranges;
 }
 
 /** All addresses of the boxes; `undefined` where they are every address of the families. */
@@ -141,14 +161,8 @@ function joinAddresses(boxes: readonly AddressBox[], side: 'src' | 'dst'): Famil
   const known = boxes.flatMap((box) => box[side] ?? []);
   if (known.length < boxes.length) return undefined;
   const joined = uniteRanges(known);
-  const rest = subtractRanges(
-    inFamilies(
-      EVERYTHING,
-      boxes.flatMap(({ families }) => families),
-    ),
-    joined,
-  );
-  return rest.v4.length === 0 && rest.v6.length === 0 ? undefined : joined;
+  const isEvery = (family: Family): boolean => equalRanges(joined[family], EVERYTHING[family]);
+  return boxes.every(({ families }) => families.every(isEvery)) ? undefined : joined;
 }
 
 const STATES: readonly ConnectionState[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID'];

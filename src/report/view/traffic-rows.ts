@@ -6,7 +6,7 @@ import { withoutComment } from '../../netfilter/text/print.js';
 import type { HostPlan, Plan } from '../../rollout/results/model.js';
 import type { DecidingRule, Flow, Packet } from '../../traffic/model.js';
 import { byExposure } from '../../traffic/questions/rows.js';
-import { type AddressBox, addressTexts, boxKey, boxOf, hull, joinBoxes } from './boxes.js';
+import { type AddressBox, addressTexts, boxKey, createBoxOf, hull, joinBoxes } from './boxes.js';
 import { withoutHost } from './group.js';
 
 export const TRAFFIC_KINDS = [
@@ -49,10 +49,17 @@ export function trafficRows(plan: Plan, kind: TrafficKind): readonly TrafficRow[
 }
 
 function joinPlans(hosts: readonly HostPlan[], kind: TrafficKind): readonly TrafficRow[] {
+  const boxOf = createBoxOf();
+  const rowOf = (flow: Flow): HostRow => ({
+    ...boxOf(flow),
+    before: ruleList(flow.before),
+    after: ruleList(flow.after),
+    example: flow.example,
+  });
   const rows = new Map<string, { row: HostRow; readonly hosts: string[] }>();
   for (const host of hosts) {
     if (host.traffic === undefined) continue;
-    for (const row of hostRows(host.traffic[kind], kind)) {
+    for (const row of joinRowsOfHost(host.traffic[kind].map(rowOf), kind)) {
       const key = `${boxKey(row)} ${row.before.map(identity)} ${row.after.map(identity)}`;
       const found = rows.get(key);
       if (found === undefined) rows.set(key, { row, hosts: [host.host] });
@@ -75,17 +82,8 @@ function joinPlans(hosts: readonly HostPlan[], kind: TrafficKind): readonly Traf
     .map(({ row }) => row);
 }
 
-const hostRows = (flows: readonly Flow[], kind: TrafficKind): readonly HostRow[] =>
-  [...groupBy(flows.map(rowOf), (row) => causeKey(row, kind)).values()].flatMap((group) =>
-    joinBoxes(group, joinRows),
-  );
-
-const rowOf = (flow: Flow): HostRow => ({
-  ...boxOf(flow),
-  before: ruleList(flow.before),
-  after: ruleList(flow.after),
-  example: flow.example,
-});
+const joinRowsOfHost = (rows: readonly HostRow[], kind: TrafficKind): readonly HostRow[] =>
+  [...groupBy(rows, (row) => causeKey(row, kind)).values()].flatMap((group) => joinBoxes(group, joinRows));
 
 const ruleList = (rule: DecidingRule | null): readonly DecidingRule[] => (rule === null ? [] : [rule]);
 

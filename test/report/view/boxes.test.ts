@@ -4,9 +4,17 @@ import fc from 'fast-check';
 import { networkRanges } from '../../../src/lib/ip.js';
 import { has } from '../../../src/lib/ranges.js';
 import type { FamilyRanges } from '../../../src/policy/addresses.js';
-import { type AddressBox, addressTexts, boxOf, hull, joinBoxes } from '../../../src/report/view/boxes.js';
+import {
+  type AddressBox,
+  addressTexts,
+  createBoxOf,
+  hull,
+  joinBoxes,
+} from '../../../src/report/view/boxes.js';
 import type { ConnectionState, Flow } from '../../../src/traffic/model.js';
 import { flow } from '../example.js';
+
+const boxOf = createBoxOf();
 
 type Point = Readonly<Record<'src' | 'dst' | 'dport' | 'protocol', number>> & {
   readonly state: ConnectionState;

@@ -1,22 +1,22 @@
-/** The pull request that takes drift into the policy: one branch of our own, never over somebody's commits. */
+/** The pull request that adopts drift into the policy: on a branch of ours, never over commits of other people. */
 import { createHash } from 'node:crypto';
 import { ProblemError, warning } from '../lib/problem.js';
 import type { AdoptionPull, Marker, WriteResult } from './client.js';
-import { carries, sameText, withMarker } from './marker.js';
+import { hasMarker, sameText, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
-/** Of one fleet: another one in the same repository has another, also where only signs of its name differ. */
+/** One branch for each fleet of a repository; names that differ only in special characters get a hash. */
 function adoptBranch(environment: string): string {
   if (environment === '') return 'sallyport/adopt-drift';
-  const plain = environment.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-  const apart =
-    plain === environment ? '' : `-${createHash('sha256').update(environment).digest('hex').slice(0, 8)}`;
-  return `sallyport/adopt-drift-${plain}${apart}`;
+  const slug = environment.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const suffix =
+    slug === environment ? '' : `-${createHash('sha256').update(environment).digest('hex').slice(0, 8)}`;
+  return `sallyport/adopt-drift-${slug}${suffix}`;
 }
 
 /**
- * Brings branch and pull request up to date: no call that changes anything when both are so. Without files a pull
- * request of ours that is open is closed: the hosts are as the policy says again.
+ * Updates branch and pull request where they differ. Without files, an open pull request of ours is closed: the hosts are
+ * as the policy says again.
  */
 export async function adoptPull(
   client: RepositoryApi,
@@ -26,7 +26,7 @@ export async function adoptPull(
   const branch = adoptBranch(marker.environment);
   const open = await openPullOf(client, branch, marker);
   if (pull.files.length === 0) return open === undefined ? { action: 'none' } : close(client, open, pull);
-  const moved = await bringBranch(client, branch, pull);
+  const moved = await updateBranch(client, branch, pull);
   const body = withMarker(marker, pull.body);
   if (open === undefined) return create(client, branch, pull, body);
   if (open.title === pull.title && sameText(open.body, body))
@@ -57,7 +57,7 @@ async function openPullOf(
     per_page: 100,
   });
   for (const one of data)
-    if (one.head.ref === branch && carries(marker, one.body) && (await isOurs(client, one.user)))
+    if (one.head.ref === branch && hasMarker(marker, one.body) && (await isOurs(client, one.user)))
       return { number: one.number, title: one.title, body: one.body, url: one.html_url };
   return undefined;
 }
@@ -88,11 +88,11 @@ async function close(client: RepositoryApi, open: OpenPull, { body }: AdoptionPu
 }
 
 /**
- * A new commit on top of the branch, with the newest state of the base as its second parent: the branch only ever goes
- * forward, and holds the base with the files of this adoption.
- * @returns whether the branch has moved.
+ * Adds a commit on top of the branch, with the base as its second parent: the branch is never forced, and its tree is
+ * the base with the files of this adoption.
+ * @returns Whether the branch has moved.
  */
-async function bringBranch(client: RepositoryApi, branch: string, pull: AdoptionPull): Promise<boolean> {
+async function updateBranch(client: RepositoryApi, branch: string, pull: AdoptionPull): Promise<boolean> {
   const { rest, owner, repo } = client;
   const base = await rest.git.getCommit({ owner, repo, commit_sha: pull.commit });
   const { data: tree } = await rest.git.createTree({
@@ -112,7 +112,7 @@ async function bringBranch(client: RepositoryApi, branch: string, pull: Adoption
     throw new ProblemError([
       warning(
         'adopt-branch-taken',
-        `The newest commit of the branch \`${branch}\` is somebody's own, so that nothing was put on top of it.`,
+        `The newest commit of the branch \`${branch}\` is not from Sallyport, so nothing was added to it.`,
         undefined,
         'Merge or delete the branch; until then the change is in the patch of this run.',
       ),
@@ -128,7 +128,7 @@ async function bringBranch(client: RepositoryApi, branch: string, pull: Adoption
   }
 }
 
-/** By this and its author a commit is known as ours. */
+/** By this and its author, a commit is recognised as ours. */
 const TRAILER = 'Sallyport-Adopts: drift';
 
 async function headOf(

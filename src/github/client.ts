@@ -1,19 +1,19 @@
 /**
- * What the action asks of GitHub. Every answer is a value: a report that cannot be posted is a warning in the log and
- * never the end of a deployment.
+ * What the action needs of GitHub. Errors are values: a report that cannot be posted is a warning in the log and does not
+ * stop a deployment.
  */
 import type { Result } from '../lib/problem.js';
 
-/** Which of our comments or issues this is. Stands, hidden, in the first line of the text. */
+/** Identifies a comment or issue of ours; a hidden comment in the first line of the text. */
 export interface Marker {
   readonly kind: 'plan' | 'deploy' | 'drift' | 'adopt';
   /** Keeps the reports of several fleets in one repository apart. */
   readonly environment: string;
-  /** What the text is about, to tell a change from a re-run: a digest. */
+  /** A digest of what the text is about: it is the same when a job runs again. */
   readonly state: string;
 }
 
-/** What was done, and where it can be seen. */
+/** What was done, and the page that shows it. */
 export interface WriteResult {
   readonly action: 'created' | 'updated' | 'unchanged' | 'closed' | 'none';
   readonly url?: string;
@@ -23,32 +23,32 @@ export interface DriftReport {
   readonly clean: boolean;
   readonly title: string;
   readonly body: string;
-  /** One line for the comment that marks a transition. */
+  /** One line for the comment on a change of state. */
   readonly summary: string;
-  /** Those that drifted, and all that were looked at. */
+  /** The hosts that have drifted, and all that were checked. */
   readonly drifted: readonly string[];
   readonly hosts: readonly string[];
 }
 
 /** A change of files, to be reviewed as a pull request. */
 export interface AdoptionPull {
-  /** The branch that it is for, and its commit that the files were made from. */
+  /** The target branch, and its commit that the files were made from. */
   readonly base: string;
   readonly commit: string;
   readonly title: string;
   readonly body: string;
-  /** Whole new texts, by path in the repository; none: there is nothing to adopt any more. */
+  /** Whole new texts, by path in the repository; none when there is nothing to adopt any more. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
 export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
 
 export interface GitHubClient {
-  /** One comment a marker on this pull request: created, updated when the text differs, otherwise left alone. */
+  /** One comment for each marker on this pull request: created, or updated when the text differs. */
   upsertComment(pull: number, marker: Marker, body: string): Promise<Result<WriteResult>>;
-  /** One issue a marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
+  /** One issue for each marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
   driftIssue(marker: Marker, report: DriftReport): Promise<Result<WriteResult>>;
-  /** One pull request a marker, on a branch of our own: opened, kept up to date, closed when there is nothing left. */
+  /** One pull request for each marker, on a branch of ours: opened, updated, closed when there is nothing left. */
   adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<WriteResult>>;
   /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
   mergedPull(commit: string): Promise<Result<number | undefined>>;

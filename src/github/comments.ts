@@ -1,7 +1,6 @@
-/** The sticky comment. */
-
+/** The comment of ours on a pull request, which is updated instead of posted again. */
 import type { Marker, WriteResult } from './client.js';
-import { carries, sameText, withMarker } from './marker.js';
+import { hasMarker, sameText, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
 interface Comment {
@@ -11,8 +10,8 @@ interface Comment {
 }
 
 /**
- * Finds our comment again by its marker and its author, and brings it up to date: no call when the text is the same,
- * a new comment when it was deleted. Duplicates, which two jobs at once can leave, are removed; the oldest stays.
+ * Finds our comment by its marker and author, and updates it where the text differs; posts a new one when it was deleted.
+ * Duplicates, which two jobs at once can leave, are removed; the oldest stays.
  * @param blind When the comments cannot be listed, post a new one: a second comment is better than none.
  */
 export async function upsertComment(
@@ -43,7 +42,7 @@ async function ownComments(client: RepositoryApi, pull: number, marker: Marker):
   });
   const own: Comment[] = [];
   for (const comment of all)
-    if (carries(marker, comment.body) && (await isOurs(client, comment.user))) own.push(comment);
+    if (hasMarker(marker, comment.body) && (await isOurs(client, comment.user))) own.push(comment);
   return own.sort((a, b) => a.id - b.id);
 }
 

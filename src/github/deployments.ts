@@ -3,10 +3,10 @@
 import type { DeploymentState, WriteResult } from './client.js';
 import type { RepositoryApi } from './octokit.js';
 
-/** GitHub refuses a longer one. */
+/** Characters; GitHub refuses a longer description. */
 const MAX_DESCRIPTION = 140;
 
-/** Without checks: the merge was the check. A run that is tried again finds the deployment that it began. */
+/** Creates a deployment and marks it as in progress. It requires no status checks; a run that is retried continues its deployment. */
 export async function startDeployment(
   { rest, owner, repo }: RepositoryApi,
   environment: string,
@@ -48,6 +48,7 @@ export async function startDeployment(
   }
 }
 
+/** Sets the final state of a deployment; a long description is cut. */
 export async function finishDeployment(
   { rest, owner, repo }: RepositoryApi,
   id: number,
@@ -76,7 +77,7 @@ export async function mergedPull(
   return (merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0])?.number;
 }
 
-/** Asked by branch: GitHub does not know the commits of a fork as commits of this repository's pull requests. */
+/** The open pull request with this newest commit. By branch: GitHub does not list pull requests for commits of a fork. */
 export async function openPull(
   { rest, owner, repo }: RepositoryApi,
   repository: string,
@@ -94,11 +95,12 @@ export async function openPull(
   return data.find(({ head }) => head.sha === commit && head.repo?.full_name === repository)?.number;
 }
 
+/** The newest commit of a branch. */
 export async function branchHead({ rest, owner, repo }: RepositoryApi, branch: string): Promise<string> {
   return (await rest.repos.getBranch({ owner, repo, branch })).data.commit.sha;
 }
 
-/** Adds and removes only what differs. */
+/** Adds the labels that are missing and removes those of `ours` that are not wanted. */
 export async function setLabels(
   { rest, owner, repo }: RepositoryApi,
   pull: number,

@@ -1,10 +1,9 @@
-/** The life of the drift issue: opened, updated when the drift changes, closed when clean, opened again. */
-
+/** The drift issue: opened, updated when the drift changes, closed when clean, opened again. */
 import type { DriftReport, Marker, WriteResult } from './client.js';
-import { carries, sameText, stateOf, withMarker } from './marker.js';
+import { hasMarker, sameText, stateOf, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
-/** Found by: GitHub filters issues by label, not by their text. */
+/** For finding our issues: GitHub filters issues by label, not by text. */
 export const DRIFT_LABEL = 'sallyport-drift';
 
 interface Issue {
@@ -15,9 +14,8 @@ interface Issue {
 }
 
 /**
- * People hear of it when it changes, and only then: the body is always the newest report, a comment marks each
- * transition. A clean report without an open issue does nothing. Of two that are open, as two runs at once leave them,
- * the older one is closed.
+ * Updates the issue to the newest report, with a comment on each change of state, which notifies people. A clean report
+ * without an open issue does nothing. Of two open issues, which two runs at once can leave, the older one is closed.
  */
 export async function driftIssue(
   client: RepositoryApi,
@@ -27,7 +25,7 @@ export async function driftIssue(
   const marker = { ...digest, state: withHosts(digest.state, report.drifted) };
   const [issue, ...others] = await ownIssues(client, marker);
   for (const other of others.filter(({ state }) => state === 'open'))
-    await closeDouble(client, other, issue?.number ?? 0);
+    await closeDuplicate(client, other, issue?.number ?? 0);
   const text = withMarker(marker, report.body);
   if (issue === undefined) return report.clean ? { action: 'none' } : open(client, report, text);
   const isOpen = issue.state === 'open';
@@ -40,36 +38,40 @@ export async function driftIssue(
   const changed = digestIn(before) !== digestIn(marker.state);
   if (isOpen && !changed && sameText(issue.body, text)) return { action: 'unchanged', url: issue.html_url };
   await write(client, issue.number, { title: report.title, body: text, state: 'open' });
-  if (changed || !isOpen) await say(client, issue.number, summary);
+  if (changed || !isOpen) await comment(client, issue.number, summary);
   return { action: 'updated', url: issue.html_url };
 }
 
-/** More names would take the room of what they are about. */
+/** More names would take too much of the text's length. */
 const MOST_NAMES = 100;
 
-/** Who drifted stands with the digest, so that a host which leaves the policy is missed. */
+/** The names of drifted hosts are stored with the digest, so that a host that leaves the policy is noticed. */
 const withHosts = (digest: string, hosts: readonly string[]): string =>
   [digest, ...hosts.slice(0, MOST_NAMES)].join(' ');
 
 const digestIn = (state: string | undefined): string | undefined => state?.split(' ')[0];
 
-/** Hosts that had drifted and are not looked at any more. */
+/** Hosts that had drifted and are no longer checked. */
 function gone(state: string | undefined, { hosts }: DriftReport): readonly string[] {
   const names = (state?.split(' ').slice(1) ?? []).filter((name) => !hosts.includes(name));
   return names.length === 0
     ? []
     : [
-        `No longer looked at, because ${names.length === 1 ? 'it is' : 'they are'} not among the hosts of the policy any more: ${names.map((name) => `\`${name}\``).join(', ')}.`,
+        `No longer checked, because no longer in the policy: ${names.map((name) => `\`${name}\``).join(', ')}.`,
       ];
 }
 
-async function closeDouble(client: RepositoryApi, double: Issue, other: number): Promise<void> {
-  await say(client, double.number, `Two runs opened an issue at once; #${other} goes on.`);
+async function closeDuplicate(client: RepositoryApi, duplicate: Issue, other: number): Promise<void> {
+  await comment(
+    client,
+    duplicate.number,
+    `Duplicate of #${other}: two runs opened an issue at the same time.`,
+  );
   const { rest, owner, repo } = client;
   await rest.issues.update({
     owner,
     repo,
-    issue_number: double.number,
+    issue_number: duplicate.number,
     state: 'closed',
     state_reason: 'not_planned',
   });
@@ -87,7 +89,7 @@ async function ownIssues(client: RepositoryApi, marker: Marker): Promise<readonl
   });
   const own: Issue[] = [];
   for (const issue of labelled)
-    if (carries(marker, issue.body) && (await isOurs(client, issue.user))) own.push(issue);
+    if (hasMarker(marker, issue.body) && (await isOurs(client, issue.user))) own.push(issue);
   return own.sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number);
 }
 
@@ -106,12 +108,12 @@ async function close(
   report: DriftReport,
   body: string,
 ): Promise<WriteResult> {
-  await say(client, issue.number, report.summary);
+  await comment(client, issue.number, report.summary);
   await write(client, issue.number, { title: report.title, body, state: 'closed' });
   return { action: 'closed', url: issue.html_url };
 }
 
-/** An over-long body is answered with 200 and dropped, so the answer is read. */
+/** GitHub answers 200 to a body that is too long and drops it, so the response is checked. */
 async function write(
   { rest, owner, repo }: RepositoryApi,
   number: number,
@@ -121,6 +123,6 @@ async function write(
   if (!sameText(data.body, change.body)) throw new Error('GitHub kept the old text of the drift issue');
 }
 
-async function say({ rest, owner, repo }: RepositoryApi, number: number, body: string): Promise<void> {
+async function comment({ rest, owner, repo }: RepositoryApi, number: number, body: string): Promise<void> {
   await rest.issues.createComment({ owner, repo, issue_number: number, body });
 }

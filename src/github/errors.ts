@@ -1,15 +1,15 @@
-/** GitHub's faults as problems: what went wrong, what to do about it, and whether trying again can help. */
+/** Errors of GitHub's API as problems: what failed, how to fix it, and when to retry. */
 import { type Problem, ProblemError, type Result, warning } from '../lib/problem.js';
 
-/** What an operation is called in a message, and what the job must be allowed to do for it. */
+/** An operation in messages, and the permission that the job needs for it. */
 export interface Operation {
-  /** Completes "GitHub did not let us …": `post the comment`. */
+  /** Completes "Cannot …": `post the comment`. */
   readonly what: string;
   /** As a workflow names it: `pull-requests: write`. */
   readonly permission: string;
 }
 
-/** Time as the retries need it; tests hand in one that does not wait. */
+/** The time for retries; tests pass one that does not wait. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
@@ -18,24 +18,23 @@ export interface Clock {
 
 interface ApiError {
   readonly problem: Problem;
-  /** Milliseconds until another try may help; `undefined` when it cannot. `null`: at the next step of the back-off. */
+  /** Milliseconds until a retry may succeed; `null`: after the next back-off; `undefined`: never. */
   readonly retryAfter: number | null | undefined;
 }
 
 const BACK_OFF = [1_000, 4_000, 15_000];
-/** No report is worth more of a job's time than this, over all tries. */
-const PATIENCE = 120_000;
+/** Milliseconds that one operation may take over all tries: a report is not worth more of a job's time. */
+const TIME_LIMIT = 120_000;
 
 /**
- * Runs an operation that can be run again from its start (it looks before it writes), until it succeeds, cannot
- * succeed, or the patience is over. Never throws.
+ * Runs an idempotent operation until it succeeds, cannot succeed, or the time is up. Never throws.
  */
 export async function attempt<T>(
   operation: Operation,
   clock: Clock,
   run: () => Promise<T>,
 ): Promise<Result<T>> {
-  const deadline = clock.now() + PATIENCE;
+  const deadline = clock.now() + TIME_LIMIT;
   for (let tries = 0; ; tries += 1) {
     try {
       return { ok: true, value: await run(), problems: [] };
@@ -61,7 +60,7 @@ function apiError(thrown: unknown, operation: Operation, now: number): ApiError 
     return {
       problem: warning(
         known.id,
-        `GitHub did not let us ${operation.what}: ${known.why}.`,
+        `Cannot ${operation.what}: ${known.why}.`,
         undefined,
         known.hint(operation, message),
       ),
@@ -70,9 +69,9 @@ function apiError(thrown: unknown, operation: Operation, now: number): ApiError 
   return {
     problem: warning(
       'github-fault',
-      `GitHub did not let us ${operation.what}: ${message}.`,
+      `Cannot ${operation.what}: ${message}.`,
       undefined,
-      status >= 500 ? 'Run the job again when GitHub answers: https://www.githubstatus.com.' : undefined,
+      status >= 500 ? 'Run the job again when GitHub works: https://www.githubstatus.com.' : undefined,
     ),
     retryAfter: status >= 500 ? null : undefined,
   };
@@ -87,12 +86,12 @@ const ERRORS: {
 } = {
   401: {
     id: 'github-unauthorized',
-    why: 'it does not accept the token (401)',
+    why: 'GitHub does not accept the token (401)',
     hint: () => 'Give the action the token of the job as `github-token`, or one that has not expired.',
   },
   403: {
     id: 'github-forbidden',
-    why: 'the token may not do that (403)',
+    why: 'the token has no permission for it (403)',
     hint: ({ permission }, message) =>
       /not permitted to create or approve pull requests/i.test(message)
         ? 'Tick "Allow GitHub Actions to create and approve pull requests" in the settings of the repository, under Actions.'
@@ -100,32 +99,32 @@ const ERRORS: {
   },
   404: {
     id: 'github-not-found',
-    why: 'it is not there, or the token may not see it (404)',
+    why: 'not found, or the token has no permission to read it (404)',
     hint: ({ permission }) =>
-      `Give the job \`permissions: { ${permission} }\`, and look whether it was deleted.`,
+      `Give the job \`permissions: { ${permission} }\`, and check whether it was deleted.`,
   },
   410: {
     id: 'github-gone',
-    why: 'it is switched off in this repository (410)',
+    why: 'it is disabled in this repository (410)',
     hint: () => 'Enable issues in the settings of the repository.',
   },
   422: {
     id: 'github-invalid',
-    why: 'it does not accept the content (422)',
+    why: 'GitHub does not accept the content (422)',
     hint: (_, message) => `GitHub says: ${message}.`,
   },
 };
 
 function rateLimited(operation: Operation, wait: number, now: number): ApiError {
   const until = new Date(now + wait).toISOString().slice(11, 16);
-  const message = `GitHub did not let us ${operation.what}: the rate limit of the token is used up until ${until} UTC.`;
+  const message = `Cannot ${operation.what}: the rate limit of the token is used up until ${until} UTC.`;
   return {
     problem: warning('github-rate-limit', message, undefined, 'Run the job again after that.'),
     retryAfter: wait,
   };
 }
 
-/** Milliseconds to wait, when this is the primary or the secondary rate limit. */
+/** Milliseconds to wait where this is the primary or the secondary rate limit. */
 function rateLimit(status: number, headers: Headers, message: string, now: number): number | undefined {
   if (status !== 403 && status !== 429) return undefined;
   const retryAfter = Number(headers['retry-after']);
@@ -137,7 +136,7 @@ function rateLimit(status: number, headers: Headers, message: string, now: numbe
 
 type Headers = { readonly [name: string]: string | number | undefined };
 
-/** What octokit's RequestError says; a broken connection has no status and counts as the server's fault. */
+/** The parts of octokit's RequestError; a failed connection has no status and counts as a server error. */
 function describe(thrown: unknown): {
   readonly status: number;
   readonly headers: Headers;

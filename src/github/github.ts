@@ -1,4 +1,4 @@
-/** The port, over GitHub's API. */
+/** The client of GitHub's REST API. */
 import { adoptPull } from './adopt-pull.js';
 import type { GitHubClient } from './client.js';
 import { upsertComment } from './comments.js';
@@ -18,7 +18,7 @@ import { reviewedRun } from './reviewed.js';
 const OPERATIONS = {
   comment: { what: 'post the comment', permission: 'pull-requests: write' },
   adopt: { what: 'open the pull request', permission: 'contents: write, pull-requests: write' },
-  issue: { what: 'keep the drift issue', permission: 'issues: write' },
+  issue: { what: 'update the drift issue', permission: 'issues: write' },
   fork: { what: 'find the pull request of the fork', permission: 'pull-requests: read' },
   pull: { what: 'find the merged pull request', permission: 'pull-requests: read' },
   reviewed: { what: 'find the reviewed plan', permission: 'actions: read, pull-requests: read' },
@@ -27,12 +27,13 @@ const OPERATIONS = {
   deployment: { what: 'record the deployment', permission: 'deployments: write' },
 } as const satisfies { readonly [name: string]: Operation };
 
+/** The time of this machine. */
 export const SYSTEM_CLOCK: Clock = {
   now: Date.now,
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
 
-/** GitHub with the token of the job. Nothing is asked before the first call. */
+/** A client with the token of the job; sends nothing before the first call. */
 export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK): GitHubClient {
   const client = connect(options);
   const run = <T>(name: keyof typeof OPERATIONS, operation: () => Promise<T>) =>

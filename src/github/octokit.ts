@@ -8,7 +8,7 @@ export interface RepositoryApi {
   readonly paginate: Octokit['paginate'];
   readonly owner: string;
   readonly repo: string;
-  /** The login that the token acts as; `undefined` where GitHub does not tell. Asked once. */
+  /** The login of the token; `undefined` where GitHub does not return it. Requested once. */
   readonly viewer: () => Promise<string | undefined>;
 }
 
@@ -18,20 +18,21 @@ export interface ClientOptions {
   readonly apiUrl: string;
   /** `owner/name`. */
   readonly repository: string;
-  /** Milliseconds until an answer is given up on. */
+  /** Milliseconds until a request fails. */
   readonly timeout?: number;
 }
 
-/** GitHub gives up on a request after ten seconds; a proxy between may not. */
+/** GitHub ends a request after ten seconds; a proxy may not. */
 const DEFAULT_TIMEOUT = 20_000;
 
+/** Octokit for one repository. */
 export function connect({
   token,
   apiUrl,
   repository,
   timeout = DEFAULT_TIMEOUT,
 }: ClientOptions): RepositoryApi {
-  // Without a token the action asks nothing; the library still wants one to be made.
+  // Without a token the action sends nothing, but octokit requires one.
   const octokit = getOctokit(token === '' ? 'none' : token, { baseUrl: apiUrl });
   octokit.hook.before('request', (options) => {
     options.request = { ...options.request, signal: AbortSignal.timeout(timeout) };
@@ -50,7 +51,7 @@ export function connect({
   };
 }
 
-/** GraphQL knows the login of an app's token (`github-actions[bot]`); REST only that of a person's. */
+/** GraphQL returns the login of an app's token (`github-actions[bot]`); REST only that of a person's. */
 async function login(octokit: Octokit): Promise<string | undefined> {
   try {
     const answer = await octokit.graphql<{ viewer: { login: string } }>('query { viewer { login } }');
@@ -65,8 +66,8 @@ async function login(octokit: Octokit): Promise<string | undefined> {
 }
 
 /**
- * Whether this author is us. When GitHub does not say who we are, only a bot can be: a person who pastes our marker
- * into a comment is none.
+ * Whether this author is the login of our token. Where that is unknown, any bot is: a person may have pasted our marker
+ * into a comment.
  */
 export async function isOurs(
   client: RepositoryApi,
@@ -80,8 +81,5 @@ export async function isOurs(
 
 const BOT = '[bot]';
 
-/**
- * GraphQL may name an app without what REST gives it. The other way round there is nothing to allow for: a person may
- * have the bare name of an app.
- */
+/** GraphQL may return an app's login without `[bot]`. Not the reverse: a person may have the bare name of an app. */
 const bare = (login: string): string => (login.endsWith(BOT) ? login.slice(0, -BOT.length) : login);

@@ -1,14 +1,14 @@
-/** The run that planned what was merged, found by commit: its plan is the one that was reviewed. */
+/** The run that has the reviewed plan of a merged commit. */
 import type { RepositoryApi } from './octokit.js';
 
-/** What the plan's workflow calls its artifact. */
+/** The name of the artifact in the plan workflow. */
 const ARTIFACT = 'firewall-plan';
-/** Runs of one commit: it is planned again when someone asks for it, seldom more often. */
+/** Runs of one commit: more than one only when somebody runs the plan again. */
 const MOST_RUNS = 10;
 
 /**
- * The newest run of this repository's own for that commit, or for the newest commit of the pull request that it was
- * merged by, which still has a plan; `undefined` when there is none. A fork's run is none: it holds what the fork says.
+ * The newest run for this commit, or for the newest commit of the pull request that merged it, that still has a plan;
+ * `undefined` when there is none. Runs of forks are ignored: their plans cannot be trusted.
  */
 export async function reviewedRun(client: RepositoryApi, commit: string): Promise<number | undefined> {
   const heads = [commit, ...(await mergedHeads(client, commit))];

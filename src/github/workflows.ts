@@ -1,4 +1,4 @@
-/** The workflows that `sallyport init` writes; texts of their own, so that they can be read and checked as such. */
+/** The workflows that `sallyport init` writes; YAML files, so that they can be linted. */
 import adopt from './workflows/adopt.yml';
 import deploy from './workflows/deploy.yml';
 import drift from './workflows/drift.yml';
@@ -18,17 +18,17 @@ const BOTH: Workflows = {
   [`${FOLDER}/firewall-fork.yml`]: fork,
 };
 
-/** Path in the repository → text. */
+/** The workflows for one job: path in the repository → text. */
 export const WORKFLOWS: Workflows = {
   [`${FOLDER}/firewall-plan.yml`]: plan,
   [`${FOLDER}/firewall-deploy.yml`]: deploy,
   ...BOTH,
 };
 
-/** As it stands in the files. */
+/** The list of shards in the files. */
 const FOUR = listOf(4);
 
-/** For fleets that are shared out among several jobs. @param shards At least two. */
+/** The workflows for a fleet that is split among several jobs. @param shards At least two. */
 export const shardedWorkflows = (shards: number): Workflows => ({
   [`${FOLDER}/firewall-plan.yml`]: shardedPlan.replace(FOUR, listOf(shards)),
   [`${FOLDER}/firewall-deploy.yml`]: shardedDeploy,

@@ -183,7 +183,7 @@ test('a token that may only read gives the plan in the summary, and a note which
   expect(job.failures).toEqual([]);
   const summary = job.summaries.join('');
   expect(summary).toContain('Opens 2, closes 1');
-  expect(summary).toContain('GitHub did not let us post the comment');
+  expect(summary).toContain('Cannot post the comment');
   expect(summary).toContain('permissions: { pull-requests: write }');
   expect((await hub.call('GET', `/repos/${REPOSITORY}/issues/${pull}/comments`)).body).toEqual([]);
 });
@@ -196,6 +196,6 @@ test('a deployment whose result cannot be posted is told in the log and the summ
   const job = await runJob({ ...deploy, event: { ...pushEvent, commit: merged.body.sha }, github: github() });
   expect(job.outputs.outcome).toBe('deployed');
   expect(job.log.join('\n')).toContain('confirmed');
-  expect(job.summaries.join('')).toContain('GitHub did not let us post the comment');
+  expect(job.summaries.join('')).toContain('Cannot post the comment');
   expect(hub.deployments.at(-1)?.statuses.map(({ state }) => state)).toEqual(['in_progress', 'success']);
 });

@@ -315,7 +315,7 @@ describe('the drift issue', () => {
     expect(all.map(({ state }) => state).toSorted()).toEqual(['closed', 'open']);
     const closed = all.find(({ state }) => state === 'closed');
     expect(await said(closed?.number ?? 0)).toEqual([
-      expect.stringMatching(/^Two runs opened an issue at once; #\d+ goes on\.$/),
+      expect.stringMatching(/^Duplicate of #\d+: two runs opened an issue at the same time\.$/),
     ]);
   });
   const everyIssue = async (): Promise<Awaited<ReturnType<typeof issues>>> =>
@@ -337,7 +337,7 @@ describe('the drift issue', () => {
     const issue = (await everyIssue()).find(({ body }) => body.includes('environment=left'));
     expect(issue?.state).toBe('closed');
     expect((await said(issue?.number ?? 0)).join()).toContain(
-      'it is not among the hosts of the policy any more: `web-9`.',
+      'No longer checked, because no longer in the policy: `web-9`.',
     );
   });
 });

@@ -361,7 +361,7 @@ const refused = (host: string, changed: Outcome['changed']): Outcome => ({
   outcome: 'refused',
   wave: 0,
   phase: 'preflight',
-  reason: 'plan-changed: the live rules are not those that the reviewed plan saw. Plan again.',
+  reason: 'plan-changed: the live rules are not those of the reviewed plan. Plan again.',
   seconds: 0,
   changed,
 });

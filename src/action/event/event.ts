@@ -1,4 +1,4 @@
-/** What happened on GitHub, and which command follows from it. */
+/** The event of the workflow run, and the command that follows from it. */
 import * as z from 'zod';
 import { error, type Problem, type Result } from '../../lib/problem.js';
 import { faultText, REPORT_INPUT } from '../../rollout/results/validate.js';
@@ -19,7 +19,7 @@ export interface GitHubEvent {
     readonly fork: boolean;
     readonly closed: boolean;
   };
-  /** Of `workflow_run`: the run that this one follows. */
+  /** For `workflow_run`: the run that triggered this one. */
   readonly origin?: Origin;
   readonly serverUrl: string;
   readonly apiUrl: string;
@@ -28,7 +28,7 @@ export interface GitHubEvent {
   readonly actor: string;
 }
 
-/** What GitHub itself says of a run that has ended; of a pull request from a fork it names neither number nor author. */
+/** A completed run in `workflow_run`; for a pull request from a fork, GitHub gives neither its number nor its author. */
 export interface Origin {
   /** The event that it ran for. */
   readonly event: string;
@@ -73,7 +73,7 @@ export function invalidEvent(env: Environment, payload: unknown): Problem | unde
   return fault && badEvent(`is not a GitHub \`${name}\` event: ${faultText(fault)}`);
 }
 
-/** @param what `cannot be read: …`, without a full stop. */
+/** @param what Completes "The event of this run …", without a full stop. */
 export const badEvent = (what: string): Problem =>
   error(
     'bad-event',
@@ -82,7 +82,7 @@ export const badEvent = (what: string): Problem =>
     'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner; do not change them.',
   );
 
-/** @param payload The parsed file at `GITHUB_EVENT_PATH`, in which {@link invalidEvent} finds nothing wrong. */
+/** The event from the runner's environment. @param payload The JSON at `GITHUB_EVENT_PATH`, valid for {@link invalidEvent}. */
 export function readEvent(env: Environment, payload: unknown): GitHubEvent {
   const { action, repository, pull_request: pull, workflow_run: run } = eventPayload.parse(payload);
   const name = env.GITHUB_REPOSITORY ?? '';
@@ -93,23 +93,19 @@ export function readEvent(env: Environment, payload: unknown): GitHubEvent {
     commit: env.GITHUB_SHA ?? '',
     ref: env.GITHUB_REF ?? '',
     defaultBranch: repository?.default_branch ?? 'main',
-    ...(pull && {
-      pull: {
-        number: pull.number,
-        headCommit: pull.head.sha,
-        // The repository of a deleted fork is null.
-        fork: pull.head.repo?.full_name !== name,
-        closed: action === 'closed',
-      },
-    }),
-    ...(run && {
-      origin: {
-        event: run.event,
-        commit: run.head_sha,
-        branch: run.head_branch ?? '',
-        repository: run.head_repository?.full_name ?? '',
-      },
-    }),
+    pull: pull && {
+      number: pull.number,
+      headCommit: pull.head.sha,
+      // The repository of a deleted fork is null.
+      fork: pull.head.repo?.full_name !== name,
+      closed: action === 'closed',
+    },
+    origin: run && {
+      event: run.event,
+      commit: run.head_sha,
+      branch: run.head_branch ?? '',
+      repository: run.head_repository?.full_name ?? '',
+    },
     serverUrl,
     apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
     runUrl: `${serverUrl}/${name}/actions/runs/${env.GITHUB_RUN_ID ?? ''}`,
@@ -119,7 +115,7 @@ export function readEvent(env: Environment, payload: unknown): GitHubEvent {
 
 export type Command = Exclude<CommandName, 'auto'>;
 
-const FOLLOWS: { readonly [event: string]: Command } = {
+const COMMANDS: { readonly [event: string]: Command } = {
   pull_request: 'plan',
   merge_group: 'plan',
   workflow_run: 'plan',
@@ -128,22 +124,22 @@ const FOLLOWS: { readonly [event: string]: Command } = {
 };
 
 /**
- * The command for an event; `undefined` when there is nothing to do. A pull request never deploys, whatever the
- * inputs say: its author has written what would be deployed.
+ * The command for an event; `undefined` when there is nothing to do. A pull request never deploys, whatever the inputs:
+ * its author wrote what would be deployed.
  */
-export function commandOf(event: GitHubEvent, asked: CommandName): Result<Command | undefined> {
+export function commandOf(event: GitHubEvent, input: CommandName): Result<Command | undefined> {
   if (event.name === 'pull_request_target') return refused(PULL_REQUEST_TARGET);
-  if (asked === 'deploy' && isOfPull(event)) return refused(PULL_DEPLOYS);
-  if (asked === 'adopt' && isOfPull(event)) return refused(PULL_ADOPTS);
-  if (asked !== 'auto') return found(asked);
+  if (input === 'deploy' && isOfPull(event)) return refused(PULL_DEPLOYS);
+  if (input === 'adopt' && isOfPull(event)) return refused(PULL_ADOPTS);
+  if (input !== 'auto') return found(input);
   if (event.pull?.closed) return found(undefined);
   if (event.name === 'push')
     return found(event.ref === `refs/heads/${event.defaultBranch}` ? 'deploy' : 'check');
-  const command = FOLLOWS[event.name];
+  const command = COMMANDS[event.name];
   return command === undefined ? refused(unknownEvent(event.name)) : found(command);
 }
 
-/** Of a pull request, or of a run that followed one. */
+/** Of a pull request, or of a run that a pull request triggered. */
 const isOfPull = ({ pull, origin }: GitHubEvent): boolean =>
   pull !== undefined || origin?.event.startsWith('pull_request') === true;
 

@@ -1,5 +1,4 @@
-/** `reviewed`: which run holds the plan that was reviewed, so that the deploy can be held to it. */
-
+/** `reviewed`: finds the run that has the reviewed plan, to which the deploy is then bound. */
 import { stop } from '../commands/publish.js';
 import type { Context } from '../context.js';
 

@@ -1,4 +1,4 @@
-/** A folder that a stranger filled, looked at before anything in it is opened. */
+/** Checks a folder with untrusted files before any of them is opened. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { error, type Problem } from '../../lib/problem.js';
@@ -7,13 +7,13 @@ import { error, type Problem } from '../../lib/problem.js';
 const MOST_ENTRIES = 8_000;
 const MOST_BYTES = 32 * 1024 * 1024;
 const LARGEST_FILE = 4 * 1024 * 1024;
-/** `policies/hosts/web-1.yml`, and one to spare. */
+/** `policies/hosts/web-1.yml` is two levels deep. */
 const DEEPEST = 3;
 
-/** Names that are the same on every system and that no message has to escape. */
+/** Names that are valid on every system and need no escaping in messages. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/;
 
-/** Why the folder must not be read: links, devices, odd names, sizes. Stops at the first of them. */
+/** Why the folder must not be read: links, devices, special characters in names, sizes. Stops at the first problem. */
 export async function unsafeTree(folder: string): Promise<readonly Problem[]> {
   const top = await lstat(folder).catch(() => undefined);
   if (top?.isDirectory() !== true) return [refused(`${folder} is not a folder`)];
@@ -31,7 +31,7 @@ export async function unsafeTree(folder: string): Promise<readonly Problem[]> {
             `a name in ${next.path} has characters that are not allowed: ${JSON.stringify(name).slice(0, 80)}`,
           ),
         ];
-      if (!isFile && !isFolder) return [refused(`${path} is neither a file nor a folder`)];
+      if (!isFile && !isFolder) return [refused(`${path} is neither a file nor a directory`)];
       if (size > LARGEST_FILE) return [refused(`${path} is larger than ${LARGEST_FILE / 1024 / 1024} MiB`)];
       if (entries > MOST_ENTRIES) return [refused(`it holds more than ${MOST_ENTRIES} files`)];
       if (bytes > MOST_BYTES) return [refused(`it is larger than ${MOST_BYTES / 1024 / 1024} MiB`)];
@@ -41,7 +41,7 @@ export async function unsafeTree(folder: string): Promise<readonly Problem[]> {
   return [];
 }
 
-/** Of the entry itself: a link is neither. */
+/** Of the entry itself: a link is neither file nor folder. */
 async function kindOf(
   path: string,
 ): Promise<{ readonly size: number; readonly isFile: boolean; readonly isFolder: boolean }> {

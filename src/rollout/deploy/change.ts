@@ -1,4 +1,4 @@
-/** From a host's plan to the change that its transaction makes. */
+/** The change that a host's transaction makes, from its plan. */
 import { rulesetDigest } from '../../compile/merge/digest.js';
 import { stepsBetween } from '../../compile/merge/restore-scripts.js';
 import { renderHost } from '../../compile/render.js';
@@ -9,16 +9,13 @@ import { sameRuleset, type Transition } from '../plan/transition.js';
 import { hostsBehind } from './bastions.js';
 
 export interface Run {
-  /** Unique to one transaction. */
+  /** Unique to one transaction: a UUID. */
   readonly run: string;
   readonly commit: string;
   readonly owner: string;
 }
 
-/**
- * A host on which nothing is left to do: live and saved are as the policy wants them, and so is the boot. What somebody
- * has not confirmed yet may go back.
- */
+/** Whether live rules, saved files and boot are as the policy wants them, and no change is pending, which may roll back. */
 export function isUpToDate({ host, state, transitions }: DeployableHost): boolean {
   if (state.record.pending !== undefined) return false;
   if (!transitions.saved.ok || !isApplied(transitions.live) || !isApplied(transitions.saved.value))
@@ -26,10 +23,13 @@ export function isUpToDate({ host, state, transitions }: DeployableHost): boolea
   return state.boot.enabled || !host.boot.enable;
 }
 
-/** What must stand stands already. */
+/** Whether the rules are already as they will be after the change. */
 export const isApplied = ({ before, next }: Transition): boolean => sameRuleset(before, next);
 
-/** @param saved The saved files with the policy in its place; a {@link DeployableHost} host's, once they could be read. */
+/**
+ * The texts and restore scripts of a change.
+ * @param saved The transition of the saved files, which could be parsed.
+ */
 export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transition, run: Run): Change {
   const { host, state, transitions } = deployable;
   const { before, next } = transitions.live;

@@ -1,4 +1,4 @@
-/** Many hosts: everything is read and judged first, then the canary, a soak, and wave after wave while all goes well. */
+/** The rollout to many hosts: all are read and checked first, then come the canary, a soak, and wave after wave. */
 import { randomUUID } from 'node:crypto';
 import pMap from 'p-map';
 import type { HostClient, TransactionResult } from '../../host/client.js';
@@ -28,18 +28,18 @@ export interface DeployOptions {
   /** Who deploys, for the lock on each host: `ci@runner pull/12`, `anna@laptop`. */
   readonly owner: string;
   readonly acceptLockoutRisk?: readonly string[];
-  /** The plan that was reviewed: a host that is no longer as it found it is refused. */
+  /** The plan that was reviewed: a host that is no longer as in the plan is refused. */
   readonly reviewed?: Plan;
-  /** Of a rollout that several jobs share; the waves are those of all the hosts. */
+  /** In a rollout of several jobs: what this job changes. The waves are those of all hosts. */
   readonly part?: RolloutPart;
   /** Default: the policy's. */
   readonly parallel?: number;
-  /** Aborted: no further host is begun; what is pending is left to its own timer. */
+  /** When aborted, no further host is changed, and pending changes are left to the timer on their host. */
   readonly signal?: AbortSignal;
   readonly onEvent?: OnEvent;
 }
 
-/** One {@link Outcome} a host, in the order of the rollout. Never throws for a host's fault. */
+/** Deploys to the hosts. One {@link Outcome} for each, in the order of the rollout. Never throws for a problem of a host. */
 export async function deployFleet(
   fleet: Fleet,
   hosts: readonly Host[],
@@ -58,14 +58,14 @@ export async function deployFleet(
   const own = wavesOfPart(whole, part, bastions);
   const { waves } = own;
   const names = new Set(waves.flatMap((wave) => wave.hosts));
-  const asked = new Set([...names, ...own.gate]);
+  const toRead = new Set([...names, ...own.gate]);
   const reading = assessFleet(
     fleet,
-    hosts.filter(({ name }) => asked.has(name)),
+    hosts.filter(({ name }) => toRead.has(name)),
     client,
     { ...options, onEvent, traffic: false },
   );
-  // Of a run that is cancelled now nothing is left to do.
+  // A run that is cancelled now has nothing to do.
   const assessed = (await whileUncancelled(reading, options.signal, 0)) ?? [];
   const rollout: Rollout = {
     ...own,
@@ -83,14 +83,14 @@ export async function deployFleet(
     rollout,
     assessed.filter(({ host }) => names.has(host.name)),
   );
-  const stopped = stopBefore(rollout) ?? (await go(rollout));
+  const stopped = stopBefore(rollout) ?? (await runWaves(rollout));
   if (stopped !== undefined) onEvent({ kind: 'stopped', reason: stopped });
-  if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await undo(rollout);
+  if (stopped !== undefined && fleet.rollout.onFailure === 'rollback') await rollBackChanged(rollout);
   return {
     version: 1,
     commit: options.commit ?? null,
-    ...(stopped === undefined ? {} : { stopped }),
-    ...(options.part === undefined ? {} : { part: { ...part, fleet: whole } }),
+    stopped,
+    part: options.part && { ...part, fleet: whole },
     hosts: waves.flatMap(({ number, hosts: names }) =>
       names.map((host) => rollout.outcomes.get(host) ?? notReached(host, number, stopped ?? '')),
     ),
@@ -107,7 +107,7 @@ interface Rollout extends PartWaves {
   /** Of the hosts that this run has changed. */
   readonly changes: Map<string, Omit<SoakingHost, 'seconds'>>;
   readonly allowed: number;
-  /** Why no further host may follow although none of them failed. */
+  /** Reasons to stop besides failed hosts. */
   readonly halts: string[];
 }
 
@@ -133,7 +133,7 @@ const notReached = (host: string, wave: number, reason: string): Outcome => ({
   seconds: 0,
 });
 
-/** What is certain before anything begins: hosts that are done already, and hosts that cannot be. */
+/** Records the hosts that are up to date, refused or unreachable before anything is changed. */
 function recordVerdicts(rollout: Rollout, assessed: readonly HostAssessment[]): void {
   for (const { host } of assessed) {
     const verdict = rollout.verdicts.get(host.name);
@@ -148,45 +148,41 @@ function recordVerdicts(rollout: Rollout, assessed: readonly HostAssessment[]): 
             outcome: verdict.kind,
             phase: verdict.phase,
             reason: verdict.reason,
-            ...(verdict.changed === undefined ? {} : { changed: verdict.changed }),
+            changed: verdict.changed,
           },
     );
   }
 }
 
-/**
- * Where what happens cannot be told (the disk that the journal is on is full), no further host may follow; but those
- * under way must not be broken off for that.
- */
+/** When events cannot be recorded (the disk of the journal is full), no further host is changed; pending changes go on. */
 function guardedListener(onEvent: OnEvent, halts: string[]): OnEvent {
   return (event) => {
     try {
       onEvent(event);
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
-      halts.push(`what happens cannot be recorded: ${why.replace(/\.$/, '')}.`);
+      halts.push(`events cannot be recorded: ${why.replace(/\.$/, '')}.`);
     }
   };
 }
 
-/** Why not even the first host is begun. */
+/** Why no host at all is changed. */
 function stopBefore(rollout: Rollout): string | undefined {
   const { gate, verdicts, halts } = rollout;
   if (isCancelled(rollout)) return CANCELLED;
   const [halt] = halts;
   if (halt !== undefined) return `Nothing was changed: ${halt}`;
   const canary = gate.find((host) => verdicts.get(host)?.kind !== 'unchanged');
-  if (canary !== undefined) return `Nothing was changed: ${whyNotPast(canary, verdicts.get(canary))}`;
-  const faults = [...verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
-  const [first] = faults;
+  if (canary !== undefined) return `Nothing was changed: ${canaryReason(canary, verdicts.get(canary))}`;
+  const [first, ...others] = [...verdicts].filter(([, verdict]) => 'policy' in verdict && verdict.policy);
   if (first !== undefined)
-    return `Nothing was changed: the policy is refused for ${first[0]}${faults.length > 1 ? ` and ${faults.length - 1} more` : ''}.`;
-  const reason = tooMany(rollout);
+    return `Nothing was changed: the policy is refused for ${first[0]}${others.length > 0 ? ` and ${others.length} more` : ''}.`;
+  const reason = tooManyFailures(rollout);
   return reason === undefined ? undefined : `Nothing was changed: ${reason}`;
 }
 
-/** What keeps a job from the hosts after the canary. */
-function whyNotPast(canary: string, verdict: Verdict | undefined): string {
+/** Why the hosts after the canary are not changed yet. */
+function canaryReason(canary: string, verdict: Verdict | undefined): string {
   switch (verdict?.kind) {
     case 'unreachable':
     case 'refused':
@@ -196,8 +192,8 @@ function whyNotPast(canary: string, verdict: Verdict | undefined): string {
   }
 }
 
-/** A failed canary is one too many; of the others the policy says how many are. */
-function tooMany(rollout: Rollout): string | undefined {
+/** Why too many hosts have failed: the canary, or more of the others than the policy allows. */
+function tooManyFailures(rollout: Rollout): string | undefined {
   const failures = failuresOf(rollout);
   const canary = failures.find(({ wave }) => wave === 0);
   if (canary !== undefined) return `the canary ${canary.host} is ${canary.outcome}.`;
@@ -209,27 +205,27 @@ function tooMany(rollout: Rollout): string | undefined {
 
 const CANCELLED = 'The run was cancelled.';
 const isCancelled = ({ options }: Rollout): boolean => options.signal?.aborted === true;
-/** Whoever cancels then comes too late to stop anything. */
+/** Cancelling then no longer stops anything. */
 const isOver = ({ waves, outcomes, more }: Rollout): boolean =>
   !more && waves.every(({ hosts }) => hosts.every((host) => outcomes.has(host)));
 
-/** Wave after wave, behind canaries of another job that have soaked. @returns why it ended early. */
-async function go(rollout: Rollout): Promise<string | undefined> {
+/** Runs wave after wave, once the canaries of another job have soaked. @returns Why it stopped early. */
+async function runWaves(rollout: Rollout): Promise<string | undefined> {
   const { waves, gate, outcomes, more } = rollout;
   const toDo = ({ hosts }: Wave): readonly string[] => hosts.filter((host) => !outcomes.has(host));
-  const isMoreToCome = (): boolean => more || waves.some((wave) => toDo(wave).length > 0);
-  if (isMoreToCome()) await soak(rollout, { number: 0, hosts: gate });
+  const hasMore = (): boolean => more || waves.some((wave) => toDo(wave).length > 0);
+  if (hasMore()) await soak(rollout, { number: 0, hosts: gate });
   for (const wave of waves) {
     if (whyStop(rollout) !== undefined) break;
     const hosts = toDo(wave);
     if (hosts.length > 0) await runWave(rollout, { ...wave, hosts });
-    if (isMoreToCome() && whyStop(rollout) === undefined) await soak(rollout, wave);
+    if (hasMore() && whyStop(rollout) === undefined) await soak(rollout, wave);
   }
   return whyStop(rollout);
 }
 
 function whyStop(rollout: Rollout): string | undefined {
-  const reason = tooMany(rollout);
+  const reason = tooManyFailures(rollout);
   if (reason !== undefined) return `The rollout stopped: ${reason}`;
   const [halt] = rollout.halts;
   if (halt !== undefined) return `The rollout stopped: ${halt}`;
@@ -267,7 +263,7 @@ async function changeHost(
     options.signal,
   );
   if (ended?.outcome === 'confirmed') rollout.changes.set(host.name, { deployable, run: change.run });
-  return { host: host.name, wave, ...(ended ?? leftAlone(phase)) };
+  return { host: host.name, wave, ...(ended ?? cancelledPending(phase)) };
 }
 
 const newRun = ({ commit, owner }: DeployOptions): Run => ({
@@ -276,16 +272,16 @@ const newRun = ({ commit, owner }: DeployOptions): Run => ({
   owner,
 });
 
-const leftAlone = (phase: TransactionResult['phase']): TransactionResult => ({
+const cancelledPending = (phase: TransactionResult['phase']): TransactionResult => ({
   outcome: 'unknown',
   phase,
-  reason: `${CANCELLED} The host puts its old rules back by itself unless it had confirmed.`,
+  reason: `${CANCELLED} The host restores its old rules by itself unless it had confirmed.`,
   seconds: 0,
 });
 
 /**
- * Waits, then asks every host of the wave again, over a new connection. So are those that an earlier run changed, if it
- * cannot have soaked them to the end.
+ * Waits, then verifies every host of the wave over a new connection; also hosts that an earlier run changed, if it cannot
+ * have soaked them to the end.
  */
 async function soak(rollout: Rollout, wave: Wave): Promise<void> {
   const { onEvent, client, options, fleet } = rollout;
@@ -299,8 +295,8 @@ async function soak(rollout: Rollout, wave: Wave): Promise<void> {
     async ({ deployable, run }) => {
       const { host } = deployable;
       if (isCancelled(rollout)) return;
-      const said = await whileUncancelled(client.reverify(host, { run }), options.signal);
-      if (said !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, deployable, said));
+      const verified = await whileUncancelled(client.reverify(host, { run }), options.signal);
+      if (verified !== undefined) recordSoak(rollout, host.name, judgeSoak(fleet, deployable, verified));
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
@@ -314,11 +310,11 @@ function soakingOf({ changes, verdicts, fleet }: Rollout, host: string): Soaking
   return verdict?.kind === 'unchanged' ? remainingSoak(verdict.deployable, soakSeconds) : undefined;
 }
 
-/** The host's outcome as it is now known; one that drops too much keeps the new rules, and stops the others. */
+/** Updates the outcome of a host. One that drops too much keeps the new rules, and the rollout stops. */
 function recordSoak(rollout: Rollout, host: string, soaked: SoakResult): void {
   const known = rollout.outcomes.get(host);
   if (known === undefined) {
-    if (soaked.kind !== 'good') rollout.halts.push(`the canary ${host} is not as it was: ${soaked.reason}`);
+    if (soaked.kind !== 'good') rollout.halts.push(`the canary ${host} has changed since: ${soaked.reason}`);
     return;
   }
   switch (soaked.kind) {
@@ -335,21 +331,21 @@ function recordSoak(rollout: Rollout, host: string, soaked: SoakResult): void {
   }
 }
 
-/** Of the hosts that this run has changed, those that keep its rules, as they say or as far as anybody knows. */
-const KEPT: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unreachable']);
+/** Outcomes of changed hosts that have the new rules, for certain or perhaps. */
+const HAS_NEW_RULES: ReadonlySet<Outcome['outcome']> = new Set(['confirmed', 'unreachable']);
 
-const LEFT_GOING_BACK: TransactionResult = {
+const CANCELLED_ROLLBACK: TransactionResult = {
   outcome: 'unknown',
   phase: 'rollback',
-  reason: `${CANCELLED} It was being taken back; \`sallyport status\` tells which rules it keeps.`,
+  reason: `${CANCELLED} Its rollback was in progress; \`sallyport status\` shows which rules it has.`,
   seconds: 0,
 };
 
-const leftWithNew = ({ reason }: Outcome): string =>
-  `${reason} ${CANCELLED} It was not taken back: it keeps the new rules.`.trim();
+const keepsNewRules = ({ reason }: Outcome): string =>
+  `${reason} ${CANCELLED} It was not rolled back: it keeps the new rules.`.trim();
 
-/** `on_failure: rollback`: the hosts that this run has changed go back, the last wave first. */
-async function undo(rollout: Rollout): Promise<void> {
+/** `on_failure: rollback`: rolls back the hosts that this run has changed, the last wave first. */
+async function rollBackChanged(rollout: Rollout): Promise<void> {
   const { fleet, client, options } = rollout;
   for (const { number: wave, hosts } of rollout.waves.toReversed())
     await pMap(
@@ -357,13 +353,13 @@ async function undo(rollout: Rollout): Promise<void> {
       async (host) => {
         const changed = rollout.changes.get(host);
         const known = rollout.outcomes.get(host);
-        if (changed === undefined || known === undefined || !KEPT.has(known.outcome)) return;
-        if (isCancelled(rollout)) return record(rollout, { ...known, reason: leftWithNew(known) });
-        const taking = rollBack(fleet, changed.deployable, client, newRun(options));
+        if (changed === undefined || known === undefined || !HAS_NEW_RULES.has(known.outcome)) return;
+        if (isCancelled(rollout)) return record(rollout, { ...known, reason: keepsNewRules(known) });
+        const rollingBack = rollBack(fleet, changed.deployable, client, newRun(options));
         record(rollout, {
           host,
           wave,
-          ...((await whileUncancelled(taking, options.signal)) ?? LEFT_GOING_BACK),
+          ...((await whileUncancelled(rollingBack, options.signal)) ?? CANCELLED_ROLLBACK),
         });
       },
       { concurrency: options.parallel ?? fleet.rollout.parallel },

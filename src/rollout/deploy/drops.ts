@@ -1,20 +1,21 @@
-/** Whether a change made a host drop more of what no rule names, and of which traffic that is. */
+/** Whether a host drops more packets after a change that no rule matches, and which packets these are. */
 import type { DropCount, Drops } from '../../host/client.js';
-import { list } from '../../lib/text.js';
+import { FAMILY, list } from '../../lib/text.js';
 import type { DropRate } from '../results/model.js';
 
-/** So few packets more are never a rise: a scan passes by, a client tries again. */
-const CHANCE = 10;
+/** So few more packets are not a rise: a scan, or a client that retries. */
+const NOISE = 10;
 
 interface Rise {
   readonly rate: DropRate;
-  /** Whether it is more than the policy lets pass. */
+  /** Whether it is more than `max_drop_growth` of the policy allows. */
   readonly tooMuch: boolean;
 }
 
 /**
  * Compares two windows: from the last confirmed change until this one began, and from the confirmation of this one
- * until now. Without the first (a first deploy, or one that is shorter than the second) nothing can be compared.
+ * until now. Without the first (first deploy), or when it is shorter than the second, there is no comparison.
+ * @param growth How many times as many packets as before are allowed.
  */
 export function compareDrops(
   before: Drops | undefined,
@@ -29,7 +30,7 @@ export function compareDrops(
   const expected = (then.packets / then.seconds) * now.seconds;
   return {
     rate: { ...rate, before: perMinute(then) },
-    tooMuch: now.packets > expected * growth + CHANCE,
+    tooMuch: now.packets > expected * growth + NOISE,
   };
 }
 
@@ -38,7 +39,7 @@ interface Window {
   readonly seconds: number;
 }
 
-/** A counter that is lower than it was began anew: with a boot, or when its rule was loaded again. */
+/** A counter that is lower than before was reset: by a boot, or when its rule was loaded again. */
 function since(then: DropCount, now: DropCount): Window {
   const sameBoot = then.boot === now.boot;
   const known = new Map(sameBoot ? then.rules.map((rule) => [nameOf(rule), rule.packets]) : []);
@@ -56,7 +57,7 @@ const nameOf = ({ family, chain }: DropCount['rules'][number]): string => `${fam
 
 const perMinute = ({ packets, seconds }: Window): number => Math.round((packets / seconds) * 600) / 10;
 
-/** What is known of the packets that were dropped between two counts: of the logged ones all, of the others where. */
+/** The packets that were dropped between two counts, from the kernel log, or else the chains that dropped them. */
 export function describeDrops(
   { before, now }: Drops,
   log: readonly string[],
@@ -66,7 +67,7 @@ export function describeDrops(
   const flows = prefix === undefined ? [] : topFlows(log, prefix, from);
   if (flows.length > 0) return `Most often logged: ${list(flows, 4)}`;
   if (before === undefined) return '';
-  const places = now.rules
+  const chains = now.rules
     .map((rule) => ({
       rule,
       ...since(
@@ -76,13 +77,10 @@ export function describeDrops(
     }))
     .filter(({ packets }) => packets > 0)
     .toSorted((a, b) => b.packets - a.packets)
-    .map(
-      ({ rule, packets }) =>
-        `${packets} at the end of ${rule.chain} (${rule.family === 'v4' ? 'IPv4' : 'IPv6'})`,
-    );
-  return places.length === 0
+    .map(({ rule, packets }) => `${packets} at the end of ${rule.chain} (${FAMILY[rule.family]})`);
+  return chains.length === 0
     ? ''
-    : `The kernel's log on the host does not show them; the counters say ${list(places, 3)}`;
+    : `They are not in the kernel log of the host; counters: ${list(chains, 3)}`;
 }
 
 /** `[ 1234.567890] iptables-drop: IN=eth0 OUT= MAC=… SRC=… DST=… LEN=60 … PROTO=TCP SPT=40000 DPT=8443 …` (nf_log_syslog). */

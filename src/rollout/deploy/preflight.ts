@@ -1,4 +1,4 @@
-/** What is decided about every host before the first one is touched. */
+/** What is decided about every host before the first one is changed. */
 import type { Phase } from '../../host/client.js';
 import { list } from '../../lib/text.js';
 import type { DeployableHost, HostAssessment } from '../plan/assess.js';
@@ -16,12 +16,15 @@ export type Verdict =
       readonly kind: 'unreachable' | 'refused';
       readonly phase: Phase;
       readonly reason: string;
-      /** The policy itself is at fault: no host may be changed by it. */
+      /** The policy is at fault: no host may be changed. */
       readonly policy: boolean;
       readonly changed?: PlanChange;
     };
 
-/** @param reviewed The plan that the deploy is bound to. */
+/**
+ * Whether a host may be changed, is up to date, or is refused.
+ * @param reviewed The plan that the deploy is bound to.
+ */
 export function preflight(assessed: HostAssessment, reviewed?: Plan): Verdict {
   const { plan, deployable } = assessed;
   if (plan.status === 'unreachable')
@@ -31,13 +34,13 @@ export function preflight(assessed: HostAssessment, reviewed?: Plan): Verdict {
   if (fault !== undefined) return { ...refused(fault), policy: true };
   if (reviewed !== undefined && !isAsReviewed(plan, reviewed)) {
     const changed = changeSince(reviewed, deployable);
-    return { ...refused(unlikeReviewed(plan, reviewed, changed)), changed };
+    return { ...refused(whyNotReviewed(plan, reviewed, changed)), changed };
   }
   const managed = plan.findings.find(({ id }) => id === OTHER_MANAGER);
   if (managed !== undefined) return refused(`${managed.message} ${managed.hint ?? ''}`.trim());
   if (isUpToDate(deployable)) return { kind: 'unchanged', deployable };
   const { saved } = deployable.transitions;
-  // Said already by the finding `saved-unreadable`, which is a policy fault above; the types ask again.
+  // Already refused above for the finding `saved-unreadable`; this is for the types.
   if (!saved.ok) return refused(saved.problems.map(({ message }) => message).join(' '));
   return { kind: 'go', deployable, saved: saved.value };
 }
@@ -48,10 +51,10 @@ function policyFault({ lockout, findings }: HostPlan): string | undefined {
   if (lockout !== undefined && lockout.verdict !== 'proved' && !lockout.accepted) {
     const what =
       lockout.verdict === 'violated'
-        ? 'The new rules would lock SSH out'
-        : 'It could not be proved that the new rules let SSH in';
+        ? 'The new rules would lock out SSH'
+        : 'Cannot prove that the new rules allow SSH';
     const [first = '', ...more] = lockout.reasons;
-    return `${what}. ${first}${more.length === 0 ? '' : ` And ${more.length} more of the kind.`}`.trim();
+    return `${what}. ${first}${more.length === 0 ? '' : ` And ${more.length} more.`}`.trim();
   }
   const errors = findings.filter(({ id, level }) => level === 'error' && id !== OTHER_MANAGER);
   return errors.length === 0 ? undefined : errors.map(({ message }) => message).join(' ');
@@ -64,8 +67,8 @@ const isOtherMachine = (then: HostPlan, now: HostPlan): boolean =>
   then.machine !== undefined && now.machine !== undefined && then.machine !== now.machine;
 
 /**
- * Bound to what was reviewed: the live state that the plan saw, and the state that it led to. A host that stands
- * there already, from an earlier run of the same plan, is as reviewed.
+ * Whether live and next rules are those of the reviewed plan. A host that already has the reviewed next rules, from an
+ * earlier run of the same plan, is as reviewed.
  */
 function isAsReviewed(now: HostPlan, reviewed: Plan): boolean {
   const then = reviewOf(now, reviewed);
@@ -74,30 +77,30 @@ function isAsReviewed(now: HostPlan, reviewed: Plan): boolean {
 }
 
 /** Why a host is not as reviewed. */
-function unlikeReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string {
+function whyNotReviewed(now: HostPlan, reviewed: Plan, { since }: PlanChange): string {
   const then = reviewOf(now, reviewed);
   if (then === undefined) return 'plan-changed: the reviewed plan does not have this host.';
   if (then.live === undefined || then.next === undefined)
-    return `plan-changed: the reviewed plan could not see this host (${then.status}).`;
+    return `plan-changed: the reviewed plan could not read this host (${then.status}).`;
   if (isOtherMachine(then, now))
-    return 'plan-changed: another machine answers for this host than the one that the reviewed plan saw. Plan again.';
+    return 'plan-changed: another machine answers for this host than in the reviewed plan. Plan again.';
   const what =
     now.live === then.live
       ? 'the policy leads to other rules than the reviewed plan'
-      : `the live rules are not those that the reviewed plan saw${found(since)}`;
-  return `plan-changed: ${what}.${unforeseen(then, now)} Plan again.`;
+      : `the live rules are not those of the reviewed plan${foundText(since)}`;
+  return `plan-changed: ${what}.${unreviewed(then, now)} Plan again.`;
 }
 
-function found(since: StateDiff | undefined): string {
-  const news = since === undefined ? [] : differences(since);
-  return news.length === 0 ? '' : `: ${list(news, 3)}`;
+function foundText(since: StateDiff | undefined): string {
+  const changes = since === undefined ? [] : differences(since);
+  return changes.length === 0 ? '' : `: ${list(changes, 3)}`;
 }
 
-/** What a deploy would do now that nobody has reviewed. */
-function unforeseen(then: HostPlan, now: HostPlan): string {
+/** What a deploy would now do that was not reviewed. */
+function unreviewed(then: HostPlan, now: HostPlan): string {
   const known = new Set(changesOf(then));
-  const news = changesOf(now).filter((change) => !known.has(change));
-  return news.length === 0 ? '' : ` A deploy would now also ${list(news, 3)}.`;
+  const changes = changesOf(now).filter((change) => !known.has(change));
+  return changes.length === 0 ? '' : ` A deploy would now also ${list(changes, 3)}.`;
 }
 
 const changesOf = ({ rules }: HostPlan): readonly string[] =>

@@ -1,4 +1,4 @@
-/** Back to a state that was good, by the same transaction that goes forward. */
+/** Rollback to a known-good state, by the same transaction as a deploy. */
 import { ownedPart } from '../../compile/merge/replace-managed.js';
 import { readRuleset } from '../../compile/read.js';
 import type { HostClient, KnownGood, Reading, TransactionResult } from '../../host/client.js';
@@ -11,16 +11,13 @@ import { changeOf, type Run } from './change.js';
 import { preflight } from './preflight.js';
 
 export interface RollbackOptions {
-  /**
-   * Of the known-good history; 1 is the newest, which the host runs unless someone has changed it since. Default: the
-   * one before that, see {@link stateBefore}.
-   */
+  /** Number in the known-good history; 1 is the newest. Default: the state before the current one, {@link stateBefore}. */
   readonly to?: number;
   readonly acceptLockoutRisk?: readonly string[];
   readonly onEvent?: OnEvent;
 }
 
-/** Takes one host to an earlier known-good state. The lock-out proof holds for that one as well. */
+/** Rolls one host back to a known-good state, for which the lockout proof must hold as well. */
 export async function rollbackHost(
   fleet: Fleet,
   host: Host,
@@ -42,7 +39,7 @@ export async function rollbackHost(
     );
   const { history } = reading.state.record;
   const entry = history.find(({ rules }) => rules !== undefined);
-  if (entry?.rules === undefined) return outcomes(refused(nothingThere(to, history.length)));
+  if (entry?.rules === undefined) return outcomes(refused(noSuchState(to, history.length)));
   const desired = readRuleset(entry.rules, `${host.name} known good ${entry.number}`);
   if (!desired.ok) return outcomes(refused(desired.problems.map(({ message }) => message).join(' ')));
   const assessed = assess(fleet, host, reading, { acceptLockoutRisk, desired: desired.value });
@@ -61,9 +58,9 @@ async function readWithKnownGood(host: Host, client: HostClient, to: number | un
 }
 
 /**
- * The state before the one that the host runs. What it has left since by going back is not before it: a rollout that
- * failed and was taken back leaves the same rules twice, with the failed ones in between. Going back keeps the commit;
- * the same rules of another commit have come by going on.
+ * The state before the current one. States that the host has rolled back from are skipped: a rollout that failed and was
+ * rolled back leaves the same rules twice, with the failed ones in between. A rollback keeps the commit; the same rules
+ * with another commit are from a later deploy.
  */
 function stateBefore(history: readonly KnownGood[]): KnownGood | undefined {
   const [current] = history;
@@ -73,10 +70,10 @@ function stateBefore(history: readonly KnownGood[]): KnownGood | undefined {
   return history[history.findLastIndex(isCurrent) + 1];
 }
 
-function nothingThere(to: number | undefined, entries: number): string {
+function noSuchState(to: number | undefined, entries: number): string {
   if (entries === 0) return 'The host has no known-good state: nothing was ever deployed to it.';
   return to === undefined
-    ? 'The host has no known-good state before the rules that it runs. `--to` takes one by its number.'
+    ? 'The host has no known-good state before its current rules. Choose one by its number with `--to`.'
     : `The host has no known-good state ${to}; it has 1 to ${entries}.`;
 }
 
@@ -96,8 +93,8 @@ async function transactIfGood(
 }
 
 /**
- * Undoes what a rollout did to one host: its owned rules and its saved ones as they were before, in whatever else the
- * host runs by now. Not proved again: the host ran exactly these rules until a moment ago.
+ * Undoes a rollout on one host: the managed part of its live and saved rules becomes as it was before, other rules stay
+ * as they are now. Without a new lockout proof: the host had these rules until the rollout.
  */
 export async function rollBack(
   fleet: Fleet,
@@ -107,15 +104,15 @@ export async function rollBack(
 ): Promise<TransactionResult> {
   const { host } = before;
   const reading = await client.read(host);
-  if (reading.status !== 'read') return keeps(reading.problem.message);
+  if (reading.status !== 'read') return rollbackFailed(reading.problem.message);
   const { state } = reading;
   const live = transitionsOf(fleet, host, state, ownedPart(before.transitions.live.before, fleet.ownership));
   const old = readRuleset(savedText(before.state), `${host.name} saved`);
-  if (!live.ok || !old.ok) return keeps('Its state could not be read.');
+  if (!live.ok || !old.ok) return rollbackFailed('Its state could not be read.');
   const saved = transitionsOf(fleet, host, state, ownedPart(old.value, fleet.ownership));
-  if (!saved.ok || !saved.value.saved.ok) return keeps('Its saved files could not be read.');
+  if (!saved.ok || !saved.value.saved.ok) return rollbackFailed('Its saved files could not be read.');
   const deployable = { host, state, transitions: live.value, ownership: fleet.ownership };
-  // The host keeps the commit beside the rules, and tells it as what it runs.
+  // The host stores the commit with the rules, and reports it as the current one.
   const commit = before.state.record.current?.commit ?? '';
   const change = changeOf(fleet, deployable, saved.value.saved.value, { ...run, commit });
   const result = await client.transact(host, change, () => {});
@@ -124,13 +121,13 @@ export async function rollBack(
         ...result,
         outcome: 'rolled-back',
         phase: 'rollback',
-        reason: 'Taken back, because the rollout failed elsewhere.',
+        reason: 'Rolled back because the rollout failed.',
       }
-    : keeps(result.reason);
+    : rollbackFailed(result.reason);
 }
 
-const keeps = (why: string): TransactionResult =>
-  ended('unknown', 'rollback', `It was to be taken back, which did not succeed: ${why}`);
+const rollbackFailed = (why: string): TransactionResult =>
+  ended('unknown', 'rollback', `Its rollback failed: ${why}`);
 
 const refused = (reason: string): TransactionResult => ended('refused', 'preflight', reason);
 

@@ -1,26 +1,27 @@
-/** The differences of one host as sentences: in the kernel, in the saved files, at the next boot. */
+/** The drift of one host as sentences: live rules, saved files, boot. */
 import type { HostState } from '../../host/client.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { diffSets, diffTables } from '../../netfilter/diff.js';
 import type { RuleChange, Ruleset, SetDiff } from '../../netfilter/model.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
-import { type Expired, expiredRules, expiryKey } from '../plan/expiry.js';
+import { type ExpiredRules, expiredRules, expiryKey } from '../plan/expiry.js';
 import type { HostTransitions, Transition } from '../plan/transition.js';
 import type { DriftItem } from '../results/model.js';
 
-/** What the kernel runs against what it should, and rules of others that decide before the policy's do. */
+/** Live rules against the policy, and unmanaged rules that decide before those of the policy. */
 export function liveDrift(
   fleet: Fleet,
   host: Host,
   { before, next, problems }: Transition,
 ): readonly DriftItem[] {
   const bypasses = problems
-    // What else was found of others' rules is a difference, and stands among those.
+    // Other problems of unmanaged rules are among the differences.
     .filter(({ id }) => id === 'bypass')
     .map(({ message }): DriftItem => ({ kind: 'bypass', message }));
   return [...differences(before, next, expiredRules(fleet, host)), ...bypasses];
 }
 
+/** What a reboot would load against the policy: missing, invalid and different saved files. */
 export function savedDrift(
   fleet: Fleet,
   host: Host,
@@ -32,7 +33,7 @@ export function savedDrift(
       ({ message, location }): DriftItem => ({
         kind: 'file',
         message: `The saved file does not load: ${message}`,
-        ...(location === undefined ? {} : { source: location }),
+        source: location,
       }),
     );
   const missing = FAMILIES.filter(
@@ -44,15 +45,16 @@ export function savedDrift(
       message: `${state.boot.paths[family] || 'The saved file'} is missing: a reboot would load none of these rules.`,
     }),
   );
-  const there = (ruleset: Ruleset): Ruleset => ({
+  const withFile = (ruleset: Ruleset): Ruleset => ({
     v4: state.saved.v4 === undefined ? [] : ruleset.v4,
     v6: state.saved.v6 === undefined ? [] : ruleset.v6,
     sets: ruleset.sets,
   });
   const { before, next } = saved.value;
-  return [...missing, ...differences(there(before), there(next), expiredRules(fleet, host))];
+  return [...missing, ...differences(withFile(before), withFile(next), expiredRules(fleet, host))];
 }
 
+/** Whether anything loads the saved files at boot. */
 export function bootDrift(host: Host, { boot: { loader, enabled } }: HostState): readonly DriftItem[] {
   if (loader === 'none' && host.boot.paths === undefined)
     return [{ kind: 'boot', message: 'Nothing on this host loads firewall rules at boot.' }];
@@ -61,7 +63,7 @@ export function bootDrift(host: Host, { boot: { loader, enabled } }: HostState):
     : [{ kind: 'boot', message: `${loader} is not enabled: a reboot would load no rules.` }];
 }
 
-function differences(before: Ruleset, after: Ruleset, expired: Expired): readonly DriftItem[] {
+function differences(before: Ruleset, after: Ruleset, expired: ExpiredRules): readonly DriftItem[] {
   const rules = FAMILIES.flatMap((family) => {
     const { added, removed, moved } = diffTables(before[family], after[family]);
     return [
@@ -73,8 +75,8 @@ function differences(before: Ruleset, after: Ruleset, expired: Expired): readonl
         (change): DriftItem => ({
           ...item('moved', family, change),
           message: /^-j SALLYPORT-/.test(change.text)
-            ? `The jump to the policy's rules is not where it was put in ${chainOf(change)}.`
-            : `A rule stands at another place in ${chainOf(change)}.`,
+            ? `The entry jump in ${chainOf(change)} was moved.`
+            : `A rule in ${chainOf(change)} was moved.`,
         }),
       ),
     ];
@@ -90,7 +92,7 @@ const item = (kind: DriftItem['kind'], family: Family, change: RuleChange) => ({
   rule: change.text.startsWith('-N ') ? change.text : `-A ${change.chain} ${change.text}`,
 });
 
-/** `-P` and `-N` are how a diff of rules spells policies and chains. */
+/** A diff of rules has `-P` for chain policies and `-N` for chains. */
 function missing(change: RuleChange, family: Family): DriftItem {
   const [, policy] = /^-P \S+ (\S+)$/.exec(change.text) ?? [];
   if (policy !== undefined)
@@ -101,30 +103,30 @@ function missing(change: RuleChange, family: Family): DriftItem {
   return {
     ...item('missing', family, change),
     message: what,
-    ...(change.source === undefined ? {} : { source: change.source }),
+    source: change.source,
   };
 }
 
-function extra(change: RuleChange, family: Family, expired: Expired): DriftItem {
-  const due = expired.get(expiryKey(family, change));
-  if (due !== undefined)
+function extra(change: RuleChange, family: Family, expired: ExpiredRules): DriftItem {
+  const expiredRule = expired.get(expiryKey(family, change));
+  if (expiredRule !== undefined)
     return {
       ...item('expired', family, change),
-      message: `A rule that was valid until ${due.expires} still stands in ${chainOf(change)}: a deploy takes it out.`,
-      source: due.location,
+      message: `A rule that was valid until ${expiredRule.expires} is still in ${chainOf(change)}: a deploy removes it.`,
+      source: expiredRule.location,
     };
   const what = change.text.startsWith('-N ')
-    ? `The chain ${chainOf(change)} is not of the policy.`
-    : `A rule in ${chainOf(change)} is not of the policy.`;
+    ? `The chain ${chainOf(change)} is not in the policy.`
+    : `A rule in ${chainOf(change)} is not in the policy.`;
   return { ...item('extra', family, change), message: what };
 }
 
 function setItem({ name, added, removed, options }: SetDiff): DriftItem {
   const parts = [
-    ...(options === undefined ? [] : [`was made as "${options.before}", not as "${options.after}"`]),
+    ...(options === undefined ? [] : [`was created as "${options.before}" instead of "${options.after}"`]),
     ...(added.length > 0 ? [`lacks ${added.length} (${added[0]}${added.length > 1 ? ', …' : ''})`] : []),
     ...(removed.length > 0
-      ? [`has ${removed.length} that the policy does not (${removed[0]}${removed.length > 1 ? ', …' : ''})`]
+      ? [`has ${removed.length} that are not in the policy (${removed[0]}${removed.length > 1 ? ', …' : ''})`]
       : []),
   ];
   return {

@@ -1,4 +1,4 @@
-/** Whether the hosts still run, keep and boot what the policy says. */
+/** Whether live rules, saved files and boot of the hosts are still as the policy wants them. */
 import pMap from 'p-map';
 import { compileHost } from '../../compile/rules/compile.js';
 import type { HostClient, HostState, Reading } from '../../host/client.js';
@@ -18,7 +18,7 @@ export interface DriftOptions {
   readonly onEvent?: OnEvent;
 }
 
-/** One {@link HostDrift} a host, in the order given; a host that cannot be read is never called clean. */
+/** One {@link HostDrift} for each host, in the order given; a host that cannot be read is never `clean`. */
 export async function driftFleet(
   fleet: Fleet,
   hosts: readonly Host[],
@@ -38,10 +38,10 @@ export async function driftFleet(
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
   const due = dueRules(fleet, hosts);
-  return { version: 1, hosts: found, ...(due.length === 0 ? {} : { due }) };
+  return { version: 1, hosts: found, due: due.length === 0 ? undefined : due };
 }
 
-/** Rules whose day has come or is near, unless the policy accepts it; told by the day, which stays the same every day. */
+/** Rules that have expired or expire soon, unless the policy accepts it. Messages have the date, not the days left, so that they stay the same. */
 function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
   const dated = new Map(
     hosts
@@ -54,16 +54,16 @@ function dueRules(fleet: Fleet, hosts: readonly Host[]): readonly Finding[] {
   return lintFleet(fleet).flatMap(({ id, location, ...problem }) => {
     const day = location === undefined ? undefined : dated.get(locationKey(location));
     if (day === undefined || (id !== 'expired' && id !== 'expires-soon')) return [];
-    const message = `The rule is valid until ${day}${id === 'expired' ? ', which is over' : ''}.`;
-    return [findingOf({ ...problem, id, message, ...(location === undefined ? {} : { location }) })];
+    const message = `The rule ${id === 'expired' ? 'was' : 'is'} valid until ${day}.`;
+    return [findingOf({ ...problem, id, message, location })];
   });
 }
 
-/** Pure: the same reading gives the same drift. */
+/** The drift of a host from what was read of it. Pure. */
 export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
   if (reading.status !== 'read') return unread(host, reading.status, [reading.problem]);
   const { state } = reading;
-  const busy = pendingWords(state);
+  const busy = pendingText(state);
   if (busy !== undefined) return { ...unread(host, 'busy', []), reason: busy };
   const compiled = compileHost(fleet, host);
   if (!compiled.ok) return unread(host, 'error', compiled.problems);
@@ -80,15 +80,15 @@ export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
     host: host.name,
     status: Object.values(items).some((list) => list.length > 0) ? 'drifted' : 'clean',
     ...items,
-    ...(fleet.ownership === 'chains' ? { ignored } : {}),
+    ignored: fleet.ownership === 'chains' ? ignored : undefined,
   };
 }
 
-/** While a host is being changed its rules are in between, which is no drift. */
-function pendingWords({ record: { pending } }: HostState): string | undefined {
+/** While a host is being changed, its rules are neither old nor new, which is not drift. */
+function pendingText({ record: { pending } }: HostState): string | undefined {
   return pending === undefined
     ? undefined
-    : `${pending.owner} is changing this host (${pending.phase}); look again in ${pending.secondsLeft} s.`;
+    : `${pending.owner} is changing this host (${pending.phase}); try again in ${pending.secondsLeft} s.`;
 }
 
 const unread = (

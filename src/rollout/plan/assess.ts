@@ -1,5 +1,4 @@
-/** One host of a plan: from its state to what will change, what that means, and what speaks against it. */
-
+/** The plan of one host: what changes, what that means for traffic, and what the problems are. */
 import { rulesetDigest } from '../../compile/merge/digest.js';
 import { compileHost } from '../../compile/rules/compile.js';
 import type { HostClient, HostState, Reading } from '../../host/client.js';
@@ -15,12 +14,12 @@ import { proveLockout } from '../../traffic/questions/lockout.js';
 import { findingOf } from '../results/finding.js';
 import type { HostPlan } from '../results/model.js';
 import { expiredRules, expiryNotes, withExpiry } from './expiry.js';
-import { stateFindings, takenOver } from './findings.js';
+import { mergeTakeover, stateFindings } from './findings.js';
 import { impactOf } from './impact.js';
 import { machineOf } from './machine.js';
 import { type HostTransitions, sameRuleset, transitionsOf } from './transition.js';
 
-/** A host whose plan could be made, with everything that a deploy needs. */
+/** What a deploy needs of a host whose plan could be made. */
 export interface DeployableHost {
   readonly host: Host;
   readonly state: HostState;
@@ -35,17 +34,17 @@ export interface HostAssessment {
 }
 
 export interface AssessOptions {
-  /** Hosts whose lock-out proof may fail. */
+  /** Names of hosts whose lockout proof may fail. */
   readonly acceptLockoutRisk?: readonly string[];
-  /** Instead of what the policy compiles to: a known-good state of the host. */
+  /** A known-good state of the host, instead of what the policy compiles to. */
   readonly desired?: Ruleset;
-  /** Also ask what the host is doing now, and say what the plan means for that. */
+  /** Also read the current flows and listening ports, and report what the plan means for them. */
   readonly activity?: boolean;
-  /** Work out which traffic changes, as long as that takes. Default true. */
+  /** Compute which traffic changes, which may take long. Default true. */
   readonly traffic?: boolean;
 }
 
-/** Reads one host and assesses it. Never throws for a host's fault. */
+/** Reads one host and makes its plan. Never throws for a problem of the host. */
 export async function readAndAssess(
   fleet: Fleet,
   host: Host,
@@ -56,7 +55,7 @@ export async function readAndAssess(
   return assess(fleet, host, reading, options);
 }
 
-/** Pure: the same reading gives the same plan. */
+/** The plan of a host from what was read of it. Pure. */
 export function assess(
   fleet: Fleet,
   host: Host,
@@ -64,14 +63,14 @@ export function assess(
   options: AssessOptions = {},
 ): HostAssessment {
   if (reading.status !== 'read') return { host, plan: withoutPlan(host, reading.status, [reading.problem]) };
-  const compiled = options.desired === undefined ? compileHost(fleet, host) : known(options.desired);
+  const compiled = options.desired === undefined ? compileHost(fleet, host) : compiledAs(options.desired);
   if (!compiled.ok) return { host, plan: withoutPlan(host, 'error', compiled.problems) };
   const { state } = reading;
   const transitions = transitionsOf(fleet, host, state, compiled.value);
   if (!transitions.ok) return { host, plan: withoutPlan(host, 'error', transitions.problems) };
   return {
     host,
-    plan: planOf(
+    plan: hostPlan(
       fleet,
       host,
       state,
@@ -83,20 +82,20 @@ export function assess(
   };
 }
 
-const known = (value: Ruleset) => ({ ok: true, value, problems: [] }) as const;
+const compiledAs = (value: Ruleset) => ({ ok: true, value, problems: [] }) as const;
 
-/** An `error` or `unreachable` host says why in one sentence, and all of it in its findings. */
+/** The first error is the reason, the other problems are findings. */
 function withoutPlan(host: Host, status: 'unreachable' | 'error', problems: readonly Problem[]): HostPlan {
   const [first] = problems.filter(({ level }) => level === 'error');
   return {
     host: host.name,
     status,
-    reason: first === undefined ? 'Nothing more is known.' : formatProblem(first),
+    reason: first === undefined ? 'The reason is not known.' : formatProblem(first),
     findings: problems.slice(first === undefined ? 0 : 1).map(findingOf),
   };
 }
 
-function planOf(
+function hostPlan(
   fleet: Fleet,
   host: Host,
   state: HostState,
@@ -107,22 +106,21 @@ function planOf(
   const { before, next, foreign } = transitions.live;
   const rules = { v4: diffTables(before.v4, next.v4), v6: diffTables(before.v6, next.v6) };
   const sets = diffSets(before.sets, next.sets);
-  const machine = machineOf(state);
   const traffic =
     options.traffic === false
       ? undefined
       : compareTraffic(before, next, { addresses: ownAddresses(host, state) });
   const expired = expiredRules(fleet, host);
-  // An earlier state may break what the policy has come to say since; it must still be there to go back to.
-  const statements =
+  // A known-good state may violate newer guards and tests; it must still be possible to go back to it.
+  const violations =
     options.desired === undefined
       ? [...proveGuards(fleet, host, next), ...runPolicyTests(fleet, host, next)]
       : [];
   const findings = [
     ...problems,
-    ...takenOver(transitions.live.problems, traffic),
+    ...mergeTakeover(transitions.live.problems, traffic),
     ...expiryNotes(rules, expired),
-    ...statements,
+    ...violations,
     ...stateFindings(fleet, host, state, transitions),
     ...impact(fleet, host, state, transitions),
   ];
@@ -131,10 +129,10 @@ function planOf(
     status: sameRuleset(before, next) ? 'unchanged' : 'changed',
     live: rulesetDigest(before, fleet.ownership),
     next: rulesetDigest(next, fleet.ownership),
-    ...(machine === undefined ? {} : { machine }),
+    machine: machineOf(state),
     rules,
     sets,
-    ...(traffic === undefined ? {} : { traffic: withExpiry(traffic, expired) }),
+    traffic: traffic && withExpiry(traffic, expired),
     lockout: lockoutOf(fleet, host, state, next, options.acceptLockoutRisk ?? []),
     findings: findings.filter((problem) => !isAccepted(fleet, host, problem)).map(findingOf),
     foreign,
@@ -148,7 +146,7 @@ function impact(fleet: Fleet, host: Host, state: HostState, { live }: HostTransi
   return impactOf(fleet, { host, activity, addresses, before: live.before, next: live.next });
 }
 
-/** Every address that the kernel takes for its own. */
+/** All local addresses of the host. */
 const ownAddresses = (host: Host, { facts }: HostState): readonly string[] => [
   ...new Set([...host.addresses, ...facts.addresses]),
 ];
@@ -164,9 +162,9 @@ function lockoutOf(
   const question = {
     admin: fleet.admin,
     addresses: host.addresses,
-    // Behind a port forwarding, sshd listens elsewhere than the policy connects to.
+    // With a port forwarding, sshd listens on another port than the policy connects to.
     port: sshPort ?? host.ssh.port,
-    ...(client === undefined ? {} : { client }),
+    client,
   };
   const proof = proveLockout(next, question, { addresses: ownAddresses(host, state) });
   return { ...proof, accepted: proof.verdict !== 'proved' && acceptLockoutRisk.includes(host.name) };

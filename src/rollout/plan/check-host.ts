@@ -1,4 +1,4 @@
-/** What can be known of one host without asking it: what its policy compiles to, and what that proves. */
+/** Checks of one host that need no connection: what its policy compiles to, and what that proves. */
 import { compileHost } from '../../compile/rules/compile.js';
 import { FAMILIES } from '../../lib/family.js';
 import { error, type Problem, warning } from '../../lib/problem.js';
@@ -13,15 +13,18 @@ import { blockedEssentials } from '../../traffic/questions/essentials.js';
 import { proveGuards, runPolicyTests } from '../../traffic/questions/guards.js';
 import { proveLockout } from '../../traffic/questions/lockout.js';
 
-export interface CheckedHost {
+interface HostCheck {
   readonly rules: number;
   readonly problems: readonly Problem[];
-  /** Where it compiles. */
+  /** Absent where it does not compile. */
   readonly desired?: MapHost;
 }
 
-/** What can be known of one host without asking it. */
-export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[]): CheckedHost {
+/**
+ * The problems of a host's policy, without reading the host.
+ * @param accepted Names of hosts whose lockout proof may fail.
+ */
+export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[]): HostCheck {
   const compiled = compileHost(fleet, host);
   if (!compiled.ok) return { rules: 0, problems: compiled.problems };
   const { value: desired } = compiled;
@@ -44,7 +47,7 @@ export function checkHost(fleet: Fleet, host: Host, accepted: readonly string[])
   };
 }
 
-export function lockout(
+function lockout(
   fleet: Fleet,
   host: Host,
   desired: Ruleset,
@@ -55,28 +58,28 @@ export function lockout(
   if (proof.verdict === 'proved') return [];
   const what =
     proof.verdict === 'violated'
-      ? `The policy locks SSH out of ${host.name}.`
-      : `It could not be proved that the policy lets SSH in to ${host.name}.`;
+      ? `The policy locks out SSH to ${host.name}.`
+      : `Cannot prove that the policy allows SSH to ${host.name}.`;
   const report = accepted.includes(host.name) ? warning : error;
   return [
     report(
       proof.verdict === 'violated' ? 'lockout' : 'lockout-not-proven',
       [what, ...proof.reasons].join(' '),
       host.location,
-      `Let the admin networks reach port ${host.ssh.port}.`,
+      `Allow the admin networks to reach port ${host.ssh.port}.`,
     ),
   ];
 }
 
-/** Only literal rules can stand before the baseline; that it leaves out ICMP is a lint. */
-export const essentials = (host: Host, desired: Ruleset): readonly Problem[] =>
+/** Only raw rules can be before the baseline; a baseline without ICMP is found by a lint. */
+const essentials = (host: Host, desired: Ruleset): readonly Problem[] =>
   host.raw.length === 0
     ? []
     : blockedEssentials(desired, host.addresses).filter(
         ({ id }) => id !== 'icmp-blocked' || host.baseline.icmp !== 'none',
       );
 
-export const countRules = (ruleset: Ruleset): number =>
+const countRules = (ruleset: Ruleset): number =>
   FAMILIES.flatMap((family) => ruleset[family])
     .flatMap(({ chains }) => chains)
     .reduce((sum, { rules }) => sum + rules.length, 0);

@@ -1,4 +1,4 @@
-/** Ports that Docker publishes: their packets are sent on before INPUT, and pass FORWARD by rules of Docker. */
+/** Ports that Docker publishes: its DNAT rules redirect their packets past INPUT, and its rules in FORWARD accept them. */
 import { isOwned } from '../../compile/names.js';
 import { isProgramInterface, programOfChain } from '../../compile/programs.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
@@ -7,8 +7,11 @@ import type { Rule, Ruleset, Tables } from '../../netfilter/model.js';
 import type { Explanation } from '../../traffic/model.js';
 import { explainer } from '../../traffic/trace/explain.js';
 
-/** Of networks for documentation (RFC 5737, RFC 3849): a sender that no rule means. */
-const STRANGER: { readonly [family in Family]: string } = { v4: '198.51.100.7', v6: '2001:db8:ffff::7' };
+/** Of networks for documentation (RFC 5737, RFC 3849): a sender that no rule names. */
+const UNKNOWN_SENDER: { readonly [family in Family]: string } = {
+  v4: '198.51.100.7',
+  v6: '2001:db8:ffff::7',
+};
 const LOOPBACK = /^(127\.|::1\b)/;
 
 interface Published {
@@ -20,10 +23,10 @@ interface Published {
 }
 
 /**
- * One warning a published port that strangers reach though the policy does not allow it: no rule under `input:` is ever
- * asked about it.
- * @param next the rules as they will stand
- * @param interfaces the host's; when unknown, one that no rule names is asked about
+ * One warning for each published port that any sender reaches although the policy does not allow it: rules under
+ * `input:` do not apply to it.
+ * @param next The rules after the change.
+ * @param interfaces Those of the host; when unknown, the packets arrive by one that no rule names.
  */
 export function publishedPorts(next: Ruleset, interfaces: readonly string[]): readonly Problem[] {
   const outside = interfaces.filter((name) => name !== 'lo' && !isProgramInterface(name));
@@ -34,30 +37,30 @@ export function publishedPorts(next: Ruleset, interfaces: readonly string[]): re
       const answers = (outside.length === 0 ? [undefined] : outside).map((device) =>
         explain({
           hook: 'FORWARD',
-          ...(device === undefined ? {} : { in: device }),
-          ...(out === undefined ? {} : { out }),
-          src: STRANGER[family],
+          in: device,
+          out,
+          src: UNKNOWN_SENDER[family],
           dst: container,
           protocol,
           dport: containerPort,
         }),
       );
-      if (!answers.some(passesUnasked)) return [];
+      if (!answers.some(passesUnmanaged)) return [];
       const reach = answers.some(({ verdict }) => verdict === 'accept') ? 'reaches' : 'may reach';
       return [
         warning(
           'docker-published-port',
-          `Docker publishes ${protocol}/${port}, and everybody ${reach} it: its packets go to ${container} through FORWARD and never meet what "input:" says.`,
+          `Docker publishes ${protocol}/${port}, and everyone ${reach} it: its packets go to ${container} through FORWARD, where "input:" does not apply.`,
           rule.location,
-          `Publish it on 127.0.0.1, or say under "forward:" who may reach ${container} and deny the rest. If it is meant: accept: [{finding: docker-published-port, reason: …}].`,
+          `Publish it on 127.0.0.1, or allow access to ${container} under "forward:" and deny the rest. If it is intended: accept: [{finding: docker-published-port, reason: …}].`,
         ),
       ];
     }),
   );
 }
 
-/** Let through, and not by a rule of the policy. */
-const passesUnasked = ({ verdict, rule }: Explanation): boolean =>
+/** Accepted, or perhaps accepted, and not by a rule of the policy. */
+const passesUnmanaged = ({ verdict, rule }: Explanation): boolean =>
   (verdict === 'accept' && (rule === null || !isOwned(rule.chain))) || verdict === 'unknown';
 
 function publishedIn(tables: Tables): readonly Published[] {
@@ -78,7 +81,7 @@ function published(rule: Rule): Published | undefined {
   return { rule, protocol: rule.protocol.value, port, container, containerPort: Number(containerPort) };
 }
 
-/** The interface by which Docker lets packets to the container out. */
+/** The outgoing interface in Docker's rule for the container. */
 const bridgeTo = (tables: Tables, container: string): string | undefined =>
   tables
     .find(({ name }) => name === 'filter')

@@ -1,4 +1,4 @@
-/** Rules whose day is over, as they still stand on a host. */
+/** Expired rules of the policy that are still on a host. */
 import { compileHost } from '../../compile/rules/compile.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { note, type Problem, type SourceLocation } from '../../lib/problem.js';
@@ -6,15 +6,17 @@ import type { RuleDiff } from '../../netfilter/model.js';
 import type { Fleet, Host, PolicyRule } from '../../policy/fleet.js';
 import type { Flow, TrafficDiff } from '../../traffic/model.js';
 
-export type Expired = ReadonlyMap<string, PolicyRule>;
+/** The policy rule that expired, by {@link expiryKey}. */
+export type ExpiredRules = ReadonlyMap<string, PolicyRule>;
 
+/** The identity of a kernel rule: family, table, chain and text. */
 export const expiryKey = (
   family: Family,
   { table, chain, text }: { readonly table: string; readonly chain: string; readonly text: string },
 ): string => [family, table, chain, text].join(' ');
 
-/** The kernel rules that expired policy rules stood for: found by compiling the host once more with them. */
-export function expiredRules(fleet: Fleet, host: Host): Expired {
+/** The kernel rules of expired policy rules, found by compiling the host once more with them. */
+export function expiredRules(fleet: Fleet, host: Host): ExpiredRules {
   if (host.expired.length === 0) return new Map();
   const of = (direction: PolicyRule['direction']): readonly PolicyRule[] => [
     ...host[direction],
@@ -28,15 +30,16 @@ export function expiredRules(fleet: Fleet, host: Host): Expired {
     expired: [],
   });
   if (!compiled.ok) return new Map();
-  const byPlace = new Map(host.expired.map((rule) => [locationKey(rule.location), rule]));
+  const byLocation = new Map(host.expired.map((rule) => [locationKey(rule.location), rule]));
   return new Map(
     FAMILIES.flatMap((family) =>
       compiled.value[family].flatMap((table) =>
         table.chains.flatMap((chain) =>
           chain.rules.flatMap((rule) => {
-            const due = rule.location === undefined ? undefined : byPlace.get(locationKey(rule.location));
+            const expiredRule =
+              rule.location === undefined ? undefined : byLocation.get(locationKey(rule.location));
             const change = { table: table.name, chain: chain.name, text: rule.text };
-            return due === undefined ? [] : [[expiryKey(family, change), due] as const];
+            return expiredRule === undefined ? [] : [[expiryKey(family, change), expiredRule] as const];
           }),
         ),
       ),
@@ -44,30 +47,31 @@ export function expiredRules(fleet: Fleet, host: Host): Expired {
   );
 }
 
+/** `policies/roles/web.yml:3:5`. */
 export const locationKey = ({ file, line, column }: SourceLocation): string => `${file}:${line}:${column}`;
 
-/** One note for each line of the policy that this change takes out because its day is over. */
+/** One note for each line of the policy whose kernel rules this change removes because it expired. */
 export function expiryNotes(
   rules: { readonly [family in Family]: RuleDiff },
-  expired: Expired,
+  expired: ExpiredRules,
 ): readonly Problem[] {
-  const gone = FAMILIES.flatMap((family) =>
+  const removed = FAMILIES.flatMap((family) =>
     rules[family].removed.flatMap((change) => expired.get(expiryKey(family, change)) ?? []),
   );
-  return [...new Set(gone)].map(({ expires, location }) =>
-    note('rule-expired', `The rule was valid until ${expires}; this takes it out.`, location),
+  return [...new Set(removed)].map(({ expires, location }) =>
+    note('rule-expired', `The rule was valid until ${expires}; this change removes it.`, location),
   );
 }
 
-/** What closes because a rule expired was decided by a line that still stands in the policy. */
-export function withExpiry(traffic: TrafficDiff, expired: Expired): TrafficDiff {
+/** Flows that close because a rule expired get the location of that rule, which is still in the policy. */
+export function withExpiry(traffic: TrafficDiff, expired: ExpiredRules): TrafficDiff {
   if (expired.size === 0) return traffic;
   const withLocation = (flow: Flow): Flow => {
     const { before, family } = flow;
-    const due = before === null ? undefined : expired.get(expiryKey(family, before));
-    return before === null || due === undefined
+    const expiredRule = before === null ? undefined : expired.get(expiryKey(family, before));
+    return before === null || expiredRule === undefined
       ? flow
-      : { ...flow, before: { ...before, source: due.location } };
+      : { ...flow, before: { ...before, source: expiredRule.location } };
   };
   return {
     ...traffic,

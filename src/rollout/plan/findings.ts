@@ -1,4 +1,4 @@
-/** What a reviewer should know of a host beyond the differences of its rules. */
+/** Findings of a host's plan beyond the diff of its rules. */
 import { lintForeign } from '../../compile/lint/foreign.js';
 import type { HostState } from '../../host/client.js';
 import { includesAddress } from '../../lib/ip.js';
@@ -11,8 +11,8 @@ import { deployedAsAnotherHost } from './machine.js';
 import { type HostTransitions, hasIpv6, sameRuleset } from './transition.js';
 
 /**
- * What the host's own state tells: unfinished changes, the saved file, the boot, the address of the runner; and what the
- * rules of others do beside the policy's.
+ * From the host's state: unfinished changes, saved files, boot, the address of the runner; and how rules that are not of
+ * the policy interfere with it.
  */
 export function stateFindings(
   fleet: Fleet,
@@ -21,15 +21,15 @@ export function stateFindings(
   transitions: HostTransitions,
 ): readonly Problem[] {
   return [
-    ...foreign(host, state, transitions),
-    ...(state.recorded === true ? [] : own(fleet, host, state, transitions)),
+    ...unmanaged(host, state, transitions),
+    ...(state.recorded === true ? [] : ofState(fleet, host, state, transitions)),
   ];
 }
 
-/** Of others' rules, and of literal ones, which may stand before the baseline. */
-function foreign(host: Host, { facts }: HostState, transitions: HostTransitions): readonly Problem[] {
-  const { next, foreign: others } = transitions.live;
-  if (others.rules === 0 && host.raw.length === 0) return [];
+/** Of unmanaged rules, and of raw ones, which may be before the baseline. */
+function unmanaged(host: Host, { facts }: HostState, transitions: HostTransitions): readonly Problem[] {
+  const { next, foreign } = transitions.live;
+  if (foreign.rules === 0 && host.raw.length === 0) return [];
   return [
     ...lintForeign(next),
     ...publishedPorts(next, facts.interfaces),
@@ -37,7 +37,12 @@ function foreign(host: Host, { facts }: HostState, transitions: HostTransitions)
   ];
 }
 
-function own(fleet: Fleet, host: Host, state: HostState, transitions: HostTransitions): readonly Problem[] {
+function ofState(
+  fleet: Fleet,
+  host: Host,
+  state: HostState,
+  transitions: HostTransitions,
+): readonly Problem[] {
   return [
     ...deployedAsAnotherHost(fleet, host, state),
     ...(state.notes ?? []),
@@ -50,34 +55,30 @@ function own(fleet: Fleet, host: Host, state: HostState, transitions: HostTransi
   ];
 }
 
-/** The fault of a host, not of the policy: it alone is refused. */
+/** The id of an error of the host, not of the policy: only this host is refused. */
 export const OTHER_MANAGER = 'other-manager';
 
 function managers(host: Host, { facts }: HostState): readonly Problem[] {
   return (facts.managers ?? []).map((manager) =>
     error(
       OTHER_MANAGER,
-      `${manager} is active on ${host.name} and would write over the same chains.`,
+      `${manager} is active on ${host.name} and would overwrite the same chains.`,
       undefined,
-      'Switch it off on the host, once its rules are in the policy: until then a deploy refuses this host.',
+      'Disable it on the host once its rules are in the policy; until then a deploy refuses this host.',
     ),
   );
 }
 
-/** Rules that go while traffic stays: the policy says what they said, as after an import. One sentence for all of them. */
-export function takenOver(
+/** One note instead of a problem for each removed rule, where the policy has the same effect, as after an import. */
+export function mergeTakeover(
   problems: readonly Problem[],
   traffic: TrafficDiff | undefined,
 ): readonly Problem[] {
-  const going = problems.filter(({ id }) => id === 'removes-foreign');
-  if (traffic?.equal !== true || going.length === 0) return problems;
-  return [
-    ...problems.filter(({ id }) => id !== 'removes-foreign'),
-    note(
-      'takes-over',
-      `${going.length === 1 ? 'One rule that is' : `${going.length} rules that are`} not the policy's ${going.length === 1 ? 'goes' : 'go'}, and the policy does the same: every packet has the verdict that it had.`,
-    ),
-  ];
+  const others = problems.filter(({ id }) => id !== 'removes-foreign');
+  const removed = problems.length - others.length;
+  if (traffic?.equal !== true || removed === 0) return problems;
+  const rules = removed === 1 ? '1 unmanaged rule is' : `${removed} unmanaged rules are`;
+  return [...others, note('takes-over', `${rules} replaced by the policy; every packet keeps its verdict.`)];
 }
 
 function pending(host: Host, { record }: HostState): readonly Problem[] {
@@ -88,7 +89,7 @@ function pending(host: Host, { record }: HostState): readonly Problem[] {
       'pending-transaction',
       `${host.name} has an unfinished change of ${owner} in phase ${phase}.`,
       undefined,
-      `It rolls itself back in ${secondsLeft} s; plan again after that.`,
+      `It is rolled back in ${secondsLeft} s; plan again after that.`,
     ),
   ];
 }
@@ -98,9 +99,9 @@ function ipv6(host: Host, state: HostState): readonly Problem[] {
   return [
     note(
       'no-ipv6',
-      `${host.name} has no IPv6, so it gets the IPv4 rules alone.`,
+      `${host.name} has no IPv6, so only the IPv4 rules are deployed.`,
       undefined,
-      'Deploy again when IPv6 is switched on: until then drift tells.',
+      'Deploy again when IPv6 is enabled; until then it is reported as drift.',
     ),
   ];
 }
@@ -110,9 +111,9 @@ function runner(fleet: Fleet, host: Host, { facts }: HostState): readonly Proble
   return [
     note(
       'runner-not-admin',
-      `${host.name} is reached from ${facts.client}, which is in none of the admin networks.`,
+      `${host.name} is reached from ${facts.client}, which is not in an admin network.`,
       undefined,
-      'Add it to `admin` when deploys come from there: the rules need not let it in otherwise.',
+      'Add it to `admin` if deploys come from there: otherwise the rules need not allow it.',
     ),
   ];
 }
@@ -122,16 +123,16 @@ function saved(host: Host, state: HostState, transitions: HostTransitions): read
     return transitions.saved.problems.map((problem) =>
       error(
         'saved-unreadable',
-        `What ${host.name} loads at boot cannot be read: ${problem.message}`,
+        `The saved rules of ${host.name} cannot be read: ${problem.message}`,
         problem.location,
-        `Mend or remove the file on the host, then plan again.`,
+        'Fix or remove the file on the host, then plan again.',
       ),
     );
   if (state.saved.v4 === undefined && state.saved.v6 === undefined)
     return [
       note(
         'saved-missing',
-        `${host.name} has no saved rules: after a reboot it would run none of what it runs now.`,
+        `${host.name} has no saved rules: a reboot would load none of its current rules.`,
         undefined,
         'A deploy writes them.',
       ),
@@ -144,7 +145,7 @@ function saved(host: Host, state: HostState, transitions: HostTransitions): read
           'saved-differs',
           `${host.name} runs the policy, but would load other rules at its next boot.`,
           undefined,
-          'A deploy writes the saved files anew.',
+          'A deploy writes the saved files again.',
         ),
       ]
     : [];
@@ -157,7 +158,7 @@ function boot(host: Host, { boot: { loader, enabled } }: HostState): readonly Pr
         'no-boot-loader',
         `Nothing on ${host.name} loads firewall rules at boot.`,
         undefined,
-        'Install iptables-persistent (Debian, Ubuntu) or iptables-services (RHEL family), or name `boot.paths`.',
+        'Install iptables-persistent (Debian, Ubuntu) or iptables-services (RHEL family), or set `boot.paths`.',
       ),
     ];
   if (enabled || loader === 'none') return [];
@@ -166,9 +167,9 @@ function boot(host: Host, { boot: { loader, enabled } }: HostState): readonly Pr
     : [
         warning(
           'boot-disabled',
-          `${loader} is not enabled on ${host.name}: after a reboot it would run no rules.`,
+          `${loader} is not enabled on ${host.name}: a reboot would load no rules.`,
           undefined,
-          'Enable it on the host, or say `boot: {enable: true}`.',
+          'Enable it on the host, or set `boot: {enable: true}`.',
         ),
       ];
 }

@@ -1,4 +1,4 @@
-/** Which machine it is that answers for a host: a name may have come to lead to another one, and a clone answers like the first. */
+/** Whether the machine that answers for a host is the right one: an address may lead to another one, or to a clone. */
 import { createHash } from 'node:crypto';
 import type { HostState } from '../../host/client.js';
 import { error, type Problem } from '../../lib/problem.js';
@@ -6,8 +6,8 @@ import { list } from '../../lib/text.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 
 /**
- * The machine as a plan may show it. machine-id(5): it must not be exposed as it is, so what is shown is a hash that
- * nobody else makes of it. `undefined` where the host has no machine-id, or nothing but recorded rules is known.
+ * An id of the machine that may be published: `sha256:…` of its machine-id, which must not be exposed (machine-id(5)),
+ * and its hostname. `undefined` where the host has no machine-id, and for recorded states.
  */
 export function machineOf({ recorded, facts: { machineId, hostname } }: HostState): string | undefined {
   if (recorded === true || machineId === '') return undefined;
@@ -15,7 +15,7 @@ export function machineOf({ recorded, facts: { machineId, hostname } }: HostStat
   return `sha256:${hash}`;
 }
 
-/** What is deployed to a machine is kept on it under the host's name: where that is another host, the way there is wrong. */
+/** An error where the known-good record on the machine is that of another host: the address is wrong. */
 export function deployedAsAnotherHost(
   fleet: Fleet,
   host: Host,
@@ -23,7 +23,7 @@ export function deployedAsAnotherHost(
 ): readonly Problem[] {
   const { current } = record;
   if (current?.host === undefined || current.host === host.name) return [];
-  // A clone that got an identity of its own is a new machine; a host that the policy no longer has was renamed.
+  // A clone with its own machine-id is a new machine; a host that is no longer in the policy was renamed.
   if (current.machineId !== facts.machineId || !fleet.hosts.some(({ name }) => name === current.host))
     return [];
   return [
@@ -42,12 +42,12 @@ interface ReadHost {
 }
 
 /**
- * Hosts that one machine answers for: what is deployed to the one would be undone by the other. By host name, an error
- * each. Copies that kept the machine-id have another name or another kernel (random(4): boot_id is of one boot).
+ * An error for each host, by name, whose machine answers for another host as well: the deploys would undo each other.
+ * Clones with the same machine-id differ in their hostname or boot_id, which random(4) makes for each boot.
  */
-export function sharedMachines(answered: readonly ReadHost[]): ReadonlyMap<string, Problem> {
+export function sharedMachines(hosts: readonly ReadHost[]): ReadonlyMap<string, Problem> {
   const byMachine = new Map<string, ReadHost[]>();
-  for (const one of answered) {
+  for (const one of hosts) {
     const [machine, boot] = [machineOf(one.state), one.state.drops?.now.boot];
     if (machine === undefined || boot === undefined) continue;
     const key = `${machine} ${boot}`;
@@ -68,5 +68,5 @@ const sharedMachineError = (host: Host, same: readonly ReadHost[]): Problem =>
       4,
     )} are one machine: "${same[0]?.state.facts.hostname ?? ''}" answers for each of them.`,
     host.location,
-    'Keep one of them in the policy, with all of its addresses; or mend the address that leads to the wrong machine.',
+    'Keep one of them in the policy, with all of its addresses; or fix the address that leads to the wrong machine.',
   );

@@ -1,5 +1,4 @@
-/** The map of the fleet as it will be once a plan is carried out, against what the hosts run now. */
-
+/** The map of the fleet after a plan is deployed, compared with what the hosts run now. */
 import type { MapHost } from '../../map/context.js';
 import { mapFleet } from '../../map/fleet-map.js';
 import type { Fleet } from '../../policy/fleet.js';
@@ -7,9 +6,9 @@ import { findingOf } from '../results/finding.js';
 import type { PlanMap } from '../results/model.js';
 import type { HostAssessment } from './assess.js';
 
-/** Hosts without a plan are named in it as missing. */
+/** The map of a plan; hosts without a plan are listed as missing. */
 export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): PlanMap {
-  const deployable = assessed.flatMap((one) => (one.deployable === undefined ? [] : [one.deployable]));
+  const deployable = assessed.flatMap((one) => one.deployable ?? []);
   const hosts = deployable.map(
     ({ host, transitions }): MapHost => ({ host, ruleset: transitions.live.next }),
   );
@@ -22,7 +21,7 @@ export function planMap(fleet: Fleet, assessed: readonly HostAssessment[]): Plan
     .map(({ plan: { host, reason } }) => ({ host, why: reason ?? 'It has no plan.' }));
   return {
     ...map,
-    // Lines of a host's own rules are nothing that a reviewer can open.
+    // A reviewer cannot open the location of a live rule.
     edges: map.edges.map((edge) => ({ ...edge, rules: edge.rules.filter(({ kind }) => kind === 'policy') })),
     missing: [...map.missing, ...unread],
     notes: notes.map(findingOf),

@@ -5,7 +5,7 @@ import { policyNames } from '../../naming/policy-names.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { OnEvent } from '../results/events.js';
 import { findingOf } from '../results/finding.js';
-import type { HostPlan, Plan } from '../results/model.js';
+import type { Plan } from '../results/model.js';
 import { planOf } from '../results/plan-digest.js';
 import { type HostAssessment, readAndAssess } from './assess.js';
 import { sharedMachines } from './machine.js';
@@ -14,20 +14,20 @@ import { statesOf } from './states.js';
 
 export interface PlanOptions {
   readonly commit?: string;
-  /** Hosts whose lock-out proof may fail. */
+  /** Names of hosts whose lockout proof may fail. */
   readonly acceptLockoutRisk?: readonly string[];
   /** Default: the policy's. */
   readonly parallel?: number;
   readonly onEvent?: OnEvent;
-  /** Also draw the map of the hosts. */
+  /** Also make the map of the hosts. */
   readonly map?: boolean;
-  /** What the hosts are doing now is read for a plan, and not for a deploy. */
+  /** Read the current flows and listening ports: for a plan, not for a deploy. */
   readonly activity?: boolean;
-  /** Which traffic changes is worked out for a plan, and not for a deploy, which shows it to nobody. */
+  /** Compute which traffic changes: for a plan, not for a deploy, which does not show it. */
   readonly traffic?: boolean;
 }
 
-/** One {@link HostPlan} a host, in the order given; a host that cannot be read has one as well. */
+/** Reads all hosts and makes their plan, in the order given; hosts that cannot be read are in it with a reason. */
 export async function planFleet(
   fleet: Fleet,
   hosts: readonly Host[],
@@ -42,7 +42,7 @@ export async function planFleet(
     ),
     states: statesOf(assessed, fleet.ownership),
     names: policyNames(fleet),
-    ...(options.map ? { map: planMap(fleet, assessed) } : {}),
+    map: options.map ? planMap(fleet, assessed) : undefined,
   };
 }
 
@@ -69,7 +69,7 @@ export async function assessFleet(
   return withSharedMachines(all);
 }
 
-/** What is wrong with hosts only beside each other. */
+/** Adds the problems that only show when hosts are compared. */
 function withSharedMachines(all: readonly HostAssessment[]): readonly HostAssessment[] {
   const shared = sharedMachines(all.flatMap(({ deployable }) => deployable ?? []));
   return all.map((one) => {

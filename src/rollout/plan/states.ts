@@ -1,4 +1,4 @@
-/** The rules that a plan saw, kept with it: so that a later deploy can say what changed since it was reviewed. */
+/** The live rules that a plan read, stored with it, so that a deploy can report what changed since the review. */
 import { isOwned } from '../../compile/names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../../compile/programs.js';
 import { readRuleset } from '../../compile/read.js';
@@ -9,7 +9,7 @@ import { diffStates } from '../results/differences.js';
 import type { Plan, PlanChange } from '../results/model.js';
 import type { DeployableHost, HostAssessment } from './assess.js';
 
-/** By the digest of each host's live rules; hosts that run the same share one. */
+/** Digest of live rules → their text; hosts with equal rules share one. */
 export function statesOf(
   assessed: readonly HostAssessment[],
   ownership: Fleet['ownership'],
@@ -17,12 +17,12 @@ export function statesOf(
   const states: { [digest: string]: RulesText } = {};
   for (const { plan, deployable } of assessed)
     if (deployable !== undefined && plan.live !== undefined)
-      states[plan.live] ??= renderHost(lasting(deployable.transitions.live.before, ownership));
+      states[plan.live] ??= renderHost(withoutDynamic(deployable.transitions.live.before, ownership));
   return states;
 }
 
-/** Without what programs change while they run, which no digest counts either. */
-function lasting(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
+/** Without the dynamic rules of programs (bans, containers), which digests leave out as well. */
+function withoutDynamic(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
   if (ownership === 'tables') return ruleset;
   const tables = (of: Tables): Tables =>
     of.map((table) => ({
@@ -38,14 +38,15 @@ function lasting(ruleset: Ruleset, ownership: Fleet['ownership']): Ruleset {
   return { v4: tables(ruleset.v4), v6: tables(ruleset.v6), sets };
 }
 
-/** Three ways: from what was reviewed to what the host runs now, and from there to what a deploy would make of it. */
+/** The diff from the reviewed live state to the current one, and from that to the state after a deploy. */
 export function changeSince(reviewed: Plan, { host, transitions, ownership }: DeployableHost): PlanChange {
   const { before } = transitions.live;
   const next = diffStates(before, transitions.live.next);
-  const then = reviewed.hosts.find((plan) => plan.host === host.name);
   const { states = {} } = reviewed;
-  const live = then?.live ?? '';
+  const live = reviewed.hosts.find((plan) => plan.host === host.name)?.live ?? '';
   const text = Object.hasOwn(states, live) ? states[live] : undefined;
   const seen = text === undefined ? undefined : readRuleset(text, `${host.name} reviewed`);
-  return seen?.ok === true ? { since: diffStates(seen.value, lasting(before, ownership)), next } : { next };
+  return seen?.ok === true
+    ? { since: diffStates(seen.value, withoutDynamic(before, ownership)), next }
+    : { next };
 }

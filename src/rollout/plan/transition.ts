@@ -1,4 +1,4 @@
-/** One host's states as rulesets: what it runs, what it boots, and what both become with the policy in its place. */
+/** A host's live and saved rules, before and after the policy's part in them is replaced. */
 import { type Owned, replaceManaged, sameSet } from '../../compile/merge/replace-managed.js';
 import { readRuleset } from '../../compile/read.js';
 import type { HostState } from '../../host/client.js';
@@ -19,14 +19,14 @@ export interface HostTransitions {
   readonly saved: Result<Transition>;
 }
 
-/** @returns the problems when the live state cannot be understood whole: nothing may then be said about this host. */
+/** @returns The problems instead when the live rules cannot be parsed: then there is no plan for this host. */
 export function transitionsOf(
   fleet: Fleet,
   host: Host,
   state: HostState,
-  wanted: Ruleset,
+  wholeDesired: Ruleset,
 ): Result<HostTransitions> {
-  const desired = possibleOn(state, wanted);
+  const desired = supportedBy(state, wholeDesired);
   const live = transition(state.live, desired, `${host.name} live`, fleet);
   if (!live.ok) return live;
   const saved = transition(savedText(state), desired, `${host.name} saved`, fleet);
@@ -45,20 +45,20 @@ function transition(
   return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };
 }
 
-/** Where IPv6 is switched off, its tools may fail; where they show rules, they work. */
+/** Without IPv6 in the kernel ip6tables may fail; where ip6tables-save printed rules, it works. */
 export const hasIpv6 = ({ facts, live }: HostState): boolean => facts.ipv6 || live.v6.includes('COMMIT');
 
-const possibleOn = (state: HostState, desired: Ruleset): Ruleset =>
+const supportedBy = (state: HostState, desired: Ruleset): Ruleset =>
   hasIpv6(state) ? desired : { ...desired, v6: [] };
 
-/** A missing file loads nothing at boot. */
+/** The saved files; a missing one is empty, since nothing is loaded from it. */
 export const savedText = ({ saved }: HostState): RulesText => ({
   v4: saved.v4 ?? '',
   v6: saved.v6 ?? '',
   sets: saved.sets ?? '',
 });
 
-/** The same rules, policies and sets. */
+/** Whether rules, chain policies and sets are equal. */
 export const sameRuleset = (one: Ruleset, other: Ruleset): boolean =>
   equalTables(one.v4, other.v4) &&
   equalTables(one.v6, other.v6) &&

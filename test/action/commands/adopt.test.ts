@@ -56,7 +56,7 @@ test('opens a pull request, and says everything in the summary, the patch and th
 });
 
 test('without the right to, the change is in the patch, and both log and summary say so', async () => {
-  const refused = warning('github-forbidden', 'GitHub did not let us open the pull request.');
+  const refused = warning('github-forbidden', 'Cannot open the pull request.');
   const job = await runJob({
     event,
     inputs: asked,
@@ -65,7 +65,7 @@ test('without the right to, the change is in the patch, and both log and summary
   });
   expect(job.failures).toEqual([]);
   expect(job.outputs.patch).toBe('/tmp/sallyport/adopt.patch');
-  expect(job.summaries.join('')).toContain('GitHub did not let us open the pull request.');
+  expect(job.summaries.join('')).toContain('Cannot open the pull request.');
   expect(job.log.join('\n')).toContain('The change is in the file named by the output `patch`.');
 });
 

@@ -135,7 +135,7 @@ test('a link in its files ends the run before anything is read, and what it lead
   symlinkSync(join(folder, 'secret'), join(folder, 'untrusted/networks.yml'));
   const { status, stdout, summary } = await follow();
   expect(status).toBe(1);
-  expect(stdout).toContain('neither a file nor a folder');
+  expect(stdout).toContain('neither a file nor a directory');
   expect(stdout + summary).not.toContain('the-secret-of-the-runner');
   expect(comments).toEqual([]);
 });

@@ -68,7 +68,7 @@ test('a pull request that has moved on, or is closed, gets nothing', async () =>
 });
 
 test('a GitHub that does not say which pull request it is fails the step', async () => {
-  const refused = warning('github-forbidden', 'GitHub did not let us find the pull request of the fork.');
+  const refused = warning('github-forbidden', 'Cannot find the pull request of the fork.');
   const job = await follow({ github: { openPull: async () => failed(refused) } });
   expect(job.used).toEqual([]);
   expect(job.annotations).toEqual([refused]);

@@ -102,7 +102,7 @@ describe('plan', () => {
   });
 
   test('a comment that GitHub refuses is a warning and the plan is in the summary', async () => {
-    const refused = warning('github-forbidden', 'GitHub did not let us post the comment.');
+    const refused = warning('github-forbidden', 'Cannot post the comment.');
     const job = await runJob({
       event: pullEvent(),
       answers: { plan: done(typicalPlan) },
@@ -111,7 +111,7 @@ describe('plan', () => {
     expect(job.failures).toEqual([]);
     expect(job.annotations).toContainEqual(refused);
     expect(job.summaries.join('')).toContain('Opens 2, closes 1');
-    expect(job.summaries.join('')).toContain('GitHub did not let us post the comment.');
+    expect(job.summaries.join('')).toContain('Cannot post the comment.');
   });
 
   test('a fork without a key is checked, says why there is no plan, and does not try to comment', async () => {

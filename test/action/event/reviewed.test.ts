@@ -27,7 +27,7 @@ describe('the reviewed plan', () => {
   });
 
   test('a GitHub that does not answer ends the job before a host is touched', async () => {
-    const down = warning('github-fault', 'GitHub did not let us find the reviewed plan.');
+    const down = warning('github-fault', 'Cannot find the reviewed plan.');
     const job = await runJob({
       event: pushEvent,
       inputs: reviewed,

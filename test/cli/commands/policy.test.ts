@@ -126,10 +126,10 @@ describe('check', () => {
     restore();
     expect(locked).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining('The policy locks SSH out of db-1.'),
+      stderr: expect.stringContaining('The policy locks out SSH to db-1.'),
     });
     // The guard of the example says the same of all hosts, and nobody has accepted that.
-    expect(accepted.stderr).toContain('warning: The policy locks SSH out of db-1.');
+    expect(accepted.stderr).toContain('warning: The policy locks out SSH to db-1.');
   });
 
   test('answers in JSON and Markdown', async () => {

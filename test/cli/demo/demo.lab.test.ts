@@ -24,7 +24,7 @@ test('on real hosts: plan, deploy, a change, a lock-out that is taken back, drif
     'Deployed: 3 confirmed.',
     "fail2ban's ban on web-2 still stands.",
     'Opens 1;',
-    'The new rules would lock SSH out.',
+    'The new rules would lock out SSH.',
     'rolled-back',
     'All three hosts run the rules that they ran before',
     '1 of 3 hosts drifted.',

@@ -1,4 +1,4 @@
-/** A run that is cancelled, at whatever moment: no further host is begun, and what is said of each is true. */
+/** A run that is cancelled at any time: no further host is changed, and each outcome is true. */
 import { describe, expect, jest, test } from '@jest/globals';
 import type { RolloutEvent } from '../../../src/rollout/results/events.js';
 import type { Behaviour, ModelFleet } from '../model-host.js';
@@ -6,7 +6,7 @@ import { modelRollout, NAMES, short, touched } from '../model-rollout.js';
 
 jest.setTimeout(20_000);
 
-/** A deploy that is cancelled at the first event that is such a one. */
+/** A deploy that is cancelled at the first event for which `at` is true. */
 function cancelling(
   { deploy }: Pick<ReturnType<typeof modelRollout>, 'deploy'>,
   at: (event: RolloutEvent) => boolean,
@@ -25,7 +25,7 @@ const become = ({ hosts }: ModelFleet, behaviour: Behaviour): void => {
 };
 
 describe('a cancelled run', () => {
-  test('begins no further host', async () => {
+  test('changes no further host', async () => {
     const { client, deploy } = modelRollout();
     const outcomes = await cancelling({ deploy }, ({ kind }) => kind === 'outcome');
     expect(short(outcomes)).toEqual([
@@ -54,7 +54,7 @@ describe('a cancelled run', () => {
     expect(touched(client)).toEqual([]);
   });
 
-  test('leaves a host that it is changing alone, and says so', async () => {
+  test('leaves a host that is being changed to itself, and reports that', async () => {
     const { client, deploy } = modelRollout();
     const outcomes = await cancelling({ deploy }, ({ kind }) => {
       if (kind === 'wave') become(client, 'hangs');
@@ -68,11 +68,11 @@ describe('a cancelled run', () => {
     ]);
     expect(outcomes.hosts[0]).toMatchObject({
       phase: 'apply',
-      reason: expect.stringMatching(/^The run was cancelled\. The host puts its old rules back by itself/),
+      reason: expect.stringMatching(/^The run was cancelled\. The host restores its old rules by itself/),
     });
   });
 
-  test('ends while a host is being taken back, and says that the host alone knows', async () => {
+  test('ends while a host is being rolled back, and reports that its state is unknown', async () => {
     const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
     const controller = new AbortController();
     const outcomes = await deploy({
@@ -87,12 +87,12 @@ describe('a cancelled run', () => {
     expect(outcomes.hosts[0]).toMatchObject({
       outcome: 'unknown',
       phase: 'rollback',
-      reason: expect.stringContaining('It was being taken back'),
+      reason: expect.stringContaining('Its rollback was in progress'),
     });
     expect(outcomes.stopped).toContain('web-2 is rolled-back');
   });
 
-  test('tells which hosts it did not come to take back', async () => {
+  test('reports which hosts it did not roll back', async () => {
     const { client, deploy } = modelRollout(
       { rollout: 'on_failure: rollback, parallel: 1' },
       { 'web-4': 'rolls-back' },
@@ -107,12 +107,12 @@ describe('a cancelled run', () => {
       '2 web-3 rolled-back',
       '2 web-4 rolled-back',
     ]);
-    const kept = 'The run was cancelled. It was not taken back: it keeps the new rules.';
+    const kept = 'The run was cancelled. It was not rolled back: it keeps the new rules.';
     expect(outcomes.hosts.slice(0, 2).map(({ reason }) => reason)).toEqual([kept, kept]);
     expect(touched(client)).toEqual(['web-1', 'web-2', 'web-3', 'web-4', 'web-3']);
   });
 
-  test('that had reached its last host by then was not stopped', async () => {
+  test('is not stopped when its last host was done', async () => {
     const { deploy } = modelRollout();
     const outcomes = await cancelling(
       { deploy },

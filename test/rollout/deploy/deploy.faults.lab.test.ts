@@ -309,7 +309,7 @@ fault(
     expect(first).toMatchObject({ phase: 'soak', drops: { before: expect.any(Number) } });
     expect(first?.drops?.during).toBeGreaterThan(1000);
     expect(first?.reason).toMatch(
-      /packets a minute that no rule names, and .* before.*(SALLYPORT-INPUT|udp\/7000)/,
+      /packets a minute that no rule matches, and .* before.*(SALLYPORT-INPUT|udp\/7000)/,
     );
     expect(deployed.outcomes.stopped).toBe('The rollout stopped: web-1 drops more than before.');
     expect(await fleet.having(7000)).toEqual([false, true, true, true]);
@@ -330,7 +330,7 @@ fault(
     await fleet.named('web-1').must('iptables -D INPUT -p tcp --dport 5432 -j ACCEPT');
     expect(deployed.code).toBe(1);
     expect(short(deployed).slice(0, 2)).toEqual(['web-1 unknown', 'web-2 not-reached']);
-    expect(deployed.outcomes.hosts[0]?.reason).toMatch(/someone changed its rules since: .*--dport 5432 /);
+    expect(deployed.outcomes.hosts[0]?.reason).toMatch(/its rules have changed since: .*--dport 5432 /);
     expect(await fleet.having(8014)).toEqual([true, false, false, false]);
   },
 );

@@ -1,4 +1,4 @@
-/** A deploy that is held to the plan that people have reviewed. */
+/** A deploy that is bound to a reviewed plan. */
 import { describe, expect, test } from '@jest/globals';
 import type { Host } from '../../../src/policy/fleet.js';
 import { deployFleet } from '../../../src/rollout/deploy/deploy.js';
@@ -26,7 +26,7 @@ describe('bound to a reviewed plan', () => {
     const refused = outcomes.hosts.find(({ host: name }) => name === 'web-3');
     expect(refused).toMatchObject({ outcome: 'refused', phase: 'preflight' });
     expect(refused?.reason).toMatch(
-      /^plan-changed: the live rules are not those that the reviewed plan saw: "INPUT -p tcp .*5432 .*" is there\./,
+      /^plan-changed: the live rules are not those of the reviewed plan: "INPUT -p tcp .*5432 .*" was added\./,
     );
     expect(refused?.changed?.since?.v4.added.map(({ text }) => text)).toEqual([
       '-p tcp -m tcp --dport 5432 -j ACCEPT',

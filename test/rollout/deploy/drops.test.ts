@@ -117,7 +117,7 @@ describe('what was dropped', () => {
 
   test('is told from the counters where there is no log', () => {
     const words =
-      "The kernel's log on the host does not show them; the counters say 512 at the end of SALLYPORT-INPUT (IPv4)";
+      'They are not in the kernel log of the host; counters: 512 at the end of SALLYPORT-INPUT (IPv4)';
     expect(describeDrops(drops, [], 'iptables-drop: ')).toBe(words);
     expect(describeDrops(drops, log, undefined)).toBe(words);
   });

@@ -40,7 +40,8 @@ test('without a number it is the state before, and not one that was left by goin
   expect(client.changes.at(-1)?.change.commit).toBe('one');
   expect((await back()).hosts[0]).toMatchObject({
     outcome: 'refused',
-    reason: 'The host has no known-good state before the rules that it runs. `--to` takes one by its number.',
+    reason:
+      'The host has no known-good state before its current rules. Choose one by its number with `--to`.',
   });
   expect(model.live).toEqual(old);
   await rollbackHost(second, host, client, RUN, { to: 2 });

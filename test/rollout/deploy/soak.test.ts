@@ -34,7 +34,7 @@ describe('a soak', () => {
     ]);
     expect(outcomes.hosts[0]).toMatchObject({ phase: 'soak', drops: { before: 0, during: 300 } });
     expect(outcomes.hosts[0]?.reason).toMatch(
-      /^It dropped 300 packets a minute that no rule names, and 0 before/,
+      /^It dropped 300 packets a minute that no rule matches, and 0 before/,
     );
     expect(outcomes.stopped).toBe('The rollout stopped: web-1 drops more than before.');
     expect(touched(client)).toEqual(['web-1']);
@@ -68,7 +68,7 @@ describe('a soak', () => {
     const outcomes = await deploy();
     expect(outcomes.hosts[0]).toMatchObject({ outcome: 'unknown', phase: 'soak' });
     expect(outcomes.hosts[0]?.reason).toMatch(
-      /someone changed its rules since: "SALLYPORT-INPUT .*" is gone\.$/,
+      /its rules have changed since: "SALLYPORT-INPUT .*" was removed\.$/,
     );
     expect(touched(client)).toEqual(['web-1']);
   });
@@ -148,7 +148,7 @@ describe('a soak that an earlier run did not end', () => {
     behave(client, 'web-1', 'gone-later');
     const outcomes = await deploy({ part: { waves: { from: 1 } } });
     expect(outcomes.stopped).toBe(
-      'The rollout stopped: the canary web-1 is not as it was: the host accepts no new connection',
+      'The rollout stopped: the canary web-1 has changed since: the host accepts no new connection',
     );
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
   });

@@ -106,7 +106,7 @@ test('a set that was made with other options is told with both', async () => {
     {
       kind: 'set',
       message: expect.stringMatching(
-        /was made as "hash:net family inet maxelem 65536 timeout 600", not as "hash:net family inet maxelem 65536"/,
+        /was created as "hash:net family inet maxelem 65536 timeout 600" instead of "hash:net family inet maxelem 65536"/,
       ),
     },
   ]);
@@ -197,7 +197,7 @@ describe('hosts about which nothing can be said', () => {
       await driftOf({ live: modelHost().live, state: { record: { history: [], pending } } }),
     ).toMatchObject({
       status: 'busy',
-      reason: 'anna@laptop is changing this host (verify); look again in 12 s.',
+      reason: 'anna@laptop is changing this host (verify); try again in 12 s.',
       live: [],
     });
   });

@@ -24,7 +24,7 @@ describe('a port that Docker publishes', () => {
       {
         level: 'warning',
         message: expect.stringMatching(
-          /^Docker publishes tcp\/8080, and everybody reaches it: .* 172\.17\.0\.2 /,
+          /^Docker publishes tcp\/8080, and everyone reaches it: .* 172\.17\.0\.2 /,
         ),
         hint: expect.stringContaining(`accept: [{finding: ${ID}, `),
         source: { file: 'web-1 live v4', line: 12 },

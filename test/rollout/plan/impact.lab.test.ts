@@ -59,19 +59,17 @@ const about = (all: readonly Finding[]): readonly string[] =>
     .map(({ id, message, source }) => `${id}: ${message}${source ? ` at line ${source.line}` : ''}`);
 
 const CLOSES =
-  'closes-current-flows: In use now: tcp/5432 by 1 address (1 flow); new connections will be refused.';
-const IDLE = [
-  'nothing-listens: This rule lets in tcp/80 and tcp/443, and nothing listens there now. at line 2',
-];
+  'closes-current-flows: In use now: tcp/5432 from 1 address (1 flow); new connections will be refused.';
+const IDLE = ['nothing-listens: This rule allows tcp/80 and tcp/443, where nothing listens now. at line 2'];
 
 test('the peer of a real connection would be refused, by number and not by address; nothing listens for the site', async () => {
   const said = about(await findings(web));
   expect(said).toEqual([
     expect.stringMatching(
-      new RegExp(`^${CLOSES.replaceAll(/[().]/g, '\\$&')} 1 established flow will stay alive until it ends`),
+      new RegExp(`^${CLOSES.replaceAll(/[().]/g, '\\$&')} 1 established flow will stay open until it ends`),
     ),
     expect.stringMatching(
-      /^listens-for-nobody-now: Something listens on tcp\/5432, and nobody may reach it any more\.$/,
+      /^listens-for-nobody-now: The host listens on tcp\/5432, which nobody can reach any more\.$/,
     ),
     ...IDLE,
   ]);
@@ -83,7 +81,7 @@ test('it is told again from a recorded state, which names no stranger either', a
   const text = await lab.run('cat', ['states/web-1.activity'], { cwd: lab.directory });
   expect(text.stdout).toContain('"port": 5432');
   const recorded = about(await findings(web, '--state', 'states'));
-  expect(recorded[0]).toContain('In use now: tcp/5432 by');
+  expect(recorded[0]).toContain('In use now: tcp/5432 from');
   expect(recorded).toHaveLength(3);
 });
 

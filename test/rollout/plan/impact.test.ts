@@ -55,7 +55,7 @@ function impact(
 }
 
 describe('current peers', () => {
-  test('that are refused from now on, by name or by number, and that their flows go on', () => {
+  test('are named or counted when the rules refuse them, and their flows stay open', () => {
     const flows = [
       flow('10.20.30.7', 5432, { count: 3 }),
       flow('192.0.2.2', 5432),
@@ -66,7 +66,7 @@ describe('current peers', () => {
       flow('198.51.100.9', 443, { count: 900 }),
     ];
     expect(impact({ flows, listening: [...BUSY] })).toEqual([
-      'warning: In use now: tcp/5432 by 192.168.7.7, admin, monitoring, web-2 and 2 other addresses (8 flows); new connections will be refused. 8 established flows will stay alive until they end: the rules let packets of standing connections pass (policies/hosts/all.yml:2). Allow tcp/5432 from them if they are to go on.',
+      'warning: In use now: tcp/5432 from 192.168.7.7, admin, monitoring, web-2 and 2 other addresses (8 flows); new connections will be refused. 8 established flows will stay open until they end: the rules accept packets of established connections (policies/hosts/all.yml:2). Allow tcp/5432 from them if they still need it.',
     ]);
   });
 
@@ -75,7 +75,7 @@ describe('current peers', () => {
       flow(`198.51.${index >> 8}.${index & 255}`, 8080 + (index % 3)),
     );
     const said = impact({ flows }).join('\n');
-    expect(said).toContain('In use now: tcp/8080 by 100 addresses (100 flows)');
+    expect(said).toContain('In use now: tcp/8080 from 100 addresses (100 flows)');
     expect(said).not.toMatch(/198\.51\./);
   });
 
@@ -83,7 +83,7 @@ describe('current peers', () => {
     const before = ruleset({ v4: hostRules() });
     expect(impact({ flows: [flow('10.20.30.7', 5432)] }, {}, before)).toEqual([
       expect.stringContaining(
-        'note: There are flows that no rule would let begin, before or after: tcp/5432 from monitoring (1 flow). 1 established flow will stay alive until it ends',
+        'note: Open flows that no rule allows, before or after: tcp/5432 from monitoring (1 flow). 1 established flow will stay open until it ends',
       ),
     ]);
   });
@@ -105,13 +105,13 @@ describe('current peers', () => {
     ).toEqual([]);
   });
 
-  test('without connection tracking nobody promises that a flow goes on', () => {
+  test('may lose their flows without connection tracking', () => {
     expect(impact({ flows: [flow('10.20.30.7', 5432)], tracked: false })[0]).toContain(
-      'Connection tracking does not know this flow: it may be cut.',
+      'Connection tracking does not have this flow: it may be cut.',
     );
   });
 
-  test('are cut where the rules let no packet of standing connections pass', () => {
+  test('are cut where the rules do not accept packets of established connections', () => {
     const fleet = fleetOf();
     const next = ruleset({
       v4: table('filter', ['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT', '-A INPUT -j DROP']),
@@ -125,7 +125,7 @@ describe('current peers', () => {
     const [host] = fleet.hosts;
     const said = impactOf(fleet, { host: host as Host, activity, addresses: ADDRESSES, before: OPEN, next });
     expect(said[0]?.message).toContain(
-      'It will be cut: the rules let no packet of standing connections pass.',
+      'It will be cut: the rules do not accept packets of established connections.',
     );
   });
 
@@ -139,10 +139,8 @@ describe('current peers', () => {
       flow('10.20.30.7', 514, { direction: 'out', protocol: 'udp' }),
     ];
     expect(impact({ flows }, { 'hosts/all.yml': hosts })).toEqual([
-      expect.stringContaining(
-        'In use now: tcp/443 of 1 address by this host (2 flows); new connections will be refused.',
-      ),
-      expect.stringContaining('In use now: udp/514 of monitoring by this host (1 flow)'),
+      expect.stringContaining('In use now: tcp/443 to 1 address (2 flows); new connections will be refused.'),
+      expect.stringContaining('In use now: udp/514 to monitoring (1 flow)'),
     ]);
   });
 
@@ -154,7 +152,7 @@ describe('current peers', () => {
     const listening = [...BUSY];
     expect(impact({ flows: [flow('203.0.113.0/24', 22)], listening })).toEqual([]);
     expect(impact({ flows: [flow('198.51.100.0/24', 22)], listening })).toEqual([
-      expect.stringContaining('In use now: tcp/22 by 1 network (1 flow)'),
+      expect.stringContaining('In use now: tcp/22 from 1 network (1 flow)'),
     ]);
   });
 });
@@ -164,20 +162,20 @@ describe('ports that listen', () => {
 
   test('and that nobody may reach any more; sockets of UDP clients are not among them', () => {
     expect(impact({ listening: ports })).toEqual([
-      'note: Something listens on tcp/8080 and udp/111, and nobody may reach it any more. Allow it from those who need it, or stop what listens.',
+      'note: The host listens on tcp/8080 and udp/111, which nobody can reach any more. Allow it from the peers that need it, or stop the service.',
     ]);
   });
 
   test('and that nobody could reach before either', () => {
     expect(impact({ listening: ports }, {}, ruleset({ v4: hostRules(), v6: hostRules() }))).toEqual([
-      'note: Something listens on tcp/8080 and udp/111, and nobody may reach it, before or after.',
+      'note: The host listens on tcp/8080 and udp/111, which nobody can reach, before or after.',
     ]);
   });
 
-  test('and renew the address of the host, which it would lose hours later', () => {
+  test('include that of a DHCPv6 client, without which the host loses its address hours later', () => {
     const listening = [...BUSY, { protocol: 'udp', port: 546, families: ['v6'] } as const];
     expect(impact({ listening })).toEqual([
-      'warning: A DHCPv6 client runs on this host (udp/546), and the answers to it will be dropped: the host loses its IPv6 address when the lease ends. Allow dhcpv6-client from link-local.',
+      'warning: A DHCPv6 client runs on this host (udp/546), and its replies will be dropped: the host loses its IPv6 address when the lease ends. Allow dhcpv6-client from link-local.',
     ]);
     const lease =
       'input:\n  - {allow: web, from: any, reason: The site}\n  - {allow: dhcpv6-client, from: link-local, reason: Leases}\n';
@@ -196,7 +194,7 @@ describe('ports that listen', () => {
 describe('rules', () => {
   test('that let in what nothing listens for, once for both families, at their line', () => {
     expect(impact({ listening: [on(22), on(443)] })).toEqual([
-      'policies/roles/web.yml:2:6: note: This rule lets in tcp/80, and nothing listens there now. Take it out when the service is gone for good.',
+      'policies/roles/web.yml:2:6: note: This rule allows tcp/80, where nothing listens now. Remove it if the service is gone for good.',
     ]);
   });
 

@@ -41,7 +41,8 @@ test('it is drawn only where it is asked for, and comes back from a file as it w
   const client = modelFleet(Object.fromEntries(fleet.hosts.map(({ name }) => [name, modelHost()])));
   expect((await planFleet(fleet, fleet.hosts, client)).map).toBeUndefined();
   const plan = await drawn();
-  expect(readPlan(JSON.stringify(plan), 'plan.json')).toMatchObject({ ok: true, value: { map: plan.map } });
+  const read = readPlan(JSON.stringify(plan), 'plan.json');
+  expect(read.ok && read.value.map).toEqual(plan.map);
   const broken = { ...plan, map: { ...plan.map, edges: [{ from: 'anywhere' }] } };
   expect(readPlan(JSON.stringify(broken), 'plan.json')).toMatchObject({
     ok: false,

@@ -79,7 +79,7 @@ describe('the plan of a host', () => {
     const plan = await web1({ live: { ...text, v4: text.v4.replace('COMMIT', old) } }, fleet);
     expect(plan.traffic?.equal).toBe(true);
     expect(plan.findings.filter(({ id }) => id === 'takes-over').map(({ message }) => message)).toEqual([
-      "2 rules that are not the policy's go, and the policy does the same: every packet has the verdict that it had.",
+      '2 unmanaged rules are replaced by the policy; every packet keeps its verdict.',
     ]);
     expect(ids(plan)).not.toContain('removes-foreign');
   });

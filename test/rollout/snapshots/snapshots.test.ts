@@ -35,12 +35,12 @@ test('a plan from recorded states has the same rules and digests as the one that
   const recorded = await planFleet(fleet, fleet.hosts, snapshotClient(states));
   expect(recorded.digest).toBe(live.digest);
   expect(recorded.hosts.map(({ rules }) => rules)).toEqual(live.hosts.map(({ rules }) => rules));
-  // What is not recorded is not judged: the rules are, the host is not.
+  // Findings of the host itself need a connection; those of its rules do not.
   const ids = recorded.hosts.flatMap(({ findings }) => findings.map(({ id }) => id));
   expect([...new Set(ids)]).toEqual(['foreign-unreached']);
 });
 
-test('what a host was doing is recorded with the networks of strangers, and told again by a plan', async () => {
+test('activity is recorded with networks instead of public addresses, and a plan uses it', async () => {
   const states = join(directory, 'busy');
   const flow = { direction: 'in', protocol: 'tcp', port: 5432 } as const;
   const activity: Activity = {
@@ -71,16 +71,16 @@ test('what a host was doing is recorded with the networks of strangers, and told
   const [first] = recorded.hosts;
   expect(first?.findings.map(({ id, message }) => `${id} ${message}`)).toContainEqual(
     expect.stringMatching(
-      /^closes-current-flows In use now: tcp\/5432 by 10\.1\.2\.3 and 2 other networks \(5 flows\)/,
+      /^closes-current-flows In use now: tcp\/5432 from 10\.1\.2\.3 and 2 other networks \(5 flows\)/,
     ),
   );
   writeFileSync(join(states, 'web-1.activity'), '{"flows": 7}');
-  const spoilt = await planFleet(fleet, fleet.hosts, snapshotClient(states));
-  expect(spoilt.hosts[0]?.status).toBe('changed');
-  expect(spoilt.hosts[0]?.findings.map(({ id }) => id)).not.toContain('closes-current-flows');
+  const invalid = await planFleet(fleet, fleet.hosts, snapshotClient(states));
+  expect(invalid.hosts[0]?.status).toBe('changed');
+  expect(invalid.hosts[0]?.findings.map(({ id }) => id)).not.toContain('closes-current-flows');
 });
 
-test('a host that was never recorded is unreachable', async () => {
+test('a host without a snapshot is unreachable', async () => {
   const [host] = fleet.hosts;
   const reading = await snapshotClient(join(directory, 'empty')).read(host as Host);
   expect(reading).toMatchObject({ status: 'unreachable', problem: { id: 'no-recorded-state' } });

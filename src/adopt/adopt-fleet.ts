@@ -1,7 +1,7 @@
 /**
- * Takes drift into the policy, one difference after the other. Each is proved before it counts: the changed policy is
- * read and compiled as any other, and its rules must do to every packet what the kernel does now. What cannot be said
- * so is left, with the reason.
+ * Takes drift into the policy, one difference after another. Each edit is proved first: the edited policy is read and
+ * compiled as any other, and must have the same effect on every packet as the live rules. Other differences are left,
+ * with the reason.
  */
 import pMap from 'p-map';
 import { compileHost } from '../compile/rules/compile.js';
@@ -12,7 +12,7 @@ import { driftOf } from '../rollout/drift/drift.js';
 import { transitionsOf } from '../rollout/plan/transition.js';
 import type { Adoption, HostAdoption } from '../rollout/results/adoption.js';
 import type { OnEvent } from '../rollout/results/events.js';
-import { type Candidate, type CandidateContext, candidatesFor, entryBehind, fromRole } from './candidates.js';
+import { type Candidate, candidatesFor, entryBehind, fromRole } from './candidates.js';
 import { changedInPolicy, deployedOn } from './deployed.js';
 import { type Difference, differencesOf, type RulesetPair } from './differences.js';
 import { applyEdits, type Files, fileOf } from './edits.js';
@@ -32,12 +32,15 @@ export interface AdoptFleetOptions {
   readonly onEvent?: OnEvent;
 }
 
-/** @param files the policy that the fleet was read from, by path. */
+/**
+ * Reads the hosts and finds the edits of the policy that take their drift into it; changes nothing.
+ * @param files the policy that the fleet was read from, by path
+ */
 export async function adoptFleet(
   fleet: Fleet,
   files: Files,
   hosts: readonly Host[],
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
   options: AdoptFleetOptions,
 ): Promise<Adoption> {
   const { date, onEvent = () => {} } = options;
@@ -46,25 +49,27 @@ export async function adoptFleet(
     hosts,
     async (host) => {
       onEvent({ kind: 'reading', host: host.name });
-      const found = await readHost(fleet, host, port);
+      const found = await readHost(fleet, host, client);
       const status = 'rulesets' in found ? 'drifted' : found.status === 'busy' ? 'error' : found.status;
       onEvent({ kind: 'read', host: host.name, status, words: '' });
       return found;
     },
     { concurrency: options.parallel ?? fleet.rollout.parallel },
   );
-  const subjects = read.filter((one): one is DriftedHost => 'rulesets' in one);
-  for (const subject of subjects) setAsidePolicyChanges(subject);
+  const drifted = read.filter((one): one is DriftedHost => 'rulesets' in one);
+  for (const host of drifted) setAsidePolicyChanges(host);
   const work: AdoptionWork = { fleet, files, date, edits: [] };
-  adoptShared(work, subjects);
-  for (const subject of subjects) adoptOnHost(work, subject);
+  adoptShared(work, drifted);
+  for (const host of drifted) adoptOnHost(work, host);
   const after = applyEdits(files, work.edits);
   return {
     version: 1,
     date,
-    hosts: read.flatMap((one) =>
-      'rulesets' in one ? [adoptionOf(one)] : one.status === 'read' ? [] : [one],
-    ),
+    hosts: read.flatMap((one): readonly HostAdoption[] => {
+      if (!('rulesets' in one)) return one.status === 'read' ? [] : [one];
+      const { host, taken, left } = one;
+      return [{ host: host.name, status: 'read', taken, left }];
+    }),
     files: [...files].flatMap(([path, before]) => {
       const now = after.get(path) ?? before;
       return now === before ? [] : [{ path, before, after: now }];
@@ -72,20 +77,13 @@ export async function adoptFleet(
   };
 }
 
-const adoptionOf = ({ host, taken, left }: DriftedHost): HostAdoption => ({
-  host: host.name,
-  status: 'read',
-  taken,
-  left,
-});
-
-/** A host that is clean, or of which nothing is known, has nothing to adopt. */
+/** A host with drift, or the result for one that has none or cannot be read. */
 async function readHost(
   fleet: Fleet,
   host: Host,
-  port: Pick<HostClient, 'read'>,
+  client: Pick<HostClient, 'read'>,
 ): Promise<DriftedHost | HostAdoption> {
-  const reading = await port.read(host, { knownGood: 1 });
+  const reading = await client.read(host, { knownGood: 1 });
   const drift = driftOf(fleet, host, reading);
   const nothing = { host: host.name, taken: [], left: [] };
   if (drift.status === 'clean') return { ...nothing, status: 'read' };
@@ -93,16 +91,16 @@ async function readHost(
     return {
       ...nothing,
       status: drift.status === 'drifted' ? 'error' : drift.status,
-      ...(drift.reason === undefined ? {} : { reason: drift.reason }),
+      reason: drift.reason,
     };
   const { state } = reading;
   const compiled = compileHost(fleet, host);
-  const placed = compiled.ok ? transitionsOf(fleet, host, state, compiled.value) : compiled;
-  if (!placed.ok)
-    return { ...nothing, status: 'error', reason: placed.problems.map(formatProblem).join(' ') };
-  const { before, next } = placed.value.live;
+  const transitions = compiled.ok ? transitionsOf(fleet, host, state, compiled.value) : compiled;
+  if (!transitions.ok)
+    return { ...nothing, status: 'error', reason: transitions.problems.map(formatProblem).join(' ') };
+  const { before, next } = transitions.value.live;
   const rulesets: RulesetPair = { live: before, next, ownership: fleet.ownership };
-  const elsewhere = [...drift.saved, ...drift.boot];
+  const [atBoot] = drift.live.length === 0 ? [...drift.saved, ...drift.boot] : [];
   return {
     host,
     state,
@@ -113,21 +111,14 @@ async function readHost(
     notByHand: new Set(),
     notedStates: new Set(),
     taken: [],
-    left:
-      elsewhere.length > 0 && drift.live.length === 0
-        ? [
-            {
-              message: elsewhere[0]?.message ?? '',
-              why: 'What loads at boot is no policy: the next deploy writes it anew.',
-            },
-          ]
-        : [],
+    left: atBoot === undefined ? [] : [{ message: atBoot.message, why: AT_BOOT }],
   };
 }
 
-/** Not done by hand: the policy has changed since the last deploy, and the host has not. */
-function setAsidePolicyChanges(subject: DriftedHost): void {
-  const { deployed, differences, left, notByHand } = subject;
+const AT_BOOT = 'What is loaded at boot is not part of the policy; the next deploy rewrites it.';
+
+/** Leaves the differences that come from changes of the policy since the last deploy. */
+function setAsidePolicyChanges({ deployed, differences, left, notByHand }: DriftedHost): void {
   if (deployed === undefined) return;
   for (const difference of differences) {
     const why = changedInPolicy(difference, deployed);
@@ -137,51 +128,38 @@ function setAsidePolicyChanges(subject: DriftedHost): void {
   }
 }
 
-const candidateContext = (
-  { fleet, files, date }: AdoptionWork,
-  { host, differences }: DriftedHost,
-): CandidateContext => ({
-  fleet,
-  host,
-  differences,
-  files,
-  date,
-});
-
-/** What a role or a network says is of several hosts: it changes when all of them changed alike. */
-function adoptShared(work: AdoptionWork, subjects: readonly DriftedHost[]): void {
+/** Roles and networks apply to several hosts: they are edited if all of these hosts have the same difference. */
+function adoptShared(work: AdoptionWork, hosts: readonly DriftedHost[]): void {
   const byKey = new Map<string, DriftedHost[]>();
-  for (const subject of subjects)
-    for (const { key } of subject.differences) byKey.set(key, [...(byKey.get(key) ?? []), subject]);
+  for (const host of hosts)
+    for (const { key } of host.differences) byKey.set(key, [...(byKey.get(key) ?? []), host]);
   for (const [key, some] of byKey) {
     const [first] = some;
     const difference = first?.differences.find((one) => one.key === key);
     if (first === undefined || difference === undefined) continue;
     const candidate = sharedCandidate(work, difference, first);
     if (candidate === undefined) continue;
-    const concerned = hostsSharing(work.fleet, difference, first.host);
-    const alike = some.filter((subject) =>
-      subject.differences.some(
-        (one) => one.key === key && !subject.notByHand.has(key) && changeKey(one) === changeKey(difference),
-      ),
+    const alike = some.filter(
+      ({ differences, notByHand }) =>
+        !notByHand.has(key) &&
+        differences.some((one) => one.key === key && changeKey(one) === changeKey(difference)),
     );
-    if (alike.length !== concerned.length) continue;
+    if (alike.length !== hostsSharing(work.fleet, difference, first.host).length) continue;
     const result = tryCandidate(work, candidate, alike, key);
-    if (result.why === undefined) for (const subject of alike) accept(subject, difference, candidate, result);
+    if (result.why === undefined) for (const host of alike) accept(host, difference, candidate, result);
   }
 }
 
 function sharedCandidate(
   work: AdoptionWork,
   difference: Difference,
-  subject: DriftedHost,
+  { host, differences }: DriftedHost,
 ): Candidate | undefined {
-  if (difference.kind === 'removed') return fromRole(difference, subject.host);
-  return difference.kind === 'set'
-    ? candidatesFor(difference, candidateContext(work, subject))[0]
-    : undefined;
+  if (difference.kind === 'removed') return fromRole(difference, host);
+  return difference.kind === 'set' ? candidatesFor(difference, { ...work, host, differences })[0] : undefined;
 }
 
+/** The hosts of the role or network that a difference is about. */
 function hostsSharing(fleet: Fleet, difference: Difference, host: Host): readonly Host[] {
   if (difference.kind === 'removed') {
     const origin = entryBehind(host, difference.rules[0]?.rule.location)?.origin;
@@ -198,77 +176,73 @@ function hostsSharing(fleet: Fleet, difference: Difference, host: Host): readonl
 const changeKey = (difference: Difference): string =>
   difference.kind === 'set' ? JSON.stringify([difference.added, difference.removed]) : difference.key;
 
-function adoptOnHost(work: AdoptionWork, subject: DriftedHost): void {
-  // A chain that is left open takes its last drop with it: its policy comes first.
-  const last = (one: Difference): number => Number(one.kind !== 'policy');
-  for (const difference of subject.differences.toSorted((a, b) => last(a) - last(b))) {
-    if (subject.settled.has(difference.key) || subject.notByHand.has(difference.key)) continue;
-    // What was added and means nothing needs no words; what went and meant nothing may go from the policy too.
-    if (difference.kind === 'added' && skipWithoutEffect(subject, difference)) continue;
-    const why = adoptDifference(work, subject, difference);
-    if (why === undefined || skipWithoutEffect(subject, difference)) continue;
-    subject.left.push({ ...describeDifference(difference), why: `${why} The next deploy takes it back.` });
+function adoptOnHost(work: AdoptionWork, host: DriftedHost): void {
+  const { differences, settled, notByHand, left } = host;
+  // Policies first: a chain with the policy ACCEPT has no last drop either.
+  const order = ({ kind }: Difference): number => Number(kind !== 'policy');
+  for (const difference of differences.toSorted((a, b) => order(a) - order(b))) {
+    if (settled.has(difference.key) || notByHand.has(difference.key)) continue;
+    // An added rule without effect needs no entry; a removed one can be removed from the policy as well.
+    if (difference.kind === 'added' && leaveWithoutEffect(host, difference)) continue;
+    const why = adoptDifference(work, host, difference);
+    if (why === undefined || leaveWithoutEffect(host, difference)) continue;
+    left.push({ ...describeDifference(difference), why: `${why} The next deploy reverts it.` });
   }
 }
 
-/** Leaves what changes nothing, and says so. */
-function skipWithoutEffect(subject: DriftedHost, difference: Difference): boolean {
-  if (!hasNoEffect(subject, difference.key)) return false;
-  subject.settled.add(difference.key);
-  const why = 'It changes the fate of no packet; the next deploy takes it back.';
-  subject.left.push({ ...describeDifference(difference), why });
+/** Leaves a difference that has no effect; `false` if it has one. */
+function leaveWithoutEffect(host: DriftedHost, difference: Difference): boolean {
+  if (!hasNoEffect(host, difference.key)) return false;
+  host.settled.add(difference.key);
+  const why = 'It has no effect on any packet; the next deploy reverts it.';
+  host.left.push({ ...describeDifference(difference), why });
   return true;
 }
 
-/** Takes it into the policy; else the reason why that cannot be. */
-function adoptDifference(
-  work: AdoptionWork,
-  subject: DriftedHost,
-  difference: Difference,
-): string | undefined {
-  let why = NOT_POSSIBLE[difference.kind];
-  // What several hosts share was looked at before.
+/** Takes a difference into the policy; returns the reason if that is not possible. */
+function adoptDifference(work: AdoptionWork, host: DriftedHost, difference: Difference): string | undefined {
+  let why: string | undefined = NOT_POSSIBLE[difference.kind];
+  // Sets are shared, and were tried before.
   const candidates =
-    difference.kind === 'set' ? [] : candidatesFor(difference, candidateContext(work, subject));
-  const good = candidates.some((candidate) => {
-    const result = tryCandidate(work, candidate, [subject], difference.key);
-    if (result.why === undefined) accept(subject, difference, candidate, result);
-    else why = result.why;
-    return result.why === undefined;
-  });
-  return good ? undefined : why;
+    difference.kind === 'set'
+      ? []
+      : candidatesFor(difference, { ...work, host: host.host, differences: host.differences });
+  for (const candidate of candidates) {
+    const result = tryCandidate(work, candidate, [host], difference.key);
+    why = result.why;
+    if (why !== undefined) continue;
+    accept(host, difference, candidate, result);
+    break;
+  }
+  return why;
 }
 
 const NOT_POSSIBLE: { readonly [kind in Difference['kind']]: string } = {
-  added: 'It leads to a chain that the policy does not know, or stands in one.',
-  removed: 'It is part of what every host gets, or of a role that other hosts have too.',
-  moved:
-    'The order of these rules matters, and is the policy’s: put the entries into the other order by hand.',
-  policy: 'The policy cannot say it.',
-  hook: 'Without the jump the policy’s rules do nothing.',
-  set: 'Other hosts use this network too, and hold it as the policy says.',
+  added: 'It jumps to a chain that is not in the policy, or is in one.',
+  removed: 'It is part of the baseline, or of a role that other hosts have too.',
+  moved: 'The order of these rules matters: change the order of the entries by hand.',
+  policy: 'The policy cannot express it.',
+  'entry-jump': 'Without the jump the rules of the policy have no effect.',
+  set: 'Other hosts use this network without the change.',
 };
 
 function accept(
-  subject: DriftedHost,
+  { host, settled, notedStates, taken }: DriftedHost,
   difference: Difference,
-  { edits, how, alsoCovers: besides = [] }: Candidate,
-  result: TrialResult,
+  { edits, how, alsoCovers = [] }: Candidate,
+  { untrackedStates }: TrialResult,
 ): void {
-  for (const key of [difference.key, ...besides]) subject.settled.add(key);
-  const states = (result.untrackedStates.get(subject.host.name) ?? []).filter(
-    (state) => !subject.notedStates.has(state),
-  );
-  for (const state of states) subject.notedStates.add(state);
+  for (const key of [difference.key, ...alsoCovers]) settled.add(key);
+  const states = (untrackedStates.get(host.name) ?? []).filter((state) => !notedStates.has(state));
+  for (const state of states) notedStates.add(state);
   const [first] = edits;
-  subject.taken.push({
+  taken.push({
     ...describeDifference(difference),
     how,
     file: first === undefined ? '' : fileOf(first),
-    ...(states.length === 0
-      ? {}
-      : {
-          note: `Packets of the state ${states.join(' and ')} pass by the kernel's rule alone: the policy does not let them in.`,
-        }),
+    note:
+      states.length === 0
+        ? undefined
+        : `The live rule also accepts packets in state ${states.join(' and ')}; the policy does not.`,
   });
 }

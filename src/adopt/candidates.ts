@@ -1,18 +1,23 @@
-/** What could be written into the policy for one difference, the best words first. Whether it holds is proved elsewhere. */
+/** Possible edits of the policy for one difference, the best first; whether one is equivalent is tested elsewhere. */
 import { isOwned, ownedChain, setName } from '../compile/names.js';
+import { type Entry, LISTS, type ListName } from '../import/read/entry.js';
+import { directionOf } from '../import/read/statement.js';
 import { ruleToPolicy } from '../import/rule-to-policy.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
+import { FAMILY } from '../lib/text.js';
 import { BUILT_IN_CHAINS } from '../netfilter/model.js';
 import type { Fleet, Host, PolicyRule } from '../policy/fleet.js';
+import { locationKey } from '../rollout/plan/expiry.js';
 import type { ChangedRule, Difference } from './differences.js';
-import { type Edit, type Entry, entryAt, type Files, type RuleList } from './edits.js';
+import { type Edit, entryAt, type Files } from './edits.js';
+import { membersChange } from './format.js';
 
 export interface Candidate {
   readonly edits: readonly Edit[];
   /** What it writes, as a sentence. */
   readonly how: string;
-  /** Other differences that the same words say. */
+  /** Keys of other differences that the edits cover. */
   readonly alsoCovers?: readonly string[];
   /** It changes what several hosts share. */
   readonly shared?: boolean;
@@ -24,13 +29,14 @@ export interface CandidateContext {
   readonly files: Files;
   /** `YYYY-MM-DD`. */
   readonly date: string;
-  /** All that differs on this host. */
+  /** All differences of this host. */
   readonly differences: readonly Difference[];
 }
 
-/** Somebody must take it over. */
+/** To be replaced by whoever reviews the edit. */
 const OWNER_PLACEHOLDER = 'to-be-named';
 
+/** The candidates for a difference; none if no edit could express it. */
 export function candidatesFor(difference: Difference, context: CandidateContext): readonly Candidate[] {
   switch (difference.kind) {
     case 'added':
@@ -42,30 +48,23 @@ export function candidatesFor(difference: Difference, context: CandidateContext)
     case 'set':
       return members(difference, context);
     case 'moved':
-    case 'hook':
+    case 'entry-jump':
       return [];
   }
 }
 
 type DifferenceOf<K extends Difference['kind']> = Extract<Difference, { readonly kind: K }>;
 
-const LISTS: { readonly [chain: string]: 'input' | 'output' | 'forward' } = {
-  INPUT: 'input',
-  OUTPUT: 'output',
-  FORWARD: 'forward',
-};
-
-/** In the words of the policy where it has some, else as a literal rule. */
+/** An entry in the terms of the policy if there is one, then a literal rule. */
 function added(
   { table, chain, rules, families }: DifferenceOf<'added'>,
-  context: CandidateContext,
+  { host, fleet, date }: CandidateContext,
 ): readonly Candidate[] {
   const builtIn = BUILT_IN_CHAINS[table].find((name) => name === chain || ownedChain(name) === chain);
   const [first] = rules;
   if (builtIn === undefined || first === undefined || isOwned(first.rule.target?.name ?? '')) return [];
-  const { host, fleet, date } = context;
   const adopted = `Adopted from drift on ${date}`;
-  const words = ruleToPolicy(first.rule, {
+  const policyEntry = ruleToPolicy(first.rule, {
     table,
     chain: builtIn,
     families,
@@ -73,41 +72,38 @@ function added(
     interfaces: host.interfaces,
     reason: '',
   });
-  const comment = words?.entry.reason;
+  const comment = policyEntry?.entry.reason;
   const reason = comment === undefined || comment === '' ? adopted : `${adopted}: ${comment}`;
+  // Entries of `nat` and `raw` have no key `owner`.
+  const withOwner = `${reason}; owner ${OWNER_PLACEHOLDER}`;
   const literal: Entry = {
     rule: first.rule.text,
-    ...(table === 'filter' ? {} : { table }),
+    table: table === 'filter' ? undefined : table,
     chain: builtIn,
-    ...familyOf(families),
+    family: onlyFamily(families),
     reason: `${adopted}; owner ${OWNER_PLACEHOLDER}`,
   };
-  return [
-    ...(words === undefined || words.list === 'raw'
-      ? []
-      : [
-          addCandidate(
-            host,
-            words.list,
-            words.list === 'nat'
-              ? { ...words.entry, reason: `${reason}; owner ${OWNER_PLACEHOLDER}` }
-              : { ...words.entry, reason, owner: OWNER_PLACEHOLDER },
-            first,
-          ),
-        ]),
-    addCandidate(host, 'raw', literal, first),
-  ];
+  const candidates = [addCandidate(host, 'raw', literal, first)];
+  if (policyEntry === undefined || policyEntry.list === 'raw') return candidates;
+  const { list, entry } = policyEntry;
+  const owned =
+    list === 'nat' ? { ...entry, reason: withOwner } : { ...entry, reason, owner: OWNER_PLACEHOLDER };
+  return [addCandidate(host, list, owned, first), ...candidates];
 }
 
-const familyOf = (families: readonly Family[]): { readonly family?: Family } =>
-  families.length === FAMILIES.length || families[0] === undefined ? {} : { family: families[0] };
+const onlyFamily = (families: readonly Family[]): Family | undefined =>
+  families.length === FAMILIES.length ? undefined : families[0];
 
-/** Behind the last of the host's own entries that stands above it in the kernel. */
-function addCandidate(host: Host, list: RuleList, entry: Entry, { preceding }: ChangedRule): Candidate {
-  const own = ownEntries(host, list);
-  const after = preceding.findLast((location) => own.has(keyOf(location)));
+/** Adds the entry after the last of the host's own entries whose rules come before this one in the kernel. */
+function addCandidate(host: Host, list: ListName, entry: Entry, { preceding }: ChangedRule): Candidate {
+  const own = new Set(
+    entriesOf(host, list)
+      .filter(({ origin, location }) => origin === host.name && location.file === host.location.file)
+      .map(({ location }) => locationKey(location)),
+  );
+  const after = preceding.findLast((location) => own.has(locationKey(location)));
   return {
-    edits: [{ kind: 'add', host: host.location, list, entry, ...(after === undefined ? {} : { after }) }],
+    edits: [{ kind: 'add', host: host.location, list, entry, after }],
     how:
       list === 'raw'
         ? `A literal rule of ${host.name}.`
@@ -117,32 +113,21 @@ function addCandidate(host: Host, list: RuleList, entry: Entry, { preceding }: C
 
 const entryText = (entry: Entry): string =>
   Object.entries(entry)
-    .filter(([key]) => key !== 'reason' && key !== 'owner')
+    .filter(([key, value]) => key !== 'reason' && key !== 'owner' && value !== undefined)
     .map(([key, value]) => `${key}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}`)
     .join(', ');
 
-const keyOf = ({ file, line, column }: SourceLocation): string => `${file}:${line}:${column}`;
-
-const entriesOf = (host: Host, list: RuleList) =>
+const entriesOf = (host: Host, list: ListName) =>
   list === 'raw' ? host.raw : list === 'nat' ? host.nat : host[list];
 
-const ownEntries = (host: Host, list: RuleList): ReadonlySet<string> =>
-  new Set(
-    entriesOf(host, list)
-      .filter(({ origin, location }) => origin === host.name && location.file === host.location.file)
-      .map(({ location }) => keyOf(location)),
-  );
-
-const ALL_LISTS: readonly RuleList[] = ['input', 'output', 'forward', 'nat', 'raw'];
-
-/** The entry of the policy that a rule was made from. */
+/** The entry of the policy that a rule was compiled from. */
 export function entryBehind(
   host: Host,
   location: SourceLocation | undefined,
-): { readonly list: RuleList; readonly location: SourceLocation; readonly origin: string } | undefined {
+): { readonly list: ListName; readonly location: SourceLocation; readonly origin: string } | undefined {
   if (location === undefined) return undefined;
-  for (const list of ALL_LISTS) {
-    const entry = entriesOf(host, list).find((one) => keyOf(one.location) === keyOf(location));
+  for (const list of LISTS) {
+    const entry = entriesOf(host, list).find((one) => locationKey(one.location) === locationKey(location));
     if (entry !== undefined) return { list, location: entry.location, origin: entry.origin };
   }
   return undefined;
@@ -153,36 +138,31 @@ function removed(
   context: CandidateContext,
 ): readonly Candidate[] {
   const { host, fleet } = context;
-  const [first] = rules;
-  const entry = entryBehind(host, first?.rule.location);
+  const entry = entryBehind(host, rules[0]?.rule.location);
   if (entry === undefined) return logCandidate(rules, context);
-  if (entry.origin === host.name) {
-    const other = FAMILIES.find((family) => !families.includes(family));
-    return [
-      {
-        edits: [{ kind: 'remove', entry: entry.location, list: entry.list }],
-        how: `The entry under \`${entry.list}:\` of ${host.name} is taken out.`,
-      },
-      ...(other === undefined
-        ? []
-        : [
-            {
-              edits: [{ kind: 'set', entry: entry.location, key: 'family', value: other }],
-              how: `The entry under \`${entry.list}:\` of ${host.name} is for ${other === 'v4' ? 'IPv4' : 'IPv6'} alone now.`,
-            } as const,
-          ]),
-    ];
+  const { list, location, origin } = entry;
+  if (origin !== host.name) {
+    const rule = [...host.input, ...host.output, ...host.forward].find(
+      (one) => locationKey(one.location) === locationKey(location),
+    );
+    return rule?.verb === 'allow' && fleet.roles.has(origin) ? exception(rule, families, context) : [];
   }
-  const rule = ruleAt(host, entry.location);
-  return rule === undefined || rule.verb !== 'allow' || fleet.roles.get(entry.origin) === undefined
-    ? []
-    : exception(rule, families, context);
+  const candidates: Candidate[] = [
+    {
+      edits: [{ kind: 'remove', entry: location, list }],
+      how: `The entry under \`${list}:\` of ${host.name} is removed.`,
+    },
+  ];
+  const other = FAMILIES.find((family) => !families.includes(family));
+  if (other !== undefined)
+    candidates.push({
+      edits: [{ kind: 'set', entry: location, key: 'family', value: other }],
+      how: `The entry under \`${list}:\` of ${host.name} applies to ${FAMILY[other]} only.`,
+    });
+  return candidates;
 }
 
-const ruleAt = (host: Host, location: SourceLocation): PolicyRule | undefined =>
-  [...host.input, ...host.output, ...host.forward].find((rule) => keyOf(rule.location) === keyOf(location));
-
-/** Other hosts of the role keep the rule: this one says that it has it not. */
+/** Denies on this host what a role allows; the other hosts of the role keep its rule. */
 function exception(
   rule: PolicyRule,
   families: readonly Family[],
@@ -193,44 +173,36 @@ function exception(
   const { allow, from, to, except, in: arriving, out, family } = entry;
   const deny: Entry = {
     deny: allow,
-    ...Object.fromEntries(
-      Object.entries({ from, to, except, in: arriving, out, family }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    ),
-    ...(family === undefined ? familyOf(families) : {}),
+    from,
+    to,
+    except,
+    in: arriving,
+    out,
+    family: family ?? onlyFamily(families),
     reason: `Adopted from drift on ${date}: removed here, allowed by role ${rule.origin}`,
     owner: OWNER_PLACEHOLDER,
   };
-  const last = host[rule.direction].findLast(({ origin }) => origin === host.name)?.location;
+  const after = host[rule.direction].findLast(({ origin }) => origin === host.name)?.location;
   return [
     {
-      edits: [
-        {
-          kind: 'add',
-          host: host.location,
-          list: rule.direction,
-          entry: deny,
-          ...(last === undefined ? {} : { after: last }),
-        },
-      ],
+      edits: [{ kind: 'add', host: host.location, list: rule.direction, entry: deny, after }],
       how: `An exception of ${host.name} from its role ${rule.origin}: \`${entryText(deny)}\`.`,
     },
   ];
 }
 
-/** Every host of the role has lost it. */
+/** Removes an entry from its role, for when all hosts of the role lack the rule. */
 export function fromRole({ rules }: DifferenceOf<'removed'>, host: Host): Candidate | undefined {
   const entry = entryBehind(host, rules[0]?.rule.location);
   if (entry === undefined || entry.origin === host.name) return undefined;
   return {
     edits: [{ kind: 'remove', entry: entry.location, list: entry.list }],
-    how: `The entry under \`${entry.list}:\` of the role ${entry.origin} is taken out: none of its hosts has it.`,
+    how: `The entry under \`${entry.list}:\` of the role ${entry.origin} is removed: none of its hosts has the rule.`,
     shared: true,
   };
 }
 
-/** The log of drops is the one part of the baseline that goes by itself. */
+/** The log of drops is the one rule of the baseline that a setting of its own turns off. */
 function logCandidate(rules: readonly ChangedRule[], { host }: CandidateContext): readonly Candidate[] {
   return rules.every(({ rule }) => rule.target?.name === 'LOG')
     ? [
@@ -242,52 +214,42 @@ function logCandidate(rules: readonly ChangedRule[], { host }: CandidateContext)
     : [];
 }
 
-/** A chain that is left open has no last drop and no log of it: these go with its policy. */
+/** Sets the policy of a chain, which covers its missing last drop and the log before it. */
 function baseline(
   { table, chain, policy }: DifferenceOf<'policy'>,
-  context: CandidateContext,
+  { host, differences }: CandidateContext,
 ): readonly Candidate[] {
-  const { host, differences } = context;
-  const key = table === 'filter' ? LISTS[chain] : undefined;
+  const key = table === 'filter' ? directionOf(chain) : undefined;
   if (key === undefined) return [];
   const value = policy === 'DROP' ? 'drop' : 'accept';
-  const besides = differences.filter(
-    (one) =>
-      one.kind === 'removed' &&
-      one.rules.every(
-        ({ chain: where, rule }) =>
-          where === ownedChain(chain) && entryBehind(host, rule.location) === undefined,
-      ),
-  );
+  const isOfBaseline = (one: ChangedRule): boolean =>
+    one.chain === ownedChain(chain) && entryBehind(host, one.rule.location) === undefined;
   return [
     {
       edits: [{ kind: 'baseline', host: host.location, key, value }],
       how: `\`baseline: {${key}: ${value}}\` of ${host.name}.`,
-      alsoCovers: besides.map((one) => one.key),
+      alsoCovers: differences
+        .filter((one) => one.kind === 'removed' && one.rules.every(isOfBaseline))
+        .map((one) => one.key),
     },
   ];
 }
 
-/** The network that a set holds; hosts that share it must all have changed alike, which the caller looks after. */
+/** Changes the network of a set. The caller checks that all hosts with the set changed alike. */
 function members(
   { name, added, removed }: DifferenceOf<'set'>,
   { fleet }: CandidateContext,
 ): readonly Candidate[] {
-  const network = networkOf(fleet, name);
+  const network = [...fleet.networks.keys()].find((one) =>
+    FAMILIES.some((family) => setName(one, family) === name),
+  );
   if (network === undefined) return [];
   const file = `${fleet.directory === '.' ? '' : `${fleet.directory}/`}networks.yml`;
-  const changes = [
-    ...(added.length > 0 ? [`gains ${added.join(', ')}`] : []),
-    ...(removed.length > 0 ? [`loses ${removed.join(', ')}`] : []),
-  ].join(' and ');
   return [
     {
       edits: [{ kind: 'member', file, network, add: added, remove: removed }],
-      how: `The network ${network} ${changes}.`,
+      how: `The network ${network} ${membersChange('gains', added, 'loses', removed)}.`,
       shared: true,
     },
   ];
 }
-
-const networkOf = (fleet: Fleet, set: string): string | undefined =>
-  [...fleet.networks.keys()].find((network) => FAMILIES.some((family) => setName(network, family) === set));

@@ -1,20 +1,23 @@
-/** What the last deploy left on a host: what differs from the policy only because of that was not done by hand. */
+/** What the last deploy left on a host: differences from it to the policy were not made by hand. */
 import { isOwned } from '../compile/names.js';
 import { readRuleset } from '../compile/read.js';
 import type { HostState } from '../host/client.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { Ruleset, TableName } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
-import type { Difference } from './differences.js';
+import type { ChangedRule, Difference } from './differences.js';
 
 export interface Deployed {
-  readonly has: (family: Family, table: TableName, chain: string, text: string) => boolean;
-  readonly policy: (family: Family, table: TableName, chain: string) => string | undefined;
-  /** The members of a set; empty when there is none. */
-  readonly members: (name: string) => readonly string[];
+  /** Rules of owned chains, and policies as `-P DROP`: keys of {@link ruleKey}. */
+  readonly rules: ReadonlySet<string>;
+  /** The members of each set, by its name. */
+  readonly sets: ReadonlyMap<string, readonly string[]>;
 }
 
-/** From the newest known-good state that the host keeps; a host that was never deployed has none. */
+const ruleKey = (family: Family, table: TableName, chain: string, rule: string): string =>
+  `${family} ${table} ${chain} ${rule}`;
+
+/** The newest known-good state that the host keeps; `undefined` if it was never deployed to. */
 export function deployedOn(host: Host, { record }: HostState): Deployed | undefined {
   const rules = record.history.find(({ number }) => number === 1)?.rules;
   const read = rules === undefined ? undefined : readRuleset(rules, `${host.name} known good`);
@@ -23,52 +26,44 @@ export function deployedOn(host: Host, { record }: HostState): Deployed | undefi
 
 function index(ruleset: Ruleset): Deployed {
   const rules = new Set<string>();
-  const policies = new Map<string, string>();
   for (const family of FAMILIES)
     for (const { name: table, chains } of ruleset[family])
       for (const chain of chains) {
-        if (chain.policy !== undefined) policies.set(`${family} ${table} ${chain.name}`, chain.policy);
+        if (chain.policy !== undefined) rules.add(ruleKey(family, table, chain.name, `-P ${chain.policy}`));
         if (isOwned(chain.name))
-          for (const { text } of chain.rules) rules.add(`${family} ${table} ${chain.name} ${text}`);
+          for (const { text } of chain.rules) rules.add(ruleKey(family, table, chain.name, text));
       }
-  return {
-    has: (family, table, chain, text) => rules.has(`${family} ${table} ${chain} ${text}`),
-    policy: (family, table, chain) => policies.get(`${family} ${table} ${chain}`),
-    members: (name) => ruleset.sets.find((set) => set.name === name)?.members ?? [],
-  };
+  return { rules, sets: new Map(ruleset.sets.map(({ name, members }) => [name, members])) };
 }
 
-const NOT_YET = 'The policy has come to say it since the last deploy here; the next one brings it.';
-const NO_MORE = 'The policy has ceased to say it since the last deploy here; the next one takes it out.';
+const ADDED = 'It was added to the policy after the last deploy; the next deploy applies it.';
+const REMOVED = 'It was removed from the policy after the last deploy; the next deploy removes it.';
 
-/** Why a difference is none of somebody's hands; `undefined` when it is, or may be. */
-export function changedInPolicy(difference: Difference, deployed: Deployed): string | undefined {
+/** Why a difference was not made by hand; `undefined` if it was, or may have been. */
+export function changedInPolicy(difference: Difference, { rules, sets }: Deployed): string | undefined {
   switch (difference.kind) {
-    case 'removed': {
-      const { table, rules } = difference;
-      return rules.some(({ family, chain, rule }) => deployed.has(family, table, chain, rule.text))
-        ? undefined
-        : NOT_YET;
-    }
+    case 'removed':
     case 'added': {
-      const { table, rules } = difference;
-      return rules.every(({ family, chain, rule }) => deployed.has(family, table, chain, rule.text))
-        ? NO_MORE
-        : undefined;
+      const wasDeployed = ({ family, chain, rule }: ChangedRule): boolean =>
+        rules.has(ruleKey(family, difference.table, chain, rule.text));
+      if (difference.kind === 'added') return difference.rules.every(wasDeployed) ? REMOVED : undefined;
+      return difference.rules.some(wasDeployed) ? undefined : ADDED;
     }
     case 'policy': {
       const { table, chain, families, policy } = difference;
-      return families.every((family) => deployed.policy(family, table, chain) === policy)
-        ? NOT_YET
+      return families.every((family) => rules.has(ruleKey(family, table, chain, `-P ${policy}`)))
+        ? ADDED
         : undefined;
     }
     case 'set': {
       const { name, added, removed } = difference;
-      const was = new Set(deployed.members(name));
-      return added.every((one) => was.has(one)) && !removed.some((one) => was.has(one)) ? NOT_YET : undefined;
+      const members = new Set(sets.get(name));
+      return added.every((one) => members.has(one)) && !removed.some((one) => members.has(one))
+        ? ADDED
+        : undefined;
     }
     case 'moved':
-    case 'hook':
+    case 'entry-jump':
       return undefined;
   }
 }

@@ -1,30 +1,35 @@
-/** What differs on one host, thing by thing, and its rules with only some of these differences in them. */
+/** What differs on one host, one thing at a time, and the policy's rules with some of these differences applied. */
 import { diffArrays } from 'diff';
 import { aboveEntryJump, bypassing } from '../compile/merge/entry-jump.js';
 import { isOwned } from '../compile/names.js';
 import { chainOf, isBuiltIn, isEntryJump, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
-import type { Chain, Rule, Ruleset, TableName, Tables } from '../netfilter/model.js';
+import { diffSets } from '../netfilter/diff.js';
+import type { Chain, Rule, Ruleset, Table, TableName, Tables } from '../netfilter/model.js';
+import { locationKey } from '../rollout/plan/expiry.js';
+
+interface ChainDifference {
+  /** Equal for the same difference on every host. */
+  readonly key: string;
+  readonly table: TableName;
+  readonly chain: string;
+  readonly families: readonly Family[];
+}
 
 export type Difference =
-  /** In the kernel and not in the policy; `above` the hook when it stands in a built-in chain that is others'. */
+  /** Not in the policy; `above` the entry jump if it is in a built-in chain that keeps the rules of others. */
   | (ChainDifference & {
       readonly kind: 'added';
       readonly rules: readonly ChangedRule[];
-      readonly above: boolean;
+      readonly above?: true;
     })
-  /** In the policy and not in the kernel: every kernel rule that one line of it stands for, or one of the baseline. */
+  /** Not in the kernel: all kernel rules of one entry of the policy, or one rule of the baseline. */
   | (ChainDifference & { readonly kind: 'removed'; readonly rules: readonly ChangedRule[] })
   | (ChainDifference & { readonly kind: 'moved'; readonly rules: readonly ChangedRule[] })
   | (ChainDifference & { readonly kind: 'policy'; readonly policy: 'ACCEPT' | 'DROP' })
-  | {
-      readonly kind: 'hook';
-      readonly key: string;
-      readonly table: TableName;
-      readonly chain: string;
-      readonly families: readonly Family[];
-    }
+  /** The jump from a built-in chain to the policy's rules. */
+  | (ChainDifference & { readonly kind: 'entry-jump' })
   | {
       readonly kind: 'set';
       readonly key: string;
@@ -33,15 +38,7 @@ export type Difference =
       readonly removed: readonly string[];
     };
 
-interface ChainDifference {
-  /** The same thing has the same key on every host. */
-  readonly key: string;
-  readonly table: TableName;
-  readonly chain: string;
-  readonly families: readonly Family[];
-}
-
-/** A rule, and where it stands: behind which lines of the policy, from the top of its chain. */
+/** A rule, and the locations of the policy's rules before it in its chain. */
 export interface ChangedRule {
   readonly family: Family;
   readonly chain: string;
@@ -49,7 +46,7 @@ export interface ChangedRule {
   readonly preceding: readonly SourceLocation[];
 }
 
-/** Two states of a host: what it runs, and what it would run by its policy. */
+/** What a host runs, and what it would run after a deploy of its policy. */
 export interface RulesetPair {
   readonly live: Ruleset;
   readonly next: Ruleset;
@@ -59,10 +56,11 @@ export interface RulesetPair {
 interface DiffLine {
   readonly rule: Rule;
   readonly change?: 'added' | 'removed';
+  /** Of the difference that the change belongs to. */
   readonly key?: string;
 }
 
-/** A chain as a walk through both of its sides. */
+/** All rules of a chain of both rulesets, in one order. */
 interface ChainDiff {
   readonly family: Family;
   readonly table: TableName;
@@ -70,46 +68,58 @@ interface ChainDiff {
   readonly lines: readonly DiffLine[];
 }
 
-/** Everything by which the live rules differ from the policy's, in the order of tables, chains and rules. */
+/** All differences between the live rules and the policy's, in the order of tables, chains and rules. */
 export function differencesOf(rulesets: RulesetPair): readonly Difference[] {
   const found = new Map<string, Difference>();
-  for (const diff of chainDiffs(rulesets)) collect(diff, found);
+  for (const diff of chainDiffs(rulesets)) addRules(diff, found);
   for (const family of FAMILIES) {
-    policies(rulesets, family, found);
-    if (rulesets.ownership === 'chains') builtIns(rulesets, family, found);
+    addPolicies(rulesets, family, found);
+    if (rulesets.ownership === 'chains') addBuiltIns(rulesets, family, found);
   }
-  sets(rulesets, found);
-  return [...found.values()];
+  return [...found.values(), ...setDifferences(rulesets)];
 }
 
-/** The policy's rules with these differences in them, as the host runs them: all of them give what it runs. */
+/** Adds a difference, or its families and rules to the one with the same key. */
+function add(found: Map<string, Difference>, difference: Exclude<Difference, { kind: 'set' }>): void {
+  const known = found.get(difference.key);
+  if (known === undefined || known.kind === 'set') {
+    found.set(difference.key, difference);
+    return;
+  }
+  const families = [...new Set([...known.families, ...difference.families])];
+  found.set(
+    difference.key,
+    'rules' in known && 'rules' in difference
+      ? { ...known, families, rules: [...known.rules, ...difference.rules] }
+      : { ...known, families },
+  );
+}
+
+/** The policy's rules with the differences of `keys` applied: with all of them, they are the live rules. */
 export function withDifferences(rulesets: RulesetPair, keys: ReadonlySet<string>): Ruleset {
-  const scripts = chainDiffs(rulesets);
   const tables = (family: Family): Tables =>
     rulesets.next[family].map((table) => {
+      const diffs = chainDiffs(rulesets).filter(
+        (diff) => diff.family === family && diff.table === table.name,
+      );
       const known = table.chains.map((chain): Chain => {
-        const diff = scripts.find(
-          (one) => one.family === family && one.table === table.name && one.chain === chain.name,
-        );
+        const diff = diffs.find((one) => one.chain === chain.name);
         const rules =
           diff === undefined ? ownBuiltIn(rulesets, family, table.name, chain, keys) : rulesWith(diff, keys);
         const policy = keys.has(policyKey(table.name, chain.name))
           ? liveChain(rulesets, family, table.name, chain.name)?.policy
           : chain.policy;
-        return { ...chain, rules, ...(policy === undefined ? {} : { policy }) };
+        return { ...chain, rules, policy };
       });
-      const more = scripts
-        .filter(
-          (one) =>
-            one.family === family && one.table === table.name && chainOf(table, one.chain) === undefined,
-        )
-        .map((one): Chain => ({ name: one.chain, rules: rulesWith(one, keys) }));
+      const more = diffs
+        .filter((diff) => chainOf(table, diff.chain) === undefined)
+        .map((diff): Chain => ({ name: diff.chain, rules: rulesWith(diff, keys) }));
       return { ...table, chains: [...known, ...more] };
     });
-  const all = new Map(rulesets.next.sets.map((set) => [set.name, set]));
+  const sets = new Map(rulesets.next.sets.map((set) => [set.name, set]));
   for (const set of rulesets.live.sets)
-    if (keys.has(setKey(set.name)) || !all.has(set.name)) all.set(set.name, set);
-  return { v4: tables('v4'), v6: tables('v6'), sets: [...all.values()] };
+    if (keys.has(setKey(set.name)) || !sets.has(set.name)) sets.set(set.name, set);
+  return { v4: tables('v4'), v6: tables('v6'), sets: [...sets.values()] };
 }
 
 const rulesWith = ({ lines }: ChainDiff, keys: ReadonlySet<string>): readonly Rule[] =>
@@ -118,7 +128,9 @@ const rulesWith = ({ lines }: ChainDiff, keys: ReadonlySet<string>): readonly Ru
     .map(({ rule }) => rule);
 
 const policyKey = (table: TableName, chain: string): string => `policy ${table} ${chain}`;
-const entryJumpKey = (table: TableName, chain: string): string => `hook ${table} ${chain}`;
+const entryJumpKey = (table: TableName, chain: string): string => `entry-jump ${table} ${chain}`;
+const addedKey = (table: TableName, chain: string, rule: Rule): string =>
+  `added ${table} ${chain} ${rule.text}`;
 const setKey = (name: string): string => `set ${name}`;
 
 const liveChain = (
@@ -130,121 +142,99 @@ const liveChain = (
 
 const CHAIN_DIFFS = new WeakMap<RulesetPair, readonly ChainDiff[]>();
 
-/** Of every chain that is ours. */
+/** The diffs of all chains that the policy owns. */
 function chainDiffs(rulesets: RulesetPair): readonly ChainDiff[] {
   const known = CHAIN_DIFFS.get(rulesets);
   if (known !== undefined) return known;
   const made = FAMILIES.flatMap((family) => {
-    const tables = [...new Set([...rulesets.next[family], ...rulesets.live[family]].map(({ name }) => name))];
-    return tables.flatMap((table) => {
+    const tables = new Set([...rulesets.next[family], ...rulesets.live[family]].map(({ name }) => name));
+    return [...tables].flatMap((table) => {
       const [next, live] = [tableOf(rulesets.next[family], table), tableOf(rulesets.live[family], table)];
-      const names = [...new Set([...(next?.chains ?? []), ...(live?.chains ?? [])].map(({ name }) => name))];
-      return names
+      const names = new Set([...(next?.chains ?? []), ...(live?.chains ?? [])].map(({ name }) => name));
+      return [...names]
         .filter((name) => isOwned(name) || rulesets.ownership === 'tables')
-        .map((chain) => ({
-          family,
-          table,
-          chain,
-          lines: diffRules(
-            chainOf(next, chain)?.rules ?? [],
-            chainOf(live, chain)?.rules ?? [],
-            `${table} ${chain}`,
-          ),
-        }));
+        .map((chain) => ({ family, table, chain, lines: diffRules(next, live, table, chain) }));
     });
   });
   CHAIN_DIFFS.set(rulesets, made);
   return made;
 }
 
-/** Myers' algorithm takes time in the product of rules and changes: past this many a chain is replaced as a whole. */
+/** Myers' algorithm takes time in the product of rules and changes: with more changes a chain is replaced as a whole. */
 const MAX_EDITS = 1000;
 
-function diffRules(next: readonly Rule[], live: readonly Rule[], spot: string): readonly DiffLine[] {
+function diffRules(
+  next: Table | undefined,
+  live: Table | undefined,
+  table: TableName,
+  chain: string,
+): readonly DiffLine[] {
+  const [before, after] = [chainOf(next, chain)?.rules ?? [], chainOf(live, chain)?.rules ?? []];
   const text = (rule: Rule): string => rule.text;
-  const parts = diffArrays(next.map(text), live.map(text), { maxEditLength: MAX_EDITS }) ?? [
-    { count: next.length, removed: true, added: false },
-    { count: live.length, removed: false, added: true },
+  const parts = diffArrays(before.map(text), after.map(text), { maxEditLength: MAX_EDITS }) ?? [
+    { count: before.length, removed: true, added: false },
+    { count: after.length, removed: false, added: true },
   ];
   let [left, right] = [0, 0];
   const lines: DiffLine[] = [];
   for (const { count, added, removed } of parts) {
-    const some = added ? live.slice(right, right + count) : next.slice(left, left + count);
+    const rules = added ? after.slice(right, right + count) : before.slice(left, left + count);
     if (!added) left += count;
     if (!removed) right += count;
     lines.push(
-      ...some.map(
-        (rule): DiffLine => ({
-          rule,
-          ...(added ? { change: 'added' } : removed ? { change: 'removed' } : {}),
-        }),
-      ),
+      ...rules.map((rule): DiffLine => ({ rule, change: added ? 'added' : removed ? 'removed' : undefined })),
     );
   }
-  const both = (change: DiffLine['change']) =>
-    new Set(lines.filter((step) => step.change === change).map(({ rule }) => rule.text));
-  const [came, went] = [both('added'), both('removed')];
-  return lines.map((step) =>
-    step.change === undefined
-      ? step
-      : { ...step, key: keyOf(step, spot, came.has(step.rule.text) && went.has(step.rule.text)) },
-  );
+  const texts = (change: DiffLine['change']) =>
+    new Set(lines.filter((line) => line.change === change).map(({ rule }) => rule.text));
+  const [added, removed] = [texts('added'), texts('removed')];
+  return lines.map(({ rule, change }) => {
+    const isMoved = added.has(rule.text) && removed.has(rule.text);
+    const moved = isMoved ? `moved ${table} ${chain} ${rule.text}` : undefined;
+    const key = change === 'added' ? addedKey(table, chain, rule) : removedKey(table, chain, rule);
+    return { rule, change, key: change && (moved ?? key) };
+  });
 }
 
-/** What one line of the policy stands for goes together: in both families, in its own chain. */
-function keyOf({ rule, change }: DiffLine, spot: string, moved: boolean): string {
-  if (moved) return `moved ${spot} ${rule.text}`;
-  // The log of drops is one setting, wherever it writes.
-  if (change === 'removed' && isBaselineLog(rule)) return 'removed log';
-  const fromRule = change === 'removed' && rule.comment !== undefined && rule.location;
-  return fromRule
-    ? `removed ${fromRule.file}:${fromRule.line}:${fromRule.column}`
-    : `${change} ${spot} ${rule.text}`;
+/** The same for all rules of one entry of the policy: in both families, in all chains. */
+function removedKey(table: TableName, chain: string, rule: Rule): string {
+  const { target, matches, comment, location } = rule;
+  // The log of drops is one setting, in whichever chains it writes.
+  if (target?.name === 'LOG' && matches.every(({ name }) => name === 'limit')) return 'removed log';
+  // Only rules of entries have a comment.
+  return location !== undefined && comment !== undefined
+    ? `removed ${locationKey(location)}`
+    : `removed ${table} ${chain} ${rule.text}`;
 }
 
-const isBaselineLog = ({ target, matches }: Rule): boolean =>
-  target?.name === 'LOG' && matches.every(({ name }) => name === 'limit');
-
-function collect({ family, table, chain, lines }: ChainDiff, found: Map<string, Difference>): void {
+function addRules({ family, table, chain, lines }: ChainDiff, found: Map<string, Difference>): void {
   const preceding: SourceLocation[] = [];
   for (const { rule, change, key } of lines) {
     if (key !== undefined && change !== undefined) {
-      const before = found.get(key);
-      const standing: ChangedRule = { family, chain, rule, preceding: [...preceding] };
       const kind = key.startsWith('moved') ? 'moved' : change;
-      // Of what has moved, where it stands now.
-      const rules = [
-        ...(before !== undefined && 'rules' in before ? before.rules : []),
-        ...(kind === 'moved' && change === 'removed' ? [] : [standing]),
-      ];
-      const families = [
-        ...new Set([...(before !== undefined && 'families' in before ? before.families : []), family]),
-      ];
-      const spot = before !== undefined && 'rules' in before ? before : { key, table, chain };
-      found.set(
-        key,
-        kind === 'added'
-          ? { ...spot, kind, key, families, rules, above: false, table: spot.table, chain: spot.chain }
-          : { ...spot, kind, key, families, rules, table: spot.table, chain: spot.chain },
-      );
+      // A moved rule is reported at its live position.
+      const rules =
+        kind === 'moved' && change === 'removed' ? [] : [{ family, chain, rule, preceding: [...preceding] }];
+      add(found, { kind, key, table, chain, families: [family], rules });
     }
     if (change !== 'added' && rule.location !== undefined) preceding.push(rule.location);
   }
 }
 
-function policies(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
+function addPolicies(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
   for (const { name: table, chains } of rulesets.next[family])
     for (const { name: chain, policy } of chains) {
-      const now = liveChain(rulesets, family, table, chain)?.policy;
-      if (policy === undefined || now === undefined || now === policy) continue;
+      const live = liveChain(rulesets, family, table, chain)?.policy;
+      if (policy === undefined || live === undefined || live === policy) continue;
       const key = policyKey(table, chain);
-      const before = found.get(key);
-      const families = before?.kind === 'policy' ? [...before.families, family] : [family];
-      found.set(key, { kind: 'policy', key, table, chain, families, policy: now });
+      add(found, { kind: 'policy', key, table, chain, families: [family], policy: live });
     }
 }
 
-/** Rules of others above the hook that will stand below it: the first that accepts, and whatever comes after that one. */
+/**
+ * The rules of others above the entry jump that a deploy moves below it: the first that accepts, and all that come after
+ * that one.
+ */
 const above = (
   { live, next }: RulesetPair,
   family: Family,
@@ -257,38 +247,29 @@ const above = (
   return aboveEntryJump(chain.rules).slice(stays);
 };
 
-/** Built-in chains of which only the hook is ours: what others' rules decide before it, and the hook itself. */
-function builtIns(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
+const entryJumps = (chain: Chain | undefined): string =>
+  (chain?.rules ?? [])
+    .filter(isEntryJump)
+    .map(({ text }) => text)
+    .join('\n');
+
+/** Differences in built-in chains of which only the entry jump is the policy's: the jump, and rules above it. */
+function addBuiltIns(rulesets: RulesetPair, family: Family, found: Map<string, Difference>): void {
   for (const { name: table, chains } of rulesets.live[family])
     for (const chain of chains.filter(({ name }) => isBuiltIn(table, name))) {
+      const location = { table, chain: chain.name, families: [family] };
       for (const rule of above(rulesets, family, table, chain)) {
-        const key = aboveKey(table, chain.name, rule);
-        const before = found.get(key);
-        const rules = [
-          ...(before?.kind === 'added' ? before.rules : []),
-          { family, chain: chain.name, rule, preceding: [] },
-        ];
-        const families = [...new Set(rules.map((one) => one.family))];
-        found.set(key, { kind: 'added', key, table, chain: chain.name, families, rules, above: true });
+        const rules = [{ family, chain: chain.name, rule, preceding: [] }];
+        const key = addedKey(table, chain.name, rule);
+        add(found, { ...location, kind: 'added', key, rules, above: true });
       }
-      const hooks = (rules: readonly Rule[] = []): string =>
-        rules
-          .filter(isEntryJump)
-          .map(({ text }) => text)
-          .join('\n');
       const wanted = chainOf(tableOf(rulesets.next[family], table), chain.name);
-      if (hooks(chain.rules) === hooks(wanted?.rules)) continue;
-      const key = entryJumpKey(table, chain.name);
-      const before = found.get(key);
-      const families = before?.kind === 'hook' ? [...before.families, family] : [family];
-      found.set(key, { kind: 'hook', key, table, chain: chain.name, families });
+      if (entryJumps(chain) !== entryJumps(wanted))
+        add(found, { ...location, kind: 'entry-jump', key: entryJumpKey(table, chain.name) });
     }
 }
 
-const aboveKey = (table: TableName, chain: string, rule: Rule): string =>
-  `added ${table} ${chain} ${rule.text}`;
-
-/** Rules of others above the hook that are not chosen come behind it; the hook is the policy's, or the kernel's. */
+/** A built-in chain with the differences of `keys`: rules above the entry jump that are not among them come after it. */
 function ownBuiltIn(
   rulesets: RulesetPair,
   family: Family,
@@ -300,7 +281,7 @@ function ownBuiltIn(
   if (live === undefined || !isBuiltIn(table, chain.name)) return chain.rules;
   if (keys.has(entryJumpKey(table, chain.name))) return live.rules;
   const kept = new Set(
-    above(rulesets, family, table, live).filter((rule) => keys.has(aboveKey(table, chain.name, rule))),
+    above(rulesets, family, table, live).filter((rule) => keys.has(addedKey(table, chain.name, rule))),
   );
   const stay = aboveEntryJump(chain.rules);
   return kept.size === 0
@@ -308,14 +289,10 @@ function ownBuiltIn(
     : [...stay, ...kept, ...chain.rules.slice(stay.length).filter((rule) => !kept.has(rule))];
 }
 
-function sets({ live, next }: RulesetPair, found: Map<string, Difference>): void {
-  const wanted = new Map(next.sets.map((set) => [set.name, set.members]));
-  for (const { name, members } of live.sets) {
-    if (!isOwned(name)) continue;
-    const policy = wanted.get(name) ?? [];
-    const added = members.filter((member) => !policy.includes(member));
-    const removed = policy.filter((member) => !members.includes(member));
-    if (added.length + removed.length > 0)
-      found.set(setKey(name), { kind: 'set', key: setKey(name), name, added, removed });
-  }
-}
+/** Live sets of the policy with other members. */
+const setDifferences = ({ live, next }: RulesetPair): readonly Difference[] =>
+  diffSets(next.sets, live.sets).flatMap(({ name, added, removed }) =>
+    isOwned(name) && live.sets.some((set) => set.name === name) && added.length + removed.length > 0
+      ? [{ kind: 'set', key: setKey(name), name, added, removed }]
+      : [],
+  );

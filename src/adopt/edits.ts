@@ -1,4 +1,4 @@
-/** Edits of policy files that leave everything else as it stands: comments, order, spelling. */
+/** Edits of policy files that keep everything else: comments, order, spelling. */
 import { diffArrays } from 'diff';
 import {
   type Document,
@@ -10,35 +10,29 @@ import {
   type YAMLMap,
   YAMLSeq,
 } from 'yaml';
+import { type Entry, LISTS, type ListName, type Value } from '../import/read/entry.js';
 import type { SourceLocation } from '../lib/problem.js';
 
 /** Path, as problems show it → text. */
 export type Files = ReadonlyMap<string, string>;
 
-export type RuleList = 'input' | 'output' | 'forward' | 'nat' | 'raw';
-/** One entry of such a list, in the words of the policy. */
-export type Entry = Readonly<Record<string, unknown>>;
-
-/**
- * One edit, told by where things stood before any of them. `host` is the place of a host, as the policy's reader
- * gives it; `entry` and `after` are places of rules.
- */
+/** One edit. All locations are those before any edit: `host` of a host, `entry` and `after` of entries. */
 export type Edit =
   /** Without `after` it becomes the first of its list. */
   | {
       readonly kind: 'add';
       readonly host: SourceLocation;
-      readonly list: RuleList;
+      readonly list: ListName;
       readonly entry: Entry;
       readonly after?: SourceLocation;
     }
-  | { readonly kind: 'remove'; readonly entry: SourceLocation; readonly list: RuleList }
-  | { readonly kind: 'set'; readonly entry: SourceLocation; readonly key: string; readonly value: unknown }
+  | { readonly kind: 'remove'; readonly entry: SourceLocation; readonly list: ListName }
+  | { readonly kind: 'set'; readonly entry: SourceLocation; readonly key: string; readonly value: Value }
   | {
       readonly kind: 'baseline';
       readonly host: SourceLocation;
       readonly key: string;
-      readonly value: unknown;
+      readonly value: Value;
     }
   | {
       readonly kind: 'member';
@@ -48,10 +42,11 @@ export type Edit =
       readonly remove: readonly string[];
     };
 
+/** The path of the file that an edit changes. */
 export const fileOf = (edit: Edit): string =>
   edit.kind === 'member' ? edit.file : 'host' in edit ? edit.host.file : edit.entry.file;
 
-/** The files with the edits made, in their order. Only files that an edit names can differ. */
+/** Applies the edits, in order; files that no edit names are not changed. */
 export function applyEdits(files: Files, edits: readonly Edit[]): Files {
   const touched = new Set(edits.map(fileOf));
   return new Map(
@@ -67,7 +62,7 @@ export function applyEdits(files: Files, edits: readonly Edit[]): Files {
   );
 }
 
-/** The entry at a place, as plain data; `undefined` when none stands there. */
+/** The entry at a location, as plain data; `undefined` if there is none. */
 export function entryAt(text: string, location: SourceLocation): Entry | undefined {
   const found = itemAt(parsed(text), location);
   return found === undefined ? undefined : (found.item.toJSON() as Entry);
@@ -87,12 +82,11 @@ function parsed(text: string): ParsedFile {
 function applyToText(text: string, edits: readonly Edit[]): string {
   if (text.includes('\r\n'))
     return applyToText(text.replaceAll('\r\n', '\n'), edits).replaceAll('\n', '\r\n');
-  const reading = parsed(text);
-  const asWritten = reading.document.toString(styleOf(text));
-  // Every place is looked up before anything moves.
-  const works = edits.map((edit) => prepare(reading, edit));
-  for (const work of works) work();
-  return keepUntouchedLines(text, asWritten, reading.document.toString(styleOf(text)));
+  const file = parsed(text);
+  const asWritten = file.document.toString(styleOf(text));
+  // Locations are resolved before the first edit moves anything.
+  for (const apply of edits.map((edit) => prepare(file, edit))) apply();
+  return keepUntouchedLines(text, asWritten, file.document.toString(styleOf(text)));
 }
 
 /** How this file is written, as far as the printer can keep it. */
@@ -107,20 +101,20 @@ function styleOf(text: string) {
 }
 
 /**
- * The printer may spell untouched lines anew: only the lines that the edits changed are taken from it, everything else
- * from the text as it stands.
+ * The printer may respell lines that no edit changed: only changed lines are taken from its output, all others from the
+ * text.
  */
 function keepUntouchedLines(text: string, before: string, after: string): string {
   if (before === text) return after;
   const lines = before.split('\n');
   const [own, made] = [changesOf(before, text), changesOf(before, after)];
   const kept = own.filter((one) => !made.some((other) => overlap(one, other)));
-  const mended = [...kept, ...made]
+  const merged = [...kept, ...made]
     .toSorted((a, b) => b.start - a.start)
     .reduce((all, { start, end, to }) => all.toSpliced(start, end - start, ...to), lines)
     .join('\n');
-  // Where lines of both do not fit together, all are the printer's.
-  return contentOf(mended) === contentOf(after) ? mended : after;
+  // If the lines do not fit together, the printer's output is used whole.
+  return contentOf(merged) === contentOf(after) ? merged : after;
 }
 
 const contentOf = (text: string): string => {
@@ -141,7 +135,7 @@ function changesOf(from: string, to: string): readonly LineChange[] {
   const [old, now] = [from.split('\n'), to.split('\n')];
   const changes: LineChange[] = [];
   let [at, there] = [0, 0];
-  // Lines that differ in nothing but space are the same line, spelled in two ways.
+  // Lines that differ only in white space are the same line.
   const comparator = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b.replace(/\s+/g, '');
   for (const { count, added, removed } of diffArrays(old, now, { comparator })) {
     const [start, end] = [at, added ? at : at + count];
@@ -161,16 +155,16 @@ function changesOf(from: string, to: string): readonly LineChange[] {
 
 type ApplyEdit = () => void;
 
-function prepare(reading: ParsedFile, edit: Edit): ApplyEdit {
+function prepare(file: ParsedFile, edit: Edit): ApplyEdit {
   switch (edit.kind) {
     case 'add': {
-      const host = mapAt(reading, edit.host);
-      const anchor = edit.after === undefined ? undefined : itemAt(reading, edit.after)?.item;
-      return () => add(reading.document, host, edit.list, edit.entry, anchor);
+      const host = mapAt(file, edit.host);
+      const anchor = edit.after === undefined ? undefined : itemAt(file, edit.after)?.item;
+      return () => add(file.document, host, edit.list, edit.entry, anchor);
     }
     case 'remove': {
-      const found = itemAt(reading, edit.entry);
-      const above = commentLinesAbove(reading, found?.item);
+      const found = itemAt(file, edit.entry);
+      const above = commentLinesAbove(file, found?.item);
       return () => {
         if (found === undefined) return;
         removeItem(found, above);
@@ -178,23 +172,23 @@ function prepare(reading: ParsedFile, edit: Edit): ApplyEdit {
       };
     }
     case 'set': {
-      const found = itemAt(reading, edit.entry);
+      const found = itemAt(file, edit.entry);
       return () => found?.item.set(edit.key, edit.value);
     }
     case 'baseline': {
-      const host = mapAt(reading, edit.host);
+      const host = mapAt(file, edit.host);
       return () => {
         const baseline = host?.get('baseline');
         if (isMap(baseline)) baseline.set(edit.key, edit.value);
-        else host?.set('baseline', flow(reading.document, { [edit.key]: edit.value }));
+        else host?.set('baseline', flow(file.document, { [edit.key]: edit.value }));
       };
     }
     case 'member':
-      return () => members(reading.document, edit.network, edit.add, edit.remove);
+      return () => members(file.document, edit.network, edit.add, edit.remove);
   }
 }
 
-/** The comment above the first entry belongs to the list, as the package reads it; here it goes with its entry. */
+/** Removes an entry and the comment above it, which the yaml package attaches to the list if the entry is the first. */
 function removeItem({ item, list }: FoundEntry, above: number): void {
   const index = list.items.indexOf(item);
   list.items.splice(index, 1);
@@ -213,13 +207,13 @@ function commentLinesAbove({ text, lines }: ParsedFile, item: Node | undefined):
   return above.length - 1 - other;
 }
 
-/** Rules that were added behind the same one keep their order: each goes behind those that came before it. */
+/** The last entry added after an anchor: a further one goes after it, so that added entries keep their order. */
 const ADDED = new WeakMap<object, object>();
 
 function add(
   document: Document,
   host: YAMLMap | undefined,
-  list: RuleList,
+  list: ListName,
   entry: Entry,
   anchor: Node | undefined,
 ): void {
@@ -229,7 +223,7 @@ function add(
   if (!isSeq(present)) {
     const made = new YAMLSeq();
     made.items.push(node);
-    // A list does not fit into braces.
+    // A block list cannot be in a flow mapping.
     host.flow = false;
     host.set(list, made);
     ADDED.set(made, node);
@@ -241,7 +235,7 @@ function add(
   ADDED.set(start, node);
 }
 
-/** Short entries on one line, as people write them. */
+/** A mapping, on one line if it is short. */
 function flow(document: Document, value: Entry): YAMLMap {
   const node = document.createNode(value) as YAMLMap;
   const short = JSON.stringify(value).length <= 100;
@@ -286,12 +280,10 @@ interface FoundEntry {
   readonly owner: YAMLMap;
 }
 
-const LISTS: readonly RuleList[] = ['input', 'output', 'forward', 'nat', 'raw'];
-
-/** The entry of a list of rules in which a place lies. */
-function itemAt(reading: ParsedFile, location: SourceLocation): FoundEntry | undefined {
-  const offset = offsetOf(reading, location);
-  for (const owner of owners(reading.document))
+/** The entry of a list of rules that contains the location. */
+function itemAt(file: ParsedFile, location: SourceLocation): FoundEntry | undefined {
+  const offset = offsetOf(file, location);
+  for (const owner of owners(file.document))
     for (const name of LISTS) {
       const list = owner.get(name);
       if (!isSeq(list)) continue;
@@ -301,7 +293,7 @@ function itemAt(reading: ParsedFile, location: SourceLocation): FoundEntry | und
   return undefined;
 }
 
-/** The whole file, or the hosts of a file with many. */
+/** The mappings that have lists of rules: the hosts of a file with `hosts`, else the whole file. */
 function owners({ contents }: Document.Parsed): readonly YAMLMap[] {
   if (!isMap(contents)) return [];
   const hosts = contents.get('hosts');
@@ -310,13 +302,13 @@ function owners({ contents }: Document.Parsed): readonly YAMLMap[] {
     : [contents as YAMLMap];
 }
 
-/** The host at a place: its name in a file of many, else the file. */
-function mapAt(reading: ParsedFile, location: SourceLocation): YAMLMap | undefined {
-  const { contents } = reading.document;
+/** The host at a location: that of its name in a file with `hosts`, else the whole file. */
+function mapAt(file: ParsedFile, location: SourceLocation): YAMLMap | undefined {
+  const { contents } = file.document;
   if (!isMap(contents)) return undefined;
   const hosts = contents.get('hosts');
   if (!isMap(hosts)) return contents as YAMLMap;
-  const offset = offsetOf(reading, location);
+  const offset = offsetOf(file, location);
   const pair = hosts.items.find(
     ({ key, value }) => contains(key as Node, offset) || contains(value as Node, offset),
   );

@@ -1,52 +1,64 @@
-/** Whether two states of a host mean the same: rule for rule, or for every packet. */
-
+/** Whether two rulesets of a host are equivalent: rule for rule, or in their effect on every packet. */
 import { isOwned } from '../compile/names.js';
+import { TABLE_NAMES } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
-import type { Ruleset } from '../netfilter/model.js';
+import { diffSets } from '../netfilter/diff.js';
+import { equalTables } from '../netfilter/empty.js';
+import type { IpSet, Ruleset, TableName, Tables } from '../netfilter/model.js';
 import { withoutComment } from '../netfilter/text/print.js';
 import type { TrafficDiff } from '../traffic/model.js';
 import { compareTraffic } from '../traffic/questions/compare.js';
 import { packetText } from '../traffic/trace/sentences.js';
 
 export interface Equivalence {
-  /** Why they are not the same. */
+  /** Why they are not equivalent. */
   readonly why?: string;
-  /** States of packets that connection tracking has no place for, and that only the first lets in. */
+  /** The exception, if there is one: packets in these states (INVALID, UNTRACKED) that only the first accepts. */
   readonly untrackedStates?: readonly string[];
 }
 
-/** The same rules but for their comments, or the same fate for every packet. */
+/** Compares the rules without their comments; if they differ, the traffic of a host with these addresses. */
 export function equivalence(one: Ruleset, other: Ruleset, addresses: readonly string[]): Equivalence {
-  const differing = FAMILIES.flatMap((family) => differingChains(one, other, family));
-  if (differing.length === 0 && setsText(one) === setsText(other)) return {};
-  // What translates and marks is not all a matter of who is let in.
-  if (differing.some((name) => !name.startsWith('filter ')))
-    return { why: 'Its place among the other rules cannot be said in the policy.' };
+  const differing = TABLE_NAMES.filter((table) =>
+    FAMILIES.some((family) => !equalTables(plainTable(one, family, table), plainTable(other, family, table))),
+  );
+  if (differing.length === 0 && diffSets(ownedSets(one), ownedSets(other)).length === 0) return {};
+  // NAT and marks change more than which packets are accepted.
+  if (differing.some((table) => table !== 'filter'))
+    return { why: 'The policy cannot express its position among the other rules.' };
   if (FAMILIES.some((family) => sideEffects(one, family) !== sideEffects(other, family)))
-    return { why: 'What is logged or marked would not be the same.' };
+    return { why: 'Other packets would be logged or marked.' };
   const traffic = compareTraffic(one, other, { addresses });
   if (!traffic.proved)
-    return { why: `It could not be proved to mean the same: ${traffic.why ?? 'no budget left'}.` };
+    return { why: `Equal traffic could not be proved: ${traffic.why ?? 'no budget left'}.` };
   if (traffic.equal && traffic.answeredDifferently.length === 0) return {};
   const untrackedStates = onlyUntracked(traffic);
   return untrackedStates === undefined ? { why: differenceReason(traffic) } : { untrackedStates };
 }
 
-/** With a packet for which the two differ, what lets in before what keeps out. */
-function differenceReason({
-  opened,
-  possiblyOpened,
-  closed,
-  possiblyClosed,
-  answeredDifferently,
-}: TrafficDiff): string {
+const plainTable = (ruleset: Ruleset, family: Family, table: TableName): Tables =>
+  ruleset[family]
+    .filter(({ name }) => name === table)
+    .map(({ name, chains }) => ({
+      name,
+      chains: chains.map((chain) => ({
+        ...chain,
+        rules: chain.rules.map((rule) => ({ ...rule, text: withoutComment(rule) })),
+      })),
+    }));
+
+const ownedSets = ({ sets }: Ruleset): readonly IpSet[] => sets.filter(({ name }) => isOwned(name));
+
+/** With an example packet, of newly accepted traffic first. */
+function differenceReason(traffic: TrafficDiff): string {
+  const { opened, possiblyOpened, closed, possiblyClosed, answeredDifferently } = traffic;
   const [first] = [...opened, ...possiblyOpened, ...closed, ...possiblyClosed, ...answeredDifferently];
-  const such =
+  const example =
     first === undefined ? '' : `, such as ${packetText(first.example)} (${first.example.state ?? 'NEW'})`;
-  return `In the policy's words it would not mean the same for every packet${such}.`;
+  return `As an entry of the policy it would not have the same effect on every packet${example}.`;
 }
 
-/** The states that are closed, when nothing else is, and connection tracking has no place for any of them. */
+/** The states of closed packets, if nothing else differs and connection tracking follows none of them. */
 function onlyUntracked({
   opened,
   possiblyOpened,
@@ -60,47 +72,24 @@ function onlyUntracked({
       state.length === 0 ? ['NEW'] : state,
     ),
   );
-  const untrackedStates = [...states].every((state) => state === 'INVALID' || state === 'UNTRACKED');
-  return untrackedStates &&
+  return [...states].every((state) => state === 'INVALID' || state === 'UNTRACKED') &&
     omitted === undefined &&
     opened.length + possiblyOpened.length + answeredDifferently.length === 0
     ? [...states].toSorted()
     : undefined;
 }
 
-const DECIDING: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN']);
+const VERDICTS: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN']);
 
-/** The rules of the owned chains that only write a log or a mark: no packet's fate tells of them. */
+/** The rules of owned chains that only log or mark, which a comparison of traffic does not see. */
 const sideEffects = (ruleset: Ruleset, family: Family): string =>
   ruleset[family]
     .flatMap(({ chains }) => chains)
     .filter(({ name }) => isOwned(name))
     .flatMap(({ name, rules }) =>
       rules
-        .filter(({ target }) => target === undefined || !(target.chain || DECIDING.has(target.name)))
+        .filter(({ target }) => target === undefined || !(target.chain || VERDICTS.has(target.name)))
         .map((rule) => `${name} ${withoutComment(rule)}`),
     )
-    .toSorted()
-    .join('\n');
-
-function differingChains(one: Ruleset, other: Ruleset, family: Family): readonly string[] {
-  const [left, right] = [chainsOf(one, family), chainsOf(other, family)];
-  return [...new Set([...left.keys(), ...right.keys()])].filter((name) => left.get(name) !== right.get(name));
-}
-
-const chainsOf = (ruleset: Ruleset, family: Family): ReadonlyMap<string, string> =>
-  new Map(
-    ruleset[family].flatMap(({ name, chains }) =>
-      chains.map((chain) => [
-        `${name} ${chain.name}`,
-        [chain.policy ?? '', ...chain.rules.map(withoutComment)].join('\n'),
-      ]),
-    ),
-  );
-
-const setsText = ({ sets }: Ruleset): string =>
-  sets
-    .filter(({ name }) => isOwned(name))
-    .map(({ name, members }) => `${name} ${members.toSorted().join(' ')}`)
     .toSorted()
     .join('\n');

@@ -1,4 +1,4 @@
-/** One candidate on probation: the changed policy is read and compiled as any other, and held against what the host runs. */
+/** Tests a candidate: the edited policy is read, compiled and checked as any other, and compared with the live rules. */
 
 import { renderHost } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
@@ -16,19 +16,19 @@ import { type Difference, type RulesetPair, withDifferences } from './difference
 import { applyEdits, type Edit, type Files } from './edits.js';
 import { type Equivalence, equivalence } from './equivalence.js';
 
-/** One host that differs from its policy. */
+/** A host with drift, and what became of its differences so far. */
 export interface DriftedHost {
   readonly host: Host;
   readonly state: HostState;
   readonly rulesets: RulesetPair;
   readonly differences: readonly Difference[];
-  /** What the last deploy left here; absent where the host does not tell. */
+  /** What the last deploy left; `undefined` if the host does not have it. */
   readonly deployed: Deployed | undefined;
-  /** The keys of what the policy says by now. */
+  /** Keys of differences that are in the policy by now, or have no effect. */
   readonly settled: Set<string>;
-  /** The keys of what nobody did by hand. */
+  /** Keys of differences that were not made by hand. */
   readonly notByHand: Set<string>;
-  /** The states of which packets pass by the kernel's rules alone. */
+  /** States that a note of the host has already named. */
   readonly notedStates: Set<string>;
   readonly taken: Taken[];
   readonly left: Left[];
@@ -38,49 +38,52 @@ export interface AdoptionWork {
   readonly fleet: Fleet;
   readonly files: Files;
   readonly date: string;
-  /** Those that were accepted. */
+  /** The accepted edits. */
   edits: readonly Edit[];
 }
 
 export interface TrialResult {
-  /** Why it does not hold. */
+  /** Why the candidate fails. */
   readonly why?: string;
-  /** Host → the states of which packets its kernel lets in and the policy would not, when that is all. */
+  /** Host → states (INVALID, UNTRACKED) in which the kernel accepts packets that the policy does not. */
   readonly untrackedStates: ReadonlyMap<string, readonly string[]>;
 }
 
-const NO_STRAYS: TrialResult['untrackedStates'] = new Map();
-const failed = (why: string): TrialResult => ({ why, untrackedStates: NO_STRAYS });
+const failed = (why: string): TrialResult => ({ why, untrackedStates: new Map() });
 
-/** Tries a candidate on top of what was accepted, for every host that it is about; keeps its edits when it holds. */
+/**
+ * Tests a candidate for a difference, on top of the accepted edits, on all hosts that it is for. Accepts its edits if it
+ * passes on all of them.
+ */
 export function tryCandidate(
   work: AdoptionWork,
-  { edits, alsoCovers: besides = [], shared = false }: Candidate,
-  subjects: readonly DriftedHost[],
+  { edits, alsoCovers = [], shared = false }: Candidate,
+  hosts: readonly DriftedHost[],
   key: string,
 ): TrialResult {
   const all = [...work.edits, ...edits];
   const read = readFleet(applyEdits(work.files, all), work.fleet.directory, {
     today: work.fleet.today ?? work.date,
   });
-  if (!read.ok) return failed(`The policy would not be sound: ${sentences(read.problems)}`);
+  if (!read.ok) return failed(`The policy would be invalid: ${errorTexts(read.problems)}`);
   const untrackedStates = new Map<string, readonly string[]>();
-  for (const subject of subjects) {
-    const result = tryOnHost(work, read.value, subject, [key, ...besides]);
+  for (const host of hosts) {
+    const result = tryOnHost(work, read.value, host, [key, ...alsoCovers]);
     if (result.why !== undefined) return failed(result.why);
-    untrackedStates.set(subject.host.name, result.untrackedStates ?? []);
+    untrackedStates.set(host.host.name, result.untrackedStates ?? []);
   }
-  const other = shared ? otherChangedHost(work.fleet, read.value, subjects) : undefined;
-  if (other !== undefined) return failed(`It would change ${other} too, which runs what its policy says.`);
+  const other = shared ? otherChangedHost(work.fleet, read.value, hosts) : undefined;
+  if (other !== undefined)
+    return failed(`It would also change ${other}, which does not have this difference.`);
   work.edits = all;
   return { untrackedStates };
 }
 
-/** What roles and networks say may be of hosts that nobody changed: none of these may change with it. */
-function otherChangedHost(before: Fleet, after: Fleet, subjects: readonly DriftedHost[]): string | undefined {
-  const own = new Set(subjects.map(({ host }) => host.name));
+/** A host besides `hosts` whose rules an edit of a role or network changes. */
+function otherChangedHost(before: Fleet, after: Fleet, hosts: readonly DriftedHost[]): string | undefined {
+  const own = new Set(hosts.map(({ host }) => host.name));
   const text = (fleet: Fleet, host: Host | undefined): string => {
-    const compiled = host === undefined ? undefined : compileHost(fleet, host);
+    const compiled = host && compileHost(fleet, host);
     return compiled?.ok ? JSON.stringify(renderHost(compiled.value)) : '';
   };
   return before.hosts.find((host) => {
@@ -89,24 +92,26 @@ function otherChangedHost(before: Fleet, after: Fleet, subjects: readonly Drifte
   })?.name;
 }
 
-/** Whether a difference changes nothing at all: neither the fate of a packet nor what is written of it. */
+/** Whether a difference changes no verdict, log or mark. */
 export function hasNoEffect({ host, state, rulesets, settled }: DriftedHost, key: string): boolean {
-  const [before, after] = [
-    withDifferences(rulesets, settled),
-    withDifferences(rulesets, new Set([...settled, key])),
-  ];
-  const { why, untrackedStates } = equivalence(before, after, addressesOf(host, state));
-  const back = equivalence(after, before, addressesOf(host, state));
-  return why === undefined && untrackedStates === undefined && back.untrackedStates === undefined;
+  const before = withDifferences(rulesets, settled);
+  const after = withDifferences(rulesets, new Set([...settled, key]));
+  const addresses = addressesOf(host, state);
+  const { why, untrackedStates } = equivalence(before, after, addresses);
+  if (why !== undefined || untrackedStates !== undefined) return false;
+  return equivalence(after, before, addresses).untrackedStates === undefined;
 }
 
 const addressesOf = (host: Host, { facts }: HostState): readonly string[] => [
   ...new Set([...host.addresses, ...facts.addresses]),
 ];
 
-const sentences = (problems: readonly Problem[]): string =>
-  problems
-    .filter(({ level }) => level === 'error')
+const errorsOf = (problems: readonly Problem[]): readonly Problem[] =>
+  problems.filter(({ level }) => level === 'error');
+
+/** The first two errors. */
+const errorTexts = (problems: readonly Problem[]): string =>
+  errorsOf(problems)
     .slice(0, 2)
     .map(({ message }) => message)
     .join(' ');
@@ -114,27 +119,27 @@ const sentences = (problems: readonly Problem[]): string =>
 function tryOnHost(
   work: AdoptionWork,
   fleet: Fleet,
-  subject: DriftedHost,
+  { host: { name }, state, rulesets, settled }: DriftedHost,
   keys: readonly string[],
 ): Equivalence {
-  const { state, rulesets, settled } = subject;
-  const host = fleet.hosts.find(({ name }) => name === subject.host.name);
-  if (host === undefined) return { why: 'The policy would not have this host any more.' };
+  const host = fleet.hosts.find((one) => one.name === name);
+  if (host === undefined) return { why: `The policy would no longer have ${name}.` };
   const compiled = compileHost(fleet, host);
-  if (!compiled.ok) return { why: `The policy would not be sound: ${sentences(compiled.problems)}` };
-  const placed = transitionsOf(fleet, host, state, compiled.value);
-  if (!placed.ok) return { why: sentences(placed.problems) };
-  const { next, problems } = placed.value.live;
-  const faults = problems.filter(({ level }) => level === 'error');
-  if (faults.length > 0) return { why: sentences(faults) };
+  if (!compiled.ok) return { why: `The policy would be invalid: ${errorTexts(compiled.problems)}` };
+  const transitions = transitionsOf(fleet, host, state, compiled.value);
+  if (!transitions.ok) return { why: errorTexts(transitions.problems) };
+  const { next, problems } = transitions.value.live;
+  if (errorsOf(problems).length > 0) return { why: errorTexts(problems) };
   const wanted = withDifferences(rulesets, new Set([...settled, ...keys]));
-  const { why, untrackedStates = [] } = equivalence(wanted, next, addressesOf(host, state));
-  if (why !== undefined) return { why };
-  const before = new Set(errorsOf(work.fleet, subject.host).map(({ message }) => message));
-  const added = errorsOf(fleet, host).filter(({ message }) => !before.has(message));
-  if (added.length > 0) return { why: `The policy would not pass its check: ${sentences(added)}` };
-  return { untrackedStates };
+  const result = equivalence(wanted, next, addressesOf(host, state));
+  if (result.why !== undefined) return result;
+  const known = new Set(checkErrors(work.fleet, name).map(({ message }) => message));
+  const added = checkErrors(fleet, name).filter(({ message }) => !known.has(message));
+  return added.length > 0 ? { why: `The policy would fail check: ${errorTexts(added)}` } : result;
 }
 
-const errorsOf = (fleet: Fleet, host: Host): readonly Problem[] =>
-  [...lintFleet(fleet), ...checkHost(fleet, host, []).problems].filter(({ level }) => level === 'error');
+const checkErrors = (fleet: Fleet, name: string): readonly Problem[] =>
+  errorsOf([
+    ...lintFleet(fleet),
+    ...fleet.hosts.flatMap((host) => (host.name === name ? checkHost(fleet, host, []).problems : [])),
+  ]);

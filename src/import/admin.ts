@@ -1,100 +1,89 @@
-/** Who reaches SSH on every host already: the administrators of the policy, unless they are named. */
+/** Derives the administrators of an imported policy: the networks that reach SSH on every host. */
 import type { Family } from '../lib/family.js';
-import { EVERYTHING, type FamilyRanges, rangesOf, subtractRanges, toSet } from '../policy/addresses.js';
+import { familyOf } from '../lib/ip.js';
+import { intersect } from '../lib/ranges.js';
+import { list } from '../lib/text.js';
+import { inFamilies } from '../naming/address-sets.js';
+import { EVERYTHING, type FamilyRanges, rangesOf, toSet } from '../policy/addresses.js';
+import type { AddressSet } from '../policy/fleet.js';
 import type { LockoutProof } from '../traffic/model.js';
 import { proveLockout } from '../traffic/questions/lockout.js';
 import type { BuiltInChain } from './draft/host.js';
 import type { ImportHost } from './model.js';
+import { EVERYWHERE } from './read/entry.js';
 
-const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
+/** A host and the statements of its chains. */
+interface HostChains {
+  readonly host: ImportHost;
+  readonly chains: readonly BuiltInChain[];
+}
 
-/** Everything, and the networks from which a rule of INPUT lets SSH in. */
-function candidates(chains: readonly BuiltInChain[], port: number): readonly string[] {
+/** Every address, and each network from which a rule of INPUT allows SSH. */
+function candidates({ host: { port }, chains }: HostChains): readonly string[] {
   const found = new Set<string>();
   for (const { family, table, chain, items } of chains) {
     if (table !== 'filter' || chain !== 'INPUT') continue;
     found.add(EVERYWHERE[family]);
-    for (const { statement } of items) {
-      if (statement?.kind !== 'rule' || statement.verb !== 'allow') continue;
-      if (statement.services.some((service) => reaches(service, port)))
-        for (const network of statement.from ?? [EVERYWHERE[family]]) found.add(network);
-    }
+    for (const { statement } of items)
+      if (statement?.kind === 'rule' && statement.verb === 'allow' && includesPort(statement.services, port))
+        for (const network of statement.from ?? []) found.add(network);
   }
   return [...found];
 }
 
-function reaches(service: string, port: number): boolean {
-  if (service === 'any' || service === 'tcp') return true;
-  const [, from, to = from] = /^tcp\/(\d+)(?:-(\d+))?$/.exec(service) ?? [];
-  return from !== undefined && Number(from) <= port && port <= Number(to);
-}
-
-/** What is in both. */
-const common = (a: FamilyRanges, b: FamilyRanges): FamilyRanges =>
-  subtractRanges(a, subtractRanges(EVERYTHING, b));
+const includesPort = (services: readonly string[], port: number): boolean =>
+  services.some((service) => {
+    if (service === 'any' || service === 'tcp') return true;
+    const [, from, to = from] = /^tcp\/(\d+)(?:-(\d+))?$/.exec(service) ?? [];
+    return from !== undefined && Number(from) <= port && port <= Number(to);
+  });
 
 /**
- * The networks from which SSH is proved to be reached on every host; empty when there are none. A family of which a
- * host has no address is none of its business.
+ * The networks from which SSH is proved to be open on every host; empty if there are none, or if one of the hosts cannot
+ * be reached over the address that SSH connects to. A host without addresses of a family does not limit that family.
  */
-export function deriveAdmin(
-  hosts: readonly (readonly [ImportHost, readonly BuiltInChain[]])[],
-): readonly string[] {
-  let all: FamilyRanges = EVERYTHING;
-  for (const [host, chains] of hosts) {
-    const proved = candidates(chains, host.port).filter((network) => isProved(host, network));
-    const own = rangesOf(proved);
-    const has = (family: Family): boolean =>
-      host.addresses.some((address) => address.includes(':') === (family === 'v6'));
-    all = common(all, {
-      v4: has('v4') ? own.v4 : EVERYTHING.v4,
-      v6: has('v6') ? own.v6 : EVERYTHING.v6,
-    });
+export function deriveAdmin(hosts: readonly HostChains[]): readonly string[] {
+  let common: FamilyRanges = EVERYTHING;
+  const families = new Set<Family>();
+  for (const one of hosts) {
+    const own = rangesOf(candidates(one).filter((network) => isProved(one.host, network)));
+    const has = new Set(one.host.addresses.map(familyOf));
+    for (const family of has) {
+      families.add(family);
+      common = { ...common, [family]: intersect(common[family], own[family]) };
+    }
   }
-  const families = (['v4', 'v6'] as const).filter((family) =>
-    hosts.some(([host]) => host.addresses.some((address) => address.includes(':') === (family === 'v6'))),
-  );
-  // Nobody is an administrator who cannot come the way that deploys come.
-  if (hosts.some(([host]) => all[sshFamily(host)].length === 0)) return [];
-  const set = toSet([], {
-    v4: families.includes('v4') ? all.v4 : [],
-    v6: families.includes('v6') ? all.v6 : [],
-  });
+  if (hosts.some(({ host }) => common[familyOf(host.address)].length === 0)) return [];
+  const set = toSet([], inFamilies(common, [...families]));
   return set.any ? Object.values(EVERYWHERE) : [...set.v4, ...set.v6];
 }
 
-/** The family by which SSH connects. */
-const sshFamily = ({ address }: ImportHost): Family => (address.includes(':') ? 'v6' : 'v4');
-
-function proofOf({ live, addresses, port }: ImportHost, network: string): LockoutProof {
-  const admin = toSet([], rangesOf([network]));
-  return proveLockout(live, { admin, addresses, port }, { addresses });
-}
+const proofOf = ({ live, addresses, port }: ImportHost, network: string): LockoutProof =>
+  proveLockout(live, { admin: adminSet([network]), addresses, port }, { addresses });
 
 const isProved = (host: ImportHost, network: string): boolean => proofOf(host, network).verdict === 'proved';
 
-/** Hosts of which it is told why, and networks of each. */
 const MAX_HOSTS = 5;
 const MAX_NETWORKS = 2;
 
-/** Where {@link deriveAdmin} finds none: what becomes of SSH on each host, in sentences. */
-export function whyNoAdmin(
-  hosts: readonly (readonly [ImportHost, readonly BuiltInChain[]])[],
-): readonly string[] {
+/** Where {@link deriveAdmin} finds none: what happens to SSH on each of the first hosts, in sentences. */
+export function whyNoAdmin(hosts: readonly HostChains[]): readonly string[] {
   const more = hosts.length - MAX_HOSTS;
   return [
-    ...hosts.slice(0, MAX_HOSTS).map(([host, chains]) => {
-      const named = candidates(chains, host.port);
+    ...hosts.slice(0, MAX_HOSTS).map((one) => {
+      const { host } = one;
+      const named = candidates(one);
       const proved = named.filter((network) => isProved(host, network));
-      if (proved.length > 0) return `${host.name} lets in ${proved.join(', ')}.`;
-      const asked = named.length > 1 ? named.filter((network) => !network.endsWith('/0')) : named;
-      const reasons = asked
+      if (proved.length > 0) return `${host.name} allows SSH from ${list(proved)}.`;
+      const specific = named.length > 1 ? named.filter((network) => !network.endsWith('/0')) : named;
+      const reasons = specific
         .slice(0, MAX_NETWORKS)
         .flatMap((network) => proofOf(host, network).reasons[0] ?? []);
       return `On ${host.name}: ${reasons.join(' ').replaceAll(/ (0\.0\.0\.0|::)\/0 /g, ' anywhere ')}`;
     }),
-    ...(more > 0 ? [`There are ${more} more hosts.`] : []),
+    ...(more > 0 ? [`${more} more hosts are not shown.`] : []),
   ];
 }
 
-export const adminSet = (networks: readonly string[]) => toSet(['admin'], rangesOf(networks));
+/** The administrators as a set of addresses, named `admin`. */
+export const adminSet = (networks: readonly string[]): AddressSet => toSet(['admin'], rangesOf(networks));

@@ -1,9 +1,8 @@
-/** Several hosts' rules as one policy, proved host by host. */
+/** Imports the rules of several hosts as one policy, proved host by host. */
 
 import { replaceManaged } from '../compile/merge/replace-managed.js';
 import { renderHost } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
-import type { Family } from '../lib/family.js';
 import { error, hasErrors, type Problem, type Result, warning } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
@@ -11,12 +10,12 @@ import { proveLockout } from '../traffic/questions/lockout.js';
 import { adminSet, deriveAdmin, whyNoAdmin } from './admin.js';
 import { anomaliesOf } from './anomalies.js';
 import { chainsOf, filterOnly, hasForeign, unmanagedRules, withOpening } from './draft/unmanaged.js';
-import type { Imported, ImportedHost, ImportHost, ImportOptions } from './model.js';
+import type { Imported, ImportHost, ImportOptions } from './model.js';
 import {
   adminRules,
-  compileFleet,
   explainFailure,
   fleetHost,
+  fleetOfFiles,
   type ProofContext,
   proveHost,
   trafficDiff,
@@ -26,8 +25,8 @@ import { notesOf, summaryOf, trafficProblems } from './summary.js';
 import { type FleetDraft, type Suppression, writeFleet } from './write/write.js';
 
 /**
- * The policy that does with every packet what the hosts' rules do. Nothing comes of it unless that is proved for every
- * host, its administrators reach SSH for sure, and the policy would pass `check`.
+ * The policy with the same verdict as the hosts' rules for every packet. It is returned only if that is proved for every
+ * host, its administrators certainly reach SSH, and the policy passes `check`.
  */
 export function importFleet(hosts: readonly ImportHost[], options: ImportOptions): Result<Imported> {
   const read = hosts.map((host) => ({ host, chains: chainsOf(host.live, host.families) }));
@@ -36,8 +35,7 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
     host,
     chains: ownership === 'chains' ? filterOnly(chains) : chains,
   }));
-  const pairs = all.map(({ host, chains }) => [host, chains] as const);
-  const admin = options.admin ?? deriveAdmin(pairs);
+  const admin = options.admin ?? deriveAdmin(all);
   if (admin.length === 0)
     return {
       ok: false,
@@ -45,94 +43,80 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
         error(
           'import-no-admin',
           [
-            'No network that their rules name reaches SSH for sure on every one of these hosts, so nothing tells who their administrators are.',
-            ...whyNoAdmin(pairs),
+            'The administrators cannot be derived: no network that the rules name is certain to reach SSH on every host.',
+            ...whyNoAdmin(all),
           ].join(' '),
           undefined,
-          'Name their networks with --admin: where SSH is not open to them for sure today, the policy opens it. If sshd listens on another port, name that: NAME=USER@ADDRESS:PORT.',
+          'Name their networks with --admin: the policy allows SSH from them where it is closed today. If sshd listens on another port, write NAME=USER@ADDRESS:PORT.',
         ),
       ],
     };
-  const cases = all.map(({ host, chains }): ProofContext => {
-    const reached = isReached(host, host.live, admin);
-    const opening = (family: Family) => adminRules(host, admin, family);
+  const contexts = all.map(({ host, chains }): ProofContext => {
+    const isOpen = lockoutProof(host, host.live, admin).verdict === 'proved';
     return {
       host,
-      chains: reached ? chains : withOpening(opening, chains),
+      chains: isOpen ? chains : withOpening((family) => adminRules(host, admin, family), chains),
       unmanaged: unmanagedRules(host.live, chains),
-      before: reached ? host.live : withAdmin(host, admin),
+      before: isOpen ? host.live : withAdmin(host, admin),
       admin,
       ownership,
       today: options.today,
     };
   });
-  const problems = cases.flatMap(({ host, before }) =>
-    before === host.live
-      ? []
-      : [
-          warning(
-            'import-admin-opens',
-            `SSH of ${host.name} is not open to all of --admin for sure today; the policy opens it to them.`,
-          ),
-        ],
-  );
-  const drafts = draftAll(cases);
+  const problems: Problem[] = contexts
+    .filter(({ host, before }) => before !== host.live)
+    .map(({ host }) =>
+      warning(
+        'import-admin-opens',
+        `SSH on ${host.name} is not certain to be open to all of --admin today; the policy opens it.`,
+      ),
+    );
+  const failure = (found: readonly Problem[]) => ({ ok: false, problems: [...problems, ...found] }) as const;
+  const drafts = proveAll(contexts);
   const failed = drafts.flatMap(({ context, proved }) =>
     proved?.equal ? [] : trafficProblems(context.host, explainFailure(context, proved?.draft)),
   );
-  if (failed.length > 0) return { ok: false, problems: [...problems, ...failed] };
-  const named = drafts.flatMap(({ context, proved }) =>
-    proved === undefined ? [] : [{ context, draft: proved.draft }],
+  if (failed.length > 0) return failure(failed);
+  const imported = drafts.flatMap(({ context, proved }) =>
+    proved === undefined ? [] : [{ ...context, draft: proved.draft, anomalies: anomaliesOf(context.host) }],
   );
-  const anomalies = new Map(named.map(({ context }) => [context, anomaliesOf(context.host)]));
   const written = writeWithSuppressions(
-    named.map(({ context, draft }) => fleetHost(context.host, draft, anomalies.get(context)?.remarks)),
+    imported.map(({ host, draft, anomalies }) => fleetHost(host, draft, anomalies.remarks)),
     admin,
     ownership,
     options,
   );
-  if (!written.ok) return { ok: false, problems: [...problems, ...written.problems] };
+  if (!written.ok) return failure(written.problems);
   const { files, fleet } = written.value;
-  const final = cases.flatMap((context) => proveFiles(context, fleet));
-  if (hasErrors(final)) return { ok: false, problems: [...problems, ...final] };
+  const differences = contexts.flatMap((context) => proveFiles(context, fleet));
+  if (hasErrors(differences)) return failure(differences);
   const value: Imported = {
     files,
     ownership,
     admin,
-    hosts: named.map(
-      ({ context, draft }): ImportedHost => ({
-        ...summaryOf(context.host, context.chains, draft),
-        notes: notesOf(context.host, context.chains, draft, ownership),
-        anomalies: anomalies.get(context)?.problems ?? [],
-      }),
-    ),
+    hosts: imported.map(({ host, chains, draft, anomalies }) => ({
+      ...summaryOf(host, chains, draft),
+      notes: notesOf(host, chains, draft, ownership),
+      anomalies: anomalies.problems,
+    })),
   };
   return { ok: true, value, problems };
 }
 
-/** Hosts with the same rules are said in the same words; each is proved again with its own addresses in the end. */
-function draftAll(cases: readonly ProofContext[]) {
+/** Hosts with the same rules share one draft; {@link proveFiles} proves it again with the addresses of each. */
+function proveAll(contexts: readonly ProofContext[]) {
   const known = new Map<string, ReturnType<typeof proveHost>>();
-  return cases.map((context) => {
-    const { v4, v6, sets } = renderHost(context.host.live);
-    const key = JSON.stringify([
-      v4,
-      v6,
-      sets,
-      context.host.families,
-      context.host.port,
-      context.before === context.host.live,
-    ]);
+  return contexts.map((context) => {
+    const { host, before } = context;
+    const { v4, v6, sets } = renderHost(host.live);
+    const key = JSON.stringify([v4, v6, sets, host.families, host.port, before === host.live]);
     const proved = known.has(key) ? known.get(key) : proveHost(context);
     known.set(key, proved);
     return { context, proved };
   });
 }
 
-const isReached = (host: ImportHost, ruleset: Ruleset, admin: readonly string[]): boolean =>
-  lockoutOf(host, ruleset, admin).verdict === 'proved';
-
-const lockoutOf = ({ addresses, port }: ImportHost, ruleset: Ruleset, admin: readonly string[]) =>
+const lockoutProof = ({ addresses, port }: ImportHost, ruleset: Ruleset, admin: readonly string[]) =>
   proveLockout(ruleset, { admin: adminSet(admin), addresses, port }, { addresses });
 
 interface Written {
@@ -140,94 +124,80 @@ interface Written {
   readonly fleet: Fleet;
 }
 
-/** What `check` says of the rules as they were is accepted, each with the day, so that the next reader looks at it again. */
+/** Writes the policy with a suppression, dated, of each warning that `check` finds in the rules as they were. */
 function writeWithSuppressions(
   hosts: FleetDraft['hosts'],
   admin: readonly string[],
   ownership: FleetDraft['ownership'],
   { today, knownHosts, check }: ImportOptions,
 ): Result<Written> {
-  const draft: Omit<FleetDraft, 'suppressions'> = {
-    hosts,
-    admin,
-    ownership,
-    ...(knownHosts === undefined ? {} : { knownHosts }),
-  };
-  let suppressions: ReadonlyMap<string, readonly Suppression[]> = new Map();
-  // Acceptances move no rule to another file, so the second writing has them all.
+  let suppressions: FleetDraft['suppressions'] = new Map();
+  // A suppression moves no rule to another file, so the second round has them all.
   for (let round = 0; ; round++) {
-    const files = writeFleet({ ...draft, suppressions });
-    const fleet = compileFleet(files, today);
+    const files = writeFleet({ hosts, admin, ownership, knownHosts, suppressions });
+    const fleet = fleetOfFiles(files, today);
     if (!fleet.ok) return fleet;
     const found = check(fleet.value);
     if (hasErrors(found))
       return { ok: false, problems: found.filter(({ level }) => level === 'error').map(withoutFiles) };
-    const doubtful = found.filter(({ level }) => level === 'warning');
-    if (doubtful.length === 0 || round > 0) return { ...fleet, value: { files, fleet: fleet.value } };
-    suppressions = suppressionsOf(doubtful, today);
+    const warnings = found.filter(({ level }) => level === 'warning');
+    if (warnings.length === 0 || round > 0) return { ...fleet, value: { files, fleet: fleet.value } };
+    suppressions = suppressionsOf(warnings, today);
   }
 }
 
-/** The policy is not written, so no one can look at a line of it; what it says comes from the host. */
+/** A problem of a policy that is not written: without the location in its files, and mended on the host. */
 function withoutFiles({ id, level, message, hint }: Problem): Problem {
-  const text = message.replaceAll(/ at policies\/\S+?:\d+/g, '');
-  const lockout = id === 'lockout' || id === 'lockout-not-proven';
-  const mend = lockout ? OPEN_SSH : hint;
-  return { id, level, message: text, ...(mend === undefined ? {} : { hint: mend }) };
+  const isLockout = id === 'lockout' || id === 'lockout-not-proven';
+  return {
+    id,
+    level,
+    message: message.replaceAll(/ at policies\/\S+?:\d+/g, ''),
+    hint: isLockout ? OPEN_SSH : hint,
+  };
 }
 
 const OPEN_SSH =
-  'Let SSH of the administrators in and its answers out on the host, before the rule that is named, or name other networks with --admin.';
+  'On the host, allow SSH from the administrators and its replies before the rule that is named, or name other networks with --admin.';
 
-function suppressionsOf(
-  found: readonly Problem[],
-  today: string,
-): ReadonlyMap<string, readonly Suppression[]> {
+function suppressionsOf(found: readonly Problem[], today: string): FleetDraft['suppressions'] {
   const suppressions = new Map<string, Suppression[]>();
   for (const { id, location } of found) {
     const [, origin = ''] = /\/(?:hosts|roles)\/(.+)\.yml$/.exec(location?.file ?? '') ?? [];
     const list = suppressions.get(origin) ?? [];
     suppressions.set(origin, list);
     if (!list.some(({ finding }) => finding === id))
-      list.push({ finding: id, reason: `It was so when the rules were imported on ${today}` });
+      list.push({ finding: id, reason: `Present when the rules were imported on ${today}` });
   }
-  // What the fleet accepts holds for each of its hosts.
-  const everywhere = new Set((suppressions.get('') ?? []).map(({ finding }) => finding));
+  // A suppression of the fleet applies to each of its hosts.
+  const everywhere = new Set(suppressions.get('')?.map(({ finding }) => finding));
   return new Map(
-    [...suppressions].map(([origin, list]) => [
-      origin,
-      origin === '' ? list : list.filter(({ finding }) => !everywhere.has(finding)),
-    ]),
+    [...suppressions].flatMap(([origin, all]) => {
+      const list = origin === '' ? all : all.filter(({ finding }) => !everywhere.has(finding));
+      return list.length === 0 ? [] : [[origin, list]];
+    }),
   );
 }
 
-/** The last word: the files as they are, compiled, in the place of what they were made from. */
+/** The final proof: the written files, compiled, in place of the imported rules, and beside them as after a deploy. */
 function proveFiles(context: ProofContext, fleet: Fleet): readonly Problem[] {
-  const { host } = context;
+  const { host, ownership, admin } = context;
   const found = fleet.hosts.find(({ name }) => name === host.name);
   const compiled = found && compileHost(fleet, found);
   if (compiled === undefined || !compiled.ok) return compiled?.problems ?? [];
   const alone = trafficDiff(context, compiled.value);
   const beside = trafficDiff({ ...context, unmanaged: host.live }, compiled.value);
-  const proof = lockoutOf(
-    host,
-    replaceManaged(host.live, compiled.value, context.ownership).next,
-    context.admin,
-  );
+  const proof = lockoutProof(host, replaceManaged(host.live, compiled.value, ownership).next, admin);
+  const differences = [alone, beside].flatMap((diff) => (diff.equal ? [] : trafficProblems(host, diff)));
+  if (proof.verdict === 'proved') return differences;
+  const reasons = proof.reasons.join(' ');
   return [
-    ...(alone.equal ? [] : trafficProblems(host, alone)),
-    ...(beside.equal ? [] : trafficProblems(host, beside)),
-    ...(proof.verdict === 'proved'
-      ? []
-      : [
-          error(
-            'import-lockout',
-            `${host.name} could not be deployed to: with its rules as they are, ${lowerFirst(proof.reasons.join(' '))}`,
-            undefined,
-            OPEN_SSH,
-          ),
-        ]),
+    ...differences,
+    error(
+      'import-lockout',
+      `${host.name} cannot be deployed to: with its rules as they are, ${reasons.charAt(0).toLowerCase()}${reasons.slice(1)}`,
+      undefined,
+      OPEN_SSH,
+    ),
   ];
 }
-
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

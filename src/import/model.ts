@@ -1,4 +1,4 @@
-/** What import takes and gives. */
+/** The input and the result of an import. */
 
 import type { Family } from '../lib/family.js';
 import type { Problem } from '../lib/problem.js';
@@ -12,24 +12,24 @@ export interface ImportHost {
   readonly address: string;
   /** Every address it has. */
   readonly addresses: readonly string[];
-  /** The address is none of the host's: nothing tells it. */
+  /** The address is not known: `address` is one for documentation. */
   readonly unknownAddress?: true;
   readonly user: string;
   readonly port: number;
   readonly live: Ruleset;
-  /** It has no IPv6: nothing is missing without its rules. */
+  /** The host has no IPv6, so its rules are not missing. */
   readonly withoutIpv6?: true;
   /** The families whose rules are known. */
   readonly families: readonly Family[];
 }
 
 export interface ImportOptions {
-  /** Networks that reach SSH on every host; absent: those that do already. */
+  /** Networks that reach SSH on every host; absent: those that do today. */
   readonly admin?: readonly string[];
   readonly knownHosts?: string;
   /** What `check` finds in a policy. */
   readonly check: (fleet: Fleet) => readonly Problem[];
-  /** `YYYY-MM-DD`: the day that is written into what is accepted as it was. */
+  /** `YYYY-MM-DD`, written into the reasons of suppressions. */
   readonly today: string;
 }
 
@@ -43,15 +43,15 @@ export interface Imported {
 
 export interface ImportedHost {
   readonly name: string;
-  /** Rules of the host in both families, those of the policy in words, and the literal ones. */
+  /** Rules of the host in both families; rules of the policy, without the literal ones; literal rules. */
   readonly rules: number;
   readonly statements: number;
   readonly literal: number;
-  /** Others' programs that keep rules there. */
+  /** Programs with rules on the host. */
   readonly programs: readonly string[];
-  /** Rules that stay as they are, beside those of programs. */
+  /** Rules that stay as they are, without those of programs. */
   readonly foreign: number;
   readonly notes: readonly Problem[];
-  /** Of its rules as it runs them: those that can never match or change nothing, and allows that are very wide. */
+  /** Live rules that can never match or change nothing, and allows that are very wide. */
   readonly anomalies: readonly Problem[];
 }

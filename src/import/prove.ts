@@ -1,13 +1,12 @@
-/** Looks for the words that say a host's rules and are proved to: the fewest literal rules for which traffic is equal. */
+/** Searches for a policy of one host with equal traffic, proved, and with the fewest literal rules. */
 
 import { type Ownership, replaceManaged } from '../compile/merge/replace-managed.js';
 import { ownedChain } from '../compile/names.js';
 import { compileHost } from '../compile/rules/compile.js';
 import { chainOf, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
-import type { Problem, Result } from '../lib/problem.js';
-import { startOf } from '../lib/problem.js';
-import type { Rule, Ruleset } from '../netfilter/model.js';
+import { type Problem, type Result, startOf } from '../lib/problem.js';
+import type { Rule, Ruleset, Tables } from '../netfilter/model.js';
 import { validate } from '../netfilter/rule/validate.js';
 import { parseRules } from '../netfilter/text/parse.js';
 import { withoutComment } from '../netfilter/text/print.js';
@@ -18,7 +17,6 @@ import {
   type BuiltInChain,
   type DraftOptions,
   draftHost,
-  HOOK_OF,
   type HostDraft,
   type ImpliedRules,
   type LiteralLevel,
@@ -27,24 +25,24 @@ import {
 import type { BaselineParts } from './draft/packets.js';
 import { NEVER_MATCHES } from './draft/unmanaged.js';
 import type { ImportHost } from './model.js';
-import type { Direction, Statement } from './read/statement.js';
+import { type Direction, directionOf, HOOK_OF, type Statement } from './read/statement.js';
 import { translate } from './read/translate.js';
 import { type FleetDraft, writeFleet } from './write/write.js';
 
-/** One host and all that its proof depends on. */
+/** One host, and everything that its proof depends on. */
 export interface ProofContext {
   readonly host: ImportHost;
   readonly chains: readonly BuiltInChain[];
-  /** What stays when the imported rules are taken out. */
+  /** The rules that stay when the imported ones are removed. */
   readonly unmanaged: Ruleset;
-  /** What the policy is compared with: the live rules, and SSH from administrators who were named. */
+  /** What the policy is compared with: the live rules, with SSH from the given administrators. */
   readonly before: Ruleset;
   readonly admin: readonly string[];
   readonly ownership: Ownership;
   readonly today: string;
 }
 
-/** From the strictest baseline on: what is no part of it is said by rules. */
+/** From the strictest on; rules express the parts that are missing. */
 const BASELINES: readonly BaselineParts[] = [
   { loopback: true, established: true, invalid: true, ssh: true },
   { loopback: true, established: true, invalid: false, ssh: true },
@@ -57,14 +55,13 @@ const BASELINES: readonly BaselineParts[] = [
 
 const FEWEST_LITERAL: DraftOptions['levels'] = { input: 0, forward: 0, output: 0, nat: 0 };
 
-/** Nothing but the rules of the host. */
 const NO_BASELINE: DraftOptions = {
   parts: { loopback: false, established: false, invalid: false, ssh: false },
   icmp: 'none',
   levels: FEWEST_LITERAL,
 };
 
-/** So many attempts with the least differences are taken further with literal rules. */
+/** The drafts with the fewest differences that are refined with literal rules. */
 const MAX_REFINED = 3;
 
 interface TestedDraft {
@@ -78,68 +75,58 @@ interface TestedDraft {
 const isEqual = ({ proved, hooks }: TestedDraft): boolean => proved && hooks.length === 0;
 const distance = ({ proved, hooks }: TestedDraft): number => hooks.length + (proved ? 0 : 10);
 
-/** The first attempt that is proved equal, else the one that differs in the fewest hooks. */
+/** The first draft that is proved equal, else the one that differs in the fewest hooks; `undefined` if none compiles. */
 export function proveHost(
-  one: ProofContext,
+  context: ProofContext,
 ): { readonly draft: HostDraft; readonly equal: boolean } | undefined {
-  const attempts = icmpOrder(one.chains).flatMap((icmp) =>
-    BASELINES.map((parts): DraftOptions => ({ parts, icmp, levels: FEWEST_LITERAL })),
-  );
-  const tried: TestedDraft[] = [];
-  for (const options of attempts) {
-    const found = testDraft(one, options);
+  const tested: TestedDraft[] = [];
+  for (const icmp of icmpOrder(context.chains))
+    for (const parts of BASELINES) {
+      const found = testDraft(context, { parts, icmp, levels: FEWEST_LITERAL });
+      if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
+      if (found !== undefined) tested.push(found);
+    }
+  tested.sort((a, b) => distance(a) - distance(b));
+  const closest = tested.slice(0, MAX_REFINED).map(({ options }) => options);
+  for (const options of [...closest, NO_BASELINE]) {
+    const found = refine(context, options);
     if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
-    if (found !== undefined) tried.push(found);
+    if (found !== undefined) tested.push(found);
   }
-  tried.sort((a, b) => distance(a) - distance(b));
-  const pursued = [...tried.slice(0, MAX_REFINED).map(({ options }) => options), NO_BASELINE];
-  for (const options of pursued) {
-    const found = refine(one, options);
-    if (found !== undefined && isEqual(found)) return { draft: found.draft, equal: true };
-    if (found !== undefined) tried.push(found);
-  }
-  // Of attempts that differ as little, the one with more literal rules says best what stands in the way.
-  const [best] = tried.toReversed().toSorted((a, b) => distance(a) - distance(b));
+  // Among equally close drafts, the one with more literal rules shows best what cannot be expressed.
+  const [best] = tested.toReversed().toSorted((a, b) => distance(a) - distance(b));
   return best && { draft: best.draft, equal: false };
 }
 
-const BY_HOOK: { readonly [hook in Flow['hook']]: Direction } = {
-  INPUT: 'input',
-  FORWARD: 'forward',
-  OUTPUT: 'output',
-};
-
-/** Where the traffic differs, less and less is said in words. */
-function refine(one: ProofContext, start: DraftOptions): TestedDraft | undefined {
+/** Makes more rules literal where the traffic differs, until it is equal or all are. */
+function refine(context: ProofContext, start: DraftOptions): TestedDraft | undefined {
   let best: TestedDraft | undefined;
   let options = start;
   for (let round = 0; ; round++) {
-    const found = testDraft(one, options);
+    const found = testDraft(context, options);
     if (found !== undefined && isEqual(found)) return found;
     if (found !== undefined && (best === undefined || distance(found) < distance(best))) best = found;
-    const hooks = found === undefined || !found.proved ? HOOKS : found.hooks;
-    const levels = { ...options.levels } as { -readonly [key in keyof DraftOptions['levels']]: LiteralLevel };
-    for (const hook of hooks) levels[BY_HOOK[hook]] = Math.min(2, levels[BY_HOOK[hook]] + 1) as LiteralLevel;
+    const hooks = found === undefined || !found.proved ? Object.values(HOOK_OF) : found.hooks;
+    const levels: { -readonly [key in keyof DraftOptions['levels']]: LiteralLevel } = { ...options.levels };
+    for (const hook of hooks) {
+      const direction = directionOf(hook);
+      if (direction !== undefined) levels[direction] = levels[direction] === 0 ? 1 : 2;
+    }
     if (round > 0) levels.nat = 2;
     if (JSON.stringify(levels) === JSON.stringify(options.levels)) return best;
     options = { ...options, levels };
   }
 }
 
-const HOOKS: readonly Flow['hook'][] = ['INPUT', 'FORWARD', 'OUTPUT'];
-
-function testDraft(one: ProofContext, options: DraftOptions): TestedDraft | undefined {
-  const draft = draftHost(one.chains, options, impliedRules(one, options));
-  const compiled = draft && compileDraft(one, draft);
+function testDraft(context: ProofContext, options: DraftOptions): TestedDraft | undefined {
+  const draft = draftHost(context.chains, options, impliedRules(context, options));
+  const compiled = draft && compileDraft(context, draft);
   if (draft === undefined || compiled === undefined || !compiled.ok) return undefined;
-  const { before, after } = rulesetPair(one, compiled.value);
-  return { options, draft, ...differingHooks(before, after, { addresses: one.host.addresses }) };
+  const { before, after } = rulesetPair(context, compiled.value);
+  return { options, draft, ...differingHooks(before, after, { addresses: context.host.addresses }) };
 }
 
-/**
- * The host as it is and with the policy in the place of its rules, beside what stays. A family whose rules are not
- * known is left out.
- */
+/** The host as it is, and with the policy in place of its imported rules; without families whose rules are not known. */
 function rulesetPair({ host, before, unmanaged, ownership }: ProofContext, desired: Ruleset) {
   const { next } = replaceManaged(unmanaged, desired, ownership);
   const known = (ruleset: Ruleset): Ruleset => ({
@@ -150,34 +137,36 @@ function rulesetPair({ host, before, unmanaged, ownership }: ProofContext, desir
   return { before: known(before), after: known(next) };
 }
 
-/** Whether the policy does with every packet what the host's rules did. */
-export function trafficDiff(one: ProofContext, desired: Ruleset): TrafficDiff {
-  const { before, after } = rulesetPair(one, desired);
-  return compareTraffic(before, after, { addresses: one.host.addresses });
+/** Compares the traffic of the host's rules and of the policy. */
+export function trafficDiff(context: ProofContext, desired: Ruleset): TrafficDiff {
+  const { before, after } = rulesetPair(context, desired);
+  return compareTraffic(before, after, { addresses: context.host.addresses });
 }
 
-/** How the best attempt differs; what no host would load of the rules, or why they cannot be written, comes first. */
+/** Why no draft is equal: rules that no host would load, problems of compiling, or the traffic of the best draft. */
 export function explainFailure(
-  one: ProofContext,
+  context: ProofContext,
   draft: HostDraft | undefined,
 ): TrafficDiff | readonly Problem[] {
-  const { live, name } = one.host;
-  const unsound = FAMILIES.flatMap((family) =>
+  const { live, name } = context.host;
+  const invalid = FAMILIES.flatMap((family) =>
     validate(live[family], family, live.sets, `${name} ${family}`),
   ).filter(({ id }) => id !== NEVER_MATCHES);
-  if (unsound.length > 0) return unsound;
-  const best = draft ?? draftHost(one.chains, NO_BASELINE, NOTHING_IMPLIED);
-  const compiled = best && compileDraft(one, best);
-  return compiled?.ok ? trafficDiff(one, compiled.value) : (compiled?.problems ?? []);
+  if (invalid.length > 0) return invalid;
+  const best = draft ?? draftHost(context.chains, NO_BASELINE, NOTHING_IMPLIED);
+  const compiled = best && compileDraft(context, best);
+  return compiled?.ok ? trafficDiff(context, compiled.value) : (compiled?.problems ?? []);
 }
 
 const FOLDER = 'policies';
 
-export function compileFleet(files: ReadonlyMap<string, string>, today: string) {
+/** Reads the files of a policy, by their paths below its folder. */
+export function fleetOfFiles(files: ReadonlyMap<string, string>, today: string) {
   const paths = new Map([...files].map(([path, text]) => [`${FOLDER}/${path}`, text]));
   return readFleet(paths, FOLDER, { today });
 }
 
+/** A host and its draft, to be written. */
 export const fleetHost = (
   host: ImportHost,
   draft: HostDraft,
@@ -195,7 +184,7 @@ export const fleetHost = (
 
 function compileDraft({ host, admin, ownership, today }: ProofContext, draft: HostDraft): Result<Ruleset> {
   const files = writeFleet({ hosts: [fleetHost(host, draft)], admin, ownership, suppressions: new Map() });
-  const fleet = compileFleet(files, today);
+  const fleet = fleetOfFiles(files, today);
   if (!fleet.ok) return fleet;
   const [only] = fleet.value.hosts;
   return only === undefined ? { ok: false, problems: [] } : compileHost(fleet.value, only);
@@ -203,70 +192,62 @@ function compileDraft({ host, admin, ownership, today }: ProofContext, draft: Ho
 
 const IMPLIED = new WeakMap<ProofContext, Map<string, ImpliedRules>>();
 
-/** What the policy of an attempt says before any rule of the host: asked of the compiler itself. */
-function impliedRules(one: ProofContext, options: DraftOptions): ImpliedRules {
-  const known = IMPLIED.get(one) ?? new Map<string, ImpliedRules>();
-  IMPLIED.set(one, known);
+/** The rules that the policy of a draft has without those of the host, as the compiler makes them. */
+function impliedRules(context: ProofContext, options: DraftOptions): ImpliedRules {
+  const known = IMPLIED.get(context) ?? new Map<string, ImpliedRules>();
+  IMPLIED.set(context, known);
   const key = JSON.stringify([options.parts, options.icmp, options.levels.nat]);
-  const found = known.get(key) ?? compileImplied(one, options);
+  const found = known.get(key) ?? compileImplied(context, options);
   known.set(key, found);
   return found;
 }
 
-const PROBE = 'where the rules of the host begin';
+/** The comment of a rule that marks where the baseline ends. */
+const MARKER = 'the rules of the host begin here';
 
-function compileImplied(one: ProofContext, options: DraftOptions): ImpliedRules {
-  const plain = draftHost(
-    one.chains.filter(({ table }) => table === 'nat'),
+const markerRules = (direction: Direction): HostDraft['lists'][Direction] => [
+  {
+    statement: { kind: 'rule', direction, verb: 'deny', services: ['any'], comment: MARKER },
+    families: FAMILIES,
+    origins: [],
+  },
+];
+
+function compileImplied(context: ProofContext, options: DraftOptions): ImpliedRules {
+  const natOnly = draftHost(
+    context.chains.filter(({ table }) => table === 'nat'),
     options,
     NOTHING_IMPLIED,
   );
-  if (plain === undefined) return NOTHING_IMPLIED;
-  const probe = (direction: Direction) => [
-    {
-      statement: {
-        kind: 'rule' as const,
-        direction,
-        verb: 'deny' as const,
-        services: ['any'],
-        comment: PROBE,
-      },
-      families: FAMILIES,
-      origins: [],
-    },
-  ];
-  const draft: HostDraft = {
-    baseline: { ...plain.baseline, output: 'drop' },
+  if (natOnly === undefined) return NOTHING_IMPLIED;
+  const compiled = compileDraft(context, {
+    baseline: { ...natOnly.baseline, output: 'drop' },
     lists: {
-      ...plain.lists,
+      nat: natOnly.lists.nat,
       raw: [],
-      input: probe('input'),
-      output: probe('output'),
-      forward: probe('forward'),
+      input: markerRules('input'),
+      output: markerRules('output'),
+      forward: markerRules('forward'),
     },
-  };
-  const compiled = compileDraft(one, draft);
+  });
   if (!compiled.ok) return NOTHING_IMPLIED;
-  const rulesOf = (family: Family, direction: Direction): readonly Rule[] =>
-    chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(HOOK_OF[direction]))?.rules ?? [];
   const sets = new Map(compiled.value.sets.map((set) => [set.name, set]));
   const baseline = new Map<string, readonly Statement[]>();
   const fromNat = new Set<string>();
   for (const family of FAMILIES)
-    for (const direction of ['input', 'output', 'forward'] as const) {
-      const rules = rulesOf(family, direction);
-      const until = rules.findIndex(({ text }) => text.includes(PROBE));
-      const chain = HOOK_OF[direction];
+    for (const hook of Object.values(HOOK_OF)) {
+      const rules = chainOf(tableOf(compiled.value[family], 'filter'), ownedChain(hook))?.rules ?? [];
+      const end = rules.findIndex(({ text }) => text.includes(MARKER));
       baseline.set(
-        `${family} ${direction}`,
-        rules.slice(0, Math.max(until, 0)).flatMap((rule) => translate(rule, chain, { family, sets }) ?? []),
+        `${family} ${hook}`,
+        rules.slice(0, Math.max(end, 0)).flatMap((rule) => translate(rule, hook, { family, sets }) ?? []),
       );
       for (const rule of rules) if (/--ctstate \S*DNAT/.test(rule.text)) fromNat.add(withoutComment(rule));
     }
-  return { baseline: (family, direction) => baseline.get(`${family} ${direction}`) ?? [], fromNat };
+  return { baseline: (family, direction) => baseline.get(`${family} ${HOOK_OF[direction]}`) ?? [], fromNat };
 }
 
-/** What the host does with ICMP now comes first. */
+/** The settings of `icmp`, beginning with what the host does. */
 function icmpOrder(chains: readonly BuiltInChain[]): readonly DraftOptions['icmp'][] {
   const inputs = chains.filter(({ table, chain }) => table === 'filter' && chain === 'INPUT');
   const allows = ({ family, items, policy }: BuiltInChain, services: readonly string[]): boolean =>
@@ -278,41 +259,35 @@ function icmpOrder(chains: readonly BuiltInChain[]): readonly DraftOptions['icmp
           statement.verb === 'allow' &&
           [statement.to, statement.in, statement.except].every((part) => part === undefined) &&
           (statement.from === undefined || family === 'v6') &&
-          (statement.services.includes(service) ||
-            statement.services.includes('icmp') ||
-            statement.services.includes('any')),
+          [service, 'icmp', 'any'].some((one) => statement.services.includes(one)),
       ),
     );
-  const all = inputs.every((chain) => allows(chain, ['icmp']));
-  const essential = inputs.every((chain) =>
-    allows(
-      chain,
-      chain.family === 'v4' ? ['icmp/3', 'icmp/11', 'icmp/12'] : ['icmpv6/2', 'icmpv6/135', 'icmpv6/136'],
-    ),
-  );
-  if (all) return ['all', 'essential', 'none'];
+  if (inputs.every((chain) => allows(chain, ['icmp']))) return ['all', 'essential', 'none'];
+  const essential = inputs.every((chain) => allows(chain, ESSENTIAL_ICMP[chain.family]));
   return essential ? ['essential', 'none', 'all'] : ['none', 'essential', 'all'];
 }
 
-/** The live rules with SSH from these networks let in first. */
+const ESSENTIAL_ICMP: { readonly [family in Family]: readonly string[] } = {
+  v4: ['icmp/3', 'icmp/11', 'icmp/12'],
+  v6: ['icmpv6/2', 'icmpv6/135', 'icmpv6/136'],
+};
+
+/** The live rules with SSH from these networks allowed first. */
 export function withAdmin(host: ImportHost, admin: readonly string[]): Ruleset {
-  const tables = (family: Family) =>
-    host.live[family].map((table) =>
-      table.name !== 'filter'
-        ? table
-        : {
-            ...table,
-            chains: table.chains.map((chain) =>
-              chain.name !== 'INPUT'
-                ? chain
-                : { ...chain, rules: [...adminRules(host, admin, family), ...chain.rules] },
-            ),
-          },
-    );
+  const tables = (family: Family): Tables =>
+    host.live[family].map((table) => {
+      if (table.name !== 'filter') return table;
+      const chains = table.chains.map((chain) =>
+        chain.name === 'INPUT'
+          ? { ...chain, rules: [...adminRules(host, admin, family), ...chain.rules] }
+          : chain,
+      );
+      return { ...table, chains };
+    });
   return { ...host.live, v4: tables('v4'), v6: tables('v6') };
 }
 
-/** SSH from the networks of one family, with the reason that such a rule has in the policy. */
+/** SSH from the networks of one family; the comment becomes the reason of the rule in the policy. */
 export const adminRules = ({ port }: ImportHost, admin: readonly string[], family: Family): readonly Rule[] =>
   admin
     .filter((network) => network.includes(':') === (family === 'v6'))

@@ -1,15 +1,13 @@
 /**
- * From the rules that hosts run to the policy that says the same. Pure: rulesets in, the text of policy files out.
- *
- * {@link ruleToPolicy} is the smallest piece: one rule of iptables as one entry of a policy file, in the words of the
- * policy where it can say exactly that packet for packet, else as a literal rule. It knows nothing of the rules around
- * it: an `allow` written without `state` counts on a baseline that takes standing connections and drops invalid packets,
- * so whoever uses it compares the traffic afterwards.
+ * One iptables rule as one entry of a policy file: in the terms of the policy if that is exactly the same for every packet,
+ * else as a literal rule. The rules around it are not known: an `allow` without `state` assumes a baseline that accepts
+ * established connections and drops invalid packets, so the caller has to compare the traffic afterwards.
  */
 
+import { isBuiltIn } from '../compile/tables.js';
 import type { Family } from '../lib/family.js';
 import { addressKey } from '../naming/address-sets.js';
-import { BUILT_IN_CHAINS, type IpSet, type Rule, type TableName } from '../netfilter/model.js';
+import type { IpSet, Rule, TableName } from '../netfilter/model.js';
 import { toRanges } from '../policy/addresses.js';
 import type { AddressSet } from '../policy/fleet.js';
 import { withoutStates, withUsualStates } from './draft/packets.js';
@@ -21,12 +19,12 @@ import { plainComment } from './write/reason.js';
 
 export interface RuleContext {
   readonly table: TableName;
-  /** The built-in chain in which it stands or from which it is reached. */
+  /** The built-in chain that holds the rule or leads to it. */
   readonly chain: string;
-  /** The families in which the rule stands, in the same words. */
+  /** The families that have the rule, with the same text. */
   readonly families: readonly Family[];
   readonly sets?: readonly IpSet[];
-  /** The fleet's networks and the host's interfaces (policy name → kernel name), for their names. */
+  /** The fleet's networks and the host's interfaces (policy name → kernel name). */
   readonly networks?: ReadonlyMap<string, AddressSet>;
   readonly interfaces?: ReadonlyMap<string, string>;
   readonly reason: string;
@@ -38,22 +36,21 @@ export interface PolicyEntry {
 }
 
 /**
- * One rule as an entry of a policy file; `undefined` when not even a literal rule can say it, because it jumps to a
- * chain. `reason` is the entry's, unless the rule has a comment.
+ * One rule as an entry of a policy file; `undefined` if it jumps to a chain, which not even a literal rule can express.
+ * The entry has the comment of the rule as its reason, or that of the context.
  */
 export function ruleToPolicy(rule: Rule, context: RuleContext): PolicyEntry | undefined {
-  const { table, chain, families, networks = new Map(), interfaces = new Map() } = context;
-  if (rule.target?.chain || !BUILT_IN_CHAINS[table].includes(chain)) return undefined;
-  const kernelNames = new Map([...interfaces].map(([name, kernel]): [string, string] => [kernel, name]));
-  const named = new Map(
-    [...networks].map(([name, set]: [string, AddressSet]) => [addressKey(toRanges(set)), name] as const),
-  );
+  const { table, chain, families, networks = new Map<string, AddressSet>() } = context;
+  if (rule.target?.chain || !isBuiltIn(table, chain)) return undefined;
+  const kernelNames = new Map([...(context.interfaces ?? [])].map(([name, kernel]) => [kernel, name]));
+  const networkNames = new Map([...networks].map(([name, set]) => [addressKey(toRanges(set)), name]));
   const statement = statementInAll(rule, context, kernelNames);
-  const line = { statement: statement ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
+  const draft = { statement: statement ?? { kind: 'raw' as const, table, chain, text: rule.text }, families };
   const reason = plainComment(statement?.comment ?? '') || context.reason;
-  return { list: listOf(line), entry: entryOf(line, namesFrom(named, kernelNames), reason) };
+  return { list: listOf(draft), entry: entryOf(draft, namesFrom(networkNames, kernelNames), reason) };
 }
 
+/** The statement of the rule, if it is the same in all its families and the policy has all that it needs. */
 function statementInAll(
   rule: Rule,
   { table, chain, families, sets = [] }: RuleContext,
@@ -62,13 +59,9 @@ function statementInAll(
   const byName = new Map(sets.map((set) => [set.name, set]));
   const [first, ...more] = families.map((family) => {
     const context = { family, sets: byName };
-    const statement =
-      table === 'filter'
-        ? translate(rule, chain, context)
-        : table === 'nat'
-          ? translateNat(rule, chain, context)
-          : undefined;
-    return statement === undefined || statement.kind === 'nat' ? statement : inPolicyStates(statement);
+    if (table === 'nat') return translateNat(rule, chain, context);
+    const statement = table === 'filter' ? translate(rule, chain, context) : undefined;
+    return statement && inPolicyStates(statement);
   });
   const named = [first?.in, first?.out].every(
     (name) => name === undefined || name === 'lo' || interfaces.has(name),
@@ -78,6 +71,6 @@ function statementInAll(
   return named && same && !answers ? first : undefined;
 }
 
-/** Behind a baseline that takes standing connections and drops invalid packets, only first packets are left. */
+/** After a baseline that accepts established connections and drops invalid packets, only first packets are left. */
 const inPolicyStates = (statement: Statement): Statement =>
   withUsualStates(withoutStates(statement, ['established', 'related', 'invalid']) ?? statement);

@@ -1,21 +1,17 @@
-/** What import says of a host: how much of it is in words, what stays, what is not as it was. */
+/** Reports on one imported host: how many rules became what, what stays, and what differs. */
 import { programOfChain } from '../compile/programs.js';
 import { FAMILIES } from '../lib/family.js';
 import { error, note, type Problem, warning } from '../lib/problem.js';
-import type { Ruleset } from '../netfilter/model.js';
+import { count, FAMILY, list } from '../lib/text.js';
 import type { Flow, TrafficDiff } from '../traffic/model.js';
 import { packetText } from '../traffic/trace/sentences.js';
 import type { BuiltInChain, HostDraft } from './draft/host.js';
 import { foreignItems } from './draft/unmanaged.js';
 import type { ImportedHost, ImportHost } from './model.js';
-import type { ChainItem, Logs } from './read/flatten.js';
+import type { ChainItem, LogChange } from './read/flatten.js';
 import { linesOf } from './write/generated-names.js';
 
-const countRules = (ruleset: Ruleset): number =>
-  FAMILIES.flatMap((family) => ruleset[family])
-    .flatMap(({ chains }) => chains)
-    .reduce((sum, { rules }) => sum + rules.length, 0);
-
+/** The counts of an imported host, and the programs whose rules are left to them. */
 export function summaryOf(
   { name, live }: ImportHost,
   chains: readonly BuiltInChain[],
@@ -26,7 +22,7 @@ export function summaryOf(
   const foreign = foreignItems(chains);
   return {
     name,
-    rules: countRules(live),
+    rules: [...live.v4, ...live.v6].flatMap((table) => table.chains.flatMap(({ rules }) => rules)).length,
     statements: lines.length - literal,
     literal,
     programs: programsOf(foreign),
@@ -37,6 +33,7 @@ export function summaryOf(
 const programsOf = (items: readonly ChainItem[]): readonly string[] =>
   [...new Set(items.flatMap(({ program }) => program ?? []))].toSorted();
 
+/** Notes on what is not imported, or is not exactly as before. */
 export function notesOf(
   host: ImportHost,
   chains: readonly BuiltInChain[],
@@ -46,114 +43,104 @@ export function notesOf(
   const { name } = host;
   const foreign = foreignItems(chains);
   const programs = programsOf(foreign);
-  const left = chains.flatMap(({ items }) => items.filter(({ keptReason }) => keptReason !== undefined));
   const missing = host.withoutIpv6 ? [] : FAMILIES.filter((family) => !host.families.includes(family));
-  return [
-    ...(host.unknownAddress
-      ? [
-          warning(
-            'import-address-unknown',
-            `Nothing tells the address of ${name}; its file holds ${host.address}, which is nobody's (RFC 5737).`,
-            undefined,
-            `Write it there, or name it: sallyport import ${name}=USER@ADDRESS --file …`,
-          ),
-        ]
-      : []),
-    ...missing.map((family) =>
+  const notes: Problem[] = [];
+  if (host.unknownAddress)
+    notes.push(
+      warning(
+        'import-address-unknown',
+        `The address of ${name} is not known; its file has ${host.address}, which is reserved for documentation (RFC 5737).`,
+        undefined,
+        `Change it there, or import again with the address: sallyport import ${name}=USER@ADDRESS --file …`,
+      ),
+    );
+  for (const family of missing)
+    notes.push(
       warning(
         'import-one-family',
-        `The ${family === 'v4' ? 'IPv4' : 'IPv6'} rules of ${name} are not known: the policy opens nothing there, and drops what it does not name.`,
+        `The ${FAMILY[family]} rules of ${name} are not known: in ${FAMILY[family]} the policy opens nothing, and drops what no rule allows.`,
         undefined,
-        `Give them as well: --file ${name}=rules.${family}`,
+        `Add them: --file ${name}=rules.${family}`,
       ),
-    ),
-    ...(programs.length === 0
-      ? []
-      : [note('import-program', `The rules of ${programs.join(', ')} on ${name} stay theirs.`)]),
-    ...left.map(({ keptReason = '', top }) =>
+    );
+  if (programs.length > 0)
+    notes.push(note('import-program', `Rules managed by ${list(programs)} on ${name} are not imported.`));
+  for (const { keptReason, top } of chains.flatMap(({ items }) => items))
+    if (keptReason !== undefined)
+      notes.push(
+        warning(
+          'import-chain-stays',
+          `The chain ${top.rule.target?.name} of ${chainText(top)} stays on ${name}, and a literal rule jumps to it: ${keptReason}.`,
+          top.rule.location,
+        ),
+      );
+  const inPlace = foreign.filter(({ leftInPlace }) => leftInPlace);
+  if (inPlace.length > 0)
+    notes.push(
       warning(
-        'import-chain-stays',
-        `The chain ${top.rule.target?.name} of ${where(top)} stays on ${name}, and a literal rule jumps to it: ${keptReason}.`,
-        top.rule.location,
+        'import-left',
+        `${count(inPlace.length, 'rule')} of ${list([...new Set(inPlace.map(({ top }) => top.table))])} on ${name} cannot be imported: beside rules that stay, only the filter table is imported.`,
       ),
-    ),
-    ...leftInPlaceNotes(name, foreign),
-    ...logNotes(name, chains),
-    ...(ownership === 'chains' ? [oldRulesNote(name)] : []),
-    ...verdictNotes(name, draft),
-  ];
+    );
+  notes.push(...logNotes(name, chains));
+  if (ownership === 'chains')
+    notes.push(
+      note(
+        'import-old-rules',
+        `The imported rules of ${name} stay beside those of the policy, and have no effect.`,
+        undefined,
+        'Remove them from INPUT, OUTPUT and FORWARD on the host after the policy is deployed.',
+      ),
+    );
+  return [...notes, ...verdictNotes(name, draft)];
 }
 
-const LOGS: { readonly [logs in Logs]: string } = {
-  less: 'logged packets before a verdict that the policy gives without a log: what leads there counts packets, and may do so once only',
-  more: 'will log more than before: a limit in front of it has no place in the policy',
+const LOG_CHANGES: { readonly [change in LogChange]: string } = {
+  less: 'no longer logs before its verdict: its jump counts packets, and can be written only once',
+  more: 'logs more than before: the policy cannot express the limit of the log',
 };
 
-function logNotes(name: string, chains: readonly BuiltInChain[]): readonly Problem[] {
-  return (['less', 'more'] as const).flatMap((logs) => {
-    const [first, ...others] = chains.flatMap(({ items }) => items.filter((item) => item.logs === logs));
+const logNotes = (name: string, chains: readonly BuiltInChain[]): readonly Problem[] =>
+  (['less', 'more'] as const).flatMap((change) => {
+    const [first, ...others] = chains.flatMap(({ items }) => items.filter(({ logs }) => logs === change));
     if (first === undefined) return [];
-    const who = others.length === 0 ? 'A rule' : `Each of ${others.length + 1} rules`;
-    return [note('import-log-otherwise', `${who} of ${name} ${LOGS[logs]}.`, first.origin.rule.location)];
+    const rules = others.length === 0 ? 'A rule' : `Each of ${others.length + 1} rules`;
+    return [
+      note('import-log-otherwise', `${rules} of ${name} ${LOG_CHANGES[change]}.`, first.origin.rule.location),
+    ];
   });
-}
 
-/** One sentence for whole tables. */
-function leftInPlaceNotes(name: string, foreign: readonly ChainItem[]): readonly Problem[] {
-  const items = foreign.filter((item) => item.leftInPlace);
-  const tables = [...new Set(items.map(({ top }) => top.table))];
-  return tables.length === 0
-    ? []
-    : [
-        warning(
-          'import-left',
-          `${items.length} rules of ${tables.join(', ')} on ${name} stay as they are: beside what is not the policy's only the filter is imported.`,
-        ),
-      ];
-}
+const chainText = ({ table, chain, family }: ChainItem['origin']): string =>
+  `${table === 'filter' ? '' : `${table} `}${chain} (${FAMILY[family]})`;
 
-const where = ({ table, chain, family }: ChainItem['origin']): string =>
-  `${table === 'filter' ? '' : `${table} `}${chain} (${family === 'v4' ? 'IPv4' : 'IPv6'})`;
-
-const oldRulesNote = (name: string): Problem =>
-  note(
-    'import-old-rules',
-    `The rules of ${name} that were imported stay beside the policy's and change nothing.`,
-    undefined,
-    'Take them out of INPUT, OUTPUT and FORWARD on the host once the policy is deployed.',
-  );
-
-/** Where the verdict is the same and something else is not. */
+/** Rules with the same verdict that answer or log differently. */
 function verdictNotes(name: string, draft: HostDraft): readonly Problem[] {
-  const lines = linesOf(draft).flatMap(({ statement, origins }) =>
-    statement.kind === 'rule' ? [{ statement, rule: origins[0]?.rule }] : [],
+  const statements = linesOf(draft).flatMap(({ statement }) =>
+    statement.kind === 'rule' ? [statement] : [],
   );
-  const answers = [...new Set(lines.flatMap(({ statement }) => statement.answer ?? []))];
-  const logs = lines.filter(({ statement }) => statement.log !== undefined);
-  return [
-    ...(answers.length === 0
-      ? []
-      : [
-          note(
-            'import-answer',
-            `${name} answers what it rejects with ${answers.join(', ')}; the policy answers with a TCP reset or "port unreachable".`,
-          ),
-        ]),
-    ...(logs.length === 0
-      ? []
-      : [
-          note(
-            'import-log',
-            `What ${name} logs beside its verdicts is logged with the prefixes and the pace of the policy.`,
-          ),
-        ]),
-  ];
+  const answers = [...new Set(statements.flatMap(({ answer }) => answer ?? []))];
+  const notes: Problem[] = [];
+  if (answers.length > 0)
+    notes.push(
+      note(
+        'import-answer',
+        `${name} rejects with ${list(answers)}; the policy rejects with a TCP reset or "port unreachable".`,
+      ),
+    );
+  if (statements.some(({ log }) => log !== undefined))
+    notes.push(
+      note(
+        'import-log',
+        `What ${name} logs in addition to a verdict is logged with the prefixes and the rate limit of the policy.`,
+      ),
+    );
+  return notes;
 }
 
-/** The most flows that are told of one kind. */
+/** The flows of one kind that are reported. */
 const MAX_FLOWS = 5;
 
-/** The traffic that the policy would treat otherwise. */
+/** The traffic that a policy would treat differently, or the problems that prevent one. */
 export function trafficProblems(
   host: ImportHost,
   diff: TrafficDiff | readonly Problem[],
@@ -162,7 +149,7 @@ export function trafficProblems(
     return [
       error(
         'import-unsayable',
-        `The rules of ${host.name} cannot be said by a policy${diff.length === 0 ? '.' : ', for these reasons.'}`,
+        `The rules of ${host.name} cannot be expressed as a policy${diff.length === 0 ? '.' : ', for these reasons.'}`,
       ),
       ...diff,
     ];
@@ -170,7 +157,7 @@ export function trafficProblems(
     return [
       error(
         'import-differs',
-        `It could not be proved that the policy of ${host.name} does the same. ${diff.why ?? ''}`.trim(),
+        `The policy of ${host.name} could not be proved equal to its rules. ${diff.why ?? ''}`.trim(),
       ),
     ];
   const kinds: readonly (readonly [string, readonly Flow[], string?])[] = [
@@ -178,7 +165,7 @@ export function trafficProblems(
     ['would be closed', diff.closed],
     ['might be opened', diff.possiblyOpened, NOT_IN_PACKET],
     ['might be closed', diff.possiblyClosed, NOT_IN_PACKET],
-    ['would be answered otherwise', diff.answeredDifferently],
+    ['would be answered differently', diff.answeredDifferently],
   ];
   return kinds.flatMap(([what, flows, hint]) => [
     ...flows.slice(0, MAX_FLOWS).map((flow) => flowProblem(host.name, what, flow, hint)),
@@ -188,17 +175,17 @@ export function trafficProblems(
   ]);
 }
 
-/** A program's rules come before the policy's; where they do not on the host today, only that can be mended. */
+/** Rules of a program come before the policy's. If they are later on the host today, only a change there helps. */
 function programFirst(after: Flow['after']): string | undefined {
   const program = after === null ? undefined : programOfChain(after.chain);
   if (program === undefined) return undefined;
-  const restart = program === 'fail2ban' ? ', as fail2ban does itself when it is restarted' : '';
-  return `The rules of ${program} stay, and come before those of the policy: let their jump come first on the host as well${restart}, then import again.`;
+  const restart = program === 'fail2ban' ? ', as fail2ban itself does when it restarts' : '';
+  return `The rules of ${program} stay, and come before those of the policy: on the host, move their jump to the top as well${restart}, then import again.`;
 }
 
-/** Of "might": a rule of the same words that stands elsewhere is not known to answer alike. */
+/** For "might": whether a rule with the same text in another position has the same result is not known. */
 const NOT_IN_PACKET =
-  'It hangs on what no packet shows, such as a mark, a rate or a module that is not understood: take such rules out of the file and import again, then write them under "raw:" by hand.';
+  'The result depends on what a packet does not show, such as a mark, a rate or an unknown match: remove such rules from the file, import again, then add them under "raw:" by hand.';
 
 function flowProblem(
   name: string,
@@ -210,7 +197,7 @@ function flowProblem(
     side === null ? 'nothing' : `${side.table} ${side.chain} rule ${side.number} (${side.text})`;
   return error(
     'import-differs',
-    `On ${name} traffic of ${hook} ${what}: ${packetText(example)}; before by ${rule(before)}, after by ${rule(after)}.`,
+    `On ${name}, ${hook} traffic ${what}: ${packetText(example)}; before by ${rule(before)}, after by ${rule(after)}.`,
     before?.source,
     programFirst(after) ?? hint,
   );

@@ -1,4 +1,4 @@
-/** Rules that somebody added by hand. */
+/** adoptFleet(): rules that were added by hand. */
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import {
@@ -15,21 +15,21 @@ import {
 } from './fleet.js';
 
 describe('a rule that was added by hand', () => {
-  test('among the policy’s rules becomes one of the host’s own; the plan of it changes no traffic', async () => {
-    const hands = {
+  test('among the policy’s rules becomes an entry of the host; a plan of the result changes no traffic', async () => {
+    const changes = {
       'web-1': {
         v4: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${OPENED}`),
         v6: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${OPENED}`),
       },
     };
-    const adoption = await adopted(hands);
+    const adoption = await adopted(changes);
     expect(of(adoption, 'web-1')).toMatchObject({
       status: 'read',
       taken: [{ families: ['v4', 'v6'] }],
       left: [],
     });
     expect(adoption.files.map(({ path }) => path)).toEqual(['policies/hosts/web-1.yml']);
-    const plan = await planned(adoption, hands);
+    const plan = await planned(adoption, changes);
     expect(opensAndCloses(plan, 'web-1')).toEqual(EQUAL);
     const text = policyOf(adoption, 'policies/hosts/web-1.yml');
     expect(parse(text).input[0]).toEqual({
@@ -39,18 +39,18 @@ describe('a rule that was added by hand', () => {
     });
   });
 
-  test('with a comment of its own, at the place where it stands, is clean without any deploy', async () => {
+  test('with a comment becomes a literal rule in the same position; a plan of the result is unchanged', async () => {
     const rule =
       '-p tcp -m tcp --dport 5432 -m length --length 0:100 -m comment --comment "by anna" -j ACCEPT';
-    const hands = { 'web-1': { v4: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${rule}`) } };
-    const adoption = await adopted(hands);
-    const plan = await planned(adoption, hands);
+    const changes = { 'web-1': { v4: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${rule}`) } };
+    const adoption = await adopted(changes);
+    const plan = await planned(adoption, changes);
     expect(plan.hosts.map(({ status }) => status)).toEqual(['unchanged', 'unchanged', 'unchanged']);
   });
 
-  test('above the jump to the policy’s rules is taken as well; what it lets in beyond connections is said', async () => {
-    const hands = { 'db-1': { v4: first('INPUT', '-p tcp -m tcp --dport 25 -j ACCEPT') } };
-    const adoption = await adopted(hands);
+  test('above the jump to the policy’s rules is taken; a note names the invalid packets that it accepts', async () => {
+    const changes = { 'db-1': { v4: first('INPUT', '-p tcp -m tcp --dport 25 -j ACCEPT') } };
+    const adoption = await adopted(changes);
     expect(of(adoption, 'db-1').taken).toEqual([
       expect.objectContaining({
         message: "A rule was added to INPUT, above the policy's rules.",
@@ -59,13 +59,13 @@ describe('a rule that was added by hand', () => {
         note: expect.stringContaining('INVALID'),
       }),
     ]);
-    const traffic = (await planned(adoption, hands)).hosts.find(({ host }) => host === 'db-1')?.traffic;
+    const traffic = (await planned(adoption, changes)).hosts.find(({ host }) => host === 'db-1')?.traffic;
     expect(traffic?.opened).toEqual([]);
     expect(new Set(traffic?.closed.flatMap(({ state }) => state))).toEqual(new Set(['INVALID']));
   });
 
-  test('that denies above the jump, behind one that accepts, is not lost when the jump comes first', async () => {
-    const hands = {
+  test('that denies above the jump, after one that accepts, is taken or left, not dropped', async () => {
+    const changes = {
       'web-1': {
         v4: (text: string) =>
           first(
@@ -74,18 +74,18 @@ describe('a rule that was added by hand', () => {
           )(first('INPUT', '-s 198.51.100.0/24 -p tcp -m tcp --dport 8443 -j REJECT')(text)),
       },
     };
-    const adoption = await adopted(hands);
+    const adoption = await adopted(changes);
     const { taken, left } = of(adoption, 'web-1');
     const rules = [...taken, ...left].map(({ rule }) => rule);
     expect(rules).toContain(
       '-A INPUT -s 198.51.100.0/24 -p tcp -m tcp --dport 8443 -j REJECT --reject-with icmp-port-unreachable',
     );
-    expect(left.some(({ why }) => why.includes('the fate of no packet'))).toBe(false);
-    if (left.length === 0) expect(opensAndCloses(await planned(adoption, hands), 'web-1')?.opened).toBe(0);
+    expect(left.some(({ why }) => why.includes('no effect on any packet'))).toBe(false);
+    if (left.length === 0) expect(opensAndCloses(await planned(adoption, changes), 'web-1')?.opened).toBe(0);
   });
 
-  test('that accepts above the jump, behind a denial of others that stays there, is taken', async () => {
-    const hands = {
+  test('that accepts above the jump, after a foreign deny that stays there, is taken', async () => {
+    const changes = {
       'web-1': {
         v4: (text: string) =>
           first(
@@ -94,35 +94,35 @@ describe('a rule that was added by hand', () => {
           )(first('INPUT', '-p tcp -m tcp --dport 5432 -j ACCEPT')(text)),
       },
     };
-    const adoption = await adopted(hands);
+    const adoption = await adopted(changes);
     expect(of(adoption, 'web-1')).toMatchObject({
       taken: [{ rule: '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT' }],
       left: [],
     });
-    expect(opensAndCloses(await planned(adoption, hands), 'web-1')?.opened).toBe(0);
+    expect(opensAndCloses(await planned(adoption, changes), 'web-1')?.opened).toBe(0);
   });
 
-  test('behind the last drop it never matched: the policy does not open what nobody had', async () => {
+  test('after the last drop has no effect and is left', async () => {
     const adoption = await adopted({
       'web-1': { v4: (text) => text.replace(/COMMIT\n$/, `-A SALLYPORT-INPUT ${OPENED}\nCOMMIT\n`) },
     });
     expect(adoption.files).toEqual([]);
     expect(of(adoption, 'web-1').left).toMatchObject([
-      { why: expect.stringContaining('the fate of no packet') },
+      { why: expect.stringContaining('no effect on any packet') },
     ]);
   });
 
-  test('that would lock the administrators out is left: the policy would not pass its check', async () => {
+  test('that would lock the administrators out is left', async () => {
     const adoption = await adopted({
       'web-1': {
         v4: first('SALLYPORT-INPUT', '-p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j DROP'),
       },
     });
     expect(adoption.files).toEqual([]);
-    expect(of(adoption, 'web-1').left[0]?.why).toMatch(/would not (pass its check|mean the same)/);
+    expect(of(adoption, 'web-1').left[0]?.why).toMatch(/would (fail check|not have the same effect)/);
   });
 
-  test('that stops what stands already is left, with a packet that the policy’s words would let through', async () => {
+  test('that drops established connections is left, with an example packet', async () => {
     const adoption = await adopted({
       'web-1': {
         v4: (text) =>
@@ -131,11 +131,11 @@ describe('a rule that was added by hand', () => {
     });
     expect(adoption.files).toEqual([]);
     expect(of(adoption, 'web-1').left[0]?.why).toMatch(
-      /would not mean the same for every packet, such as .*25.* \(ESTABLISHED|RELATED\)\. The next deploy/,
+      /would not have the same effect on every packet, such as .*25.* \(ESTABLISHED|RELATED\)\. The next deploy/,
     );
   });
 
-  test('in a chain of the policy’s that the policy does not have is left', async () => {
+  test('that jumps to an owned chain that is not in the policy is left', async () => {
     const adoption = await adopted({
       'web-1': {
         v4: (text) =>
@@ -147,21 +147,21 @@ describe('a rule that was added by hand', () => {
     });
     expect(of(adoption, 'web-1').taken).toEqual([]);
     expect(of(adoption, 'web-1').left.map(({ why }) => why)).toContainEqual(
-      expect.stringContaining('It leads to a chain that the policy does not know'),
+      expect.stringContaining('It jumps to a chain that is not in the policy'),
     );
   });
 
-  test('in nat is taken where its place can be said', async () => {
+  test('in nat is taken if its position can be expressed', async () => {
     const own = FILES['policies/hosts/web-1.yml'] ?? '';
     const files = {
       ...FILES,
       'policies/hosts/web-1.yml': `${own}raw:\n  - {rule: -s 10.1.0.0/16 -j MASQUERADE, table: nat, chain: POSTROUTING, family: v4, reason: The lab}\n`,
     };
     const rule = '-s 10.2.0.0/16 -j MASQUERADE';
-    const hands = {
+    const changes = {
       'web-1': { v4: inFrontOf('10.1.0.0', `-A SALLYPORT-POSTROUTING ${rule}`) },
     };
-    const adoption = await adopted(hands, files);
+    const adoption = await adopted(changes, files);
     expect(of(adoption, 'web-1').left).toEqual([]);
     expect(parse(policyOf(adoption, 'policies/hosts/web-1.yml')).raw).toEqual([
       expect.objectContaining({ rule, table: 'nat', chain: 'POSTROUTING', family: 'v4' }),

@@ -1,4 +1,4 @@
-/** Whatever hands do to the rules of a host: what is adopted opens nothing, and together with what is left it is all. */
+/** adoptFleet() on random changes: the result opens nothing, and has all that is not left. */
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { adoptFleet } from '../../src/adopt/adopt-fleet.js';
@@ -35,7 +35,7 @@ const compiled = compileHost(fleet, host);
 if (!compiled.ok) throw new Error('does not compile');
 const deployed: RulesText = renderHost(compiled.value);
 
-/** Lines as people type them, into our chains and into the built-in ones. */
+/** Rules as people type them, for owned and built-in chains. */
 const rule = fc.record({
   chain: fc.constantFrom('SALLYPORT-INPUT', 'INPUT', 'SALLYPORT-OUTPUT', 'SALLYPORT-FORWARD'),
   match: fc.constantFrom(
@@ -49,15 +49,15 @@ const rule = fc.record({
   ),
   target: fc.constantFrom('ACCEPT', 'DROP', 'REJECT --reject-with icmp-port-unreachable', 'LOG', 'RETURN'),
 });
-const hand = fc.oneof(
+const handEdit = fc.oneof(
   fc.record({ kind: fc.constant('insert' as const), rule, at: fc.nat(30) }),
   fc.record({ kind: fc.constant('delete' as const), at: fc.nat(30) }),
   fc.record({ kind: fc.constant('swap' as const), at: fc.nat(30) }),
   fc.record({ kind: fc.constant('policy' as const), chain: fc.constantFrom('INPUT', 'FORWARD', 'OUTPUT') }),
 );
-type Hand = typeof hand extends fc.Arbitrary<infer T> ? T : never;
+type HandEdit = typeof handEdit extends fc.Arbitrary<infer T> ? T : never;
 
-function touch(v4: string, one: Hand): string {
+function applyHandEdit(v4: string, one: HandEdit): string {
   const lines = v4.split('\n');
   const rules = lines.flatMap((line, index) => (line.startsWith('-A ') ? [index] : []));
   const at = one.kind === 'policy' ? 0 : (rules[one.at % Math.max(rules.length, 1)] ?? 0);
@@ -80,10 +80,10 @@ function touch(v4: string, one: Hand): string {
   }
 }
 
-test('adopting never throws, passes its check, keeps every comment, and with nothing left the plan opens nothing', async () => {
+test('adoptFleet() never throws; the result passes check, keeps comments, and opens nothing if nothing is left', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(hand, { minLength: 1, maxLength: 4 }), async (hands) => {
-      const live = { ...deployed, v4: hands.reduce(touch, deployed.v4) };
+    fc.asyncProperty(fc.array(handEdit, { minLength: 1, maxLength: 4 }), async (changes) => {
+      const live = { ...deployed, v4: changes.reduce(applyHandEdit, deployed.v4) };
       const port = () => modelFleet({ 'web-1': modelHost({ live, saved: deployed }) });
       const adoption = await adoptFleet(fleet, FILES, fleet.hosts, port(), { date: '2027-01-01' });
       const [about] = adoption.hosts;
@@ -95,7 +95,7 @@ test('adopting never throws, passes its check, keeps every comment, and with not
         expect(checkHost(after, one, []).problems.filter(({ level }) => level === 'error')).toEqual([]);
       expect(files.get('policies/hosts/web-1.yml')).toContain('# One.');
       const [plan] = (await planFleet(after, after.hosts, port())).hosts;
-      const real = about.left.filter(({ why }) => !why.includes('the fate of no packet'));
+      const real = about.left.filter(({ why }) => !why.includes('no effect on any packet'));
       if (real.length > 0) return;
       expect({ opened: plan?.traffic?.opened, possibly: plan?.traffic?.possiblyOpened }).toEqual({
         opened: [],

@@ -1,4 +1,4 @@
-/** Several hands, several hosts, and what was nobody’s hand. */
+/** adoptFleet(): several hosts with several changes, and changes that were not made by hand. */
 import { expect, test } from '@jest/globals';
 import { applyPatch, parsePatch } from 'diff';
 import { adoptFleet } from '../../src/adopt/adopt-fleet.js';
@@ -19,7 +19,7 @@ import {
   without,
 } from './fleet.js';
 
-test('what the policy came to say, or ceased to say, since the last deploy was done by nobody’s hand', async () => {
+test('entries added to or removed from the policy since the last deploy are left', async () => {
   const fleet = fleetOf(FILES);
   const [web] = fleet.hosts.filter(({ name }) => name === 'web-1');
   const port = modelFleet({ 'web-1': modelHost() });
@@ -47,20 +47,20 @@ test('what the policy came to say, or ceased to say, since the last deploy was d
   ]);
   expect(of(adoption, 'web-1').left.map(({ why }) => why)).toEqual(
     expect.arrayContaining([
-      expect.stringContaining('has come to say'),
-      expect.stringContaining('has ceased to say'),
+      expect.stringContaining('added to the policy after the last deploy'),
+      expect.stringContaining('removed from the policy after the last deploy'),
     ]),
   );
   expect(adoption.files[0]?.after).toContain('udp/60000-60999');
 });
 
-test('several hands on several hosts: each host has its own part, and the patch makes the same files', async () => {
-  const hands = {
+test('changes on several hosts: each host has its own result, and the patch makes the same files', async () => {
+  const changes = {
     'web-1': { v4: inFrontOf('Staging preview', `-A SALLYPORT-INPUT ${OPENED}`), v6: without('mosh') },
     'web-2': { v4: without('The public site'), v6: without('The public site') },
     'db-1': { v4: first('INPUT', '-p tcp -m tcp --dport 25 -j ACCEPT') },
   };
-  const adoption = await adopted(hands);
+  const adoption = await adopted(changes);
   expect(adoption.hosts.map(({ host, taken, left }) => [host, taken.length, left.length])).toEqual([
     ['db-1', 1, 0],
     ['web-1', 2, 0],
@@ -75,11 +75,11 @@ test('several hands on several hosts: each host has its own part, and the patch 
   const text = policyOf(adoption, 'policies/hosts/others.yml');
   expect(text).toContain('# no role');
   expect(text).toContain('addresses: [192.0.2.2, "2001:db8::2"]');
-  const plan = await planned(adoption, hands);
+  const plan = await planned(adoption, changes);
   for (const { traffic } of plan.hosts) expect(traffic?.opened).toEqual([]);
 });
 
-test('hosts of which nothing is known are apart, and a clean fleet changes nothing', async () => {
+test('hosts that cannot be read have their status, and a clean fleet changes nothing', async () => {
   const fleet = fleetOf(FILES);
   const [text] = Object.values(deployed());
   const pending = { run: 'r', phase: 'verify', owner: 'anna', since: '', secondsLeft: 9 } as const;

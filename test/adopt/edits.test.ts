@@ -1,4 +1,4 @@
-/** Edits of policy files change the lines that they are about and no other, however a file is written. */
+/** applyEdits() changes only the lines of the edits, whatever the style of the file. */
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { applyEdits, type Edit } from '../../src/adopt/edits.js';
@@ -17,14 +17,14 @@ const add = (line: number, column: number, after?: readonly [number, number]): E
 });
 const NEW = '{ allow: tcp/9443, reason: New }';
 
-describe('a rule is added', () => {
-  test('to a host without rules, below everything that it says', () => {
+describe('applyEdits() adds a rule', () => {
+  test('to a host without rules, at the end', () => {
     expect(edit('address: 192.0.2.1   # office\nroles:   [web]\n', add(1, 1))).toBe(
       'address: 192.0.2.1   # office\nroles:   [web]\ninput:\n  - {allow: tcp/9443, reason: New}\n',
     );
   });
 
-  test('behind the rule that it belongs behind, several in their order', () => {
+  test('after its anchor, several in their order', () => {
     const text =
       'address: 192.0.2.1\ninput:\n    - { allow: http, reason: "a" }\n    - { allow: ssh, reason: "b" }\n';
     const second: Edit = {
@@ -39,7 +39,7 @@ describe('a rule is added', () => {
     );
   });
 
-  test('to one of many hosts; the others stay as they are written', () => {
+  test('to one of many hosts; the others keep their style', () => {
     const text =
       'hosts:\n  a-1:   { address: 192.0.2.1 }   # one\n  a-2: { address: 192.0.2.2 }\n  a-3:   { address: 192.0.2.3 }\n';
     const after = edit(text, add(3, 3));
@@ -48,7 +48,7 @@ describe('a rule is added', () => {
     expect(after).toContain(`  a-2:\n    address: 192.0.2.2\n    input:\n      - ${NEW}\n`);
   });
 
-  test('in a file with Windows line ends, which stay', () => {
+  test('in a file with CRLF line ends, which stay', () => {
     const after = edit('address: 192.0.2.1\r\nroles: [web]\r\n', add(1, 1));
     expect(after).toBe(
       'address: 192.0.2.1\r\nroles: [web]\r\ninput:\r\n  - {allow: tcp/9443, reason: New}\r\n',
@@ -56,7 +56,7 @@ describe('a rule is added', () => {
   });
 });
 
-describe('a rule is taken out', () => {
+describe('applyEdits() removes a rule', () => {
   const text = `# head
 input:
 - allow: http # the site
@@ -80,18 +80,18 @@ input:
     );
   });
 
-  test('the first one', () => {
+  test('that is the first one', () => {
     const after = edit(text, remove(3, 3));
     expect(after).not.toContain('http');
     expect(after).toContain('# about ssh\n- allow: ssh\n  from:    admin\n  reason: b\n');
   });
 
-  test('and the last one takes its list with it', () => {
+  test('and its list, if it is the only one', () => {
     expect(edit('address: 192.0.2.1\ninput:\n  - deny: any\n', remove(3, 5))).toBe('address: 192.0.2.1\n');
   });
 });
 
-test('a file that is indented in two ways is printed anew rather than broken', () => {
+test('applyEdits() reformats a file with two indentations rather than break it', () => {
   const text =
     'hosts:\n      a-1:\n        address: 192.0.2.1\n        input:\n        - deny: any\n      a-2: {address: 192.0.2.2}\n';
   const after = edit(text, {
@@ -109,7 +109,7 @@ test('a file that is indented in two ways is printed anew rather than broken', (
   });
 });
 
-test('a place where nothing stands changes nothing', () => {
+test('applyEdits() ignores a location without an entry', () => {
   const text = 'address: 192.0.2.1\ninput: &shared\n  - deny: any\n';
   expect(edit(text, { kind: 'remove', entry: at(9, 1), list: 'input' })).toBe(text);
   expect(edit('- a\n- b\n', add(1, 1))).toBe('- a\n- b\n');

@@ -1,4 +1,4 @@
-/** A small fleet that runs its policy, and hands that change some of its hosts. */
+/** A small fleet that runs its policy, with changes made by hand on some of its hosts. */
 import { expect } from '@jest/globals';
 import { adoptFleet } from '../../src/adopt/adopt-fleet.js';
 import { renderHost } from '../../src/compile/render.js';
@@ -48,7 +48,7 @@ input: # its own
 };
 
 export type Change = (text: string) => string;
-interface Hands {
+interface HostChanges {
   readonly v4?: Change;
   readonly v6?: Change;
   readonly sets?: Change;
@@ -72,26 +72,29 @@ export function deployed(files = FILES): Readonly<Record<string, RulesText>> {
   );
 }
 
-/** What every host runs after somebody's hands were on some of them. */
-export const touched = (
-  hands: Readonly<Record<string, Hands>>,
+/** What every host runs with the changes made by hand on some of them. */
+export const changed = (
+  changes: Readonly<Record<string, HostChanges>>,
   files = FILES,
 ): Readonly<Record<string, RulesText>> =>
   Object.fromEntries(
     Object.entries(deployed(files)).map(([name, text]) => {
-      const { v4 = same, v6 = same, sets = same } = hands[name] ?? {};
+      const { v4 = same, v6 = same, sets = same } = changes[name] ?? {};
       return [name, { v4: v4(text.v4), v6: v6(text.v6), sets: sets(text.sets) }];
     }),
   );
 
-/** Hosts that run the policy, but for what was done to some of them by hand. */
-export async function adopted(hands: Readonly<Record<string, Hands>>, files = FILES): Promise<Adoption> {
+/** The adoption of hosts that run the policy, with the changes made by hand on some of them. */
+export async function adopted(
+  changes: Readonly<Record<string, HostChanges>>,
+  files = FILES,
+): Promise<Adoption> {
   const fleet = fleetOf(files);
   const saved = deployed(files);
   const hosts = Object.fromEntries(
-    Object.entries(touched(hands, files)).map(([name, live]) => [
+    Object.entries(changed(changes, files)).map(([name, live]) => [
       name,
-      modelHost({ live, ...(saved[name] && { saved: saved[name] }) }),
+      modelHost({ live, saved: saved[name] }),
     ]),
   );
   return adoptFleet(fleet, new Map(Object.entries(files)), fleet.hosts, modelFleet(hosts), {
@@ -105,7 +108,7 @@ export const first =
   (chain: string, rule: string): Change =>
   (text) =>
     text.replace(new RegExp(`^-A ${chain} `, 'm'), `-A ${chain} ${rule}\n$&`);
-/** In front of the rule with these words in it. */
+/** Inserts before the rule that contains the text. */
 export const inFrontOf =
   (words: string, line: string): Change =>
   (text) =>
@@ -123,12 +126,15 @@ export const of = ({ hosts }: Adoption, name: string) => {
   return found;
 };
 
-/** Of a policy as it was adopted: what a plan of it says about a host that still runs what it ran. */
-export async function planned(adoption: Adoption, hands: Readonly<Record<string, Hands>>): Promise<Plan> {
+/** A plan of the adopted policy, for hosts that still run what they ran. */
+export async function planned(
+  adoption: Adoption,
+  changes: Readonly<Record<string, HostChanges>>,
+): Promise<Plan> {
   const files = Object.fromEntries(Object.keys(FILES).map((path) => [path, policyOf(adoption, path)]));
   const fleet = fleetOf(files);
   const hosts = Object.fromEntries(
-    Object.entries(touched(hands)).map(([name, live]) => [name, modelHost({ live })]),
+    Object.entries(changed(changes)).map(([name, live]) => [name, modelHost({ live })]),
   );
   for (const host of fleet.hosts)
     expect(checkHost(fleet, host, []).problems.filter(({ level }) => level === 'error')).toEqual([]);

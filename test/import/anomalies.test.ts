@@ -1,4 +1,4 @@
-/** What import says of the rules as the host runs them, and where. */
+/** anomaliesOf(): findings about live rules, and the remarks that the policy gets for them. */
 import { describe, expect, test } from '@jest/globals';
 import type { Imported } from '../../src/import/model.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
@@ -27,7 +27,7 @@ const RULES = [
 describe('a host with rules that do nothing', () => {
   const result = importOf({ v4: filter(...RULES) });
 
-  test('each is told with its file and line, its chain and number, and the rules that hide it', async () => {
+  test('each is reported with its file and line, its chain and number, and the rules that hide it', async () => {
     expect(anomalies(imported(await result))).toEqual([
       'h.v4:11:4: warning: Rule 7 of INPUT (filter, "-s 10.0.0.0/8 -p tcp -m tcp --dport 443 -j ACCEPT") can never match: earlier rules drop its new connections: rule 5 of INPUT ("-s 10.0.0.0/9 -j DROP"), rule 6 of INPUT ("-s 10.128.0.0/9 -j DROP"). Move it before them, or remove it.',
       expect.stringMatching(
@@ -39,7 +39,7 @@ describe('a host with rules that do nothing', () => {
     ]);
   });
 
-  test('what was made of those that can be left out says so in the policy', async () => {
+  test('entries of rules that can be removed have a remark in the policy', async () => {
     const host = imported(await result).files.get('hosts/h.yml') ?? '';
     expect(host).toMatch(/ {2}# h: Rule 7 of INPUT .* can never match: .*\n {2}- allow: https\n {4}from: /);
     expect(host).toMatch(/ {2}# h: Rule 9 of INPUT .*\n {2}- allow: https\n/);
@@ -47,15 +47,15 @@ describe('a host with rules that do nothing', () => {
   });
 });
 
-test('of many rules in one entry a few are remarked on', async () => {
+test('an entry has at most three remarks', async () => {
   const ports = [8001, 8002, 8003, 8004, 8005].map((port) => `-p tcp -m tcp --dport ${port} -j ACCEPT`);
   const texts = { v4: filter('-p tcp -m tcp --dport 8000:9000 -j ACCEPT', ...ports) };
   const host = imported(await importOf(texts)).files.get('hosts/h.yml') ?? '';
   expect(host.match(/# h: Rule/g)).toHaveLength(3);
-  expect(host).toContain('# 2 more of these rules are like that.');
+  expect(host).toContain('# 2 more of these rules have such a remark.');
 });
 
-test('a host without such rules has none, and hosts of a role say which host it was', async () => {
+test('a host without such rules has none; remarks in a role name the host', async () => {
   expect(anomalies(imported(await importOf({ v4: filter() })))).toEqual([]);
   const hosts: { readonly [name: string]: Texts } = {
     'web-1': { v4: filter(...RULES) },
@@ -66,6 +66,6 @@ test('a host without such rules has none, and hosts of a role say which host it 
   expect(both.files.get('roles/web.yml')).toContain('# web-1: Rule 7 of INPUT');
 });
 
-test('what programs write is their own affair', async () => {
+test('rules of programs are not reported', async () => {
   expect(anomalies(imported(await importOf({ v4: DOCKER }, ['203.0.113.0/24'])))).toEqual([]);
 });

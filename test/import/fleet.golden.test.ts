@@ -1,4 +1,4 @@
-/** Small rulesets as people write them, and the policies that are made of them: read the golden files. */
+/** importFleet() on small rulesets as people write them; the golden files are the policies. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';

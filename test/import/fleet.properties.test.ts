@@ -1,4 +1,4 @@
-/** What our own compiler makes is said in words again, whatever the policy, and does the same. */
+/** importFleet() on rules of our own compiler: a policy without literal rules and with equal traffic. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { importHosts } from '../../src/commands/import.js';
@@ -14,7 +14,7 @@ import { policyFiles, type RandomPolicy, randomPolicy } from './policies.js';
 const TODAY = '2026-07-01';
 const addresses = ['192.0.2.10', '2001:db8::10'];
 
-/** The rules of a policy that is sound and locks nobody out. */
+/** The rules of a policy that is valid and locks no administrator out. */
 function rulesOf(policy: RandomPolicy): Ruleset | undefined {
   const fleet = readFleet(policyFiles(policy), 'policies', { today: TODAY });
   if (!fleet.ok) return undefined;
@@ -29,7 +29,7 @@ function rulesOf(policy: RandomPolicy): Ruleset | undefined {
   return proof.verdict === 'proved' ? compiled.value : undefined;
 }
 
-const noPort = async () => ({ ok: false as const, problems: [] });
+const noClient = async () => ({ ok: false as const, problems: [] });
 
 async function imported(ruleset: Ruleset) {
   const text = renderHost(ruleset);
@@ -46,11 +46,11 @@ async function imported(ruleset: Ruleset) {
       admin: ['203.0.113.0/28', '2001:db8:a::/48'],
       today: TODAY,
     },
-    noPort,
+    noClient,
   );
 }
 
-test('a policy compiled, rendered and imported is a policy of words that does the same', async () => {
+test('a compiled and rendered policy is imported without literal rules, with equal traffic', async () => {
   let seen = 0;
   await fc.assert(
     fc.asyncProperty(randomPolicy, async (policy) => {

@@ -1,4 +1,4 @@
-/** Rulesets that nobody wrote for this project, those of programs, and random ones: imported and proved, or refused by name. */
+/** importFleet() on real rulesets, those of programs, and random ones: imported and proved, or refused. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -12,13 +12,13 @@ import { ids, importOf, messagesOf } from './import-texts.js';
 const FOLDER = process.env.SALLYPORT_RULESETS ?? join(import.meta.dirname, '../../../shared/data/rulesets');
 const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.v4')) : [];
 
-/** What no policy says, and why. */
+/** The refused rulesets, and why. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
-  // SSH is let in on one interface alone, and no rule tells from where: --admin has to.
+  // SSH is open on one interface only, without networks: --admin has to name them.
   'serverfault-765855.v4': ['import-no-admin'],
-  // The bans of fail2ban stand behind the rule that accepts, where they ban nobody; ours would come after them.
+  // The bans of fail2ban come after the rule that accepts and have no effect; the policy would come after them.
   'serverfault-766198.v4': ['import-differs'],
-  // Nobody gets in by SSH.
+  // SSH is closed.
   'serverfault-795234.v4': ['import-no-admin'],
 };
 
@@ -47,45 +47,46 @@ const kind = (name: string, ...rules: readonly string[]): readonly string[] => [
   ...(files.includes(name) ? [readFileSync(join(FOLDER, name), 'utf8')] : []),
 ];
 const withAdmin = (v4: string) => importOf({ v4 }, ['203.0.113.0/24']);
-const STANDING = '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT';
+const ESTABLISHED = '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT';
 
-describe('with administrators who are named', () => {
+describe('with --admin', () => {
   const OF_INTERFACE = kind(
     'serverfault-765855.v4',
     ':OUTPUT ACCEPT [0:0]',
     '-A INPUT -i lo -j ACCEPT',
-    STANDING,
+    ESTABLISHED,
     '-A INPUT -i eth1 -p tcp -m tcp --dport 22 -j ACCEPT',
   );
-  test.each(OF_INTERFACE)('where SSH depends on the interface, they get in, and that is said', async (v4) => {
-    const result = await withAdmin(v4);
-    expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: true, ids: ['import-admin-opens'] });
-  });
+  test.each(OF_INTERFACE)(
+    'SSH that depends on an interface is opened to them, with a warning',
+    async (v4) => {
+      const result = await withAdmin(v4);
+      expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: true, ids: ['import-admin-opens'] });
+    },
+  );
 
   const LATE_BANS = kind(
     'serverfault-766198.v4',
     ':OUTPUT ACCEPT [0:0]',
     ':f2b-sshd - [0:0]',
-    STANDING,
+    ESTABLISHED,
     '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT',
     '-A INPUT -p tcp -m tcp --dport 22 -j f2b-sshd',
     '-A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable',
     '-A f2b-sshd -j RETURN',
   );
-  test.each(LATE_BANS)('bans that come too late on the host: what to do is said', async (v4) => {
-    expect(messagesOf(await withAdmin(v4)).join('\n')).toContain(
-      'let their jump come first on the host as well',
-    );
+  test.each(LATE_BANS)('bans after the rule that accepts: the hint says to move their jump', async (v4) => {
+    expect(messagesOf(await withAdmin(v4)).join('\n')).toContain('move their jump to the top as well');
   });
 
   const WITHOUT_ANSWERS = kind(
     'serverfault-795234.v4',
     ':OUTPUT DROP [0:0]',
-    STANDING,
+    ESTABLISHED,
     '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT',
     '-A OUTPUT -p udp -m udp --dport 53 -j ACCEPT',
   );
-  test.each(WITHOUT_ANSWERS)('a host that drops the answers of SSH would lock them out', async (v4) => {
+  test.each(WITHOUT_ANSWERS)('a host that drops the replies of SSH would lock them out', async (v4) => {
     const result = await withAdmin(v4);
     expect(result.ok).toBe(false);
     expect(messagesOf(result).join('\n')).toMatch(/SSH replies to 203\.0\.113\.0\/24 would be dropped/);
@@ -99,7 +100,7 @@ describe('rules of programs', () => {
   });
 });
 
-describe('nothing throws, and what is imported is proved', () => {
+describe('import never throws, and proves what it returns', () => {
   const open = (rules: readonly string[]): string =>
     `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:USERCHAIN - [0:0]\n${rules.map((rule) => `-A FORWARD ${rule}\n`).join('')}COMMIT\n`;
 

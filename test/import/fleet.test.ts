@@ -1,4 +1,4 @@
-/** Several hosts at once, chains behind chains, rules of programs, and what is refused. */
+/** importFleet(): several hosts, nested chains, rules of programs, and refusals. */
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import type { Imported } from '../../src/import/model.js';
@@ -26,7 +26,7 @@ describe('several hosts', () => {
     'db-1': { v4: filter([app, '-s 10.1.0.0/16 -p tcp -m tcp --dport 6432 -j DROP']) },
   });
 
-  test('that say the same have a role, however they messagesOf it', async () => {
+  test('with equal rules share a role, whatever their iptables rules look like', async () => {
     const file = files(await fleet);
     expect(file('roles/web.yml').input).toMatchObject([{ allow: 'web' }]);
     expect(file('hosts/web-1.yml')).toMatchObject({ roles: ['web'] });
@@ -49,7 +49,7 @@ describe('several hosts', () => {
   });
 });
 
-test('what both families say is messagesOf once, the rest for its family', async () => {
+test('a rule of both families becomes one entry, others get their family', async () => {
   const v4 = filter(['-p tcp -m tcp --dport 443 -j ACCEPT', '-p tcp -m tcp --dport 25 -j ACCEPT']);
   const v6 = v4.replace(/.*--dport 25.*\n/, '').replace('203.0.113.0/24', '2001:db8:a::/48');
   const host = files(await importOf({ v4, v6 }))('hosts/h.yml');
@@ -61,7 +61,7 @@ test('what both families say is messagesOf once, the rest for its family', async
   expect(host.input[1].family).toBeUndefined();
 });
 
-describe('chains behind chains', () => {
+describe('nested chains', () => {
   test.each<readonly [string, string, readonly string[], object]>([
     [
       'a return under two conditions',
@@ -91,7 +91,7 @@ describe('chains behind chains', () => {
       },
     ],
     [
-      'a chain in a chain, whose conditions meet',
+      'a chain in a chain, with overlapping conditions',
       ':A - [0:0]\n:B - [0:0]\n',
       [
         '-s 10.0.0.0/8 -j A',
@@ -108,13 +108,13 @@ describe('chains behind chains', () => {
     expect(host.raw).toBeUndefined();
   });
 
-  test('a chain that counts and is entered twice stays; one that only logs by a limit does not', async () => {
+  test('a chain that counts and has two jumps stays; one that only logs with a limit does not', async () => {
     const jumps = ['-p tcp -m tcp --dport 80 -j SLOW', '-p udp -m udp --dport 53 -j SLOW'];
     const counting = await importOf({
       v4: filter([...jumps, '-A SLOW -m limit --limit 9/sec -j ACCEPT'], ':SLOW - [0:0]\n'),
     });
     expect(notes(counting)).toContainEqual(
-      expect.stringContaining('it counts packets, and is entered from several places'),
+      expect.stringContaining('it counts packets, and several rules jump to it'),
     );
     const logging = await importOf({
       v4: filter([...jumps, '-A SLOW -m limit --limit 9/sec -j LOG', '-A SLOW -j DROP'], ':SLOW - [0:0]\n'),
@@ -127,7 +127,7 @@ describe('chains behind chains', () => {
     });
   });
 
-  test('a chain that counts on the way in stays, and a literal rule jumps to it', async () => {
+  test('a chain whose jump counts packets stays, and a literal rule jumps to it', async () => {
     const result = await importOf({
       v4: filter(
         [
@@ -149,7 +149,7 @@ describe('chains behind chains', () => {
   });
 });
 
-test('a target that others have made is a literal rule, and nothing stays for it', async () => {
+test('an unknown target becomes a literal rule, and no chain stays for it', async () => {
   const v4 = filter(['-A FORWARD -p tcp -m tcp --dport 25 -j TARPIT', '-A FORWARD -i eth1 -j ACCEPT']);
   const file = files(await importOf({ v4 }));
   expect(file('fleet.yml').ownership).toBe('tables');
@@ -159,8 +159,8 @@ test('a target that others have made is a literal rule, and nothing stays for it
   });
 });
 
-describe('what decides nothing', () => {
-  test('a chain that only logs, by a limit and from several places', async () => {
+describe('rules that decide nothing', () => {
+  test('a chain that only logs with a limit, reached by several jumps, is inlined', async () => {
     const result = await importOf({
       v4: filter(
         [
@@ -176,13 +176,13 @@ describe('what decides nothing', () => {
     const file = files(result);
     expect(file('fleet.yml').ownership).toBe('tables');
     expect(file('hosts/h.yml').input).toMatchObject([{ deny: 'http', log: true }]);
-    expect(notes(result).join()).toContain('logged with the prefixes and the pace of the policy');
+    expect(notes(result).join()).toContain('logged with the prefixes and the rate limit of the policy');
     expect(notes(result)).toContainEqual(
-      expect.stringMatching(/^h\.v4:14:4: note: Each of 2 rules of h will log more than before/),
+      expect.stringMatching(/^h\.v4:14:4: note: Each of 2 rules of h logs more than before/),
     );
   });
 
-  test('what a chain leaves out of its log by anything but a limit stays out', async () => {
+  test('a RETURN without a limit still excludes its packets from the log', async () => {
     const result = await importOf({
       v4: filter(
         ['-p udp -j LOGIT', '-A LOGIT -s 10.0.0.0/8 -i eth1 -j RETURN', '-A LOGIT -j LOG'],
@@ -192,10 +192,10 @@ describe('what decides nothing', () => {
     const text = result.ok ? (result.value.files.get('hosts/h.yml') ?? '') : '';
     expect(text).toContain('10.0.0.0/8');
     expect(text).toContain('! -i eth1');
-    expect(notes(result).join()).not.toContain('will log more');
+    expect(notes(result).join()).not.toContain('logs more');
   });
 
-  test('a log beside the verdict, behind a jump that counts: the verdict is kept, and the log is messagesOf to be left', async () => {
+  test('a log before a verdict, in a chain whose jump counts: the verdict is kept, a note reports the log', async () => {
     const result = await importOf({
       v4: filter(
         [
@@ -213,13 +213,11 @@ describe('what decides nothing', () => {
       expect.stringMatching(/--update .* -j DROP$/),
     );
     expect(notes(result)).toContainEqual(
-      expect.stringMatching(
-        /^h\.v4:14:4: note: A rule of h logged packets before a verdict that the policy gives without a log/,
-      ),
+      expect.stringMatching(/^h\.v4:14:4: note: A rule of h no longer logs before its verdict/),
     );
   });
 
-  test('a rule that only counts is kept as it is', async () => {
+  test('a rule without a target is kept as a literal rule', async () => {
     const counting = await importOf({
       v4: filter(['-A INPUT', '-A INPUT -s 10.0.0.0/8', '-A FORWARD -p tcp']),
     });
@@ -228,7 +226,7 @@ describe('what decides nothing', () => {
     expect(raw).toEqual(expect.arrayContaining(['INPUT -p all', 'INPUT -s 10.0.0.0/8', 'FORWARD -p tcp']));
   });
 
-  test('a rule that no packet can match and that not every iptables takes is left out', async () => {
+  test('a rule that no packet can match and that iptables-nft refuses is left out', async () => {
     const v4 = filter(['! -s 0.0.0.0/0 -j DROP', '-p tcp -m tcp --dport 80 -j ACCEPT']);
     const host = files(await importOf({ v4 }))('hosts/h.yml');
     expect({ raw: host.raw, input: host.input }).toMatchObject({
@@ -238,46 +236,46 @@ describe('what decides nothing', () => {
   });
 });
 
-test('rules of programs stay theirs and are named', async () => {
+test('rules of programs are not imported, and the program is named', async () => {
   const docker = await importOf({ v4: DOCKER }, ['203.0.113.0/24']);
-  expect(notes(docker)).toContainEqual('note: The rules of docker on h stay theirs.');
+  expect(notes(docker)).toContainEqual('note: Rules managed by docker on h are not imported.');
   expect(files(docker)('fleet.yml').ownership).toBe('chains');
   expect([...(docker.ok ? docker.value.files.values() : [])].join('')).not.toContain('DOCKER');
   expect(notes(await importOf({ v4: FAIL2BAN }, ['203.0.113.0/24'])).join()).toContain('fail2ban');
 });
 
-describe('what is not quite as it was is messagesOf', () => {
-  test('an open host is accepted as it was, by each finding', async () => {
+describe('differences that are allowed are reported', () => {
+  test('findings of an open host are suppressed, each with a reason', async () => {
     const file = files(
       await importOf({ v4: filter([], '', 'ACCEPT'), v6: '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n' }),
     );
-    const reason = 'It was so when the rules were imported on 2026-07-01';
+    const reason = 'Present when the rules were imported on 2026-07-01';
     expect(file('hosts/h.yml').accept).toContainEqual({ finding: 'default-accept', reason });
     expect(file('fleet.yml').accept).toContainEqual({ finding: 'ssh-open', reason });
     expect(file('hosts/h.yml').input.at(-1)).toMatchObject({ reason: 'Imported from h: INPUT rule 4' });
   });
 
-  test('one family of two, other answers, other logs', async () => {
+  test('one family of two, other reject answers, other logs', async () => {
     const result = await importOf({
       v4: filter([
         '-p tcp -m tcp --dport 23 -j LOG --log-prefix "telnet "',
         '-j REJECT --reject-with icmp-admin-prohibited',
       ]),
     });
-    expect(notes(result).map((note) => note.replace(/h(?= )/, 'h'))).toEqual([
+    expect(notes(result)).toEqual([
       expect.stringContaining('The IPv6 rules of h are not known'),
       expect.stringContaining('icmp-admin-prohibited'),
-      expect.stringContaining('logged with the prefixes and the pace of the policy'),
+      expect.stringContaining('logged with the prefixes and the rate limit of the policy'),
     ]);
   });
 
-  test('administrators who were named and did not get in for sure', async () => {
+  test('SSH is opened to the given administrators if it was not certain to be open', async () => {
     const result = await importOf({ v4: filter([]) }, ['198.51.100.0/24']);
     expect(result.ok).toBe(true);
     expect(ids(result)).toEqual(['import-admin-opens']);
   });
 
-  test('they are a rule of their own where the baseline of the host leaves no other place', async () => {
+  test('their SSH is a rule of its own if the baseline of the host cannot have it', async () => {
     const v4 = filter(['-p tcp -m tcp --dport 80 -j ACCEPT'])
       .replace('RELATED,ESTABLISHED', 'ESTABLISHED')
       .replace('-s 203.0.113.0/24 -p tcp', '-i eth0 -p tcp');
@@ -294,8 +292,8 @@ describe('what is not quite as it was is messagesOf', () => {
   });
 });
 
-describe('nothing comes of', () => {
-  test('a host whose administrators nobody can tell', async () => {
+describe('refuses', () => {
+  test('a host whose administrators cannot be derived', async () => {
     const result = await importOf({ v4: filter([]).replace(/.*--dport 22.*\n/, '') });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
     expect(messagesOf(result)[0]).toMatch(
@@ -303,7 +301,7 @@ describe('nothing comes of', () => {
     );
   });
 
-  test('a host with a list of bans: the ban that keeps someone out is named with its line', async () => {
+  test('a host with a list of bans, naming the ban and its line', async () => {
     const bans = filter([]).replace(
       '-A INPUT -s 203.0.113.0/24 -p tcp',
       '-A INPUT -s 192.0.2.128/25 -j DROP\n-A INPUT -p tcp',
@@ -313,13 +311,15 @@ describe('nothing comes of', () => {
     );
   });
 
-  test('hosts of which each lets in others: they are told', async () => {
+  test('hosts that allow SSH from different networks, naming the networks', async () => {
     const v4 = filter([]);
     const result = await importOf({ a: { v4 }, b: { v4: v4.replace('203.0.113.0/24', '198.51.100.0/24') } });
-    expect(messagesOf(result)[0]).toContain('a lets in 203.0.113.0/24. b lets in 198.51.100.0/24.');
+    expect(messagesOf(result)[0]).toContain(
+      'a allows SSH from 203.0.113.0/24. b allows SSH from 198.51.100.0/24.',
+    );
   });
 
-  test('SSH that is open in a chain that stays on the host is found all the same', async () => {
+  test('nothing if SSH is open in a chain that stays on the host', async () => {
     const v4 = filter(
       ['-p tcp -g OPEN', '-A OPEN -p tcp -m tcp --dport 22 -j ACCEPT'],
       ':OPEN - [0:0]\n',
@@ -327,14 +327,14 @@ describe('nothing comes of', () => {
     expect(ids(await importOf({ v4 }))).not.toContain('import-no-admin');
   });
 
-  test('rules that no host would load: each is told with its line', async () => {
+  test('rules that no host would load, each with its line', async () => {
     const v4 = filter(['-A FORWARD -m owner --uid-owner 0 -j ACCEPT', '-p tcp -m tcp --dport 80 -j ACCEPT']);
     const result = await importOf({ v4 });
     expect(ids(result)[0]).toBe('import-unsayable');
     expect(result.problems[1]?.location).toMatchObject({ file: 'h.v4', line: 9 });
   });
 
-  test('a policy that check would refuse: what is messagesOf is about the host, not about a file that is not there', async () => {
+  test('a policy that check would refuse, without locations in files that are not written', async () => {
     const sets = 'create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600\n';
     const v4 = filter([]).replace(
       '-A INPUT -i lo',
@@ -342,17 +342,20 @@ describe('nothing comes of', () => {
     );
     const result = await importOf({ v4, sets }, ['203.0.113.0/24']);
     const refusal = result.problems.find(({ level }) => level === 'error');
-    expect(refusal).toMatchObject({ id: 'lockout-not-proven', hint: expect.stringContaining('on the host') });
+    expect(refusal).toMatchObject({
+      id: 'lockout-not-proven',
+      hint: expect.stringContaining('On the host,'),
+    });
     expect(messagesOf(result).join()).not.toContain('policies/');
   });
 
-  test('a host on which administrators do not come for sure the way that deploys come', async () => {
+  test('a host on which SSH is open only in the family that deploys do not use', async () => {
     const limited = filter([]).replace('--dport 22 -j', '--dport 22 -m limit --limit 3/min -j');
     const result = await importOf({ v4: limited, v6: '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n' });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-no-admin'] });
   });
 
-  test('traffic that would differ: the flows are told, with a packet and both rules', async () => {
+  test('traffic that would differ, with an example packet and both rules', async () => {
     const result = await importOf({
       v4: filter(
         [
@@ -365,22 +368,22 @@ describe('nothing comes of', () => {
     });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
     expect(messagesOf(result)[0]).toMatch(
-      /On h traffic of INPUT would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1 .* let their jump come first on the host as well, as fail2ban does itself when it is restarted, then import again/,
+      /On h, INPUT traffic would be closed: tcp 198\.51\.100\.9:\d+ .* before by filter INPUT rule 5 .*, after by filter f2b-web rule 1 .* move their jump to the top as well, as fail2ban itself does when it restarts, then import again/,
     );
   });
 
-  test('traffic that hangs on what no packet shows: it is messagesOf so', async () => {
-    const asked = '-A OUTPUT -p udp -m mark --mark 0x1 -j D';
+  test('traffic that depends on what a packet does not show', async () => {
+    const jump = '-A OUTPUT -p udp -m mark --mark 0x1 -j D';
     const result = await importOf({
-      v4: filter([asked, '-A D -m mark --mark 0x1 -j DROP'], ':D - [0:0]\n'),
+      v4: filter([jump, '-A D -m mark --mark 0x1 -j DROP'], ':D - [0:0]\n'),
     });
     expect({ ok: result.ok, ids: ids(result) }).toEqual({ ok: false, ids: ['import-differs'] });
     expect(messagesOf(result)[0]).toMatch(
-      /On h traffic of OUTPUT might be \w+: udp .* It hangs on what no packet shows, such as a mark/,
+      /On h, OUTPUT traffic might be \w+: udp .* The result depends on what a packet does not show, such as a mark/,
     );
   });
 
-  test('bans that come too late, until their jump comes first as the refusal says', async () => {
+  test('bans after the rule that accepts, until their jump is moved to the top', async () => {
     const jump = '-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n';
     const late = filter(
       [jump.trim(), '-A f2b-sshd -s 198.51.100.9/32 -j DROP', '-A f2b-sshd -j RETURN'],
@@ -391,7 +394,7 @@ describe('nothing comes of', () => {
     expect(messagesOf(await importOf({ v4: first }, ['203.0.113.0/24']))).toEqual([]);
   });
 
-  test('a file that is no ruleset', async () => {
+  test('a file that iptables-restore would refuse', async () => {
     const result = await importOf({ v4: '*filter\n-A INPUT -p tcp --dport\nCOMMIT\n' });
     expect(result.ok).toBe(false);
     expect(result.problems[0]?.location).toMatchObject({ file: 'h.v4', line: 2 });

@@ -1,4 +1,4 @@
-/** Import of texts, for tests. */
+/** Imports texts, for tests. */
 import { importHosts } from '../../src/commands/import.js';
 import type { Imported } from '../../src/import/model.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
@@ -33,7 +33,7 @@ export function importOf(
       files,
       user: 'deploy',
       today: TODAY,
-      ...(admin === undefined ? {} : { admin }),
+      admin,
     },
     async () => ({ ok: false, problems: [] }),
   );

@@ -1,4 +1,4 @@
-/** One rule as one entry of a policy file. */
+/** ruleToPolicy(): one iptables rule as one entry of a policy file. */
 import { expect, test } from '@jest/globals';
 import { type RuleContext, ruleToPolicy } from '../../src/import/rule-to-policy.js';
 import type { Family } from '../../src/lib/family.js';
@@ -13,7 +13,7 @@ function entry(text: string, more: Partial<RuleContext> = {}) {
   const context = { table: 'filter', chain: 'INPUT', families, reason: 'Imported', ...more } as const;
   const parsed = parseRules(text, { ...context, family: families[0] ?? 'v4', location });
   const [rule] = parsed.ok ? parsed.value : [];
-  if (rule === undefined) throw new Error(`${text} is no rule`);
+  if (rule === undefined) throw new Error(`${text} is not a rule`);
   return ruleToPolicy(rule, context);
 }
 
@@ -80,7 +80,7 @@ test.each([
   expect(literal?.entry).toMatchObject({ chain: 'INPUT', family: 'v4', reason: 'Imported' });
 });
 
-test('a comment is the reason', () => {
+test('the comment becomes the reason', () => {
   expect(
     entry('-p tcp -m tcp --dport 25 -m comment --comment "Mail, since 2009" -j ACCEPT')?.entry.reason,
   ).toBe('Mail, since 2009');
@@ -89,13 +89,10 @@ test('a comment is the reason', () => {
 test.each([
   ['Mail\u202eliaM', 'Mail liaM'],
   ['\u202e', 'Imported'],
-])(
-  'signs in it that turn the direction of text, which no policy takes, are spaces: %j',
-  (comment, reason) => {
-    const rule = `-p tcp -m tcp --dport 25 -m comment --comment "${comment}" -j ACCEPT`;
-    expect(entry(rule)?.entry.reason).toBe(reason);
-  },
-);
+])('bidirectional control characters in the comment become spaces: %j', (comment, reason) => {
+  const rule = `-p tcp -m tcp --dport 25 -m comment --comment "${comment}" -j ACCEPT`;
+  expect(entry(rule)?.entry.reason).toBe(reason);
+});
 
 test.each<readonly [string, string, object]>([
   ['-o eth0 -j MASQUERADE', 'POSTROUTING', { masquerade: 'any', from: '0.0.0.0/0', out: 'public' }],
@@ -121,6 +118,6 @@ test.each<readonly [string, string, object]>([
   });
 });
 
-test('a jump to a chain is no entry at all', () => {
+test('ruleToPolicy() returns undefined for a jump to a chain', () => {
   expect(entry('-j SOMEWHERE')).toBeUndefined();
 });

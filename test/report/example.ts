@@ -395,14 +395,14 @@ export const adoption: Adoption = {
           families: ['v4'],
           how: 'A rule under `input:` of web-1: `allow: postgres, family: v4`.',
           file: 'policies/hosts/web-1.yml',
-          note: "Packets of the state INVALID pass by the kernel's rule alone: the policy does not let them in.",
+          note: 'The live rule also accepts packets in state INVALID; the policy does not.',
         },
       ],
       left: [
         {
           message: 'The policy of FORWARD is ACCEPT.',
           families: ['v4', 'v6'],
-          why: 'It changes the fate of no packet; the next deploy takes it back.',
+          why: 'It has no effect on any packet; the next deploy reverts it.',
         },
       ],
     },

@@ -1,12 +1,12 @@
-/** The statements of one host, arranged as a policy arranges them: baseline, literal rules, rules, what is left. */
+/** Arranges the statements of one host as a policy: its baseline, literal rules, rules, and the verdict at the end. */
 
 import type { Family } from '../../lib/family.js';
 import { BUILT_IN_CHAINS, type TableName } from '../../netfilter/model.js';
 import { withoutComment } from '../../netfilter/text/print.js';
+import type { ListName } from '../read/entry.js';
 import type { ChainItem, LiteralRule } from '../read/flatten.js';
-import type { Direction, Statement, StatementLog } from '../read/statement.js';
-import type { DraftRule } from './join.js';
-import { joinFamilies, joinNeighbours } from './join.js';
+import { type Direction, HOOK_OF, type Statement, type StatementLog } from '../read/statement.js';
+import { type DraftRule, joinFamilies, joinNeighbours } from './join.js';
 import {
   type BaselineParts,
   coveredBy,
@@ -25,23 +25,24 @@ export interface BuiltInChain {
   readonly items: readonly ChainItem[];
 }
 
-/** How much is left to literal rules: what must be; all before the last that must be; everything. */
+/** Which rules are literal: 0 those that must be, 1 all before the last that must be, 2 all. */
 export type LiteralLevel = 0 | 1 | 2;
 
-/** One way to say a host's rules. */
+/** How a draft expresses the rules of a host. */
 export interface DraftOptions {
   readonly parts: BaselineParts;
   readonly icmp: 'essential' | 'all' | 'none';
   readonly levels: { readonly [direction in Direction | 'nat']: LiteralLevel };
 }
 
-/** What the policy says without any rule of the host: its baseline, and what its translations bring. */
+/** What the policy compiles to without any rule of the host: its baseline, and rules that its NAT entries need. */
 export interface ImpliedRules {
   readonly baseline: (family: Family, direction: Direction) => readonly Statement[];
-  /** Rules of the filter table that translations bring, without their comments. */
+  /** Rules of the filter table for NAT entries, without their comments. */
   readonly fromNat: ReadonlySet<string>;
 }
 
+/** No baseline and no NAT entries. */
 export const NOTHING_IMPLIED: ImpliedRules = { baseline: () => [], fromNat: new Set() };
 
 export interface BaselineDraft {
@@ -55,21 +56,13 @@ export interface BaselineDraft {
 
 export interface HostDraft {
   readonly baseline: BaselineDraft;
-  readonly lists: {
-    readonly [list in Direction | 'nat' | 'raw']: readonly DraftRule[];
-  };
+  readonly lists: { readonly [list in ListName]: readonly DraftRule[] };
 }
 
-export const HOOK_OF: { readonly [direction in Direction]: string } = {
-  input: 'INPUT',
-  forward: 'FORWARD',
-  output: 'OUTPUT',
-};
-
-/** The attempt needs a literal rule where there is none. */
+/** The options need a literal rule for an item that has none. */
 class NotLiteral extends Error {}
 
-/** `undefined` when the attempt cannot be written down. */
+/** The policy of one host; `undefined` if it cannot be written with these options. */
 export function draftHost(
   chains: readonly BuiltInChain[],
   options: DraftOptions,
@@ -84,21 +77,19 @@ export function draftHost(
 }
 
 function draft(chains: readonly BuiltInChain[], options: DraftOptions, implied: ImpliedRules): HostDraft {
-  const filter = (['input', 'forward', 'output'] as const).map((direction) =>
+  const draftOf = (direction: Direction): DirectionDraft =>
     draftDirection(
       direction,
       chains.filter(({ table, chain }) => table === 'filter' && chain === HOOK_OF[direction]),
       options,
       implied,
-    ),
-  );
-  const [input, forward, output] = filter as [DirectionDraft, DirectionDraft, DirectionDraft];
+    );
+  const [input, forward, output] = [draftOf('input'), draftOf('forward'), draftOf('output')];
   const nat = draftNat(
     chains.filter(({ table }) => table === 'nat'),
     options.levels.nat,
   );
   const others = chains.filter(({ table }) => table !== 'nat' && table !== 'filter');
-  const log = [input, output, forward].find((each) => each.log !== undefined)?.log;
   return {
     baseline: {
       input: input.verdict,
@@ -106,41 +97,41 @@ function draft(chains: readonly BuiltInChain[], options: DraftOptions, implied: 
       output: output.verdict,
       icmp: options.icmp,
       parts: options.parts,
-      ...(log === undefined ? {} : { log }),
+      log: input.log ?? output.log ?? forward.log,
     },
     lists: {
       input: input.rules,
       forward: forward.rules,
       output: output.rules,
-      nat: nat.translations,
+      nat: nat.rules,
       raw: [
         ...byChain(others, ({ items }) => literals(items)),
         ...nat.literal,
-        ...filter.flatMap((each) => each.literal),
+        ...[input, forward, output].flatMap((each) => each.literal),
       ],
     },
   };
 }
 
-/** The same chain of both families side by side. */
-function byChain(
+const CHAIN_NAMES = Object.entries(BUILT_IN_CHAINS).flatMap(([table, chains]) =>
+  chains.map((chain) => `${table} ${chain}`),
+);
+
+/** Chain by chain, each with the rules of both families. */
+const byChain = (
   chains: readonly BuiltInChain[],
-  lines: (chain: BuiltInChain) => readonly DraftRule[],
-): readonly DraftRule[] {
-  const names = new Set(
-    Object.entries(BUILT_IN_CHAINS).flatMap(([table, some]) => some.map((chain) => `${table} ${chain}`)),
-  );
-  return [...names].flatMap((name) => {
-    const some = chains.filter(({ table, chain }) => `${table} ${chain}` === name);
+  rules: (chain: BuiltInChain) => readonly DraftRule[],
+): readonly DraftRule[] =>
+  CHAIN_NAMES.flatMap((name) => {
+    const named = chains.filter(({ table, chain }) => `${table} ${chain}` === name);
     const of = (family: Family): readonly DraftRule[] =>
-      some.filter((chain) => chain.family === family).flatMap(lines);
+      named.filter((chain) => chain.family === family).flatMap(rules);
     return joinFamilies(of('v4'), of('v6'));
   });
-}
 
 const literals = (items: readonly ChainItem[]): readonly DraftRule[] => items.flatMap(literal);
 
-/** What the host does not say to others' programs. */
+/** Whether an item becomes part of the policy: neither a program nor a table that is not imported has it. */
 export const isImported = ({ program, leftInPlace }: ChainItem): boolean =>
   program === undefined && leftInPlace === undefined;
 
@@ -149,20 +140,20 @@ function literal(item: ChainItem): readonly DraftRule[] {
   if (item.literal === undefined) throw new NotLiteral();
   return item.literal.map(({ rule, origin }): DraftRule => {
     const { table, family, chain } = item.top;
-    // A rule that only counts, every packet, has no text.
+    // A rule that only counts every packet has no text.
     const text = rule.text === '' ? '-p all' : rule.text;
     return { statement: { kind: 'raw', table, chain, text }, families: [family], origins: [origin] };
   });
 }
 
-/** Lets a packet go on, or takes note of it: its place among the others matters though it decides nothing. */
+/** Whether the position of a rule matters even though it decides nothing: it logs, marks, or changes a counter. */
 const hasEffects = ({ rule: { target, matches } }: LiteralRule): boolean =>
   !/^(ACCEPT|DROP|REJECT)$/.test(target?.name ?? '') ||
   matches.some(
     ({ name, known }) => !known || /^(limit|hashlimit|recent|quota|statistic|rateest)$/.test(name),
   );
 
-/** How many of the first statements must be literal so that literal ones may stand before all others. */
+/** How many of the first items must be literal so that literal rules can come before all others. */
 function literalUntil(items: readonly ChainItem[], level: LiteralLevel): number {
   if (level === 2) return items.length;
   const mustStay = (item: ChainItem, index: number): boolean =>
@@ -184,6 +175,7 @@ interface DirectionDraft {
 
 interface FamilyDraft {
   readonly family: Family;
+  /** The verdict on what no rule matches, and the rule that gives it instead of the chain's policy. */
   readonly end: 'allow' | 'deny' | 'reject';
   readonly endItem?: ChainItem;
   readonly log?: StatementLog;
@@ -200,47 +192,41 @@ function draftDirection(
   const drafts = chains.map((chain) => draftFamily(direction, chain, options, implied));
   const verdict = drafts.some(({ end }) => end !== 'allow') || drafts.length === 0 ? 'drop' : 'accept';
   const of = (family: Family): FamilyDraft | undefined => drafts.find((each) => each.family === family);
-  const lines = (family: Family): readonly DraftRule[] => {
+  const rules = (family: Family): readonly DraftRule[] => {
     const own = of(family);
-    return own === undefined ? [] : [...own.rules, ...endLines(own, direction, verdict)];
+    return own === undefined ? [] : [...own.rules, ...endRules(own, direction, verdict)];
   };
-  const log = drafts.find((each) => each.log !== undefined)?.log;
   return {
     verdict,
-    rules: shortest(lines('v4'), lines('v6')),
+    rules: shortest(rules('v4'), rules('v6')),
     literal: joinFamilies(of('v4')?.literal ?? [], of('v6')?.literal ?? []),
-    ...(log === undefined ? {} : { log }),
+    log: drafts.find((each) => each.log !== undefined)?.log,
   };
 }
 
-/** Families may put the same services into one rule or into several: what comes out shorter says it better. */
+/** Families may have the same services in one rule or in several: the shorter of two orders of merging. */
 function shortest(v4: readonly DraftRule[], v6: readonly DraftRule[]): readonly DraftRule[] {
   const apart = joinNeighbours(joinFamilies(v4, v6), 'all');
-  const before = [v4, v6].map((lines) => joinNeighbours(lines, 'all')) as [
-    readonly DraftRule[],
-    readonly DraftRule[],
-  ];
-  const together = joinNeighbours(joinFamilies(...before), 'all');
+  const together = joinNeighbours(joinFamilies(joinNeighbours(v4, 'all'), joinNeighbours(v6, 'all')), 'all');
   return together.length < apart.length ? together : apart;
 }
 
-/** What is left in this family where the baseline says something else. */
-function endLines(
+/** The final verdict of a family as a rule, if the baseline has another one. */
+function endRules(
   { end, endItem, log, family }: FamilyDraft,
   direction: Direction,
   verdict: 'drop' | 'accept',
 ): readonly DraftRule[] {
   if (end === 'deny' || (end === 'allow' && verdict === 'accept')) return [];
+  const origin = endItem?.statement;
   const statement: Statement = {
     kind: 'rule',
     direction,
     verb: end,
     services: ['any'],
-    ...(log === undefined ? {} : { log }),
-    ...(endItem?.statement?.kind === 'rule' && endItem.statement.answer !== undefined
-      ? { answer: endItem.statement.answer }
-      : {}),
-    ...(endItem?.statement?.comment === undefined ? {} : { comment: endItem.statement.comment }),
+    log,
+    answer: origin?.kind === 'rule' ? origin.answer : undefined,
+    comment: origin?.comment,
   };
   return [{ statement, families: [family], origins: endItem === undefined ? [] : [endItem.origin] }];
 }
@@ -254,19 +240,18 @@ function draftFamily(
   implied: ImpliedRules,
 ): FamilyDraft {
   const { family } = chain;
-  const ours = chain.items.filter(isImported).filter((item) => !isFromNat(item, implied));
-  const at = ours.findIndex(
+  const imported = chain.items.filter((item) => isImported(item) && !isFromNat(item, implied));
+  const at = imported.findIndex(
     ({ statement }) => statement?.kind === 'rule' && statement.verb !== 'log' && matchesEverything(statement),
   );
-  const endItem = at === -1 ? undefined : ours[at];
+  const endItem = at === -1 ? undefined : imported[at];
   const ending = endItem?.statement?.kind === 'rule' ? endItem.statement : undefined;
   const end = ending === undefined || ending.verb === 'log' ? ENDS[chain.policy] : ending.verb;
-  const before = at === -1 ? ours : ours.slice(0, at);
+  const before = at === -1 ? imported : imported.slice(0, at);
   const last = before.at(-1)?.statement;
-  const tailLog =
+  const lastLog =
     last?.kind === 'rule' && last.verb === 'log' && matchesEverything(last) ? last.log : undefined;
-  const log = end === 'allow' ? undefined : (ending?.log ?? tailLog);
-  const items = end !== 'allow' && tailLog !== undefined ? before.slice(0, -1) : before;
+  const items = end !== 'allow' && lastLog !== undefined ? before.slice(0, -1) : before;
   const taken = takenStates(parts, direction);
   const baseline = implied.baseline(family, direction);
   const left = items.flatMap((item): readonly ChainItem[] => {
@@ -275,78 +260,63 @@ function draftFamily(
     if (statement === undefined || baseline.some((earlier) => coveredBy(statement, earlier))) return [];
     return [{ ...item, statement: withUsualStates(statement) }];
   });
-  const { rules, literal: literalLines } = split(left, levels[direction]);
   return {
     family,
     end,
-    ...(endItem === undefined ? {} : { endItem }),
-    ...(log === undefined ? {} : { log }),
-    rules,
-    literal: literalLines,
+    endItem,
+    log: end === 'allow' ? undefined : (ending?.log ?? lastLog),
+    ...split(left, levels[direction]),
   };
 }
 
-const isFromNat = ({ literal: some = [], statement }: ChainItem, { fromNat }: ImpliedRules): boolean =>
-  statement === undefined && some.length > 0 && some.every(({ rule }) => fromNat.has(withoutComment(rule)));
+const isFromNat = ({ literal: rules = [], statement }: ChainItem, { fromNat }: ImpliedRules): boolean =>
+  statement === undefined && rules.length > 0 && rules.every(({ rule }) => fromNat.has(withoutComment(rule)));
 
-/** Literal rules first, as they stand in a policy; then the rules in words, neighbours put together. */
+/** Those of the items that have a statement, as rules. */
+const draftRules = (items: readonly ChainItem[]): readonly DraftRule[] =>
+  joinNeighbours(
+    items.flatMap(({ statement, origin, top }): readonly DraftRule[] =>
+      statement === undefined ? [] : [{ statement, families: [top.family], origins: [origin] }],
+    ),
+    'addresses',
+  );
+
+/** Literal rules come first, as in a policy; then the others, with neighbours merged. */
 function split(items: readonly ChainItem[], level: LiteralLevel): Pick<FamilyDraft, 'rules' | 'literal'> {
   const until = literalUntil(items, level);
-  const rules = joinNeighbours(
-    items.slice(until).flatMap((item): readonly DraftRule[] => {
-      const { statement, origin, top } = item;
-      return statement === undefined ? [] : [{ statement, families: [top.family], origins: [origin] }];
-    }),
-    'sides',
-  );
-  const literalItems = [
-    ...items.slice(0, until),
-    ...items.slice(until).filter(({ statement }) => statement === undefined),
-  ];
+  const [first, others] = [items.slice(0, until), items.slice(until)];
+  const rules = draftRules(others);
   const shared = sharedBuckets(rules);
-  if (shared.size === 0) return { rules, literal: literals(literalItems) };
-  // Rules that share one count are one rule of the policy, or none.
-  const without = items.map((item): ChainItem => {
-    if (item.statement?.kind !== 'rule' || !shared.has(item.statement.rate?.bucket ?? '')) return item;
-    const { statement, ...rest } = item;
-    return rest;
+  if (shared.size === 0)
+    return { rules, literal: literals([...first, ...others.filter((item) => item.statement === undefined)]) };
+  // Rules that share one count must be one rule of the policy; otherwise they are literal.
+  const literalInstead = items.map((item): ChainItem => {
+    const bucket = item.statement?.kind === 'rule' ? item.statement.rate?.bucket : undefined;
+    return bucket !== undefined && shared.has(bucket) ? { ...item, statement: undefined } : item;
   });
-  return split(without, level);
+  return split(literalInstead, level);
 }
 
+/** The buckets of more than one rule. */
 function sharedBuckets(rules: readonly DraftRule[]): ReadonlySet<string> {
-  const seen = new Set<string>();
-  const shared = new Set<string>();
-  for (const { statement } of rules) {
-    if (statement.kind !== 'rule' || statement.rate === undefined) continue;
-    const { bucket } = statement.rate;
-    if (seen.has(bucket)) shared.add(bucket);
-    seen.add(bucket);
-  }
-  return shared;
+  const buckets = rules.flatMap(({ statement }) =>
+    statement.kind === 'rule' ? (statement.rate?.bucket ?? []) : [],
+  );
+  return new Set(buckets.filter((bucket, index) => buckets.indexOf(bucket) !== index));
 }
 
 function draftNat(chains: readonly BuiltInChain[], level: LiteralLevel) {
-  const parts = chains.map((chain) => {
-    const items = chain.items.filter(isImported);
+  const items = (chain: BuiltInChain) => {
+    const imported = chain.items.filter(isImported);
     const until =
-      level === 2 ? items.length : items.findLastIndex(({ statement }) => statement === undefined) + 1;
-    const translations = joinNeighbours(
-      items
-        .slice(until)
-        .flatMap(({ statement, origin, top }): readonly DraftRule[] =>
-          statement === undefined ? [] : [{ statement, families: [top.family], origins: [origin] }],
-        ),
-      'sides',
-    );
-    return { chain, translations, literal: items.slice(0, until) };
-  });
-  const found = new Map(parts.map((part) => [part.chain, part]));
+      level === 2 ? imported.length : imported.findLastIndex(({ statement }) => statement === undefined) + 1;
+    return { literal: imported.slice(0, until), others: imported.slice(until) };
+  };
   return {
-    translations: joinNeighbours(
-      byChain(chains, (chain) => found.get(chain)?.translations ?? []),
+    rules: joinNeighbours(
+      byChain(chains, (chain) => draftRules(items(chain).others)),
       'all',
     ),
-    literal: byChain(chains, (chain) => literals(found.get(chain)?.literal ?? [])),
+    literal: byChain(chains, (chain) => literals(items(chain).literal)),
   };
 }

@@ -1,11 +1,11 @@
-/** Statements that can be one: neighbours that differ in one thing, and the same in both families. */
-import type { Family } from '../../lib/family.js';
+/** Merges statements: neighbours that differ in one field, and the same statement in both families. */
+import { FAMILIES } from '../../lib/family.js';
 import type { FamilyStatement } from '../read/entry.js';
 import type { Origin } from '../read/flatten.js';
-import type { NatStatement, Statement, StatementRate } from '../read/statement.js';
+import type { NatStatement, Statement } from '../read/statement.js';
 import { explicitStates } from './packets.js';
 
-/** A line, and the rules it was. */
+/** A rule of the policy, and the iptables rules it comes from. */
 export interface DraftRule extends FamilyStatement {
   readonly origins: readonly Origin[];
 }
@@ -16,91 +16,95 @@ type AnyStatement = Statement | NatStatement;
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** Everything but one dimension and the names of the rules, in a fixed order of keys. */
-const otherFields = (statement: AnyStatement, dimension: Dimension): string =>
+/** The defined fields of a statement as text, in a fixed order; those of `ignored` are left out. */
+const fieldsText = (fields: object, ignored: readonly string[]): string =>
   JSON.stringify(
-    Object.entries(statement)
-      .filter(([key]) => key !== dimension && key !== 'answer' && key !== 'states')
+    Object.entries(fields)
+      .filter(([key, value]) => value !== undefined && !ignored.includes(key))
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
 
-/** In the words of the policy, or as iptables asks for them. */
+/** As the policy writes states, or as iptables tests them. */
 const sameStates = (a: AnyStatement, b: AnyStatement): boolean =>
   a.kind === 'nat' ||
   b.kind === 'nat' ||
   same(a.states, b.states) ||
   same(explicitStates(a), explicitStates(b));
 
-/** The dimension in which two statements may be put together; `undefined` when they may not. */
+/** The one field in which two statements differ and can be merged; `undefined` if there is none. */
 function joinDimension(a: AnyStatement, b: AnyStatement): Dimension | undefined {
-  // Two limits count apart, and two logs write twice.
+  // Two limits count separately, and two logs write twice.
   if (a.kind === 'rule' && (a.rate ?? a.log) !== undefined && a.comment === undefined) return undefined;
+  if (!sameStates(a, b)) return undefined;
   return DIMENSIONS.find((dimension) => {
-    if (otherFields(a, dimension) !== otherFields(b, dimension)) return false;
-    if (!sameStates(a, b)) return false;
-    if (dimension === 'services') return true;
-    return a[dimension] !== undefined && b[dimension] !== undefined;
+    const ignored = [dimension, 'answer', 'states'];
+    if (fieldsText(a, ignored) !== fieldsText(b, ignored)) return false;
+    return dimension === 'services' || (a[dimension] !== undefined && b[dimension] !== undefined);
   });
 }
 
-/** Terms without those that another one covers. */
-function services(terms: readonly string[]): readonly string[] {
+/** Services without those that another one includes. */
+function distinctServices(terms: readonly string[]): readonly string[] {
   if (terms.includes('any')) return ['any'];
   const kept = terms.filter((term) => {
-    const [protocol] = term.split('/');
-    return !terms.includes(protocol ?? '') || term === protocol;
+    const [protocol = ''] = term.split('/');
+    return !terms.includes(protocol) || term === protocol;
   });
   return [...new Set(kept)];
 }
 
 function joined(a: AnyStatement, b: AnyStatement, dimension: Dimension): AnyStatement {
-  if (dimension === 'services') {
-    const all = services([...a.services, ...b.services]);
-    if (a.kind === 'nat' || b.kind === 'nat' || same(a.states, b.states)) return { ...a, services: all };
-    const { states, ...others } = a;
-    const plain = explicitStates(a);
-    return { ...others, services: all, ...(plain === undefined ? {} : { states: plain }) };
-  }
-  return { ...a, [dimension]: [...new Set([...(a[dimension] ?? []), ...(b[dimension] ?? [])])] };
+  if (dimension !== 'services')
+    return { ...a, [dimension]: [...new Set([...(a[dimension] ?? []), ...(b[dimension] ?? [])])] };
+  const services = distinctServices([...a.services, ...b.services]);
+  return a.kind === 'nat' || b.kind === 'nat' || same(a.states, b.states)
+    ? { ...a, services }
+    : { ...a, services, states: explicitStates(a) };
 }
 
-/** A LOG right before the verdict on the same packets is that verdict's. */
-function logged(a: Statement, b: Statement): Statement | undefined {
+/** A LOG directly before the verdict on the same packets becomes the log of that verdict. */
+function withLog(a: Statement, b: Statement): Statement | undefined {
   if (a.verb !== 'log' || b.verb === 'log' || b.log !== undefined || b.rate !== undefined) return undefined;
-  const bare = ({ verb, log, answer, comment, kind, direction, states, ...packets }: Statement) => [
-    explicitStates({ services: packets.services, ...(states === undefined ? {} : { states }) }),
-    Object.entries(packets).toSorted(),
-  ];
-  if (!same(bare(a), bare(b)) || (a.comment !== undefined && a.comment !== b.comment)) return undefined;
+  const packets = (statement: Statement): string =>
+    fieldsText({ ...statement, states: explicitStates(statement) }, [
+      'verb',
+      'log',
+      'answer',
+      'comment',
+      'kind',
+      'direction',
+    ]);
+  if (packets(a) !== packets(b) || (a.comment !== undefined && a.comment !== b.comment)) return undefined;
   return a.log === undefined ? undefined : { ...b, log: a.log };
 }
 
-function joinTwo(a: DraftRule, b: DraftRule, which: JoinKind): DraftRule | undefined {
+function joinTwo(a: DraftRule, b: DraftRule, kind: JoinKind): DraftRule | undefined {
   const [one, other] = [a.statement, b.statement];
   if (one.kind === 'raw' || other.kind === 'raw' || !same(a.families, b.families)) return undefined;
   const origins = [...a.origins, ...b.origins];
-  const withLog = one.kind === 'rule' && other.kind === 'rule' ? logged(one, other) : undefined;
-  if (withLog !== undefined) return { ...b, statement: withLog, origins };
+  const logged = one.kind === 'rule' && other.kind === 'rule' ? withLog(one, other) : undefined;
+  if (logged !== undefined) return { ...b, statement: logged, origins };
   const dimension = joinDimension(one, other);
-  if (which === 'sides' && dimension === 'services' && one.comment === undefined) return undefined;
+  if (kind === 'addresses' && dimension === 'services' && one.comment === undefined) return undefined;
   return dimension && { ...a, statement: joined(one, other, dimension), origins };
 }
 
 /**
- * `sides`: what is one statement for certain, by its addresses or a common comment. Services of statements that have
- * none are put together once both families are, or what they share would be said twice.
+ * `addresses`: only statements that certainly belong together, because they differ in their addresses or share a comment.
+ * Services of statements without comments are merged after both families are (`all`): otherwise statements that the
+ * families share could no longer be found.
  */
-type JoinKind = 'sides' | 'all';
+type JoinKind = 'addresses' | 'all';
 
-/** Neighbours put together as long as any can be: what is not next to each other keeps its order. */
-export function joinNeighbours(lines: readonly DraftRule[], which: JoinKind): readonly DraftRule[] {
-  let now = lines;
+/** Merges neighbours until none can be merged; statements that are not neighbours keep their order. */
+export function joinNeighbours(rules: readonly DraftRule[], kind: JoinKind): readonly DraftRule[] {
+  let now = rules;
   for (;;) {
     const next: DraftRule[] = [];
-    for (const line of now) {
+    for (const rule of now) {
       const before = next.at(-1);
-      const both = before && joinTwo(before, line, which);
-      if (both === undefined) next.push(line);
+      const both = before && joinTwo(before, rule, kind);
+      if (both === undefined) next.push(rule);
       else next[next.length - 1] = both;
     }
     if (next.length === now.length) return next;
@@ -108,39 +112,38 @@ export function joinNeighbours(lines: readonly DraftRule[], which: JoinKind): re
   }
 }
 
-/** What must be equal for two lines of the two families to be one: all but which addresses, and whose count it is. */
+/** What must be equal for rules of two families to be one: everything but the addresses and the bucket of a limit. */
 function pairKey({ statement }: DraftRule): string {
   if (statement.kind === 'raw') return JSON.stringify(statement);
-  const { from, to, ...others } = statement;
-  const shape = { ...others, from: from !== undefined, to: to !== undefined };
-  return JSON.stringify(
-    Object.entries(shape)
-      .filter(([key]) => key !== 'except' && key !== 'answer')
-      .map(([key, value]) =>
-        key === 'rate' ? [key, { ...(value as StatementRate), bucket: '' }] : [key, value],
-      )
-      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  const rate = statement.kind === 'rule' ? statement.rate : undefined;
+  return fieldsText(
+    {
+      ...statement,
+      from: statement.from !== undefined,
+      to: statement.to !== undefined,
+      rate: rate && { ...rate, bucket: '' },
+    },
+    ['except', 'answer'],
   );
 }
 
-function paired(a: DraftRule, b: DraftRule): DraftRule {
-  const families: readonly Family[] = ['v4', 'v6'];
-  return { statement: ofBoth(a.statement, b.statement), families, origins: [...a.origins, ...b.origins] };
-}
+const paired = (a: DraftRule, b: DraftRule): DraftRule => ({
+  statement: inBothFamilies(a.statement, b.statement),
+  families: FAMILIES,
+  origins: [...a.origins, ...b.origins],
+});
 
-function ofBoth(a: DraftRule['statement'], b: DraftRule['statement']): DraftRule['statement'] {
+function inBothFamilies(a: DraftRule['statement'], b: DraftRule['statement']): DraftRule['statement'] {
   if (a.kind === 'raw' || b.kind === 'raw') return a;
-  const [from, to] = [listed(a.from, b.from), listed(a.to, b.to)];
-  const sides = { ...(from && { from }), ...(to && { to }) };
-  if (a.kind === 'nat' || b.kind === 'nat') return { ...a, ...sides };
-  const except = listed(a.except, b.except);
-  return { ...a, ...sides, ...(except && { except }) };
+  const both = { ...a, from: concatenated(a.from, b.from), to: concatenated(a.to, b.to) };
+  if (both.kind === 'nat' || b.kind === 'nat') return both;
+  return { ...both, except: concatenated(both.except, b.except) };
 }
 
-const listed = (a: readonly string[] = [], b: readonly string[] = []): readonly string[] | undefined =>
+const concatenated = (a: readonly string[] = [], b: readonly string[] = []): readonly string[] | undefined =>
   a.length + b.length === 0 ? undefined : [...a, ...b];
 
-/** Both families' lines in one list that keeps the order of each: as many as possible stand for both. */
+/** The rules of both families in one list that keeps the order of each, with the most pairs (longest common subsequence). */
 export function joinFamilies(v4: readonly DraftRule[], v6: readonly DraftRule[]): readonly DraftRule[] {
   const [a, b] = [v4.map(pairKey), v6.map(pairKey)];
   const width = b.length + 1;

@@ -1,9 +1,9 @@
-/** What statements take of each other: what the baseline says already, and where a chain ends. */
+/** Compares the packets of statements: what the baseline has already decided, and what matches every packet. */
 import type { StateName } from '../../policy/fleet.js';
 import { isIcmp } from '../read/entry.js';
 import type { Direction, Statement } from '../read/statement.js';
 
-/** The parts of the baseline that a policy has; the others are left to its rules. */
+/** The parts of the baseline that a policy has; rules do the others. */
 export interface BaselineParts {
   readonly loopback: boolean;
   readonly established: boolean;
@@ -11,13 +11,13 @@ export interface BaselineParts {
   readonly ssh: boolean;
 }
 
-/** The states that the baseline has taken before any rule of a direction. */
+/** The states that the baseline decides before any rule of a direction. */
 export const takenStates = (parts: BaselineParts, direction: Direction): readonly StateName[] => [
   ...(parts.established ? (['established', 'related'] as const) : []),
   ...(parts.invalid && direction !== 'output' ? (['invalid'] as const) : []),
 ];
 
-/** The statement about what is left of its packets; `undefined` when nothing is. */
+/** The statement for those of its packets that are not in `taken` states; `undefined` if there are none. */
 export function withoutStates(statement: Statement, taken: readonly StateName[]): Statement | undefined {
   const { states, verb, services } = statement;
   if (states === 'usual') return statement;
@@ -29,14 +29,14 @@ export function withoutStates(statement: Statement, taken: readonly StateName[])
   return left.length === 0 ? undefined : { ...statement, states: left };
 }
 
-/** An allow of exactly what the policy means by one says so. */
+/** The statement with `usual` states, if it is an allow of exactly what the policy means by one. */
 export function withUsualStates(statement: Statement): Statement {
   const { verb, services, states } = statement;
   const usual = services.every(isIcmp) ? states === undefined : states?.length === 1 && states[0] === 'new';
   return verb === 'allow' && usual ? { ...statement, states: 'usual' } : statement;
 }
 
-/** The states as iptables asks for them. */
+/** The states that iptables tests; `undefined`: all. */
 export const explicitStates = ({
   services,
   states,
@@ -46,7 +46,7 @@ export const explicitStates = ({
 const isSubset = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): boolean =>
   b === undefined || (a?.every((one) => b.includes(one)) ?? false);
 
-/** Whether an earlier statement with the same verdict has taken every packet of another. */
+/** Whether an earlier statement with the same verdict matches every packet of a statement. */
 export const coveredBy = (statement: Statement, earlier: Statement): boolean =>
   earlier.verb === statement.verb &&
   earlier.rate === undefined &&
@@ -64,15 +64,9 @@ export const coveredBy = (statement: Statement, earlier: Statement): boolean =>
   (earlier.in === undefined || earlier.in === statement.in) &&
   (earlier.out === undefined || earlier.out === statement.out);
 
-/** Whether it is about every packet. */
+/** Whether a statement matches every packet. */
 export const matchesEverything = (statement: Statement): boolean =>
   statement.services.includes('any') &&
-  [
-    statement.from,
-    statement.to,
-    statement.except,
-    statement.in,
-    statement.out,
-    statement.states,
-    statement.rate,
-  ].every((part) => part === undefined);
+  (['from', 'to', 'except', 'in', 'out', 'states', 'rate'] as const).every(
+    (field) => statement[field] === undefined,
+  );

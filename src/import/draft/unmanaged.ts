@@ -1,14 +1,14 @@
-/** What of a host's rules is not imported: others' programs, and what no policy can say. */
+/** The rules of a host that are not imported: those of programs, and chains that no policy can express. */
 import { isOwned } from '../../compile/names.js';
 import { programOfChain } from '../../compile/programs.js';
-import { isEntryJump } from '../../compile/tables.js';
+import { isBuiltIn, isEntryJump } from '../../compile/tables.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { BUILT_IN_CHAINS, type Chain, type Rule, type Ruleset, type Table } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
 import { type ChainItem, itemsOf } from '../read/flatten.js';
 import { type BuiltInChain, isImported } from './host.js';
 
-/** SSH of the administrators before the statements of INPUT: what the policy opens to them. */
+/** The chains with `rules` before the statements of INPUT: SSH from administrators to whom it was closed. */
 export const withOpening = (
   rules: (family: Family) => readonly Rule[],
   chains: readonly BuiltInChain[],
@@ -21,18 +21,18 @@ export const withOpening = (
     return { ...chain, items: [...itemsOf(opening, context), ...chain.items] };
   });
 
-/** The statements of every built-in chain of the families that are given. */
+/** The statements of every built-in chain, in these families. */
 export function chainsOf(live: Ruleset, families: readonly Family[]): readonly BuiltInChain[] {
   const sets = new Map(live.sets.map((set) => [set.name, set]));
   return families.flatMap((family) => {
     const never = neverMatching(live, family);
-    // A table that is absent decides like one whose chains are empty and accept.
-    const filter: readonly Table[] = live[family].some(({ name }) => name === 'filter')
+    // Without a filter table the kernel accepts everything, as with empty chains.
+    const tables: readonly Table[] = live[family].some(({ name }) => name === 'filter')
       ? live[family]
       : [...live[family], EMPTY_FILTER];
-    return filter.flatMap((table) =>
+    return tables.flatMap((table) =>
       table.chains
-        .filter(({ name }) => BUILT_IN_CHAINS[table.name].includes(name))
+        .filter(({ name }) => isBuiltIn(table.name, name))
         .map((chain) => ({
           family,
           table: table.name,
@@ -44,7 +44,7 @@ export function chainsOf(live: Ruleset, families: readonly Family[]): readonly B
   });
 }
 
-/** iptables-legacy loads such rules, iptables-nft does not. */
+/** The problem of rules that iptables-legacy loads and iptables-nft refuses. */
 export const NEVER_MATCHES = 'never-matches';
 
 function neverMatching(live: Ruleset, family: Family): ReadonlySet<Rule> {
@@ -62,13 +62,14 @@ const EMPTY_FILTER: Table = {
   chains: BUILT_IN_CHAINS.filter.map((name): Chain => ({ name, policy: 'ACCEPT', rules: [] })),
 };
 
+/** The items that are not imported. */
 export const foreignItems = (chains: readonly BuiltInChain[]): readonly ChainItem[] =>
   chains.flatMap(({ items }) => items.filter((item) => !isImported(item)));
 
-/** Whether the host has anything that a policy which owns whole tables would take away from others. */
+/** Whether a policy that owns whole tables would remove rules of programs or chains that must stay. */
 export const hasForeign = (live: Ruleset, chains: readonly BuiltInChain[]): boolean =>
   foreignItems(chains).length > 0 ||
-  chains.some(({ items }) => items.some(({ keptReason }) => keptReason !== undefined)) ||
+  keptItems(chains).length > 0 ||
   FAMILIES.some((family) =>
     live[family].some((table) =>
       table.chains.some(
@@ -78,52 +79,41 @@ export const hasForeign = (live: Ruleset, chains: readonly BuiltInChain[]): bool
     ),
   );
 
-/**
- * Beside others' programs only the filter is imported: what the other tables do goes on as it is, and would be done
- * twice otherwise.
- */
+/** The chains with the filter table alone imported: beside rules that stay, imported NAT would take effect twice. */
 export const filterOnly = (chains: readonly BuiltInChain[]): readonly BuiltInChain[] =>
-  chains.map((chain) =>
-    chain.table === 'filter'
-      ? chain
-      : {
-          ...chain,
-          items: chain.items.map((item) =>
-            item.owned || item.program !== undefined ? item : { ...item, leftInPlace: true },
-          ),
-        },
-  );
+  chains.map((chain) => {
+    if (chain.table === 'filter') return chain;
+    const items = chain.items.map(
+      (item): ChainItem => (item.owned || item.program !== undefined ? item : { ...item, leftInPlace: true }),
+    );
+    return { ...chain, items };
+  });
 
-/** The rules that stay when the imported ones are taken out. */
+const keptItems = (chains: readonly BuiltInChain[]): readonly ChainItem[] =>
+  chains.flatMap(({ items }) => items.filter(({ keptReason }) => keptReason !== undefined));
+
+/** The rules that stay when the imported ones are removed. */
 export function unmanagedRules(live: Ruleset, chains: readonly BuiltInChain[]): Ruleset {
   const kept = new Set(foreignItems(chains).map(({ top }) => top.rule));
-  const named = new Set(
-    chains
-      .flatMap(({ items }) => items.filter(({ keptReason }) => keptReason !== undefined))
-      .map(({ top }) => `${top.table} ${top.rule.target?.name}`),
-  );
-  const without = (table: Table): Table => {
-    const isBuiltIn = (name: string): boolean => BUILT_IN_CHAINS[table.name].includes(name);
-    const builtIn = table.chains
-      .filter(({ name }) => isBuiltIn(name))
-      .map(
-        (chain): Chain => ({
-          ...chain,
-          rules: chain.rules.filter((rule) => kept.has(rule) && !isEntryJump(rule)),
-        }),
-      );
-    const reached = reach(table, [
-      ...builtIn,
-      ...table.chains.filter(({ name }) => named.has(`${table.name} ${name}`)),
-      ...table.chains.filter(({ name }) => programOfChain(name) !== undefined && !isOwned(name)),
-    ]);
+  const named = new Set(keptItems(chains).map(({ top }) => `${top.table} ${top.rule.target?.name}`));
+  const reduced = (table: Table): Table => {
+    const builtIn = table.chains.flatMap((chain): readonly Chain[] =>
+      isBuiltIn(table.name, chain.name)
+        ? [{ ...chain, rules: chain.rules.filter((rule) => kept.has(rule) && !isEntryJump(rule)) }]
+        : [],
+    );
+    const staying = table.chains.filter(
+      ({ name }) =>
+        named.has(`${table.name} ${name}`) || (programOfChain(name) !== undefined && !isOwned(name)),
+    );
+    const reached = userChains(table, [...builtIn, ...staying]);
     return { ...table, chains: [...builtIn, ...table.chains.filter(({ name }) => reached.has(name))] };
   };
-  return { v4: live.v4.map(without), v6: live.v6.map(without), sets: live.sets };
+  return { v4: live.v4.map(reduced), v6: live.v6.map(reduced), sets: live.sets };
 }
 
-/** The user chains among these and behind their jumps. */
-function reach(table: Table, from: readonly Chain[]): ReadonlySet<string> {
+/** The user-defined chains among `from` and those that they jump to. */
+function userChains(table: Table, from: readonly Chain[]): ReadonlySet<string> {
   const found = new Set<string>();
   const queue = [...from];
   for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {

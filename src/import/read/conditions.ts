@@ -1,11 +1,12 @@
-/** The conditions of a rule one by one, so that those of a jump and those of the rules behind it can stand in one rule. */
+/** The conditions of a rule one by one, so that those of a jump can be combined with those of the rules in its chain. */
 
 import type { Family } from '../../lib/family.js';
+import { formatAddress, networkRanges } from '../../lib/ip.js';
+import type { Range } from '../../lib/ranges.js';
 import { findExtension } from '../../netfilter/extensions/index.js';
 import { findOption } from '../../netfilter/extensions/row.js';
 import type { Extension, Negatable, Option, Rule } from '../../netfilter/model.js';
 import { quote } from '../../netfilter/text/tokens.js';
-import { isWithin, readNetwork, toRanges, toSet } from '../../policy/addresses.js';
 
 type Side = '-s' | '-d' | '-i' | '-o' | '-p';
 
@@ -14,34 +15,36 @@ export interface Condition {
   readonly flag: Side | '-f' | '-m';
   readonly value: string;
   readonly negated: boolean;
-  /** Of a match: its name, for what is known of it. */
+  /** The name of a match that iptables documents; absent for an unknown one. */
   readonly match?: string;
-  /** The same condition the other way round; absent where iptables has no words for it. */
+  /** The negated condition; absent if iptables cannot negate it. */
   readonly not?: string;
 }
 
-/** Matches whose options are conditions each, all of which must hold. */
+/** Matches whose options are separate conditions that must all hold. */
 const CONJUNCTIONS: ReadonlySet<string> = new Set(
   'tcp udp udplite sctp dccp icmp icmp6 conntrack state multiport mark connmark mac addrtype'.split(' '),
 );
 
-/** What asks twice does not answer the same: these count or change as they are asked. */
+/** Matches with a state that each test changes: a second test of the same packet may have another result. */
 const COUNTING: ReadonlySet<string> = new Set(
   'limit hashlimit recent quota statistic rateest nfacct connbytes'.split(' '),
 );
 
-/** What a rule in between may change. */
+/** Matches on what an earlier rule may have changed. */
 const CHANGEABLE: ReadonlySet<string> = new Set('mark connmark dscp tos ttl hl ecn set'.split(' '));
 
+/** Whether testing the condition changes its state, as with `limit`; an unknown match may. */
 export const isCounting = ({ match, flag }: Condition): boolean =>
   flag === '-m' && (match === undefined || COUNTING.has(match));
 
+/** Whether a rule may change what the condition tests, as a mark. */
 export const isChangeable = ({ match }: Condition): boolean => match !== undefined && CHANGEABLE.has(match);
 
 const quoted = (text: string): string => (/^[\w./:,+@%=!~^-]+$/.test(text) ? text : quote(text));
 
-const optionText = ({ flag, negated, values }: Option, turned = false): string =>
-  [negated === turned ? '' : '!', quoted(flag), ...values.map(quoted)]
+const optionText = ({ flag, negated, values }: Option, inverted = false): string =>
+  [negated === inverted ? '' : '!', quoted(flag), ...values.map(quoted)]
     .filter((word) => word !== '')
     .join(' ');
 
@@ -53,23 +56,23 @@ function matchConditions({ name, options, known }: Extension, family: Family): r
   const row = known ? findExtension('match', family, name) : undefined;
   const each = CONJUNCTIONS.has(name) && options.length > 0 ? options.map((option) => [option]) : [options];
   return each.map((some): Condition => {
-    const [option] = some;
-    const turns =
+    const [option, ...more] = some;
+    const canInvert =
       row !== undefined &&
       option !== undefined &&
-      some.length === 1 &&
+      more.length === 0 &&
       findOption(row, option.flag)?.row.negatable;
     return {
       flag: '-m',
       value: withOptions(name, some),
       negated: false,
-      ...(known ? { match: name } : {}),
-      ...(turns && option !== undefined ? { not: `-m ${name} ${optionText(option, true)}` } : {}),
+      match: known ? name : undefined,
+      not: canInvert ? `-m ${name} ${optionText(option, true)}` : undefined,
     };
   });
 }
 
-/** All conditions of a rule but its comment, in the order in which iptables prints them. */
+/** All conditions of a rule except its comment, in the order of iptables-save. */
 export function conditionsOf(rule: Rule, family: Family): readonly Condition[] {
   const sides: readonly (readonly [Side, Negatable | undefined])[] = [
     ['-s', rule.source],
@@ -89,7 +92,10 @@ export function conditionsOf(rule: Rule, family: Family): readonly Condition[] {
   ];
 }
 
-/** Packets to the host leave by no interface, and those from it came in by none: what is left of the conditions. */
+/**
+ * The conditions that are left in a built-in chain: in INPUT and PREROUTING no packet has an output interface, in OUTPUT
+ * and POSTROUTING none has an input interface. `never` if no packet can match.
+ */
 export function possibleIn(
   conditions: readonly Condition[],
   builtIn: string,
@@ -103,7 +109,7 @@ export function possibleIn(
   return conditions.filter((condition) => condition.flag !== flag);
 }
 
-/** The condition that holds where this one does not; `undefined` where iptables cannot ask for it. */
+/** The condition that holds exactly where this one does not; `undefined` if iptables has none. */
 export function negated(condition: Condition): Condition | undefined {
   const { not, flag, value, match } = condition;
   if (not === undefined || (match !== undefined && COUNTING.has(match))) return undefined;
@@ -112,9 +118,9 @@ export function negated(condition: Condition): Condition | undefined {
     : { ...condition, negated: !condition.negated };
 }
 
-export type Conjunction = readonly Condition[] | 'never' | 'unsayable';
+export type Conjunction = readonly Condition[] | 'never' | 'not-expressible';
 
-/** Both: `never` when no packet fits both, `unsayable` when one rule cannot ask for both. */
+/** All conditions of `a` and `b`: `never` if no packet matches both, `not-expressible` if one rule cannot test both. */
 export function conjunction(a: readonly Condition[], b: readonly Condition[], family: Family): Conjunction {
   let all: readonly Condition[] = a;
   for (const condition of b) {
@@ -126,10 +132,10 @@ export function conjunction(a: readonly Condition[], b: readonly Condition[], fa
 }
 
 function withCondition(all: readonly Condition[], added: Condition, family: Family): Conjunction {
-  if (added.flag === '-m' && all.some(({ value, not }) => not === added.value || added.not === value))
-    return 'never';
-  if (added.flag === '-m')
+  if (added.flag === '-m') {
+    if (all.some(({ value, not }) => not === added.value || added.not === value)) return 'never';
     return all.some(({ value }) => value === added.value) && !isCounting(added) ? all : [...all, added];
+  }
   const known = all.find(({ flag }) => flag === added.flag);
   if (known === undefined) return [...all, added];
   const kept = intersection(known, added, family);
@@ -143,16 +149,16 @@ function intersection(a: Condition, b: Condition, family: Family): Conjunction {
   if (a.flag === '-s' || a.flag === '-d') return addressIntersection(a, b, family);
   if (a.flag === '-p') {
     if (!a.negated && !b.negated) return 'never';
-    return yes.negated ? 'unsayable' : [yes];
+    return yes.negated ? 'not-expressible' : [yes];
   }
   if (a.flag !== '-i' && a.flag !== '-o') return 'never';
   if (!a.negated && !b.negated) {
     if (covers(a.value, b.value)) return [b];
     return covers(b.value, a.value) ? [a] : 'never';
   }
-  if (yes.negated) return 'unsayable';
+  if (yes.negated) return 'not-expressible';
   if (covers(no.value, yes.value)) return 'never';
-  return covers(yes.value, no.value) ? 'unsayable' : [yes];
+  return covers(yes.value, no.value) ? 'not-expressible' : [yes];
 }
 
 /** `eth+` covers `eth0` and `eth0+`. */
@@ -160,8 +166,8 @@ const covers = (wide: string, narrow: string): boolean =>
   wide.endsWith('+') && narrow.startsWith(wide.slice(0, -1));
 
 function addressIntersection(a: Condition, b: Condition, family: Family): Conjunction {
-  const [one, other] = [networkOf(a.value, family), networkOf(b.value, family)];
-  if (one === undefined || other === undefined) return 'unsayable';
+  const [one, other] = [rangeOf(a, family), rangeOf(b, family)];
+  if (one === undefined || other === undefined) return 'not-expressible';
   if (!a.negated && !b.negated) {
     if (isWithin(one, other)) return [a];
     return isWithin(other, one) ? [b] : 'never';
@@ -172,33 +178,31 @@ function addressIntersection(a: Condition, b: Condition, family: Family): Conjun
     if (isWithin(inside, outside)) return 'never';
     if (!isWithin(outside, inside)) return [yes];
   }
-  return [yes, asRange(no, family)];
+  return [yes, notInRange(no, outside, family)];
 }
 
-function networkOf(text: string, family: Family) {
-  const network = readNetwork(text);
-  return 'id' in network ? undefined : toSet([], { v4: [], v6: [], [family]: [network.range] });
+const isWithin = (inner: Range, outer: Range): boolean => outer[0] <= inner[0] && inner[1] <= outer[1];
+
+/** The addresses of `-s` or `-d`; `undefined` for a mask with holes. */
+function rangeOf({ value }: Condition, family: Family): Range | undefined {
+  const [range, ...more] = networkRanges(value, family) ?? [];
+  return more.length > 0 ? undefined : range;
 }
 
-/** A rule has one `-s`; what else is left out is asked for as a range. */
-function asRange({ flag, value }: Condition, family: Family): Condition {
-  const set = networkOf(value, family);
-  const [first = 0n, last = 0n] = (set && toRanges(set)[family][0]) ?? [];
-  const ends = [first, last].map((end) =>
-    toSet([], { v4: [], v6: [], [family]: [[end, end]] })[family][0]?.replace(/\/\d+$/, ''),
-  );
-  const name = flag === '-s' ? '--src-range' : '--dst-range';
-  const range = `${name} ${ends.join('-')}`;
+/** A rule has one `-s` and one `-d`; a further exclusion is written as an `iprange` match. */
+function notInRange({ flag }: Condition, range: Range, family: Family): Condition {
+  const ends = range.map((end) => formatAddress(end, family)).join('-');
+  const option = `${flag === '-s' ? '--src-range' : '--dst-range'} ${ends}`;
   return {
     flag: '-m',
     match: 'iprange',
-    value: `-m iprange ! ${range}`,
+    value: `-m iprange ! ${option}`,
     negated: false,
-    not: `-m iprange ${range}`,
+    not: `-m iprange ${option}`,
   };
 }
 
-/** As `iptables-restore` reads them. */
+/** The conditions as `iptables-restore` reads them. */
 export const conditionsText = (conditions: readonly Condition[]): string =>
   [...conditions.filter(({ flag }) => flag !== '-m'), ...conditions.filter(({ flag }) => flag === '-m')]
     .map(({ flag, value, negated }) =>
@@ -206,7 +210,7 @@ export const conditionsText = (conditions: readonly Condition[]): string =>
     )
     .join(' ');
 
-/** `-m comment …` and `-j …` of a rule. */
+/** The `-m comment …` and `-j …` (or `-g …`) of a rule. */
 export function endingText({ matches, target }: Rule): string {
   const comment = matches
     .filter(({ name }) => name === 'comment')

@@ -1,10 +1,10 @@
-/** What a rule says, as the entry of a policy file that says it. */
+/** Statements as the entries of policy files. */
 
 import type { Family } from '../../lib/family.js';
 import type { TableName } from '../../netfilter/model.js';
 import type { NatStatement, Statement, StatementRate } from './statement.js';
 
-/** A rule that the policy has no words for. */
+/** A rule that only a literal rule can express. */
 export interface RawStatement {
   readonly kind: 'raw';
   readonly table: TableName;
@@ -12,82 +12,78 @@ export interface RawStatement {
   readonly text: string;
 }
 
-/** A statement in one family or in both; its addresses are then of both. */
+/** A statement in one family or in both, then with the addresses of both. */
 export interface FamilyStatement {
   readonly statement: Statement | NatStatement | RawStatement;
   readonly families: readonly Family[];
 }
 
-/** How addresses, services and interfaces are called. */
+/** The policy's names of addresses, services and interfaces. */
 export interface Names {
   readonly addresses: (networks: readonly string[]) => readonly string[];
   readonly services: (terms: readonly string[]) => readonly string[];
   readonly interface: (kernelName: string) => string;
 }
 
-export type Value = string | number | boolean | readonly string[] | { readonly [key: string]: Value };
+export type Value = string | number | boolean | readonly string[] | Entry;
 
-/** One entry of `input`, `output`, `forward`, `nat` or `raw`: its keys in the order in which they read best. */
-export type Entry = { readonly [key: string]: Value };
+/** One entry of `input`, `output`, `forward`, `nat` or `raw`, its keys in reading order. `undefined` is not written. */
+export type Entry = { readonly [key: string]: Value | undefined };
 
-export type ListName = 'input' | 'output' | 'forward' | 'nat' | 'raw';
+export const LISTS = ['input', 'output', 'forward', 'nat', 'raw'] as const;
+export type ListName = (typeof LISTS)[number];
 
+/** The list of a policy file that holds the statement. */
 export const listOf = ({ statement }: FamilyStatement): ListName =>
   statement.kind === 'rule' ? statement.direction : statement.kind;
 
-export function entryOf(line: FamilyStatement, names: Names, reason: string): Entry {
-  const { statement } = line;
-  if (statement.kind === 'raw') return rawEntry(statement, line.families, reason);
-  return statement.kind === 'rule'
-    ? ruleEntry(statement, line.families, names, reason)
-    : natEntry(statement, line.families, names, reason);
+/** The entry of a policy file for a statement. */
+export function entryOf({ statement, families }: FamilyStatement, names: Names, reason: string): Entry {
+  const family = families.length === 1 ? families[0] : undefined;
+  if (statement.kind === 'rule') return ruleEntry(statement, family, names, reason);
+  if (statement.kind === 'nat') return natEntry(statement, family, names, reason);
+  const { table, chain, text } = statement;
+  return { rule: text, table: table === 'filter' ? undefined : table, chain, family, reason };
 }
 
-const oneOrList = (terms: readonly string[]): Value => (terms.length === 1 ? (terms[0] ?? '') : terms);
+/** A single term is written without a list. */
+export const oneOrList = (terms: readonly string[]): Value => (terms.length === 1 ? (terms[0] ?? '') : terms);
 
-const given = (key: string, value: Value | undefined): Entry => (value === undefined ? {} : { [key]: value });
+const addressKey = (names: Names, networks: readonly string[] | undefined): Value | undefined =>
+  networks && oneOrList(names.addresses(networks));
 
-const onlyFamily = (families: readonly Family[]): Family | undefined =>
-  families.length === 1 ? families[0] : undefined;
-
-const rawEntry = (
-  { table, chain, text }: RawStatement,
-  families: readonly Family[],
-  reason: string,
-): Entry => ({
-  rule: text,
-  ...given('table', table === 'filter' ? undefined : table),
-  chain,
-  ...given('family', onlyFamily(families)),
-  reason,
+const interfaceKeys = (names: Names, { in: arriving, out }: Statement | NatStatement): Entry => ({
+  in: arriving && names.interface(arriving),
+  out: out && names.interface(out),
 });
 
-function ruleEntry(statement: Statement, families: readonly Family[], names: Names, reason: string): Entry {
-  const addresses = (list: readonly string[] | undefined): Value | undefined =>
-    list === undefined ? undefined : oneOrList(names.addresses(list));
-  const { verb } = statement;
+function ruleEntry(statement: Statement, family: Family | undefined, names: Names, reason: string): Entry {
+  const { verb, services, from, to, except, log } = statement;
   return {
-    [verb]: oneOrList(names.services(statement.services)),
-    ...given('from', addresses(statement.from)),
-    ...given('to', addresses(statement.to)),
-    ...given('except', addresses(statement.except)),
-    ...given('in', statement.in === undefined ? undefined : names.interface(statement.in)),
-    ...given('out', statement.out === undefined ? undefined : names.interface(statement.out)),
-    ...given('state', stateKey(statement)),
-    ...given('rate', rateKey(verb === 'log' ? logRate(statement) : statement.rate)),
-    ...given('log', verb !== 'log' && statement.log !== undefined ? true : undefined),
-    ...given('family', impliesFamily(statement) ? undefined : onlyFamily(families)),
+    [verb]: oneOrList(names.services(services)),
+    from: addressKey(names, from),
+    to: addressKey(names, to),
+    except: addressKey(names, except),
+    ...interfaceKeys(names, statement),
+    state: stateKey(statement),
+    rate: rateKey(
+      verb === 'log' ? { ...(log?.limit ?? DEFAULT_LOG_LIMIT), perSource: false } : statement.rate,
+    ),
+    // For the verb `log` the key has the services.
+    ...(verb !== 'log' && log !== undefined ? { log: true } : {}),
+    family: impliesFamily(statement) ? undefined : family,
     reason,
   };
 }
 
-/** Addresses and ICMP types tell the family by themselves. */
-const impliesFamily = ({ from, to, services }: Pick<Statement, 'from' | 'to' | 'services'>): boolean =>
+/** Addresses and ICMP types imply the family. */
+const impliesFamily = ({ from, to, services }: Statement): boolean =>
   from !== undefined || to !== undefined || services.every((service) => /^icmp(v6)?\//.test(service));
 
+/** Whether a service is ICMP of either family, whatever its type. */
 export const isIcmp = (service: string): boolean => /^(icmp|icmpv6|ping)(\/|$)/.test(service);
 
-/** The policy means every packet where a rule says nothing, but first packets by an allow of what has connections. */
+/** Without `state`, an allow of the policy is for first packets, any other rule for every packet. */
 function stateKey({ verb, states }: Statement): Value | undefined {
   if (states === 'usual') return undefined;
   if (states !== undefined) return oneOrList(states);
@@ -96,38 +92,33 @@ function stateKey({ verb, states }: Statement): Value | undefined {
 
 const DEFAULT_BURST = 5;
 
-function rateKey(rate: Pick<StatementRate, 'rate' | 'burst' | 'perSource'> | undefined): Value | undefined {
+function rateKey(rate: Omit<StatementRate, 'bucket'> | undefined): Value | undefined {
   if (rate === undefined) return undefined;
-  const text = `${rate.rate.count}/${rate.rate.per}`;
-  if (rate.burst === DEFAULT_BURST && !rate.perSource) return text;
+  const limit = `${rate.rate.count}/${rate.rate.per}`;
+  if (rate.burst === DEFAULT_BURST && !rate.perSource) return limit;
   return {
-    limit: text,
-    ...given('burst', rate.burst === DEFAULT_BURST ? undefined : rate.burst),
-    ...given('per', rate.perSource ? 'source' : undefined),
+    limit,
+    burst: rate.burst === DEFAULT_BURST ? undefined : rate.burst,
+    per: rate.perSource ? 'source' : undefined,
   };
 }
 
-/** The pace of the policy's own log: what logged without a limit gets it. */
-export const USUAL_LIMIT = { rate: { count: 5, per: 'minute' }, burst: 10 } as const;
+/** The limit of the policy's own log, used for a log that has none. */
+export const DEFAULT_LOG_LIMIT = { rate: { count: 5, per: 'minute' }, burst: 10 } as const;
 
-const logRate = ({ log }: Statement) => ({ ...(log?.limit ?? USUAL_LIMIT), perSource: false });
+/** Every address of a family, as a network. */
+export const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
 
-const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
-
-/** A translation has no `family`: one of a single family says so by its addresses. */
-function natEntry(statement: NatStatement, families: readonly Family[], names: Names, reason: string): Entry {
-  const family = onlyFamily(families);
-  const addresses = (list: readonly string[] | undefined): Value | undefined =>
-    list === undefined ? undefined : oneOrList(names.addresses(list));
-  const tells = statement.to !== undefined || /[.:]/.test(statement.target ?? '') || family === undefined;
-  const from = statement.from === undefined && !tells ? [EVERYWHERE[family]] : statement.from;
+/** NAT entries have no `family`: one for a single family gets an address of it. */
+function natEntry(statement: NatStatement, family: Family | undefined, names: Names, reason: string): Entry {
+  const { verb, services, from, to, target = '' } = statement;
+  const needsAddress = from === undefined && to === undefined && !/[.:]/.test(target);
   return {
-    [statement.verb]: oneOrList(names.services(statement.services)),
-    ...given('from', addresses(from)),
-    ...given('to', addresses(statement.to)),
-    ...given('in', statement.in === undefined ? undefined : names.interface(statement.in)),
-    ...given('out', statement.out === undefined ? undefined : names.interface(statement.out)),
-    ...given('target', /^\d+$/.test(statement.target ?? '') ? Number(statement.target) : statement.target),
+    [verb]: oneOrList(names.services(services)),
+    from: addressKey(names, needsAddress && family !== undefined ? [EVERYWHERE[family]] : from),
+    to: addressKey(names, to),
+    ...interfaceKeys(names, statement),
+    target: /^\d+$/.test(target) ? Number(target) : statement.target,
     reason,
   };
 }

@@ -1,13 +1,11 @@
-/** The matches that the policy has words for. Every other match, and every other option, is left to a literal rule. */
-
+/** Matches that the policy can express. Any other match, and any other option, makes the rule a literal one. */
 import type { Family } from '../../lib/family.js';
-import { parseAddress } from '../../lib/ip.js';
+import { ADDRESS_BITS, networksText, parseAddress } from '../../lib/ip.js';
 import type { Extension, IpSet, Option } from '../../netfilter/model.js';
-import { readNetwork, toSet } from '../../policy/addresses.js';
 import type { Rate, StateName } from '../../policy/fleet.js';
-import type { Statement, StatementRate } from './statement.js';
+import type { StatementRate } from './statement.js';
 
-/** What the matches of a rule add to it. */
+/** What the matches of a rule require of a packet, and its comment. */
 export interface Criteria {
   readonly ports?: string;
   readonly icmp?: string;
@@ -25,11 +23,11 @@ export interface MatchContext {
   readonly sets: ReadonlyMap<string, IpSet>;
 }
 
-type MatchReader = (options: readonly Option[], context: MatchContext) => Criteria | undefined;
+type MatchTranslator = (options: readonly Option[], context: MatchContext) => Criteria | undefined;
 
 const STATES: readonly StateName[] = ['new', 'established', 'related', 'invalid', 'untracked'];
 
-/** SNAT and DNAT are no states of the policy. */
+/** The policy has no states SNAT and DNAT. */
 function states([option, ...more]: readonly Option[]): Criteria | undefined {
   const names = (option?.values[0] ?? '').toLowerCase().split(',') as StateName[];
   if (more.length > 0 || !names.every((name) => STATES.includes(name))) return undefined;
@@ -37,7 +35,7 @@ function states([option, ...more]: readonly Option[]): Criteria | undefined {
 }
 
 const ports =
-  (flag: string): MatchReader =>
+  (flag: string): MatchTranslator =>
   (options) => {
     const [option, ...more] = options;
     if (option?.flag !== flag || option.negated || more.length > 0) return undefined;
@@ -47,7 +45,7 @@ const ports =
   };
 
 const icmp =
-  (flag: string): MatchReader =>
+  (flag: string): MatchTranslator =>
   ([option, ...more]) => {
     const [type] = option?.values ?? [];
     return option?.flag !== flag || option.negated || more.length > 0 || type === undefined
@@ -63,62 +61,64 @@ const PERIODS: Readonly<Record<string, Rate['per']>> = {
 };
 
 /** `5/min`, as iptables-save prints a rate. */
-function rate(text: string): Rate | undefined {
+function parseRate(text: string): Rate | undefined {
   const [, count = '', unit = ''] = /^(\d+)\/(sec|min|hour|day)/.exec(text) ?? [];
   const per = PERIODS[unit];
   return per === undefined || Number(count) > 99_999 ? undefined : { count: Number(count), per };
 }
 
-/** The options by their flags, when each is one of these, stands once and is not negated. */
-function only(
+/** The options by their flags, if all are among `flags` and none is negated. */
+function valuesOf(
   options: readonly Option[],
   ...flags: readonly string[]
 ): ReadonlyMap<string, string> | undefined {
-  const sound = options.every(({ flag, negated }) => !negated && flags.includes(flag));
-  return sound ? new Map(options.map(({ flag, values }) => [flag, values[0] ?? ''])) : undefined;
+  const allKnown = options.every(({ flag, negated }) => !negated && flags.includes(flag));
+  return allKnown ? new Map(options.map(({ flag, values }) => [flag, values[0] ?? ''])) : undefined;
 }
 
 function limit(options: readonly Option[]): Criteria | undefined {
-  const given = only(options, '--limit', '--limit-burst');
-  const pace = rate(given?.get('--limit') ?? '');
-  return pace && { limit: { rate: pace, burst: Number(given?.get('--limit-burst') ?? 5), perSource: false } };
+  const values = valuesOf(options, '--limit', '--limit-burst');
+  const rate = parseRate(values?.get('--limit') ?? '');
+  return rate && { limit: { rate, burst: Number(values?.get('--limit-burst') ?? 5), perSource: false } };
 }
 
 function hashlimit(options: readonly Option[]): Criteria | undefined {
   const names = ['--hashlimit-upto', '--hashlimit-burst', '--hashlimit-mode', '--hashlimit-name'] as const;
-  const given = only(options, ...names);
-  const pace = rate(given?.get('--hashlimit-upto') ?? '');
-  if (given === undefined || pace === undefined || given.get('--hashlimit-mode') !== 'srcip')
+  const values = valuesOf(options, ...names);
+  const rate = parseRate(values?.get('--hashlimit-upto') ?? '');
+  if (values === undefined || rate === undefined || values.get('--hashlimit-mode') !== 'srcip')
     return undefined;
-  const burst = Number(given.get('--hashlimit-burst') ?? 5);
+  const burst = Number(values.get('--hashlimit-burst') ?? 5);
   return {
-    limit: { rate: pace, burst, perSource: true, bucket: `hashlimit ${given.get('--hashlimit-name')}` },
+    limit: { rate, burst, perSource: true, bucket: `hashlimit ${values.get('--hashlimit-name')}` },
   };
 }
 
 function range(options: readonly Option[], { family }: MatchContext): Criteria | undefined {
   const [option, ...more] = options;
   if (option === undefined || more.length > 0) return undefined;
-  const [first, last] = (option.values[0] ?? '').split('-').map((end) => readNetwork(end));
-  if (first === undefined || last === undefined || 'id' in first || 'id' in last) return undefined;
-  const blocks = toSet([], { v4: [], v6: [], [family]: [[first.range[0], last.range[1]]] })[family];
-  return sided(option.flag === '--src-range' ? 'src' : 'dst', option.negated, blocks);
+  const [first, last] = (option.values[0] ?? '').split('-').map((end) => parseAddress(end, family));
+  if (first === undefined || last === undefined) return undefined;
+  const side = option.flag === '--src-range' ? 'src' : 'dst';
+  return addressCriteria(side, option.negated, networksText([[first, last]], family));
 }
 
-function sided(side: string, negated: boolean, networks: readonly string[]): Criteria {
+function addressCriteria(side: string, negated: boolean, networks: readonly string[]): Criteria {
   if (side === 'src') return negated ? { notFrom: networks } : { from: networks };
   return negated ? { notTo: networks } : { to: networks };
 }
 
-/** The addresses of a set that changes by no time and no rule; `undefined` when it holds something else. */
+/** The members of a set of plain addresses whose entries do not time out; `undefined` for any other set. */
 export function membersOf(set: IpSet | undefined, family: Family): readonly string[] | undefined {
   if (set === undefined || !/^hash:(net|ip)$/.test(set.type)) return undefined;
   if (/\b(timeout|netmask|bitmask|skbinfo)\b/.test(set.options)) return undefined;
   if (/\binet6\b/.test(set.options) !== (family === 'v6')) return undefined;
-  const bits = family === 'v4' ? 32 : 128;
-  const networks = set.members.map((member) => (member.includes('/') ? member : `${member}/${bits}`));
-  const sound = networks.every((network) => parseAddress(network.split('/')[0] ?? '', family) !== undefined);
-  return sound && networks.length > 0 && !set.members.some((member) => member.includes(' '))
+  const networks = set.members.map((member) =>
+    member.includes('/') ? member : `${member}/${ADDRESS_BITS[family]}`,
+  );
+  return networks.length > 0 &&
+    networks.every((network) => parseAddress(network.split('/')[0] ?? '', family) !== undefined) &&
+    !set.members.some((member) => member.includes(' '))
     ? networks
     : undefined;
 }
@@ -128,10 +128,10 @@ function set(options: readonly Option[], { family, sets }: MatchContext): Criter
   const [name = '', side = ''] = option?.values ?? [];
   if (option?.flag !== '--match-set' || more.length > 0 || !/^(src|dst)$/.test(side)) return undefined;
   const members = membersOf(sets.get(name), family);
-  return members && sided(side, option.negated, members);
+  return members && addressCriteria(side, option.negated, members);
 }
 
-const READERS: Readonly<Record<string, MatchReader>> = {
+const TRANSLATORS: Readonly<Record<string, MatchTranslator>> = {
   tcp: ports('--dport'),
   udp: ports('--dport'),
   udplite: ports('--dport'),
@@ -149,17 +149,17 @@ const READERS: Readonly<Record<string, MatchReader>> = {
   comment: ([option]) => ({ comment: option?.values[0] ?? '' }),
 };
 
-/** All matches of a rule together; `undefined` when the policy cannot say one of them, or the same thing twice. */
+/** The criteria of all matches; `undefined` if the policy cannot express one of them, or two set the same field. */
 export function criteriaOf(matches: readonly Extension[], context: MatchContext): Criteria | undefined {
   let all: Criteria = {};
   for (const { name, options, known } of matches) {
-    const criteria = known ? READERS[name]?.(options, context) : undefined;
+    const criteria = known ? TRANSLATORS[name]?.(options, context) : undefined;
     if (criteria === undefined || Object.keys(criteria).some((key) => key in all)) return undefined;
     all = { ...all, ...criteria };
   }
   return all;
 }
 
-/** How the policy takes a limit: its rate, and whose count it is. */
-export const rateOf = (criteria: Criteria, own: string): Pick<Statement, 'rate'> =>
-  criteria.limit === undefined ? {} : { rate: { ...criteria.limit, bucket: criteria.limit.bucket ?? own } };
+/** The limit of a rule as the policy's `rate`; rules that name no bucket count in `own`. */
+export const rateOf = ({ limit }: Criteria, own: string): StatementRate | undefined =>
+  limit && { ...limit, bucket: limit.bucket ?? own };

@@ -1,26 +1,31 @@
-/** The drafts of hosts as the files of a policy. */
+/** Writes the drafts of hosts as the files of a policy. */
 import { Document, isMap, isScalar, isSeq, visit } from 'yaml';
+import { list } from '../../lib/text.js';
+import { withoutFullPrefix } from '../../naming/address-sets.js';
 import type { IpSet, Rule } from '../../netfilter/model.js';
 import { SCHEMAS } from '../../policy/files/schema-url.js';
 import { CONTROL } from '../../policy/values.js';
 import type { BaselineDraft, HostDraft } from '../draft/host.js';
 import type { DraftRule } from '../draft/join.js';
-import { type Entry, entryOf, type ListName, type Names, USUAL_LIMIT, type Value } from '../read/entry.js';
+import type { ImportHost } from '../model.js';
+import {
+  DEFAULT_LOG_LIMIT,
+  type Entry,
+  entryOf,
+  LISTS,
+  type ListName,
+  type Names,
+  oneOrList,
+  type Value,
+} from '../read/entry.js';
 import { linesOf, nameInterfaces, nameNetworks, nameServiceLists, roleName } from './generated-names.js';
 import { namesFrom } from './names.js';
 import { reasonOf } from './reason.js';
 
-export interface FleetHost {
-  readonly name: string;
-  readonly address: string;
-  readonly addresses: readonly string[];
-  /** Said of the address above it, when nothing tells it. */
-  readonly unknownAddress?: true;
-  readonly user: string;
-  readonly port: number;
+export interface FleetHost extends Pick<ImportHost, 'name' | 'address' | 'addresses' | 'user' | 'port'> {
   readonly sets: readonly IpSet[];
   readonly draft: HostDraft;
-  /** What is to be said of rules as the host runs them: it stands above the entries that they became. */
+  /** Findings about live rules, written above the entries that the rules became. */
   readonly remarks: ReadonlyMap<Rule, string>;
 }
 
@@ -33,60 +38,55 @@ export interface FleetDraft {
   readonly hosts: readonly FleetHost[];
   readonly admin: readonly string[];
   readonly ownership: 'chains' | 'tables';
+  /** The policy's file of host keys. */
   readonly knownHosts?: string;
-  /** By the role or host whose rules they are about; of the fleet under the empty name. */
+  /** By the role or host whose rules they are about; under the empty name those of the fleet. */
   readonly suppressions: ReadonlyMap<string, readonly Suppression[]>;
 }
 
-const LISTS: readonly ListName[] = ['input', 'output', 'forward', 'nat', 'raw'];
-
+/** Keys that are `undefined` are not written. */
 type File = { readonly [key: string]: unknown };
 
-/** Path below the policy folder → text. */
-export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
-  const { hosts, admin, suppressions } = fleet;
+/** The files of a policy: path below its folder → text. */
+export function writeFleet({
+  hosts,
+  admin,
+  ownership,
+  knownHosts,
+  suppressions,
+}: FleetDraft): ReadonlyMap<string, string> {
+  const drafts = hosts.map(({ draft }) => draft);
   const networks = nameNetworks(
-    hosts.map(({ draft }) => draft),
+    drafts,
     admin,
     hosts.map(({ sets }) => sets),
   );
   const networkNames = new Map([...networks].map(([key, { name }]) => [key, name]));
-  const services = nameServiceLists(hosts.map(({ draft }) => draft));
+  const services = nameServiceLists(drafts);
   const interfaces = new Map(hosts.map(({ name, draft }) => [name, nameInterfaces(draft)]));
-  const names = (host: FleetHost): Names =>
-    namesFrom(networkNames, interfaces.get(host.name) ?? new Map(), services);
-  const plainAddress = (members: readonly string[]): Value => {
-    const list = members.map((member) => member.replace(/(?<=\..*)\/32$|(?<=:.*)\/128$/, ''));
-    return list.length === 1 ? (list[0] ?? '') : list;
-  };
+  const names = ({ name }: FleetHost): Names =>
+    namesFrom(networkNames, interfaces.get(name) ?? new Map(), services);
+  const addresses = (members: readonly string[]): Value => oneOrList(members.map(withoutFullPrefix));
   const roles = groupRoles(hosts, names);
-  const common = commonBaseline(hosts);
-  const ssh = { user: hosts[0]?.user ?? 'root', port: hosts[0]?.port ?? 22 };
-  const accepted = (name: string): File => {
-    const list = suppressions.get(name) ?? [];
-    return list.length === 0 ? {} : { accept: list };
-  };
+  const common = commonBaseline(drafts);
+  const { user = 'root', port = 22 } = hosts[0] ?? {};
   const files = new Map<string, string>();
   files.set(
     'fleet.yml',
     text('fleet', {
       version: 1,
-      ssh: {
-        user: ssh.user,
-        ...(ssh.port === 22 ? {} : { port: ssh.port }),
-        ...(fleet.knownHosts === undefined ? {} : { known_hosts: fleet.knownHosts }),
-      },
+      ssh: { user, port: port === 22 ? undefined : port, known_hosts: knownHosts },
       admin: ['admin'],
-      ownership: fleet.ownership,
-      ...(common === undefined ? {} : { baseline: baselineEntry(common) }),
-      ...accepted(''),
+      ownership,
+      baseline: common && baselineEntry(common),
+      accept: suppressions.get(''),
     }),
   );
   files.set(
     'networks.yml',
     text('networks', {
       networks: Object.fromEntries(
-        [...networks.values()].map(({ name, members }) => [name, plainAddress(members)]),
+        [...networks.values()].map(({ name, members }) => [name, addresses(members)]),
       ),
     }),
   );
@@ -96,25 +96,28 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
       services: Object.fromEntries([...services].map(([key, name]) => [name, key.split(' ')])),
     }),
   );
-  for (const { name, hosts: some, lists } of roles)
+  for (const { name, hosts: members, lists } of roles)
     files.set(
       `roles/${name}.yml`,
       text(
         'role',
         {
-          description: `What ${listOf(some.map((host) => host.name))} had in common when they were imported`,
-          ...accepted(name),
+          description: `Rules that ${list(
+            members.map((host) => host.name),
+            MAX_NAMED,
+          )} had in common when they were imported`,
+          accept: suppressions.get(name),
           ...lists,
         },
-        some[0] && remarksOf(some[0]),
+        members[0] && remarksOf(members[0]),
       ),
     );
   for (const host of hosts) {
     const role = roles.find((each) => each.hosts.includes(host));
-    const own = interfaces.get(host.name) ?? new Map<string, string>();
-    const sshOf = {
-      ...(host.user === ssh.user ? {} : { user: host.user }),
-      ...(host.port === ssh.port ? {} : { port: host.port }),
+    const own = [...(interfaces.get(host.name) ?? [])];
+    const ssh = {
+      user: host.user === user ? undefined : host.user,
+      port: host.port === port ? undefined : host.port,
     };
     files.set(
       `hosts/${host.name}.yml`,
@@ -122,16 +125,14 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
         'hosts',
         {
           address: host.address,
-          ...(host.addresses.length === 1 && host.addresses[0] === host.address
-            ? {}
-            : { addresses: host.addresses }),
-          ...(role === undefined ? {} : { roles: [role.name] }),
-          ...(own.size === 0
-            ? {}
-            : { interfaces: Object.fromEntries([...own].map(([kernel, name]) => [name, kernel])) }),
-          ...(Object.keys(sshOf).length === 0 ? {} : { ssh: sshOf }),
-          ...(common === undefined ? { baseline: baselineEntry(host.draft.baseline) } : {}),
-          ...accepted(host.name),
+          addresses:
+            host.addresses.length === 1 && host.addresses[0] === host.address ? undefined : host.addresses,
+          roles: role && [role.name],
+          interfaces:
+            own.length === 0 ? undefined : Object.fromEntries(own.map(([kernel, name]) => [name, kernel])),
+          ssh: ssh.user === undefined && ssh.port === undefined ? undefined : ssh,
+          baseline: common === undefined ? baselineEntry(host.draft.baseline) : undefined,
+          accept: suppressions.get(host.name),
           ...(role === undefined ? listsOf(host, names(host)) : {}),
         },
         remarksOf(host),
@@ -141,20 +142,16 @@ export function writeFleet(fleet: FleetDraft): ReadonlyMap<string, string> {
   return files;
 }
 
-/** The most hosts that are named one by one. */
+/** The hosts that the description of a role names. */
 const MAX_NAMED = 4;
 
-const listOf = (names: readonly string[]): string =>
-  names.length <= MAX_NAMED
-    ? names.join(', ')
-    : `${names.slice(0, MAX_NAMED - 1).join(', ')} and ${names.length - MAX_NAMED + 1} more`;
-
+/** The lists of rules of a host; `also` are hosts with the same ones. */
 function listsOf(host: FleetHost, names: Names, also: readonly string[] = []): File {
   return Object.fromEntries(
-    LISTS.flatMap((list) => {
-      const lines = host.draft.lists[list];
-      if (lines.length === 0) return [];
-      return [[list, lines.map((line) => entryOf(line, names, reasonOf(line, host.name, also)))]];
+    LISTS.flatMap((name) => {
+      const rules = host.draft.lists[name];
+      if (rules.length === 0) return [];
+      return [[name, rules.map((rule) => entryOf(rule, names, reasonOf(rule, host.name, also)))]];
     }),
   );
 }
@@ -168,12 +165,14 @@ const remarksOf = (host: FleetHost): Remarks =>
 /** The most remarks above one entry. */
 const MAX_REMARKS = 3;
 
-/** The comment above an entry; empty when there is nothing to say. */
+/** The comment above an entry; empty if there is none. */
 function remarkOn({ origins }: DraftRule, { name, remarks }: FleetHost): string {
   const texts = [...new Set(origins.flatMap(({ rule }) => remarks.get(rule) ?? []))];
   const lines = texts.slice(0, MAX_REMARKS).map((text) => ` ${name}: ${text.replace(CONTROL, ' ')}`);
   const more =
-    texts.length > MAX_REMARKS ? [` ${texts.length - MAX_REMARKS} more of these rules are like that.`] : [];
+    texts.length > MAX_REMARKS
+      ? [` ${texts.length - MAX_REMARKS} more of these rules have such a remark.`]
+      : [];
   return [...lines, ...more].join('\n');
 }
 
@@ -183,44 +182,45 @@ interface RoleDraft {
   readonly lists: File;
 }
 
-/** Hosts that say the same, whatever the reasons, are of one role. */
+/** Hosts with the same rules, whatever their reasons, get one role. */
 function groupRoles(hosts: readonly FleetHost[], names: (host: FleetHost) => Names): readonly RoleDraft[] {
-  const groups = new Map<string, FleetHost[]>();
+  const groups = new Map<string, [FleetHost, ...FleetHost[]]>();
   for (const host of hosts) {
     if (linesOf(host.draft).length === 0) continue;
-    const lists = listsOf(host, names(host));
-    const key = JSON.stringify(lists, (name, value) => (name === 'reason' ? undefined : value));
-    groups.set(key, [...(groups.get(key) ?? []), host]);
+    const key = JSON.stringify(listsOf(host, names(host)), (name, value) =>
+      name === 'reason' ? undefined : value,
+    );
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [host]);
+    else group.push(host);
   }
   const taken = new Set<string>();
   return [...groups.values()]
-    .filter((some) => some.length > 1)
-    .map((some) => {
-      const [first] = some as [FleetHost];
-      const name = roleName(
-        some.map((host) => host.name),
-        taken,
-      );
+    .filter((group) => group.length > 1)
+    .map((group) => {
+      const [first] = group;
+      const hostNames = group.map((host) => host.name);
+      const name = roleName(hostNames, taken);
       taken.add(name);
-      const also = some.slice(1).map((host) => host.name);
-      return { name, hosts: some, lists: listsOf(first, names(first), also) };
+      return { name, hosts: group, lists: listsOf(first, names(first), hostNames.slice(1)) };
     });
 }
 
-function commonBaseline(hosts: readonly FleetHost[]): BaselineDraft | undefined {
-  const [first, ...others] = hosts.map(({ draft }) => draft.baseline);
-  const key = JSON.stringify(first);
-  return others.every((other) => JSON.stringify(other) === key) ? first : undefined;
+/** The baseline of all hosts, if it is the same. */
+function commonBaseline(drafts: readonly HostDraft[]): BaselineDraft | undefined {
+  const keys = new Set(drafts.map(({ baseline }) => JSON.stringify(baseline)));
+  return keys.size === 1 ? drafts[0]?.baseline : undefined;
 }
 
-/** What a log may begin with, as the policy takes it; what it cannot is left out. */
+/** A log prefix without the characters that the policy does not allow, at most 29 (the kernel's limit). */
 function prefixOf(prefix: string): string {
   const kept = prefix.replace(/[^ !#-[\]-~]/g, '').slice(0, 29);
   return kept === '' ? 'iptables-drop: ' : kept;
 }
 
 function baselineEntry({ input, forward, output, icmp, log, parts }: BaselineDraft): Entry {
-  const { rate, burst } = log?.limit ?? USUAL_LIMIT;
+  const { rate, burst } = log?.limit ?? DEFAULT_LOG_LIMIT;
+  const byRules = (part: boolean): 'rules' | undefined => (part ? undefined : 'rules');
   return {
     input,
     forward,
@@ -230,17 +230,18 @@ function baselineEntry({ input, forward, output, icmp, log, parts }: BaselineDra
       log === undefined
         ? false
         : { rate: `${rate.count}/${rate.per}`, burst, prefix: prefixOf(log.prefix), level: log.level },
-    ...(parts.loopback ? {} : { loopback: 'rules' }),
-    ...(parts.established ? {} : { established: 'rules' }),
-    ...(parts.invalid ? {} : { invalid: 'rules' }),
-    ...(parts.ssh ? {} : { ssh: 'rules' }),
+    loopback: byRules(parts.loopback),
+    established: byRules(parts.established),
+    invalid: byRules(parts.invalid),
+    ssh: byRules(parts.ssh),
   };
 }
 
-/** More than so many words stand below each other. */
+/** A longer list is written one item a line. */
 const MAX_INLINE = 8;
 const INLINE_KEYS: ReadonlySet<string> = new Set(['ssh', 'rate', 'log', 'interfaces']);
 
+/** A YAML file with its schema; `remarks` become comments above entries. */
 function text(schema: string, value: File, remarks: Remarks = {}): string {
   const document = new Document(value);
   for (const list of LISTS)
@@ -253,9 +254,9 @@ function text(schema: string, value: File, remarks: Remarks = {}): string {
       if (node.items.every(isScalar) && node.items.length <= MAX_INLINE) node.flow = true;
     },
     Pair: (_, { key, value: inner }) => {
+      const isCollection = isMap(inner) || isSeq(inner);
       if (isMap(inner) && isScalar(key) && INLINE_KEYS.has(String(key.value))) inner.flow = true;
-      if (isSeq(inner) && inner.items.length === 0) inner.flow = true;
-      if (isMap(inner) && inner.items.length === 0) inner.flow = true;
+      if (isCollection && inner.items.length === 0) inner.flow = true;
     },
   });
   return `# yaml-language-server: $schema=${SCHEMAS}${schema}.schema.json\n${document.toString({ lineWidth: 0, flowCollectionPadding: false })}`;

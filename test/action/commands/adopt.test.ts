@@ -20,7 +20,7 @@ const adoption: Adoption = {
           file: 'policies/hosts/web-1.yml',
         },
       ],
-      left: [{ message: 'The policy of FORWARD is ACCEPT.', why: 'It changes the fate of no packet.' }],
+      left: [{ message: 'The policy of FORWARD is ACCEPT.', why: 'It has no effect on any packet.' }],
     },
   ],
   files: [{ path: 'policies/hosts/web-1.yml', before: 'roles: [web]\n', after: 'roles: [web]\ninput: []\n' }],
@@ -50,7 +50,7 @@ test('opens a pull request, and says everything in the summary, the patch and th
     title: 'Take firewall drift into the policy (prod)',
     files: [{ path: 'policies/hosts/web-1.yml', text: 'roles: [web]\ninput: []\n' }],
   });
-  for (const words of ['Adopts 1 difference; 1 left', '--dport 5432', 'It changes the fate of no packet'])
+  for (const words of ['Adopts 1 difference; 1 left', '--dport 5432', 'It has no effect on any packet'])
     for (const text of [(pull as { body: string }).body, job.summaries.join('')])
       expect(text).toContain(words);
 });

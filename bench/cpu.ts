@@ -1,4 +1,4 @@
-/** Processor time of this process and everything that it starts, hosts included, by a control group of its own. */
+/** Processor time of this process and its children, hosts included, measured with a control group. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -24,7 +24,7 @@ const HIERARCHIES = [
   },
 ] as const;
 
-/** @returns `undefined` where this machine lets nobody make one. */
+/** Opens a meter; `undefined` where this machine allows no control group. */
 export function openMeter(): Meter | undefined {
   const hierarchy = HIERARCHIES.find(({ root, sign }) => existsSync(join(root, sign)));
   if (hierarchy === undefined) return undefined;
@@ -43,7 +43,7 @@ export function openMeter(): Meter | undefined {
       try {
         rmdirSync(group);
       } catch {
-        // What is left of the hosts ends in its own time; an empty group costs nothing.
+        // Processes of the hosts may still be ending; an empty group costs nothing.
       }
     },
   };

@@ -1,4 +1,4 @@
-/** A policy of a wanted size, as files. */
+/** A policy of a given size, as files. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dice } from './random.js';

@@ -1,6 +1,6 @@
 /**
- * Benchmarks over real hosts in namespaces: reading and deploying twenty, against what people use today on the same
- * hosts in the same run. Ansible is taken when it is installed (`apt-get install ansible-core`).
+ * Benchmarks over real hosts in namespaces: reading and deploying twenty, against common tools on the same
+ * hosts in the same run. Ansible is compared when it is installed (`apt-get install ansible-core`).
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Host, type Lab, openLab } from '../src/lab/lab.js';
 import { type Meter, openMeter } from './cpu.js';
-import { CLI, median, TELL_PEAK } from './measure.js';
+import { CLI, median, REPORT_PEAK } from './measure.js';
 import type { Row } from './report.js';
 
 const HOSTS = 20;
 
 export async function hostBench(): Promise<readonly Row[]> {
-  // Before anything is started, so that it counts.
+  // Before anything is started, so that all of it counts.
   const meter = openMeter();
   // Ansible's modules are Python programs that it runs on the hosts.
   const lab = await openLab({ base: { packages: ['python3'] } });
@@ -39,10 +39,10 @@ export async function hostBench(): Promise<readonly Row[]> {
 
 /** How time and the program's memory grow with the fleet. */
 const SIZES = [20, 50, 100, 200];
-/** Proportional: 200 hosts take no more than ten times what 20 take, and a third for whatever else is at work. */
+/** Proportional: 200 hosts take at most ten times what 20 take, and a third more for other load. */
 const PROPORTION = (SIZES.at(-1) ?? 1) / (SIZES[0] ?? 1) + 3;
 
-/** Deploys to ever more hosts of one lab: each time a first deploy for the new ones and a change for the others. */
+/** Deploys to more and more hosts of one lab: each time a first deploy for the new ones and a change for the others. */
 export async function scaleBench(): Promise<readonly Row[]> {
   const lab = await openLab();
   try {
@@ -72,7 +72,7 @@ async function measured(
   args: readonly string[],
 ): Promise<{ readonly seconds: number; readonly megabytes: number }> {
   const started = process.hrtime.bigint();
-  const child = lab.spawn(process.execPath, ['--import', TELL_PEAK, ...args], {
+  const child = lab.spawn(process.execPath, ['--import', REPORT_PEAK, ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   const [peak, stderr] = await Promise.all([text(child.stdio[3]), text(child.stderr), ended(child)]);
@@ -100,7 +100,7 @@ async function reading(lab: Lab, policies: string, hosts: readonly Host[]): Prom
   writeFileSync(list, hosts.map(({ addresses }) => `${addresses.v4}\n`).join(''));
   const ssh = `xargs -P ${HOSTS} -I ADDRESS ssh ${sshOptions(lab)} deploy@ADDRESS sudo iptables-save <${list} >/dev/null`;
   const [theirs, ours]: [number[], number[]] = [[], []];
-  // In turn, so that whatever else the machine does falls on both.
+  // In turn, so that other load of the machine affects both.
   for (let run = 0; run < 5; run++) {
     theirs.push(await timed(lab, 'sh', ['-c', ssh], [0]));
     ours.push(await timed(lab, process.execPath, sallyport(lab, 'plan', policies), [0]));
@@ -120,8 +120,8 @@ async function reading(lab: Lab, policies: string, hosts: readonly Host[]): Prom
 }
 
 /**
- * Against plays that do to the hosts what people's plays do. A deploy changes and proves every family that a host has; the
- * play that does as much is held to the limit, the one that leaves IPv6 as it is shown beside it.
+ * Compared with typical plays. A deploy changes and proves every family of a host; the limit is against the play that
+ * does the same, the play that leaves IPv6 alone is only shown.
  */
 async function deploying(
   lab: Lab,
@@ -137,11 +137,11 @@ async function deploying(
     play: ansible(lab, hosts, families),
     costs: [] as Cost[],
   }));
-  // The first deploy of a host is another matter.
+  // The first deploy of a host is not measured.
   writePolicy(policies, lab, hosts, { port: 9100 });
   await timed(lab, process.execPath, sallyport(lab, 'deploy', policies), [0]);
   const ours: Cost[] = [];
-  // In turn, and each finds what another one left: whatever else the machine does falls on all.
+  // In turn, and each changes what another one left: other load of the machine affects all.
   for (let run = 0; run < 3; run++) {
     writePolicy(policies, lab, hosts, { port: 9101 + run });
     ours.push(
@@ -190,7 +190,7 @@ const middle = (costs: readonly Cost[]): Cost => median(costs, ({ seconds }) => 
 
 const RESTORE = { v4: 'iptables-restore', v6: 'ip6tables-restore' } as const;
 
-/** Copies rules files, restores them, resets the connection and pings: what careful people do by hand. */
+/** A play that copies rules files, restores them, resets the connection and pings. */
 function ansible(
   lab: Lab,
   hosts: readonly Host[],

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { hostBench, scaleBench } from './hosts.js';
 import { CLI, measure, ROOT } from './measure.js';
 import { planBench } from './plan.js';
-import { kept, line, type Row } from './report.js';
+import { isWithinLimits, line, type Row } from './report.js';
 import { textBench } from './text.js';
 
 async function startBench(): Promise<readonly Row[]> {
@@ -46,7 +46,7 @@ try {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     for (const row of await bench(folder)) {
       console.log(line(row));
-      missed ||= !kept(row);
+      missed ||= !isWithinLimits(row);
     }
   }
 } finally {

@@ -12,16 +12,16 @@ export interface Measured {
   readonly stderr: string;
 }
 
-/** The process tells its own peak on descriptor 3 as it ends. */
-export const TELL_PEAK = `data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))`;
+/** Makes a process report its own peak memory on descriptor 3 as it ends. */
+export const REPORT_PEAK = `data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))`;
 
-/** Runs `node dist/cli.js …` once; its output goes nowhere. What tells the peak takes time of its own. */
-function once(args: readonly string[], tell: 'time' | 'peak'): Promise<Measured> {
+/** Runs `node dist/cli.js …` once; its output is discarded. Reporting the peak takes time itself. */
+function once(args: readonly string[], what: 'time' | 'peak'): Promise<Measured> {
   return new Promise((resolve, reject) => {
     const started = process.hrtime.bigint();
     const child = spawn(
       process.execPath,
-      [...(tell === 'peak' ? ['--import', TELL_PEAK] : []), CLI, ...args],
+      [...(what === 'peak' ? ['--import', REPORT_PEAK] : []), CLI, ...args],
       {
         stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       },
@@ -47,7 +47,7 @@ function once(args: readonly string[], tell: 'time' | 'peak'): Promise<Measured>
 
 /**
  * Some runs for the time, and one for the memory.
- * @throws Error when the exit status is none of those expected: a failure is no measurement.
+ * @throws Error when the exit status is not an expected one: a failure is not a measurement.
  */
 export async function measure(
   args: readonly string[],

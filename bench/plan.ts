@@ -21,7 +21,7 @@ import { writeFleet } from './fleet.js';
 import type { Row } from './report.js';
 
 const HOSTS = 1000;
-/** What a browser opens at once; every host that changes in its own way adds about 5 kB. */
+/** The most characters of the HTML report; every host with a change of its own adds about 5 kB. */
 const MOST_PAGE = 8e6;
 
 export async function planBench(folder: string): Promise<readonly Row[]> {
@@ -83,18 +83,18 @@ function change(policies: string): void {
 }
 
 async function readAll(fleet: Fleet, states: string): Promise<ReadonlyMap<string, Reading>> {
-  const port: Pick<HostClient, 'read'> = snapshotClient(states);
+  const client: Pick<HostClient, 'read'> = snapshotClient(states);
   const readings = new Map<string, Reading>();
-  for (const host of fleet.hosts) readings.set(host.name, await port.read(host));
+  for (const host of fleet.hosts) readings.set(host.name, await client.read(host));
   return readings;
 }
 
-/** A figure of a report that is wrong is none. */
+/** Fails if the reports are wrong: their figures would not count. */
 function check(plan: Plan, comment: string, summary: string): void {
   const changed = plan.hosts.filter(({ status }) => status === 'changed').length;
-  const said = `Opens 1,004, closes 1,000; 1,000 hosts change`;
-  if (changed !== HOSTS || !comment.includes(said) || !summary.includes(said))
-    throw new Error(`The reports do not say "${said}".`);
+  const expected = `Opens 1,004, closes 1,000; 1,000 hosts change`;
+  if (changed !== HOSTS || !comment.includes(expected) || !summary.includes(expected))
+    throw new Error(`The reports do not contain "${expected}".`);
   for (const [text, budget] of [
     [comment, COMMENT_BUDGET],
     [summary, SUMMARY_BUDGET],
@@ -103,7 +103,7 @@ function check(plan: Plan, comment: string, summary: string): void {
       throw new Error(`A report of ${text.length} characters is over its limit.`);
 }
 
-/** Types into the search of the page, and reads what it shows then. */
+/** Types into the search of the page, and reads the results. */
 function searched(file: string, page: string): string {
   const script = `<script>addEventListener('load', () => {
     const input = document.getElementById('search');

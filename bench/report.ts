@@ -1,4 +1,4 @@
-/** What a benchmark found, as lines of a table. */
+/** The results of a benchmark as lines of a table. */
 export interface Row {
   readonly name: string;
   readonly seconds: number;
@@ -11,7 +11,7 @@ export interface Row {
   readonly ratios?: readonly { readonly to: string; readonly value: number; readonly limit?: number }[];
 }
 
-export const kept = ({ seconds, megabytes = 0, limit = {}, ratios = [] }: Row): boolean =>
+export const isWithinLimits = ({ seconds, megabytes = 0, limit = {}, ratios = [] }: Row): boolean =>
   seconds <= (limit.seconds ?? Number.POSITIVE_INFINITY) &&
   megabytes <= (limit.megabytes ?? Number.POSITIVE_INFINITY) &&
   ratios.every(({ value, limit: most = Number.POSITIVE_INFINITY }) => value <= most);
@@ -29,7 +29,7 @@ export function line(row: Row): string {
     ),
     limit?.seconds === undefined ? '' : `  at most ${limit.seconds} s`,
     limit?.megabytes === undefined ? '' : `, ${limit.megabytes} MB`,
-    kept(row) ? '' : '  MISSED',
+    isWithinLimits(row) ? '' : '  MISSED',
   ];
   return parts.join('').trimEnd();
 }

@@ -1,4 +1,4 @@
-/** Rulesets of a wanted size, as text of iptables-save. */
+/** Rulesets of a given size, as text of iptables-save. */
 import { type Dice, dice } from './random.js';
 
 type Family = 'v4' | 'v6';
@@ -30,7 +30,7 @@ const several = <T>(count: number, make: () => T): readonly T[] => Array.from({ 
  * A firewall as sites have them: some 100 user chains by source network, 1,700 distinct source and 400 destination
  * intervals, 200 port intervals. `revision` changes a few rules here and there.
  */
-export function realLooking(rules: number, family: Family, revision: number): string {
+export function realistic(rules: number, family: Family, revision: number): string {
   const random = dice(1);
   const sources = several(SOURCES, () => ADDRESS[family](10, random));
   const destinations = several(DESTINATIONS, () => ADDRESS[family](172, random));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFleet } from './fleet.js';
 import { measure } from './measure.js';
 import type { Row } from './report.js';
-import { overlapping, realLooking, typical } from './rulesets.js';
+import { overlapping, realistic, typical } from './rulesets.js';
 
 export async function textBench(folder: string): Promise<readonly Row[]> {
   const file = (name: string, text: string): string => {
@@ -27,10 +27,10 @@ export async function textBench(folder: string): Promise<readonly Row[]> {
     const measured = await measure(args, expected, runs);
     rows.push({ name, ...measured, limit });
   };
-  await add('fmt, 6,000 rules', ['fmt', file('fmt.v4', realLooking(6000, 'v4', 0))], [0], { seconds: 0.4 });
+  await add('fmt, 6,000 rules', ['fmt', file('fmt.v4', realistic(6000, 'v4', 0))], [0], { seconds: 0.4 });
   await add(
     'fmt, 60,000 rules',
-    ['fmt', file('fmt10.v4', realLooking(60_000, 'v4', 0))],
+    ['fmt', file('fmt10.v4', realistic(60_000, 'v4', 0))],
     [0],
     { seconds: 4 },
     3,
@@ -60,8 +60,8 @@ export async function textBench(folder: string): Promise<readonly Row[]> {
       `compare, 5,000 rules ${family}`,
       [
         'compare',
-        file(`old.${family}`, realLooking(5000, family, 0)),
-        file(`new.${family}`, realLooking(5000, family, 1)),
+        file(`old.${family}`, realistic(5000, family, 0)),
+        file(`new.${family}`, realistic(5000, family, 1)),
         ...(family === 'v6' ? ['--family', 'v6'] : []),
       ],
       [2],

@@ -1,4 +1,4 @@
-/** What a ruleset means, as data: packets, verdicts, and the difference of two rulesets as sets of packets. */
+/** The results of the traffic model as data: packets, verdicts, and the difference of two rulesets. */
 import type { Family } from '../lib/family.js';
 import type { Problem, SourceLocation } from '../lib/problem.js';
 
@@ -6,7 +6,7 @@ export type Hook = 'INPUT' | 'OUTPUT' | 'FORWARD';
 export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'UNTRACKED';
 export type Verdict = 'accept' | 'drop' | 'reject' | 'unknown';
 
-/** The JSON of `explain`. Absent fields take the value a first packet of a connection would have. */
+/** The JSON of `explain`. An absent field has the value of an ordinary first packet of a connection. */
 export interface Packet {
   readonly hook: Hook;
   readonly in?: string;
@@ -22,7 +22,7 @@ export interface Packet {
   readonly state?: ConnectionState;
   readonly type?: number;
   readonly code?: number;
-  /** The sender's hardware address; absent: one that no rule names. */
+  /** The sender's MAC address; absent: one that no rule names. */
   readonly mac?: string;
   /** OUTPUT: the ids that own the socket; absent: ids that no rule names. */
   readonly uid?: number;
@@ -45,33 +45,33 @@ export interface DecidingRule {
 export interface Explanation {
   readonly verdict: Verdict;
   readonly rule: DecidingRule | null;
-  /** What is taken for granted, and which unmodelled matches the answer hangs on, in sentences. */
+  /** Assumptions, and the unmodelled matches that the verdict depends on, as sentences. */
   readonly assumptions: readonly string[];
-  /** The rules that the packet matched on its way, in order, and the policies at which chains ended. */
+  /** The rules that the packet matched, in order, and the policies it got. */
   readonly path?: readonly PathStep[];
-  /** Answers to what people ask next: what comes too late, what all but matches, what nat did, in sentences. */
+  /** Sentences about rules that come too late or nearly match, and about nat. */
   readonly hints?: readonly string[];
   /**
-   * Of a single packet: rules that would match it and that no packet reaches, what is to be said of the rule that
-   * decides (it changes nothing, it accepts very much), and what was not looked for because a budget was spent.
+   * For a single packet: the rules that match it and that no packet reaches, the anomalies of the deciding rule (no
+   * effect, accepts very much), and what a spent budget left unchecked.
    */
   readonly anomalies?: readonly Problem[];
 }
 
 export interface PathStep {
   readonly rule: DecidingRule;
-  /** `jump DOCKER`, `goes on`, `accept`, `drop`, `now to 10.0.0.5:80`; "perhaps" stands before what hangs on an unknown. */
+  /** `jump DOCKER`, `continue`, `accept`, `drop`, `now to 10.0.0.5 port 80`; with "perhaps" where it depends on an unknown. */
   readonly effect: string;
 }
 
-/** One row of a traffic diff: a box in packet space. Empty lists mean "every value". Rows are disjoint. */
+/** One row of a traffic diff: a product of value lists. An empty list means every value. Rows are disjoint. */
 export interface Flow {
   readonly family: Family;
   readonly hook: Hook;
-  /** Names, `eth+` for every name that starts so, `!eth1` for every interface but that one. */
+  /** Names, `eth+` for every name with that prefix, `!eth1` for every interface but that one. */
   readonly in: readonly string[];
   readonly out: readonly string[];
-  /** `in` or `out` is empty and yet leaves out `lo`, on which nothing changes or something else does. */
+  /** `in` or `out` is empty but excludes `lo`, which has no change or another row. */
   readonly exceptLoopback?: true;
   readonly state: readonly ConnectionState[];
   /** `tcp`, a number, `any`, a list (`esp, ah`), or `any but icmp, tcp`. */
@@ -82,7 +82,7 @@ export interface Flow {
   readonly dport: readonly string[];
   /** ICMP: `8`, `3/4`, `9-255`. */
   readonly type: readonly string[];
-  /** What else must hold: `tcp flags SYN of FIN,SYN,RST,ACK`, `from MAC 00:16:3e:00:00:01`, `uid 0`. */
+  /** Further conditions: `tcp flags SYN of FIN,SYN,RST,ACK`, `from MAC 00:16:3e:00:00:01`, `uid 0`. */
   readonly also?: readonly string[];
   readonly before: DecidingRule | null;
   readonly after: DecidingRule | null;
@@ -90,18 +90,18 @@ export interface Flow {
 }
 
 export interface TrafficDiff {
-  /** Proved equal for every packet; never true when `proved` is false. */
+  /** Proved equal for every packet; false when `proved` is false. */
   readonly equal: boolean;
-  /** False when a budget ended the proof; `why` then says which. */
+  /** False when a limit ended the proof; `why` has the reason. */
   readonly proved: boolean;
   readonly why?: string;
   readonly opened: readonly Flow[];
   readonly closed: readonly Flow[];
   readonly possiblyOpened: readonly Flow[];
   readonly possiblyClosed: readonly Flow[];
-  /** Dropped before and rejected now, or the reverse: visible to a client, no traffic change. */
+  /** Dropped before and rejected now, or the reverse: a client notices, but no traffic changes. */
   readonly answeredDifferently: readonly Flow[];
-  /** Rows beyond the most that are listed; absent when all are. */
+  /** How many rows are not listed; absent when all are. */
   readonly omitted?: number;
 }
 
@@ -113,7 +113,7 @@ export interface TrafficOptions {
 
 export interface LockoutProof {
   readonly verdict: 'proved' | 'violated' | 'not-proven';
-  /** One sentence for each admin network, family or path that fails, with an example packet where there is one. */
+  /** A sentence for each admin network, family or requirement that fails, with an example packet where there is one. */
   readonly reasons: readonly string[];
   /** `--accept-lockout-risk` named this host. */
   readonly accepted: boolean;

@@ -55,8 +55,6 @@ export interface BddManager {
   readonly settle: (a: number, from: number, prefer: (one: number, other: number) => number) => number;
   /** To be called in long loops outside the manager, so that the time limit holds there too. */
   readonly tick: () => void;
-  /** How many nodes there are. */
-  readonly size: () => number;
 }
 
 const AND = -1;
@@ -179,6 +177,10 @@ export function createManager(budget: Budget): BddManager {
       : -1;
   }
 
+  /** The children of a node at level `top`; of a node below it, the node itself. */
+  const lowAt = (at: number, top: number): number => (levels[at] === top ? lows[at] : at) as number;
+  const highAt = (at: number, top: number): number => (levels[at] === top ? highs[at] : at) as number;
+
   function and(a: number, b: number): number {
     if (a === b || b === TRUE) return a;
     if (a === TRUE) return b;
@@ -186,11 +188,9 @@ export function createManager(budget: Budget): BddManager {
     if (a > b) return and(b, a);
     const known = recall(a, b, AND);
     if (known !== -1) return known;
-    const [left, right] = [levels[a] as number, levels[b] as number];
-    const top = Math.min(left, right);
-    const low = and(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
-    const high = and(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
-    return remember(a, b, AND, node(top, low, high));
+    const top = Math.min(levels[a] as number, levels[b] as number);
+    const low = and(lowAt(a, top), lowAt(b, top));
+    return remember(a, b, AND, node(top, low, and(highAt(a, top), highAt(b, top))));
   }
 
   function or(a: number, b: number): number {
@@ -200,11 +200,9 @@ export function createManager(budget: Budget): BddManager {
     if (a > b) return or(b, a);
     const known = recall(a, b, OR);
     if (known !== -1) return known;
-    const [left, right] = [levels[a] as number, levels[b] as number];
-    const top = Math.min(left, right);
-    const low = or(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
-    const high = or(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
-    return remember(a, b, OR, node(top, low, high));
+    const top = Math.min(levels[a] as number, levels[b] as number);
+    const low = or(lowAt(a, top), lowAt(b, top));
+    return remember(a, b, OR, node(top, low, or(highAt(a, top), highAt(b, top))));
   }
 
   function diff(a: number, b: number): number {
@@ -212,11 +210,9 @@ export function createManager(budget: Budget): BddManager {
     if (b === FALSE) return a;
     const known = recall(a, b, DIFF);
     if (known !== -1) return known;
-    const [left, right] = [levels[a] as number, levels[b] as number];
-    const top = Math.min(left, right);
-    const low = diff(left === top ? (lows[a] as number) : a, right === top ? (lows[b] as number) : b);
-    const high = diff(left === top ? (highs[a] as number) : a, right === top ? (highs[b] as number) : b);
-    return remember(a, b, DIFF, node(top, low, high));
+    const top = Math.min(levels[a] as number, levels[b] as number);
+    const low = diff(lowAt(a, top), lowAt(b, top));
+    return remember(a, b, DIFF, node(top, low, diff(highAt(a, top), highAt(b, top))));
   }
 
   function ite(c: number, g: number, f: number): number {
@@ -224,35 +220,19 @@ export function createManager(budget: Budget): BddManager {
     if (c === FALSE) return f;
     const known = recall(c, g, f);
     if (known !== -1) return known;
-    const [one, two, three] = [levels[c] as number, levels[g] as number, levels[f] as number];
-    const top = Math.min(one, two, three);
-    const low = ite(
-      one === top ? (lows[c] as number) : c,
-      two === top ? (lows[g] as number) : g,
-      three === top ? (lows[f] as number) : f,
-    );
-    const high = ite(
-      one === top ? (highs[c] as number) : c,
-      two === top ? (highs[g] as number) : g,
-      three === top ? (highs[f] as number) : f,
-    );
-    return remember(c, g, f, node(top, low, high));
+    const top = Math.min(levels[c] as number, levels[g] as number, levels[f] as number);
+    const low = ite(lowAt(c, top), lowAt(g, top), lowAt(f, top));
+    return remember(c, g, f, node(top, low, ite(highAt(c, top), highAt(g, top), highAt(f, top))));
   }
 
   function fill(c: number, hole: number, f: number): number {
     if (c === hole || f === hole) return c === hole ? f : c;
-    const left = levels[c] as number;
-    if (left === LEAF) return c;
+    if (levels[c] === LEAF) return c;
     const known = recall(c, f, FILL - 1000 * hole);
     if (known !== -1) return known;
-    const right = levels[f] as number;
-    const top = Math.min(left, right);
-    const low = fill(left === top ? (lows[c] as number) : c, hole, right === top ? (lows[f] as number) : f);
-    const high = fill(
-      left === top ? (highs[c] as number) : c,
-      hole,
-      right === top ? (highs[f] as number) : f,
-    );
+    const top = Math.min(levels[c] as number, levels[f] as number);
+    const low = fill(lowAt(c, top), hole, lowAt(f, top));
+    const high = fill(highAt(c, top), hole, highAt(f, top));
     return remember(c, f, FILL - 1000 * hole, node(top, low, high));
   }
 
@@ -322,16 +302,14 @@ export function createManager(budget: Budget): BddManager {
   function pairs(a: number, b: number, combine: (left: number, right: number) => number): number {
     const memo = new Map<number, number>();
     const visit = (x: number, y: number): number => {
-      const [left, right] = [levels[x] as number, levels[y] as number];
-      if (left === LEAF && right === LEAF) return combine(x, y);
+      const top = Math.min(levels[x] as number, levels[y] as number);
+      if (top === LEAF) return combine(x, y);
       tick();
       const key = x * 0x4000000 + y;
       const known = memo.get(key);
       if (known !== undefined) return known;
-      const top = Math.min(left, right);
-      const low = visit(left === top ? (lows[x] as number) : x, right === top ? (lows[y] as number) : y);
-      const high = visit(left === top ? (highs[x] as number) : x, right === top ? (highs[y] as number) : y);
-      const result = node(top, low, high);
+      const low = visit(lowAt(x, top), lowAt(y, top));
+      const result = node(top, low, visit(highAt(x, top), highAt(y, top)));
       memo.set(key, result);
       return result;
     };
@@ -376,6 +354,5 @@ export function createManager(budget: Budget): BddManager {
     pairs,
     settle,
     tick,
-    size: () => count,
   };
 }

@@ -103,7 +103,7 @@ function widthOf(restriction: ReadonlyMap<Field, Ranges>, family: Family): strin
 
 const MEASURED: ReadonlySet<Field> = new Set<Field>(['in', 'protocol', 'src', 'dst', 'dport']);
 
-/** Protocols without ports are one thing each. */
+/** How many ports; a protocol without ports counts as one. */
 function portsOf(restriction: ReadonlyMap<Field, Ranges>): number {
   const protocols = restriction.get('protocol');
   const ported = protocols === undefined || WITH_PORTS.some((number) => has(protocols, number));

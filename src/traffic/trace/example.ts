@@ -117,5 +117,5 @@ function interfaceName(ranges: Ranges): string | undefined {
   return text?.replace(/\+$/, '0');
 }
 
-/** What a packet without a named interface came in on: a name that no rule has. */
+/** The interface of a packet that names none: a name that no rule has. */
 export const OTHER_INTERFACE = '~other';

@@ -23,7 +23,7 @@ export function familyOf(packet: Packet): Family | undefined {
   return src === dst ? src : undefined;
 }
 
-/** Values that no rule names: what a field is when the packet says nothing of it. */
+/** Values that no rule names, for fields that the packet leaves out. */
 const OTHER_MAC = NO_MAC - 2n;
 const OTHER_ID = NO_OWNER - 2n;
 

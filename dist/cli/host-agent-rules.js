@@ -130,6 +130,17 @@ print_file() {
   while IFS= read -r line; do printf '%s\\n' "$line"; done <"$1"
 }
 
+# Runs a command every 0.1 s until it succeeds; fails after $1 times.
+poll() {
+  tries=$1
+  shift
+  until "$@"; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then return 1; fi
+    sleep 0.1 || sleep 1
+  done
+}
+
 put() { printf '%s' "$2" >"$1"; }
 fact() { printf '%s %s\\n' "$1" "$2"; }
 
@@ -490,12 +501,10 @@ finish_overdue() {
   if ! is_pending_run || ! deadline_passed; then return 0; fi
   start_rollback 'not confirmed in time' || :
   start_detached conclude
-  tries=100
-  while is_pending_run && [ "$tries" -gt 0 ]; do
-    tries=$((tries - 1))
-    sleep 0.1 || sleep 1
-  done
+  poll 100 is_over
 }
+
+is_over() { ! is_pending_run; }
 `;var host_default=`# Facts about the host, and the verb \`read\`.
 
 # The file lists addresses, ::1 among them; it is empty or absent without IPv6.
@@ -533,16 +542,12 @@ unit_enabled() {
   return 1
 }
 
-sysv_enabled() {
-  for unit in /etc/rc[S2-5].d/S[0-9][0-9]"$1"; do
-    [ ! -e "$unit" ] || return 0
-  done
-  return 1
-}
+sysv_enabled() { any_exists /etc/rc[S2-5].d/S[0-9][0-9]"$1"; }
+runlevel_enabled() { any_exists /etc/runlevels/*/"$1"; }
 
-runlevel_enabled() {
-  for unit in /etc/runlevels/*/"$1"; do
-    [ ! -e "$unit" ] || return 0
+any_exists() {
+  for file; do
+    [ ! -e "$file" ] || return 0
   done
   return 1
 }
@@ -921,10 +926,10 @@ roll_back() {
   # The phase is written before the first rule changes.
   if [ "$ended_in" = arm ]; then end=refused; else end=rolled-back; fi
   phase rollback || :
-  tries=0
+  failures=0
   until restore_rules; do
-    tries=$((tries + 1))
-    if [ "$tries" -eq 10 ]; then
+    failures=$((failures + 1))
+    if [ "$failures" -eq 10 ]; then
       outcome=rollback-failed reason="$why; the old rules do not load: $(first_line "$DIR/error")"
       write_last || :
       ! has logger || logger -p auth.crit -t sallyport 'Rollback failed: the old firewall rules do not load; retrying.' || :
@@ -955,7 +960,7 @@ restore_rules() {
   fi
   restored_by='; the snapshot was damaged, so the saved rules were loaded'
   if load_boot 2>"$ERRORS"; then return 0; fi
-  [ "$tries" -ge 9 ] || return 1
+  [ "$failures" -ge 9 ] || return 1
   restored_by="; the snapshot was damaged and no saved rules load, so all of Sallyport's rules were removed"
   remove_own_rules 2>"$ERRORS"
 }
@@ -1400,22 +1405,15 @@ answer_pending() {
 # The lock is file descriptor 9. Waits up to $1 seconds, by polling: flock of busybox has no timeout.
 take_lock() {
   exec 9>>"$STATE/lock" || return 1
-  tries=$(($1 * 10))
-  until flock -n 9; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then
-      exec 9>&-
-      return 1
-    fi
-    sleep 0.1 || sleep 1
-  done
+  poll $(($1 * 10)) flock -n 9 || { exec 9>&- && return 1; }
 }
 
 drop_lock() { exec 9>&-; }
 
-# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host.
+# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host; else fails.
 answer_if_ended() {
-  if ! read_line "$STATE/last" || [ "$line" != "run $RUN" ]; then return 0; fi
+  read_line "$STATE/last"
+  [ "$line" = "run $RUN" ] || return 1
   outcome='' phase='' reason=''
   while read -r name value; do
     case $name in
@@ -1429,13 +1427,7 @@ answer_if_ended() {
 
 # Waits for another process to end the run.
 await_end() {
-  tries=$(($1 * 10))
-  while [ "$tries" -gt 0 ]; do
-    answer_if_ended
-    sleep 0.1 || sleep 1
-    tries=$((tries - 1))
-  done
-  answer_pending
+  poll $(($1 * 10)) answer_if_ended || answer_pending
 }
 `;var watchdogs_default=`# The two watchdogs: the supervisor and the backup timer. Either one alone rolls back at the deadline.
 
@@ -1479,14 +1471,7 @@ is_own_process() {
 }
 
 # A process that was just started takes a moment until it has written its number.
-wait_for_backup_timer() {
-  tries=50
-  until backup_timer_armed; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then return 1; fi
-    sleep 0.1 || sleep 1
-  done
-}
+wait_for_backup_timer() { poll 50 backup_timer_armed; }
 
 backup_timer_armed() {
   if pending_file_is late systemd; then
@@ -1513,12 +1498,7 @@ disarm() {
     read_watchdog_pid "$watchdog"
     if [ "$pid" != $$ ] && is_own_process "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
   done
-  tries=50
-  while ! disarmed; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then return 1; fi
-    sleep 0.1 || sleep 1
-  done
+  poll 50 disarmed
 }
 
 disarmed() {

@@ -1,4 +1,4 @@
-/** The key of pull requests: tied to the reader by real sshd and real sudo. It plans, and nothing that it tries changes anything. */
+/** A read-only key, restricted to the reader by sshd and sudo: it can plan, and no attempt changes anything. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
@@ -15,7 +15,7 @@ let root: Host;
 let sallyport: Program;
 let key: string;
 
-/** The lines that the head of the script tells the administrator to write. */
+/** A line of the installation steps at the head of the script. */
 const lineWith = (words: string): string =>
   READER.split('\n')
     .find((line) => line.includes(words))
@@ -53,7 +53,7 @@ const ssh = (args: readonly string[], input = ''): Promise<ProcessResult> =>
 const OPTIONS = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'ConnectTimeout=10'];
 const there = (): string => `deploy@${web.addresses.v4}`;
 
-/** Everything on the host that an attempt could leave a trace in. */
+/** Everything on the host that an attempt could change. */
 const trace = async (): Promise<unknown> => ({
   rules: await web.liveRules(),
   saved: await web.savedRules(),
@@ -62,7 +62,7 @@ const trace = async (): Promise<unknown> => ({
 });
 
 describe('with the plan key', () => {
-  test('plan, drift and status say what they say with the key that may change', async () => {
+  test('plan, drift and status have the same output as with the deploy key', async () => {
     const [own, full] = await Promise.all([
       withPlanKey('plan', '--format', 'json'),
       sallyport('plan', '--format', 'json'),
@@ -76,7 +76,7 @@ describe('with the plan key', () => {
     });
   });
 
-  test('a deploy is refused by every host, and says why', async () => {
+  test('a deploy is refused by every host, with the reason', async () => {
     const before = await trace();
     for (const hosts of ['web-1', 'web-2']) {
       const ran = await withPlanKey('deploy', '--hosts', hosts, '--format', 'json');
@@ -95,7 +95,7 @@ describe('with the plan key', () => {
   });
 });
 
-describe('what else its owner may try', () => {
+describe('other attempts with the key', () => {
   const PWNED = 'touch /tmp/pwned; iptables -P INPUT ACCEPT; iptables -F';
   const MARK = 'sallyport-0123456789abcdef01234567';
   const ATTEMPTS: Readonly<Record<string, () => Promise<ProcessResult>>> = {
@@ -129,7 +129,7 @@ describe('what else its owner may try', () => {
         ...[...OPTIONS, '-i', key, '-o', `UserKnownHostsFile=${lab.knownHosts}`],
         ...['-O', '/etc/hostname', `${there()}:/tmp/pwned`],
       ]),
-    'a way through to another port': () => ssh(['-W', '127.0.0.1:22', there()]),
+    'a tunnel to another port': () => ssh(['-W', '127.0.0.1:22', there()]),
     'a listener on the host': () =>
       ssh(['-o', 'ExitOnForwardFailure=yes', '-R', '4444:127.0.0.1:22', there()]),
     'an environment': () =>
@@ -137,7 +137,7 @@ describe('what else its owner may try', () => {
   };
 
   test.each(Object.entries(ATTEMPTS))(
-    '%s: refused or not looked at, and the host is unchanged',
+    '%s: refused or ignored, and the host is unchanged',
     async (_, attempt) => {
       const before = await trace();
       const { stdout, stderr } = await attempt();
@@ -147,7 +147,7 @@ describe('what else its owner may try', () => {
     },
   );
 
-  test('a connection through the host is forbidden by sshd itself', async () => {
+  test('a connection through the host is refused by sshd itself', async () => {
     const through = await ssh(['-W', '127.0.0.1:22', there()]);
     expect(through.code).not.toBe(0);
     expect(through.stderr).toMatch(/prohibited|forwarding failed/);
@@ -156,7 +156,7 @@ describe('what else its owner may try', () => {
     expect((await ssh(['-tt', there()])).stderr).toContain('PTY allocation request failed');
   });
 
-  test('files that the asker names are not read: only those that the host boots', async () => {
+  test('files that the client names are not read: only those loaded at boot', async () => {
     const asked = await ssh(
       [there()],
       `SP_MARK='${MARK}'\nSP_PATH_V4='/etc/shadow'\nSP_KNOWN='1'\nSP_LOG='yes'\nset -- read\n`,
@@ -168,14 +168,14 @@ describe('what else its owner may try', () => {
   });
 });
 
-test('the one line for sudoers is enough for it, and too little for a deploy', async () => {
+test('the line for sudoers is enough for the reader, and not for a deploy', async () => {
   await web.must('cat >/etc/sudoers.d/lab && chmod 440 /etc/sudoers.d/lab', `${lineWith('NOPASSWD')}\n`);
   expect(await withPlanKey('plan', '--hosts', 'web-1')).toMatchObject({ code: 0 });
   const deploy = await sallyport('deploy', '--hosts', 'web-1');
   expect(deploy).toMatchObject({ code: 1, stderr: expect.stringContaining('sudo') });
 });
 
-test('a reader of another version is told in the plan', async () => {
+test('a reader of another version is noted in the plan', async () => {
   await web.must("sed -i 's/^emit reader .*/emit reader 0123456789ab/' /usr/local/sbin/sallyport-read");
   const plan = await withPlanKey('plan', '--hosts', 'web-1');
   expect(plan).toMatchObject({

@@ -8,7 +8,7 @@ const code = READER.split('\n')
   .filter((line) => !/^\s*#/.test(line))
   .join('\n');
 
-test('every function that it calls is in it, and shells can read it', () => {
+test('it contains every function that it calls, and is valid syntax for each shell', () => {
   const defined = new Set([...code.matchAll(/^(\w+)\(\) \{/gm)].map(([, name]) => name));
   const sections = [...code.matchAll(/\bsection [\w-]+ (\w+)/g)].map(([, name]) => name);
   const known = [...AGENT.matchAll(/^(\w+)\(\) \{/gm)].map(([, name]) => name);
@@ -20,7 +20,7 @@ test('every function that it calls is in it, and shells can read it', () => {
   }
 });
 
-test('it tells what the host is doing now, unless that is turned off on the host', () => {
+test('it reports current activity, unless that is disabled on the host', () => {
   const sections = (script: string): readonly string[] => {
     const ran = spawnSync('sh', ['-c', script, 'reader', '192.0.2.1 1 192.0.2.2 22'], {
       input: "SP_MARK='sallyport-0a1b'\n",
@@ -34,7 +34,7 @@ test('it tells what the host is doing now, unless that is turned off on the host
   expect(withoutActivity).not.toContain('activity');
 });
 
-describe('it holds nothing that changes a host', () => {
+describe('it contains nothing that changes a host', () => {
   test.each([
     'iptables-restore',
     'ip6tables-restore',
@@ -62,7 +62,7 @@ describe('it holds nothing that changes a host', () => {
   });
 
   test('a file that is written to', () => {
-    // What stands in quotes is a format or a program of awk's.
+    // Quoted text is a format string or an awk program.
     const bare = code.replaceAll("\\'", '').replace(/'[^']*'/g, "''");
     const written = [...bare.matchAll(/\d?>+\s*(\S+)/g)].map(([, target = '']) =>
       target.replace(/[;)]+$/, ''),
@@ -72,7 +72,7 @@ describe('it holds nothing that changes a host', () => {
   });
 });
 
-test('it answers nothing without a mark', () => {
+test('it does not answer without a mark', () => {
   const asked = spawnSync('sh', ['-c', READER, 'reader', ''], {
     input: "SP_MARK='other'\nSP_MARK='sallyport-XYZ'\n",
     encoding: 'utf8',

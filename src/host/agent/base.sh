@@ -37,6 +37,17 @@ print_file() {
   while IFS= read -r line; do printf '%s\n' "$line"; done <"$1"
 }
 
+# Runs a command every 0.1 s until it succeeds; fails after $1 times.
+poll() {
+  tries=$1
+  shift
+  until "$@"; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then return 1; fi
+    sleep 0.1 || sleep 1
+  done
+}
+
 put() { printf '%s' "$2" >"$1"; }
 fact() { printf '%s %s\n' "$1" "$2"; }
 

@@ -92,9 +92,7 @@ finish_overdue() {
   if ! is_pending_run || ! deadline_passed; then return 0; fi
   start_rollback 'not confirmed in time' || :
   start_detached conclude
-  tries=100
-  while is_pending_run && [ "$tries" -gt 0 ]; do
-    tries=$((tries - 1))
-    sleep 0.1 || sleep 1
-  done
+  poll 100 is_over
 }
+
+is_over() { ! is_pending_run; }

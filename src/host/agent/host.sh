@@ -35,16 +35,12 @@ unit_enabled() {
   return 1
 }
 
-sysv_enabled() {
-  for unit in /etc/rc[S2-5].d/S[0-9][0-9]"$1"; do
-    [ ! -e "$unit" ] || return 0
-  done
-  return 1
-}
+sysv_enabled() { any_exists /etc/rc[S2-5].d/S[0-9][0-9]"$1"; }
+runlevel_enabled() { any_exists /etc/runlevels/*/"$1"; }
 
-runlevel_enabled() {
-  for unit in /etc/runlevels/*/"$1"; do
-    [ ! -e "$unit" ] || return 0
+any_exists() {
+  for file; do
+    [ ! -e "$file" ] || return 0
   done
   return 1
 }

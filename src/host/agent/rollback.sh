@@ -14,10 +14,10 @@ roll_back() {
   # The phase is written before the first rule changes.
   if [ "$ended_in" = arm ]; then end=refused; else end=rolled-back; fi
   phase rollback || :
-  tries=0
+  failures=0
   until restore_rules; do
-    tries=$((tries + 1))
-    if [ "$tries" -eq 10 ]; then
+    failures=$((failures + 1))
+    if [ "$failures" -eq 10 ]; then
       outcome=rollback-failed reason="$why; the old rules do not load: $(first_line "$DIR/error")"
       write_last || :
       ! has logger || logger -p auth.crit -t sallyport 'Rollback failed: the old firewall rules do not load; retrying.' || :
@@ -48,7 +48,7 @@ restore_rules() {
   fi
   restored_by='; the snapshot was damaged, so the saved rules were loaded'
   if load_boot 2>"$ERRORS"; then return 0; fi
-  [ "$tries" -ge 9 ] || return 1
+  [ "$failures" -ge 9 ] || return 1
   restored_by="; the snapshot was damaged and no saved rules load, so all of Sallyport's rules were removed"
   remove_own_rules 2>"$ERRORS"
 }

@@ -37,22 +37,15 @@ answer_pending() {
 # The lock is file descriptor 9. Waits up to $1 seconds, by polling: flock of busybox has no timeout.
 take_lock() {
   exec 9>>"$STATE/lock" || return 1
-  tries=$(($1 * 10))
-  until flock -n 9; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then
-      exec 9>&-
-      return 1
-    fi
-    sleep 0.1 || sleep 1
-  done
+  poll $(($1 * 10)) flock -n 9 || { exec 9>&- && return 1; }
 }
 
 drop_lock() { exec 9>&-; }
 
-# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host.
+# Answers with the outcome of run $RUN and exits, if it is the last one that ended on this host; else fails.
 answer_if_ended() {
-  if ! read_line "$STATE/last" || [ "$line" != "run $RUN" ]; then return 0; fi
+  read_line "$STATE/last"
+  [ "$line" = "run $RUN" ] || return 1
   outcome='' phase='' reason=''
   while read -r name value; do
     case $name in
@@ -66,11 +59,5 @@ answer_if_ended() {
 
 # Waits for another process to end the run.
 await_end() {
-  tries=$(($1 * 10))
-  while [ "$tries" -gt 0 ]; do
-    answer_if_ended
-    sleep 0.1 || sleep 1
-    tries=$((tries - 1))
-  done
-  answer_pending
+  poll $(($1 * 10)) answer_if_ended || answer_pending
 }

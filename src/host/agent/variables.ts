@@ -1,5 +1,6 @@
 /** A change as the variables of the agent's verb `begin`: every text, its checksum, and what the host compares. */
 import { createHash } from 'node:crypto';
+import type { RulesText } from '../../netfilter/model.js';
 import type { Host } from '../../policy/fleet.js';
 import type { Change } from '../client.js';
 import type { Variables } from './agent.js';
@@ -7,32 +8,25 @@ import type { Variables } from './agent.js';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
-/** Variable → file of the transaction on the host, and its text. */
-const textsOf = ({
-  forward,
-  backward,
-  live,
-  savedAfter,
-  owned,
-}: Change): readonly (readonly [variable: string, file: string, text: string])[] => [
-  ['FORWARD_SETS', 'forward.sets', forward.sets],
-  ['FORWARD_V4', 'forward.v4', forward.v4],
-  ['FORWARD_V6', 'forward.v6', forward.v6],
-  ['FORWARD_AFTER', 'forward.setsAfter', forward.setsAfter],
-  ['BACKWARD_SETS', 'backward.sets', backward.sets],
-  ['BACKWARD_V4', 'backward.v4', backward.v4],
-  ['BACKWARD_V6', 'backward.v6', backward.v6],
-  ['BACKWARD_AFTER', 'backward.setsAfter', backward.setsAfter],
-  ['LIVE_V4', 'planned.v4', live.v4],
-  ['LIVE_V6', 'planned.v6', live.v6],
-  ['LIVE_SETS', 'planned.sets', live.sets],
-  ['SAVED_V4', 'saved.v4', savedAfter.v4],
-  ['SAVED_V6', 'saved.v6', savedAfter.v6],
-  ['SAVED_SETS', 'saved.sets', savedAfter.sets],
-  ['OWNED_V4', 'known/v4', owned.v4],
-  ['OWNED_V6', 'known/v6', owned.v6],
-  ['OWNED_SETS', 'known/sets', owned.sets],
-];
+/** The texts of a change: variable, file of the transaction on the host, text. */
+function textsOf({ forward, backward, live, savedAfter, owned }: Change) {
+  const groups: readonly (readonly [variable: string, file: string, texts: RulesText])[] = [
+    ['FORWARD', 'forward.', forward],
+    ['BACKWARD', 'backward.', backward],
+    ['LIVE', 'planned.', live],
+    ['SAVED', 'saved.', savedAfter],
+    ['OWNED', 'known/', owned],
+  ];
+  return [
+    ...groups.flatMap(([variable, file, texts]) =>
+      (['v4', 'v6', 'sets'] as const).map(
+        (kind) => [`${variable}_${kind.toUpperCase()}`, `${file}${kind}`, texts[kind]] as const,
+      ),
+    ),
+    ['FORWARD_AFTER', 'forward.setsAfter', forward.setsAfter] as const,
+    ['BACKWARD_AFTER', 'backward.setsAfter', backward.setsAfter] as const,
+  ];
+}
 
 /** Everything that the agent's `begin` needs (`begin.sh`); `token` is what later confirms the run. */
 export function beginVariables(host: Host, change: Change, token: string): Variables {

@@ -40,14 +40,7 @@ is_own_process() {
 }
 
 # A process that was just started takes a moment until it has written its number.
-wait_for_backup_timer() {
-  tries=50
-  until backup_timer_armed; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then return 1; fi
-    sleep 0.1 || sleep 1
-  done
-}
+wait_for_backup_timer() { poll 50 backup_timer_armed; }
 
 backup_timer_armed() {
   if pending_file_is late systemd; then
@@ -74,12 +67,7 @@ disarm() {
     read_watchdog_pid "$watchdog"
     if [ "$pid" != $$ ] && is_own_process "$pid"; then kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; fi
   done
-  tries=50
-  while ! disarmed; do
-    tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then return 1; fi
-    sleep 0.1 || sleep 1
-  done
+  poll 50 disarmed
 }
 
 disarmed() {

@@ -11,7 +11,7 @@ import { error, type Problem } from '../../lib/problem.js';
 import type { Host } from '../../policy/fleet.js';
 import type { KeyOptions } from './credentials.js';
 import { changedHostKey, revokedHostKey, unknownHostKey } from './host-key.js';
-import { type Dialer, dialTcp } from './ssh.js';
+import { type Dialer, dialTcp, firstBytes } from './ssh.js';
 import {
   type CommandResult,
   type Connection,
@@ -19,6 +19,7 @@ import {
   connectProblem,
   type RunOptions,
   type Transport,
+  withTimeout,
 } from './transport.js';
 
 export interface OpensshOptions extends KeyOptions {
@@ -197,24 +198,12 @@ async function answers(
   seconds: number,
   greeting: string | undefined,
 ): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), seconds * 1000);
-    const end = (answer: boolean): void => {
-      clearTimeout(timer);
-      resolve(answer);
-    };
-    dial(address, port).then(
-      (socket) => {
-        socket.on('error', () => end(false));
-        if (greeting === undefined) end(true);
-        socket.once('data', (chunk: Buffer) => end(chunk.toString('latin1').startsWith(greeting ?? '')));
-        socket.once('close', () => end(false));
-        socket.resume();
-        setTimeout(() => socket.destroy(), seconds * 1000).unref();
-      },
-      () => end(false),
-    );
-  });
+  const probe = async (): Promise<boolean> => {
+    const socket = await dial(address, port);
+    setTimeout(() => socket.destroy(), seconds * 1000).unref();
+    return greeting === undefined || (await firstBytes(socket)).startsWith(greeting);
+  };
+  return withTimeout(seconds, probe(), 'timed out', () => {}).catch(() => false);
 }
 
 /** Through a bastion an open port either sends its greeting, or keeps the channel open until the timeout. */

@@ -117,7 +117,8 @@ export function sshTransport(options: SshOptions): Transport & { readonly dispos
   };
 }
 
-const firstBytes = (sock: Duplex): Promise<string> =>
+/** The first data from a socket, as latin1; empty if it closes before. Rejects with the socket's error. */
+export const firstBytes = (sock: Duplex): Promise<string> =>
   new Promise((resolve, reject) => {
     sock.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1')));
     sock.once('error', reject);

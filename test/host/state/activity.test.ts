@@ -24,7 +24,7 @@ function counted(command: string, input: string): string {
     expect(stderr).toBe('');
     return stdout.split('\n').sort().join('\n');
   });
-  // Where not all are told, which ones are is nobody's promise.
+  // Which ones are reported, if not all, is unspecified.
   const lines = (text: string): number => text.split('\n').length;
   if (answers.some((text) => lines(text) > 1000)) expect(new Set(answers.map(lines)).size).toBe(1);
   else expect(new Set(answers).size).toBe(1);
@@ -52,7 +52,7 @@ test('the script is clean under shellcheck', () => {
 });
 
 describe('of connection tracking', () => {
-  test.each(['nf_conntrack', 'conntrack'])('%s: both families, and answered questions over UDP', (name) => {
+  test.each(['nf_conntrack', 'conntrack'])('%s: both families, and answered UDP flows', (name) => {
     const text = `tracked\n${counted('count_tracked', captured(name))}\n${counted('count_sockets', captured('ss-listening'))}`;
     const read = readActivity(text, OWN);
     expect(read).toMatchObject({ tracked: true, more: false, flows: [...TCP, DNS] });
@@ -65,7 +65,7 @@ describe('of connection tracking', () => {
   const read = (lines: string) =>
     readActivity(`tracked\nlisten tcp *:80\n${counted('count_tracked', lines)}`, OWN)?.flows;
 
-  test('flows of one peer and port are counted, whatever port they come from', () => {
+  test('flows with the same peer and port are counted together, whatever their source port', () => {
     const flows = [1, 2, 3].map((port) =>
       entry(
         `src=198.51.100.7 dst=10.9.0.1 sport=${port} dport=80`,
@@ -77,7 +77,7 @@ describe('of connection tracking', () => {
     ]);
   });
 
-  test('flows from here go out; what is begun, ends, is unanswered, forwarded, sent on or local is none', () => {
+  test('outgoing flows are reported; new, closing, unanswered, forwarded, NATed and local ones are not', () => {
     const lines = [
       entry(
         'src=10.9.0.1 dst=198.51.100.7 sport=9 dport=443',
@@ -102,7 +102,7 @@ describe('of connection tracking', () => {
     ]);
   });
 
-  test('no more than 20,000 entries are looked at and 1,000 kinds told, and that there are more is said', () => {
+  test('at most 20,000 entries are examined and 1,000 kinds reported; more is set beyond that', () => {
     const many = (count: number): string =>
       Array.from({ length: count }, (_, index) =>
         entry(
@@ -120,13 +120,13 @@ describe('of connection tracking', () => {
 });
 
 describe('of sockets', () => {
-  test('ss: a port that listens is the end that is reached', () => {
+  test('ss: flows to a listening port are incoming', () => {
     const read = readActivity(counted('count_sockets', captured('ss-listening') + captured('ss')), OWN);
     expect(read).toMatchObject({ tracked: false, flows: TCP });
     expect(read?.listening).toEqual(expect.arrayContaining(LISTENING));
   });
 
-  test('the files of /proc say the same', () => {
+  test('the files of /proc give the same result', () => {
     const files = ['tcp', 'tcp6', 'udp', 'udp6'].map((name) =>
       join(import.meta.dirname, `activity/proc-${name}`),
     );
@@ -155,13 +155,13 @@ describe('of sockets', () => {
   });
 
   test.each(['127.0.0.1:25', '127.0.0.53%lo:53', '[::1]:25', '0100007F:0019', 'nonsense', '*:*'])(
-    '%s is nobody else to reach',
+    '%s cannot be reached by others',
     (end) => {
       expect(readActivity(`listen tcp ${end}`, OWN)?.listening).toEqual([]);
     },
   );
 
-  test('a host that cannot see what listens says nothing', () => {
+  test('undefined if the host cannot list listening ports', () => {
     expect(readActivity('', OWN)).toBeUndefined();
     expect(readActivity('tracked\nflow 1 tcp 10.9.0.2 10.9.0.1 80 10.9.0.1\nleft 0\n', OWN)).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** Rules that name a set stand after the boot of a real system: the sets are loaded first, else none of them would. */
+/** After a boot, rules that reference a set are loaded: the sets load first, else none of the rules would. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Lab, type Host as LabHost, openLab } from '../../../src/lab/lab.js';
 import { open } from '../change.js';
@@ -19,12 +19,12 @@ afterAll(async () => {
   await lab.close();
 });
 
-const NAMES_SET = '-p tcp -m tcp --dport 81 -m set --match-set SALLYPORT-office-4 src -j ACCEPT';
+const SET_RULE = '-p tcp -m tcp --dport 81 -m set --match-set SALLYPORT-office-4 src -j ACCEPT';
 
-test('sets, then the rules that name them, then no trace of either', async () => {
+test('sets and the rules that reference them are loaded at boot, and gone after their removal', async () => {
   const { rules } = open(80);
   const office = ['192.0.2.0/24', '198.51.100.7'];
-  const { result } = await client.deploy(host, { rules: [...rules, NAMES_SET], v6: rules, office });
+  const { result } = await client.deploy(host, { rules: [...rules, SET_RULE], v6: rules, office });
   expect(result).toMatchObject({ outcome: 'confirmed', reason: '' });
   await waitUntilIdle(host);
   const before = { live: await host.liveRules(), saved: await host.savedRules() };
@@ -32,7 +32,7 @@ test('sets, then the rules that name them, then no trace of either', async () =>
   await host.powerCut();
   await host.boot();
   const { live } = await client.state(host);
-  expect(live.v4).toContain(`-A SALLYPORT-INPUT ${NAMES_SET}\n`);
+  expect(live.v4).toContain(`-A SALLYPORT-INPUT ${SET_RULE}\n`);
   for (const member of office) expect(live.sets).toContain(`add SALLYPORT-office-4 ${member}`);
   const { v4, v6 } = await host.liveRules();
   expect({ v4, v6 }).toEqual({ v4: before.live.v4, v6: before.live.v6 });

@@ -230,11 +230,9 @@ function flowOf({ reach, family, named }: Peer, { name, services }: NamedService
 interface EdgeDraft extends Pick<MapEdge, 'from' | 'to' | 'service' | 'change'> {
   /** How many hosts the node of the rules has. */
   readonly size: number;
-  readonly families: Set<Family>;
+  readonly flows: NamedFlow[];
   readonly hosts: Set<string>;
   readonly rules: Map<string, SourceLocation>;
-  part: boolean;
-  conditional: boolean;
 }
 
 function addEdge(
@@ -242,25 +240,19 @@ function addEdge(
   { mapHost, from, to, own }: HostPeer,
   flow: NamedFlow,
 ): void {
-  const { service, change } = flow;
-  const key = JSON.stringify([from, to, service, change]);
+  const ends = { from, to, service: flow.service, change: flow.change };
+  const key = JSON.stringify(Object.values(ends));
+  const size = own.hosts?.length ?? 1;
   const draft: EdgeDraft = drafts.get(key) ?? {
-    from,
-    to,
-    service,
-    change,
-    size: own.hosts?.length ?? 1,
-    families: new Set(),
+    ...ends,
+    size,
+    flows: [],
     hosts: new Set(),
     rules: new Map(),
-    part: false,
-    conditional: false,
   };
   drafts.set(key, draft);
-  draft.families.add(flow.family);
+  draft.flows.push(flow);
   draft.hosts.add(mapHost.host.name);
-  draft.part ||= flow.part;
-  draft.conditional ||= flow.conditional;
   for (const rule of flow.rules) {
     const location = ruleLocation(mapHost.ruleset, flow.family, rule);
     if (location !== undefined)
@@ -268,24 +260,14 @@ function addEdge(
   }
 }
 
-const edgeOf = ({
+const edgeOf = ({ from, to, service, change, size, flows, hosts, rules }: EdgeDraft): MapEdge => ({
   from,
   to,
   service,
-  change,
-  size,
-  families,
-  hosts,
-  rules,
-  ...draft
-}: EdgeDraft): MapEdge => ({
-  from,
-  to,
-  service,
-  families: FAMILIES.filter((family) => families.has(family)),
+  families: FAMILIES.filter((family) => flows.some((flow) => flow.family === family)),
   hosts: hosts.size < size ? [...hosts].sort() : undefined,
-  part: draft.part || undefined,
-  conditional: draft.conditional || undefined,
+  part: flows.some(({ part }) => part) || undefined,
+  conditional: flows.some(({ conditional }) => conditional) || undefined,
   rules: [...rules.values()].sort(byPosition),
   change,
 });

@@ -82,16 +82,8 @@ export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames 
     uniteRanges(names.flatMap((name) => addresses.get(name) ?? []));
   const members = groups.map((node) => ({ node, ranges: addressesOf(node.hosts ?? []) }));
   const { kinds, networks } = networksOf(fleet, earlier, members);
-  const bySize = perFamily((family) => {
-    const sized = (some: readonly NodeAddresses[]) =>
-      some.map((one) => ({ ...one, size: sizeOf(one.ranges[family]) }));
-    return {
-      largestFirst: sized([...members, ...networks])
-        .filter(({ size }) => size > 0n)
-        .sort((a, b) => compare(b.size, a.size)),
-      smallestNetworks: sized(networks).sort((a, b) => compare(a.size, b.size)),
-    };
-  });
+  const largestFirst = perFamily((family) => [...members, ...networks].sort((a, b) => bySize(b, a, family)));
+  const smallestNetworks = perFamily((family) => networks.toSorted((a, b) => bySize(a, b, family)));
   const owners = perFamily((family) =>
     hosts
       .flatMap(({ name, addresses: own }) =>
@@ -128,7 +120,7 @@ export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames 
     if (kind !== undefined) return [{ node: kind.node, ranges: peers, whole: true }];
     if (sizeOf(peers) * 2n > sizeOf(EVERY_PEER[family]))
       return [{ node: ANYWHERE, ranges: peers, whole: equalRanges(peers, EVERY_PEER[family]) }];
-    const { taken, rest } = cover(only(peers, family), bySize[family].largestFirst, [family]);
+    const { taken, rest } = cover(only(peers, family), largestFirst[family], [family]);
     const names = taken.map(
       ({ node, ranges: all }): ResolvedName => ({
         node,
@@ -151,7 +143,7 @@ export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames 
     const parts = new Map<MapNode, Ranges>();
     let unnamed: Ranges = [];
     for (const range of rest) {
-      const holder = bySize[family].smallestNetworks.find(({ ranges }) =>
+      const holder = smallestNetworks[family].find(({ ranges }) =>
         isEmpty(subtract([range], ranges[family])),
       );
       if (holder === undefined) unnamed = union(unnamed, [range]);
@@ -167,6 +159,9 @@ export function createAddressNames(fleet: Fleet, earlier?: Fleet): AddressNames 
 }
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const bySize = (a: NodeAddresses, b: NodeAddresses, family: Family): number =>
+  compare(sizeOf(a.ranges[family]), sizeOf(b.ranges[family]));
 
 const only = (ranges: Ranges, family: Family): FamilyRanges => ({ v4: [], v6: [], [family]: ranges });
 

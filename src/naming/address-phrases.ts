@@ -39,8 +39,9 @@ export interface Naming {
   readonly service: (services: readonly RowService[]) => string | undefined;
 }
 
-interface Candidate extends NamedAddresses {
+interface Candidate {
   readonly piece: Piece;
+  readonly ranges: FamilyRanges;
 }
 
 interface Known {
@@ -82,14 +83,13 @@ export function createNaming(names: PolicyNames = { networks: {}, hosts: {}, ser
 }
 
 /**
- * A block larger than any that one owner has (RFC 7020: a /8, a /12): a friendly name must not stand for half the
- * internet in a review of the very change that makes it so.
+ * A block larger than any that one owner has (RFC 7020: a /8, a /12): a friendly name must not hide that a
+ * change opens half the internet.
  */
 const isWide = (network: string): boolean =>
   Number(network.split('/')[1] ?? 128) < (network.includes(':') ? 12 : 8);
 
 const candidateOf = ({ name, ranges }: NamedAddresses, named: boolean): Candidate => ({
-  name,
   ranges,
   piece: { text: name, named, families: FAMILIES.filter((family) => !isEmpty(ranges[family])) },
 });

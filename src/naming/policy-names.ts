@@ -3,7 +3,7 @@ import { rangesOf, toSet } from '../policy/addresses.js';
 import type { AddressSet, Definition, Fleet, Service } from '../policy/fleet.js';
 import { portsText } from './service-names.js';
 
-/** Names of the policy and what they stand for. */
+/** Names of the policy and their members. */
 export interface PolicyNames {
   /** `app`, `role:web` → networks of both families. */
   readonly networks: { readonly [name: string]: readonly string[] };

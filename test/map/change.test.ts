@@ -1,4 +1,4 @@
-/** What the map says of a change is what the traffic diff says, for policies made at random. */
+/** The changes of a map agree with the traffic diff, for random policies. */
 
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -36,21 +36,21 @@ const policyOf = (web: readonly string[]): Readonly<Record<string, string>> => (
   'roles/web.yml': `input:\n${web.join('')}`,
 });
 
-/** A policy, and the same with a rule more or less: most changes are small. */
-const change = fc
+/** Two policies that differ in one rule. */
+const changes = fc
   .tuple(fc.array(rule, { minLength: 1, maxLength: 4 }), rule, fc.nat({ max: 4 }), fc.boolean())
-  .map(([rules, more, at, forth]) => {
+  .map(([rules, more, at, isAdded]) => {
     const pair = [policyOf(rules), policyOf(rules.toSpliced(at, 0, more))] as const;
-    return forth ? pair : ([pair[1], pair[0]] as const);
+    return isAdded ? pair : ([pair[1], pair[0]] as const);
   });
 
-/** Rows about new connections that are no ICMP: what a map tells. */
-const told = (flows: readonly Flow[]): boolean =>
+/** Rows about incoming connections other than ICMP, which a map leaves out. */
+const isInMap = (flows: readonly Flow[]): boolean =>
   flows.some(({ hook, protocol }) => hook === 'INPUT' && protocol !== 'icmp' && protocol !== 'ipv6-icmp');
 
-test('something is new exactly when something opens, and gone exactly when something closes', () => {
+test('an edge is added exactly when traffic opens, and removed exactly when traffic closes', () => {
   fc.assert(
-    fc.property(change, ([one, other]) => {
+    fc.property(changes, ([one, other]) => {
       const [earlier, fleet] = [fleetOf(one), fleetOf(other)];
       const [before, after] = [hostsOf(earlier), hostsOf(fleet)];
       const mapped = mapFleet(fleet, after, { fleet: earlier, hosts: before });
@@ -60,8 +60,8 @@ test('something is new exactly when something opens, and gone exactly when somet
       const has = (...kinds: readonly string[]): boolean =>
         mapped.map.edges.some(({ change = '' }) => kinds.includes(change));
       const [opens, closes] = [
-        diffs.some(({ opened }) => told(opened)),
-        diffs.some(({ closed }) => told(closed)),
+        diffs.some(({ opened }) => isInMap(opened)),
+        diffs.some(({ closed }) => isInMap(closed)),
       ];
       const lines = linesOf(mapped).join('\n');
       if (opens) expect({ lines, new: has('added', 'changed') }).toEqual({ lines, new: true });

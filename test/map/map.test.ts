@@ -1,4 +1,3 @@
-import { formatProblem } from '../../src/lib/problem.js';
 import { mapFleet } from '../../src/map/fleet-map.js';
 import { ruleset, table } from '../traffic/rules.js';
 import { fleetOf, hostsOf, linesOf, mapOf, TIERS } from './fleet.js';
@@ -11,7 +10,7 @@ const ADMIN = [
 const SITE = 'anywhere → role web: web (roles/web.yml:2)';
 const ORDERS = 'role web → role db: postgres (roles/db.yml:2)';
 
-test('roles, networks, a host without a role and everybody else, each flow with its lines', () => {
+test('the nodes are roles, hosts without a role, networks and anywhere; each edge has its lines', () => {
   const mapped = mapOf();
   expect(linesOf(mapped)).toEqual([SITE, ...ADMIN, ORDERS]);
   expect(mapped.map.nodes.map(({ id }) => id)).toEqual([
@@ -29,7 +28,7 @@ test('roles, networks, a host without a role and everybody else, each flow with 
   });
 });
 
-test('it is what the rules let through, not what the policy says: a deny before an allow counts', () => {
+test('the map follows the rules, not the policy: a deny before an allow counts', () => {
   const denied = `input:
   - {deny: postgres, from: host:web-2}
   - {allow: postgres, from: "role:web", reason: Orders}
@@ -41,7 +40,7 @@ test('it is what the rules let through, not what the policy says: a deny before 
   ]);
 });
 
-test('a rate and an interface are conditions, one host of several is named', () => {
+test('a rate or an interface makes an edge conditional; one host of several is named', () => {
   const hosts = TIERS['hosts/all.yml']?.replace(
     'roles: [db]}',
     'roles: [db], input: [{allow: tcp/9100, from: monitoring, rate: 10/minute, reason: Scrapes}]}',
@@ -55,7 +54,7 @@ test('a rate and an interface are conditions, one host of several is named', () 
   );
 });
 
-test('all ports of a network are "everything", though others come in by some of them', () => {
+test('all ports of a network are "everything", even where anywhere reaches some of them', () => {
   const any =
     'input:\n  - {allow: web, from: any, reason: Site}\n  - {allow: any, from: office, reason: Trusted}\n';
   expect(linesOf(mapOf({ 'roles/web.yml': any }))).toContain(
@@ -63,7 +62,7 @@ test('all ports of a network are "everything", though others come in by some of 
   );
 });
 
-test('what a locked host may send to others is in it; what is open to everybody is not', () => {
+test('output of a locked host is an edge, open output is not', () => {
   const hosts = TIERS['hosts/all.yml']?.replace('roles: [db]}', 'roles: [db], baseline: {output: drop}}');
   const db = `${TIERS['roles/db.yml']}output:\n  - {allow: https, to: internet, reason: Updates}\n  - {allow: dns, to: 192.0.2.53, reason: Names}\n`;
   expect(linesOf(mapOf({ 'hosts/all.yml': hosts ?? '', 'roles/db.yml': db })).slice(4)).toEqual([
@@ -73,7 +72,7 @@ test('what a locked host may send to others is in it; what is open to everybody 
   ]);
 });
 
-test('a change: what it adds, removes and makes narrower', () => {
+test('an edge is added, removed or changed', () => {
   const web =
     'input:\n  - {allow: https, from: any, reason: The site}\n  - {allow: ssh, from: office, reason: Repairs}\n';
   expect(linesOf(mapOf({ 'roles/web.yml': web }, {})).filter((line) => /^[-+~]/.test(line))).toEqual([
@@ -86,7 +85,7 @@ test('a change: what it adds, removes and makes narrower', () => {
   );
 });
 
-test('a locked output removes what it closes, and adds nothing', () => {
+test('locking output removes an edge and adds none', () => {
   const hosts = TIERS['hosts/all.yml']?.replace('roles: [db]}', 'roles: [db], baseline: {output: drop}}');
   const db = `${TIERS['roles/db.yml']}output:\n  - {allow: https, to: internet, reason: Updates}\n`;
   const mapped = mapOf({ 'hosts/all.yml': hosts ?? '', 'roles/db.yml': db }, {});
@@ -96,7 +95,7 @@ test('a locked output removes what it closes, and adds nothing', () => {
   ]);
 });
 
-test('a service for one host more of a role is told of that host alone', () => {
+test('a service for one more host of a role is an added edge of that host alone', () => {
   const own = (host: string): string =>
     `${TIERS['hosts/all.yml']}`.replace(
       new RegExp(`(${host}: .*roles: \\[web\\])`),
@@ -113,7 +112,7 @@ test('a service for one host more of a role is told of that host alone', () => {
   ]);
 });
 
-test('against live rules the names stay those of the policy', () => {
+test('the names are those of the policy when compared with live rules', () => {
   const fleet = fleetOf();
   const open = hostsOf(fleet).map((one) => ({ ...one, ruleset: ruleset({ v4: table('filter', []) }) }));
   const { map } = mapFleet(fleet, hostsOf(fleet), { hosts: open });
@@ -123,49 +122,15 @@ test('against live rules the names stay those of the policy', () => {
     '- anywhere → role db: everything ()',
     '- anywhere → role web: everything else ()',
   ]);
-  // Administrators are among everybody: that they get in is no news.
+  // Anywhere includes the administrators: that they get in is not a change.
   expect(map.edges.filter(({ from, change }) => from === 'network admin' && change === 'added')).toEqual([]);
 });
 
-test('a host whose rules lead in a circle is missing, and said to be', () => {
+test('a host whose rules form a loop is listed as missing', () => {
   const fleet = fleetOf();
   const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
   const hosts = hostsOf(fleet).map((one) => (one.host.name === 'web-2' ? { ...one, ruleset: loop } : one));
   const { map } = mapFleet(fleet, hosts);
   expect(map.missing).toEqual([{ host: 'web-2', why: expect.stringContaining('calls itself') }]);
   expect(linesOf({ map, notes: [] })).toContain('anywhere → role web: web (web-1 roles/web.yml:2)');
-});
-
-describe('one-sided flows', () => {
-  const locked = {
-    'hosts/all.yml': (TIERS['hosts/all.yml'] ?? '').replaceAll(
-      'roles: [web]}',
-      'roles: [web], baseline: {output: drop}}',
-    ),
-  };
-
-  test('sent, but not let in: at the line that sends, with the line that refuses', () => {
-    const web = `${TIERS['roles/web.yml']}output:\n  - {allow: [postgres, redis], to: "role:db", reason: Orders}\n`;
-    const mapped = mapOf({ ...locked, 'roles/web.yml': web });
-    expect(mapped.notes.map(formatProblem)).toEqual([
-      'policies/roles/web.yml:4:6: note: web may send redis to db, but the rules of db do not let it in (policies/hosts/all.yml:4). Allow it in "input" of db, or take it out here.',
-    ]);
-    expect(linesOf(mapped)).toContain('role web → role db: redis (blocked roles/web.yml:4)');
-  });
-
-  test('let in, but not sent: the output of the other end is locked', () => {
-    const mapped = mapOf(locked);
-    expect(mapped.notes.map(formatProblem)).toEqual([
-      'policies/roles/db.yml:2:6: note: db lets postgres in from web, but the rules of web do not let it out (policies/hosts/all.yml:2). Allow it in "output" of web, or take it out here.',
-    ]);
-    expect(linesOf(mapped)).toContain('role web → role db: postgres (blocked roles/db.yml:2)');
-  });
-
-  test('nobody asks that each host of a network take part, nor that a port of a range answers', () => {
-    const web = `${TIERS['roles/web.yml']}output:
-  - {allow: any, to: 192.0.2.0/24, reason: Neighbours}
-  - {allow: tcp/5000-6000, to: "role:db", reason: Orders}
-`;
-    expect(mapOf({ ...locked, 'roles/web.yml': web }).notes).toEqual([]);
-  });
 });

@@ -9,7 +9,7 @@ const keyOf = (() => {
     reach({ ruleset: ruleset({ v4: table('filter', rules, DROPS), sets: SETS }), addresses }, 'INPUT').key;
 })();
 
-test('hosts share what their rules say of one hook, whatever the others say', () => {
+test('hosts with equal rules of one hook share its reach, whatever their other rules', () => {
   const [one, other] = [['192.0.2.1'], ['192.0.2.2']];
   expect(keyOf([GUESTS, '-A OUTPUT -j DROP'], other)).toBe(keyOf([GUESTS], one));
   expect(keyOf(['-A INPUT -d 192.0.2.1/32 -j ACCEPT'], other)).not.toBe(
@@ -17,15 +17,15 @@ test('hosts share what their rules say of one hook, whatever the others say', ()
   );
 });
 
-test('chains that are only gone to count', () => {
+test('chains reached by -g alone count', () => {
   const chain = (port: number): readonly string[] => [
-    '-A INPUT -p tcp -g DOORS',
-    `-A DOORS -p tcp -m tcp --dport ${port} -j ACCEPT`,
+    '-A INPUT -p tcp -g WEB',
+    `-A WEB -p tcp -m tcp --dport ${port} -j ACCEPT`,
   ];
   expect(keyOf(chain(22), ['192.0.2.1'])).not.toBe(keyOf(chain(80), ['192.0.2.1']));
 });
 
-test('a set that rules of another hook fill is not the same set', () => {
+test('a set that rules of another hook fill makes a different key', () => {
   const knock = '-A OUTPUT -p udp -m udp --dport 53 -j SET --add-set guests dst';
   expect(keyOf([GUESTS, knock], ['192.0.2.1'])).not.toBe(keyOf([GUESTS], ['192.0.2.1']));
 });

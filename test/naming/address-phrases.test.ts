@@ -48,7 +48,7 @@ test.each([
   expect(phrase(networks)).toBe(text);
 });
 
-test('no name of the policy stands for half the internet', () => {
+test('a name of the policy is not used for half the internet', () => {
   const wide = createNaming({ ...names, networks: { vpn: ['0.0.0.0/1'], six: ['2000::/3'] } });
   expect(wide.addresses(rangesOf(['0.0.0.0/1']), ['v4']).of.map(({ text }) => text)).toEqual(['0.0.0.0/1']);
   expect(wide.addresses(rangesOf(['2000::/3']), ['v6']).of.map(({ text }) => text)).toEqual(['internet']);

@@ -12,7 +12,7 @@ const BUILT_IN_NETWORKS: ReadonlyMap<string, string> = new Map(
   Object.entries(NETWORKS).map(([name, ranges]) => [addressKey(ranges), name]),
 );
 
-/** A name whose addresses may change later, such as `admin`, must not stand for every address. */
+/** A name whose addresses may change later, such as `admin`, must not replace every address. */
 const isEverywhere = (networks: readonly string[]): boolean =>
   networks.some((network) => network.endsWith('/0'));
 

@@ -1,5 +1,5 @@
 /**
- * Runs the tests in tiers: static (types, lint, bundle), unit, conformance (real iptables), lab (real hosts). What this
+ * Runs the tests in tiers: static (types, lint, unused code, generated files), unit, conformance (real iptables), lab (real hosts). What this
  * machine lacks is installed with `--yes` or in CI, and named otherwise; a tier that cannot run is skipped with its
  * reason, which in CI is a failure. `--tier NAME` runs one tier; words after `--` go to jest.
  */
@@ -76,6 +76,8 @@ function runStatic() {
     ['npx', 'tsc', '--noEmit'],
     ['npx', 'biome', 'check', '.'],
     [process.execPath, 'scripts/check-imports.mjs'],
+    [process.execPath, 'scripts/check-tsdoc.mjs'],
+    ['npx', 'knip', '--no-progress'],
     [process.execPath, 'scripts/build.mjs', '--check'],
     [process.execPath, 'scripts/docs.mjs', '--check'],
   ];

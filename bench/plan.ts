@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { renderHost } from '../src/compile/render.js';
+import { renderRuleset } from '../src/compile/render.js';
 import { compileHost } from '../src/compile/rules/compile.js';
 import type { HostClient, Reading } from '../src/host/client.js';
 import type { Fleet } from '../src/policy/fleet.js';
@@ -67,7 +67,7 @@ async function record(fleet: Fleet, states: string): Promise<void> {
   for (const host of fleet.hosts) {
     const compiled = compileHost(fleet, host);
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
-    await saveSnapshot(states, host.name, renderHost(compiled.value));
+    await saveSnapshot(states, host.name, renderRuleset(compiled.value));
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the last deploy left on a host: differences from it to the policy were not made by hand. */
 import { isOwned } from '../compile/names.js';
-import { readRuleset } from '../compile/read.js';
+import { readRuleset } from '../compile/render.js';
 import type { HostState } from '../host/client.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { Ruleset, TableName } from '../netfilter/model.js';

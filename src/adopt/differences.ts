@@ -1,12 +1,12 @@
 /** What differs on one host, one thing at a time, and the policy's rules with some of these differences applied. */
 import { diffArrays } from 'diff';
 import { aboveEntryJump, bypassing } from '../compile/merge/entry-jump.js';
-import { isOwned } from '../compile/names.js';
-import { chainOf, isBuiltIn, isEntryJump, tableOf } from '../compile/tables.js';
+import { isEntryJump, isOwned } from '../compile/names.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
 import { diffSets } from '../netfilter/diff.js';
 import type { Chain, Rule, Ruleset, Table, TableName, Tables } from '../netfilter/model.js';
+import { chainOf, isBuiltIn, tableOf } from '../netfilter/tables.js';
 import { locationKey } from '../rollout/plan/expiry.js';
 
 interface ChainDifference {

@@ -1,10 +1,9 @@
 /** Whether two rulesets of a host are equivalent: rule for rule, or in their effect on every packet. */
 import { isOwned } from '../compile/names.js';
-import { TABLE_NAMES } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import { diffSets } from '../netfilter/diff.js';
-import { equalTables } from '../netfilter/empty.js';
 import type { IpSet, Ruleset, TableName, Tables } from '../netfilter/model.js';
+import { equalTables, TABLE_NAMES } from '../netfilter/tables.js';
 import { withoutComment } from '../netfilter/text/print.js';
 import type { TrafficDiff } from '../traffic/model.js';
 import { compareTraffic } from '../traffic/questions/compare.js';

@@ -1,6 +1,6 @@
 /** Tests a candidate: the edited policy is read, compiled and checked as any other, and compared with the live rules. */
 
-import { renderHost } from '../compile/render.js';
+import { renderRuleset } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
 import type { HostState } from '../host/client.js';
 import type { Problem } from '../lib/problem.js';
@@ -84,7 +84,7 @@ function otherChangedHost(before: Fleet, after: Fleet, hosts: readonly DriftedHo
   const own = new Set(hosts.map(({ host }) => host.name));
   const text = (fleet: Fleet, host: Host | undefined): string => {
     const compiled = host && compileHost(fleet, host);
-    return compiled?.ok ? JSON.stringify(renderHost(compiled.value)) : '';
+    return compiled?.ok ? JSON.stringify(renderRuleset(compiled.value)) : '';
   };
   return before.hosts.find((host) => {
     const now = after.hosts.find(({ name }) => name === host.name);

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pMap from 'p-map';
-import { readRuleset } from '../compile/read.js';
+import { readRuleset } from '../compile/render.js';
 import { importFleet } from '../import/fleet.js';
 import type { Imported, ImportedHost, ImportHost } from '../import/model.js';
 import { FAMILIES, type Family } from '../lib/family.js';

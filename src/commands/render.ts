@@ -1,6 +1,6 @@
 /** `render`: the files of every host, exactly as the tools on it would print them. */
 
-import { renderHost } from '../compile/render.js';
+import { renderRuleset } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
 import type { Problem, Result } from '../lib/problem.js';
 import type { RulesText } from '../netfilter/model.js';
@@ -21,7 +21,7 @@ export async function render(options: FleetOptions): Promise<Result<readonly Ren
   for (const host of hosts) {
     const compiled = compileHost(fleet, host);
     problems.push(...compiled.problems);
-    if (compiled.ok) rendered.push({ host: host.name, text: renderHost(compiled.value) });
+    if (compiled.ok) rendered.push({ host: host.name, text: renderRuleset(compiled.value) });
   }
   return rendered.length === hosts.length ? { ok: true, value: rendered, problems } : { ok: false, problems };
 }

@@ -1,5 +1,6 @@
 /** Names of what Sallyport owns, and how long text is cut so that it stays unique. */
 import { createHash } from 'node:crypto';
+import type { Rule } from '../netfilter/model.js';
 
 const PREFIX = 'SALLYPORT-';
 
@@ -49,3 +50,6 @@ export function cut(text: string, bytes: number): string {
   }
   return kept + end;
 }
+
+/** A jump from a built-in chain into an owned one. */
+export const isEntryJump = (rule: Rule): boolean => rule.target?.chain === true && isOwned(rule.target.name);

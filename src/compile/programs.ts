@@ -1,7 +1,7 @@
 /** Programs that keep rules of their own and change them while they run: containers, bans, overlays, virtual machines. */
 import type { IpSet, Rule } from '../netfilter/model.js';
+import { setsNamedBy } from '../netfilter/tables.js';
 import type { ProgramName } from '../policy/programs.js';
-import { setsNamedBy } from './tables.js';
 
 interface Program {
   /** As `may_remove` says that its rules may go. */

@@ -1,6 +1,8 @@
-/** A ruleset as the three texts of `sallyport render`. */
+/** A ruleset as three texts, written and read. */
+import type { Result } from '../lib/problem.js';
 import type { Ruleset, RulesText } from '../netfilter/model.js';
-import { printSets } from '../netfilter/sets.js';
+import { parseSets, printSets } from '../netfilter/sets.js';
+import { parseSave } from '../netfilter/text/parse.js';
 import { printTables } from '../netfilter/text/print.js';
 
 /**
@@ -8,8 +10,22 @@ import { printTables } from '../netfilter/text/print.js';
  * comment lines and counters, members of sets sorted, and without the `bucketsize` and the random `initval` that
  * ipset 7.11 and later add to a set.
  */
-export const renderHost = (desired: Ruleset): RulesText => ({
-  v4: printTables(desired.v4),
-  v6: printTables(desired.v6),
-  sets: printSets(desired.sets),
+export const renderRuleset = ({ v4, v6, sets }: Ruleset): RulesText => ({
+  v4: printTables(v4),
+  v6: printTables(v6),
+  sets: printSets(sets),
 });
+
+/**
+ * Parses both families and the sets; every problem of all three at once.
+ * @param name how locations call the text: `web-1 live` gives `web-1 live v4:12:1`
+ */
+export function readRuleset(text: RulesText, name: string): Result<Ruleset> {
+  const v4 = parseSave(text.v4, 'v4', `${name} v4`);
+  const v6 = parseSave(text.v6, 'v6', `${name} v6`);
+  const sets = parseSets(text.sets, `${name} sets`);
+  const problems = [...v4.problems, ...v6.problems, ...sets.problems];
+  return v4.ok && v6.ok && sets.ok
+    ? { ok: true, value: { v4: v4.value, v6: v6.value, sets: sets.value }, problems }
+    : { ok: false, problems };
+}

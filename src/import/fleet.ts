@@ -1,7 +1,7 @@
 /** Imports the rules of several hosts as one policy, proved host by host. */
 
 import { replaceManaged } from '../compile/merge/replace-managed.js';
-import { renderHost } from '../compile/render.js';
+import { renderRuleset } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
 import { error, hasErrors, type Problem, type Result, warning } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
@@ -108,7 +108,7 @@ function proveAll(contexts: readonly ProofContext[]) {
   const known = new Map<string, ReturnType<typeof proveHost>>();
   return contexts.map((context) => {
     const { host, before } = context;
-    const { v4, v6, sets } = renderHost(host.live);
+    const { v4, v6, sets } = renderRuleset(host.live);
     const key = JSON.stringify([v4, v6, sets, host.families, host.port, before === host.live]);
     const proved = known.has(key) ? known.get(key) : proveHost(context);
     known.set(key, proved);

@@ -3,11 +3,11 @@
 import { type Ownership, replaceManaged } from '../compile/merge/replace-managed.js';
 import { ownedChain } from '../compile/names.js';
 import { compileHost } from '../compile/rules/compile.js';
-import { chainOf, tableOf } from '../compile/tables.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import { type Problem, type Result, startOf } from '../lib/problem.js';
 import type { Rule, Ruleset, Tables } from '../netfilter/model.js';
 import { validate } from '../netfilter/rule/validate.js';
+import { chainOf, tableOf } from '../netfilter/tables.js';
 import { parseRules } from '../netfilter/text/parse.js';
 import { withoutComment } from '../netfilter/text/print.js';
 import { readFleet } from '../policy/resolve/fleet.js';

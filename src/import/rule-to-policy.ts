@@ -4,10 +4,10 @@
  * established connections and drops invalid packets, so the caller has to compare the traffic afterwards.
  */
 
-import { isBuiltIn } from '../compile/tables.js';
 import type { Family } from '../lib/family.js';
 import { addressKey } from '../naming/address-sets.js';
 import type { IpSet, Rule, TableName } from '../netfilter/model.js';
+import { isBuiltIn } from '../netfilter/tables.js';
 import { toRanges } from '../policy/addresses.js';
 import type { AddressSet } from '../policy/fleet.js';
 import { withoutStates, withUsualStates } from './draft/packets.js';

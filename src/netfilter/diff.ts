@@ -1,21 +1,9 @@
 /** What differs between two rulesets: rules added, removed and moved, chains, policies, and members of sets. */
 import { structuredPatch } from 'diff';
-import { equalTables, withBuiltIns } from './empty.js';
-import {
-  BUILT_IN_CHAINS,
-  type Chain,
-  type IpSet,
-  type Rule,
-  type RuleChange,
-  type RuleDiff,
-  type SetDiff,
-  type TableName,
-  type Tables,
-} from './model.js';
+import type { Chain, IpSet, Rule, RuleChange, RuleDiff, SetDiff, TableName, Tables } from './model.js';
 import { setMeaning } from './sets.js';
+import { equalTables, TABLE_NAMES, withBuiltIns } from './tables.js';
 import { printRule } from './text/print.js';
-
-const TABLE_NAMES = Object.keys(BUILT_IN_CHAINS) as TableName[];
 
 interface ChainPair {
   readonly table: TableName;
@@ -64,7 +52,7 @@ function diffChain(pair: ChainPair): RuleDiff {
     table: pair.table,
     chain: pair.name,
     text: rule.text,
-    ...(rule.location && { source: rule.location }),
+    source: rule.location,
   });
   return {
     added: [...heads.added, ...rules.added.map(change)],

@@ -43,13 +43,17 @@ export function parseSets(text: string, file: string): Result<readonly IpSet[]> 
     else if (line.trim() !== '' && !line.startsWith('#')) readLine(reader, line);
   }
   const problems = reader.problems.toSorted(byLocation);
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: inOrder(reader), problems };
+  if (problems.length > 0) return { ok: false, problems };
+  const sets = [...reader.sets.values()].map(({ set, members }) => ({
+    ...set,
+    members: [...members].toSorted(byMember),
+  }));
+  return { ok: true, value: inSetOrder(sets), problems };
 }
 
 /** The text that `ipset restore` reads, the same for the same sets. No sets are the empty text. */
 export function printSets(sets: readonly IpSet[]): string {
-  return [...sets]
-    .toSorted(bySetOrder)
+  return inSetOrder(sets)
     .flatMap((set) => [
       `create ${set.name} ${set.type}${set.options === '' ? '' : ` ${set.options}`}`,
       ...[...set.members].toSorted(byMember).map((member) => `add ${set.name} ${member}`),
@@ -80,7 +84,7 @@ const VERBS: Readonly<Record<string, (reader: Reader, verb: Token, words: readon
 function readLine(reader: Reader, line: string): void {
   const tokens = tokenise(line);
   if ('openQuote' in tokens) {
-    report(reader, 'open-quote', 'A double quote is never closed.', tokens.openQuote, 'Close it.');
+    report(reader, 'open-quote', 'Unclosed double quote.', tokens.openQuote, 'Close it.');
     return;
   }
   const [verb, ...words] = tokens.filter((token) => token.text !== '-exist' && token.text !== '-!');
@@ -90,7 +94,7 @@ function readLine(reader: Reader, line: string): void {
     report(
       reader,
       'unknown-word',
-      `"${verb.text}" is not a line of ipset save.`,
+      `"${verb.text}" is not a command of ipset save.`,
       verb.column,
       'Write create or add.',
     );
@@ -121,18 +125,12 @@ function readCreate(reader: Reader, verb: Token, words: readonly Token[]): void 
     report(
       reader,
       'bad-set-type',
-      `"${type.text}" is not a type of set.`,
+      `"${type.text}" is not a valid set type.`,
       type.column,
       'Write one such as hash:net, hash:ip or list:set.',
     );
   if (reader.sets.has(name.text)) {
-    report(
-      reader,
-      'set-twice',
-      `The set ${name.text} is created twice.`,
-      name.column,
-      'Keep one of the two lines.',
-    );
+    report(reader, 'set-twice', `Duplicate set ${name.text}.`, name.column, 'Remove one of the two lines.');
     return;
   }
   const location: SourceLocation = {
@@ -206,15 +204,13 @@ function canonicalPart(text: string): string {
   return text;
 }
 
-const inOrder = (reader: Reader): readonly IpSet[] =>
-  [...reader.sets.values()]
-    .map(({ set, members }) => ({ ...set, members: [...members].toSorted(byMember) }))
-    .toSorted(bySetOrder);
-
-function bySetOrder(a: IpSet, b: IpSet): number {
-  const list = Number(a.type === 'list:set') - Number(b.type === 'list:set');
-  return list || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-}
+/** The order in which sets load: lists of sets after the sets that they may name. */
+export const inSetOrder = (sets: readonly IpSet[]): readonly IpSet[] =>
+  sets.toSorted(
+    (a, b) =>
+      Number(a.type === 'list:set') - Number(b.type === 'list:set') ||
+      (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
 
 /** Addresses by their number, everything else by its text. */
 function byMember(a: string, b: string): number {

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { adoptFleet } from '../../src/adopt/adopt-fleet.js';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import { compileHost } from '../../src/compile/rules/compile.js';
 import type { RulesText } from '../../src/netfilter/model.js';
 import { readFleet } from '../../src/policy/resolve/fleet.js';
@@ -33,7 +33,7 @@ const [host] = fleet.hosts;
 if (host === undefined) throw new Error('no host');
 const compiled = compileHost(fleet, host);
 if (!compiled.ok) throw new Error('does not compile');
-const deployed: RulesText = renderHost(compiled.value);
+const deployed: RulesText = renderRuleset(compiled.value);
 
 /** Rules as people type them, for owned and built-in chains. */
 const rule = fc.record({

@@ -1,7 +1,7 @@
 /** A small fleet that runs its policy, with changes made by hand on some of its hosts. */
 import { expect } from '@jest/globals';
 import { adoptFleet } from '../../src/adopt/adopt-fleet.js';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import { compileHost } from '../../src/compile/rules/compile.js';
 import { formatProblem } from '../../src/lib/problem.js';
 import type { RulesText } from '../../src/netfilter/model.js';
@@ -67,7 +67,7 @@ export function deployed(files = FILES): Readonly<Record<string, RulesText>> {
     fleet.hosts.map((host) => {
       const compiled = compileHost(fleet, host);
       if (!compiled.ok) throw new Error('The policy does not compile.');
-      return [host.name, renderHost(compiled.value)];
+      return [host.name, renderRuleset(compiled.value)];
     }),
   );
 }

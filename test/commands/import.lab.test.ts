@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { readRuleset } from '../../src/compile/read.js';
+import { readRuleset } from '../../src/compile/render.js';
 import { type Host, type Lab, openLab } from '../../src/lab/lab.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
 import type { Plan } from '../../src/rollout/results/model.js';

@@ -1,5 +1,4 @@
-/** What other programs and administrators leave on a host, as iptables-save shows it. */
-import { readRuleset } from '../../src/compile/read.js';
+import { readRuleset } from '../../src/compile/render.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
 import { unwrap } from './fleet.js';
 

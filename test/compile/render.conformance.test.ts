@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import { compileHost } from '../../src/compile/rules/compile.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
 import { loadFleet } from '../../src/policy/load.js';
@@ -19,7 +19,7 @@ async function rulesets(): Promise<readonly (readonly [string, Ruleset])[]> {
 }
 
 test.each(BACKENDS)('%s prints every rendered host as it was rendered', async (backend) => {
-  const all = (await rulesets()).map(([name, ruleset]) => ({ name, text: renderHost(ruleset) }));
+  const all = (await rulesets()).map(([name, ruleset]) => ({ name, text: renderRuleset(ruleset) }));
   const parts = ['v4', 'v6', 'sets'] as const;
   const files = Object.fromEntries(
     all.flatMap(({ text }, index) => parts.map((part) => [`${index}.${part}`, text[part]])),

@@ -6,14 +6,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import { GOLDEN } from './cases.js';
 import { compiled } from './fleet.js';
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'golden');
 
 test.each(GOLDEN)('$name', ({ name, host, files }) => {
-  const { v4, v6, sets } = renderHost(compiled(host, files));
+  const { v4, v6, sets } = renderRuleset(compiled(host, files));
   const texts = { 'rules.v4': v4, 'rules.v6': v6, ...(sets === '' ? {} : { sets }) };
   for (const [file, text] of Object.entries(texts)) {
     const path = join(FOLDER, name, file);

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { importHosts } from '../../src/commands/import.js';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import { compileHost } from '../../src/compile/rules/compile.js';
 import { formatProblem } from '../../src/lib/problem.js';
 import type { Ruleset } from '../../src/netfilter/model.js';
@@ -32,7 +32,7 @@ function rulesOf(policy: RandomPolicy): Ruleset | undefined {
 const noClient = async () => ({ ok: false as const, problems: [] });
 
 async function imported(ruleset: Ruleset) {
-  const text = renderHost(ruleset);
+  const text = renderRuleset(ruleset);
   const files = (['v4', 'v6', 'sets'] as const).map((kind) => ({
     name: 'h',
     path: `h.${kind}`,

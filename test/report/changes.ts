@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { renderHost } from '../../src/compile/render.js';
+import { renderRuleset } from '../../src/compile/render.js';
 import type { HostClient, HostState } from '../../src/host/client.js';
 import { formatProblem } from '../../src/lib/problem.js';
 import type { RulesText } from '../../src/netfilter/model.js';
@@ -265,7 +265,7 @@ function deployed(fleet: Fleet): ReadonlyMap<string, RulesText> {
       const state = recorded(host.name, { ...NOTHING, v4: FOREIGN[host.name] ?? '' });
       const { deployable: ready, plan } = assess(fleet, host, { status: 'read', state });
       if (ready === undefined) throw new Error(`${host.name}: ${plan.reason}`);
-      return [host.name, renderHost(ready.transitions.live.next)];
+      return [host.name, renderRuleset(ready.transitions.live.next)];
     }),
   );
 }

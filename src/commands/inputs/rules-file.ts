@@ -1,5 +1,4 @@
-/** Any rules as files hold them: one family's save file, or the folder of a host with both families and the sets. */
-import { readRuleset } from '../../compile/read.js';
+import { readRuleset } from '../../compile/render.js';
 import type { Family } from '../../lib/family.js';
 import type { Result } from '../../lib/problem.js';
 import type { Ruleset } from '../../netfilter/model.js';

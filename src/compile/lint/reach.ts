@@ -2,10 +2,10 @@
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import type { Chain, Rule, Ruleset, Table } from '../../netfilter/model.js';
+import { chainOf, isBuiltIn } from '../../netfilter/tables.js';
 import { endsInDrop } from '../merge/entry-jump.js';
-import { isOwned, ownedChain } from '../names.js';
+import { isEntryJump, isOwned, ownedChain } from '../names.js';
 import { programOfRule } from '../programs.js';
-import { chainOf, isBuiltIn, isEntryJump } from '../tables.js';
 import { conditionsOf } from './conditions.js';
 
 /** A chain that holds rules of others, and what can be said of them. */

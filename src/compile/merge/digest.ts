@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { FAMILIES } from '../../lib/family.js';
 import type { Ruleset, Table } from '../../netfilter/model.js';
 import { setMeaning } from '../../netfilter/sets.js';
+import { chainOf, isBuiltIn, TABLE_NAMES, tableOf } from '../../netfilter/tables.js';
 import { isOwned, ownedChain } from '../names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../programs.js';
 import { withoutTail } from '../rules/baseline.js';
-import { chainOf, isBuiltIn, TABLE_NAMES, tableOf } from '../tables.js';
 import { bypassing, endsInDrop, hasOthersBelow } from './entry-jump.js';
 import type { Ownership } from './replace-managed.js';
 

@@ -1,8 +1,8 @@
 /** Where the hook of an owned chain stands among the rules of others, and what decides before it. */
 import type { Chain, Rule, Table } from '../../netfilter/model.js';
-import { isOwned, ownedChain } from '../names.js';
+import { chainOf } from '../../netfilter/tables.js';
+import { isEntryJump, isOwned, ownedChain } from '../names.js';
 import { isEnding, isInvalidDrop, withoutTail } from '../rules/baseline.js';
-import { chainOf, isEntryJump } from '../tables.js';
 
 /** Targets after which a packet goes on to the next rule. */
 const GOES_ON: ReadonlySet<string> = new Set(
@@ -38,7 +38,7 @@ function chainMayAccept(name: string, table: Table, seen: Set<string>): boolean 
 }
 
 /** A table as it is, the owned chains that it will have, and one of its built-in chains. */
-export interface EntryJumpContext {
+export interface BuiltInChain {
   readonly live: Table;
   readonly desired: Table | undefined;
   readonly chain: Chain;
@@ -49,7 +49,7 @@ export interface EntryJumpContext {
  * verdict. Neither where FORWARD only allows: it leaves to others' rules what it does not decide, so that their order
  * changes nothing.
  */
-export function bypassing({ live, desired, chain }: EntryJumpContext): readonly Rule[] {
+export function bypassing({ live, desired, chain }: BuiltInChain): readonly Rule[] {
   if (live.name === 'nat') return [];
   if (live.name === 'filter' && chain.name === 'FORWARD' && desired !== undefined && !forwardDenies(desired))
     return [];
@@ -77,7 +77,7 @@ function forwardDenies(desired: Table): boolean {
  * comes before everything of others that may accept. What can only deny (a jump to bans) stays above and keeps its
  * effect.
  */
-export function withEntryJumps(hooking: EntryJumpContext, hooks: readonly Rule[]): readonly Rule[] {
+export function withEntryJumps(hooking: BuiltInChain, hooks: readonly Rule[]): readonly Rule[] {
   const { live, desired, chain } = hooking;
   const present = chain.rules.filter(isEntryJump);
   const same =

@@ -12,28 +12,25 @@ import {
   type TableName,
   type Tables,
 } from '../../netfilter/model.js';
-import { setMeaning } from '../../netfilter/sets.js';
-import type { ProgramName } from '../../policy/programs.js';
-import { isOwned, ownedChain, TEMPORARY_SET } from '../names.js';
-import { programOfRule } from '../programs.js';
-import { withoutTail } from '../rules/baseline.js';
+import { inSetOrder, setMeaning } from '../../netfilter/sets.js';
 import {
   chainOf,
-  foreignOf,
   inSaveOrder,
-  inSetOrder,
   isBuiltIn,
-  isEntryJump,
   setsNamedBy,
   TABLE_NAMES,
   tableOf,
-} from '../tables.js';
+} from '../../netfilter/tables.js';
+import type { ProgramName } from '../../policy/programs.js';
+import { isEntryJump, isOwned, ownedChain, TEMPORARY_SET } from '../names.js';
+import { programOfRule } from '../programs.js';
+import { withoutTail } from '../rules/baseline.js';
 import { bypassing, hasOthersBelow, withEntryJumps } from './entry-jump.js';
 import { takeTables } from './take-tables.js';
 
 export type Ownership = 'chains' | 'tables';
 
-export interface Owned {
+export interface Replacement {
   /** The rules with the owned part replaced by what is desired. */
   readonly next: Ruleset;
   /** Others' chains (`DOCKER`, `nat DOCKER`), and how many rules of theirs there are. */
@@ -55,7 +52,7 @@ export function replaceManaged(
   desired: Ruleset,
   ownership: Ownership,
   options: ReplaceOptions = {},
-): Owned {
+): Replacement {
   const { next, problems } =
     ownership === 'tables' ? takeTables(live, desired, options.mayRemove ?? []) : placeChains(live, desired);
   return {
@@ -65,7 +62,7 @@ export function replaceManaged(
   };
 }
 
-function placeChains(live: Ruleset, desired: Ruleset): Pick<Owned, 'next' | 'problems'> {
+function placeChains(live: Ruleset, desired: Ruleset): Pick<Replacement, 'next' | 'problems'> {
   const tables = (family: Family): Tables =>
     TABLE_NAMES.flatMap((name) =>
       placeTable(name, tableOf(live[family], name), tableOf(desired[family], name)),
@@ -251,4 +248,20 @@ function ownedTables(tables: Tables): Tables {
     const some = chains.some(({ name, rules }) => isOwned(name) || rules.length > 0);
     return some || table.name === 'filter' ? [{ ...table, chains }] : [];
   });
+}
+
+/** Others' chains by name (`DOCKER`, `nat DOCKER`) and how many rules of others there are, in both families. */
+export function foreignOf({ v4, v6 }: Ruleset): {
+  readonly chains: readonly string[];
+  readonly rules: number;
+} {
+  const chains = new Set<string>();
+  let rules = 0;
+  for (const { name: table, chains: all } of [...v4, ...v6])
+    for (const { name, rules: some } of all) {
+      if (isOwned(name)) continue;
+      if (!isBuiltIn(table, name)) chains.add(table === 'filter' ? name : `${table} ${name}`);
+      rules += some.filter((rule) => !isEntryJump(rule)).length;
+    }
+  return { chains: [...chains].toSorted(), rules };
 }

@@ -12,9 +12,9 @@ import {
   type Tables,
 } from '../../netfilter/model.js';
 import { setMeaning } from '../../netfilter/sets.js';
+import { chainOf, isBuiltIn, tableOf } from '../../netfilter/tables.js';
 import { printRule } from '../../netfilter/text/print.js';
-import { isOwned, TEMPORARY_SET } from '../names.js';
-import { chainOf, isBuiltIn, isEntryJump, tableOf } from '../tables.js';
+import { isEntryJump, isOwned, TEMPORARY_SET } from '../names.js';
 import { sameSet } from './replace-managed.js';
 
 /** What a host takes in this order: `sets`, `v4`, `v6`, `setsAfter` (the `Steps` of its port). */

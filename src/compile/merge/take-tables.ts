@@ -2,12 +2,12 @@
 
 import { FAMILIES } from '../../lib/family.js';
 import { error, type Problem, warning } from '../../lib/problem.js';
-import { withBuiltIns } from '../../netfilter/empty.js';
 import type { Rule, Ruleset, Table, TableName, Tables } from '../../netfilter/model.js';
+import { inSetOrder } from '../../netfilter/sets.js';
+import { chainOf, TABLE_NAMES, tableOf, withBuiltIns } from '../../netfilter/tables.js';
 import type { ProgramName } from '../../policy/programs.js';
-import { isOwned } from '../names.js';
+import { isEntryJump, isOwned } from '../names.js';
 import { programOfRule } from '../programs.js';
-import { chainOf, inSetOrder, isEntryJump, TABLE_NAMES, tableOf } from '../tables.js';
 
 /**
  * The desired tables in place of the live ones; tables that only the host has are there, empty. Sets of others stay:

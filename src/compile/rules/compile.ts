@@ -19,15 +19,15 @@ import {
   type TableName,
   type Tables,
 } from '../../netfilter/model.js';
+import { inSetOrder } from '../../netfilter/sets.js';
+import { inSaveOrder, TABLE_NAMES } from '../../netfilter/tables.js';
 import type { Fleet, Host, NatRule, PolicyRule } from '../../policy/fleet.js';
 import { ownedChain } from '../names.js';
-import { inSaveOrder, inSetOrder, TABLE_NAMES } from '../tables.js';
 import { dropTail, forwardBaseline, inputBaseline, outputBaseline } from './baseline.js';
 import { type Canonical, canonicalRules } from './canonical.js';
 import { EMPTY_FRAGMENT, type LogOptions, logOptions, type RuleFragment } from './fragment.js';
 import { type Translation, translate } from './nat.js';
-import { rawLine } from './raw.js';
-import { ruleLines, ruleProblems } from './rules.js';
+import { rawLine, ruleLines, ruleProblems } from './rules.js';
 
 /** Lines that come from one place of the policy, and the built-in chain in whose owned chain they stand. */
 interface Part {

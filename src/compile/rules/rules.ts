@@ -1,7 +1,7 @@
 /** One rule of the policy in one family. Every condition of the rule is in what comes out, or there is a problem. */
 import type { Family } from '../../lib/family.js';
 import { error, note, type Problem } from '../../lib/problem.js';
-import type { PolicyRule, Verb } from '../../policy/fleet.js';
+import type { PolicyRule, RawRule, Verb } from '../../policy/fleet.js';
 import { tag } from '../names.js';
 import {
   COMMENT_BYTES,
@@ -180,3 +180,9 @@ function rateOf(rule: PolicyRule, heads: readonly string[]): string {
   const name = `SP-${tag([rule.origin, rule.verb, `${rate.count}/${rate.per}`, ...heads].join('\n'), 10)}`;
   return `-m hashlimit --hashlimit-upto ${rate.count}/${rate.per} --hashlimit-burst ${burst} --hashlimit-mode srcip --hashlimit-name ${name}`;
 }
+
+/** The rule with its reason as a comment, unless it brings a comment of its own. */
+export const rawLine = (rule: RawRule): string =>
+  rule.rule.includes('--comment')
+    ? rule.rule
+    : join(comment(oneLine(`${rule.origin}: ${rule.reason}`)), rule.rule);

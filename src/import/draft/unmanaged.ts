@@ -1,10 +1,10 @@
 /** The rules of a host that are not imported: those of programs, and chains that no policy can express. */
-import { isOwned } from '../../compile/names.js';
+import { isEntryJump, isOwned } from '../../compile/names.js';
 import { programOfChain } from '../../compile/programs.js';
-import { isBuiltIn, isEntryJump } from '../../compile/tables.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { BUILT_IN_CHAINS, type Chain, type Rule, type Ruleset, type Table } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
+import { isBuiltIn } from '../../netfilter/tables.js';
 import { type ChainItem, itemsOf } from '../read/flatten.js';
 import { type BuiltInChain, isImported } from './host.js';
 

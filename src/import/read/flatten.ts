@@ -1,9 +1,9 @@
 /** Flattens a built-in chain: its rules and those of the chains that it jumps to, in order, as rules of its own. */
-import { isOwned } from '../../compile/names.js';
+import { isEntryJump, isOwned } from '../../compile/names.js';
 import { programOfChain, programOfRule } from '../../compile/programs.js';
-import { chainOf, isEntryJump } from '../../compile/tables.js';
 import type { Family } from '../../lib/family.js';
 import type { Chain, IpSet, Rule, Table } from '../../netfilter/model.js';
+import { chainOf } from '../../netfilter/tables.js';
 import { parseRules } from '../../netfilter/text/parse.js';
 import {
   type Condition,

@@ -1,9 +1,9 @@
 /** Translates a jump whose chain is one statement: exceptions, a log with a verdict, a limit over both. */
 
 import { programOfChain } from '../../compile/programs.js';
-import { chainOf } from '../../compile/tables.js';
 import type { Family } from '../../lib/family.js';
 import type { IpSet, Rule, Table } from '../../netfilter/model.js';
+import { chainOf } from '../../netfilter/tables.js';
 import { criteriaOf } from './matches.js';
 import type { Statement } from './statement.js';
 import { logOf, translate } from './translate.js';

@@ -120,11 +120,11 @@ export const word = (most: number, least = 1, examples: readonly string[] = ['na
 
 function sized(text: string, most: number, least: number): string | Refusal {
   const bytes = Buffer.byteLength(text);
-  if (bytes < least) return refuse('takes a text that is not empty');
+  if (bytes < least) return refuse('takes a non-empty text');
   if (bytes <= most) return text;
   return refuse(
     `takes at most ${most} bytes and this has ${bytes}`,
-    'Shorten it: iptables cuts it off without a word.',
+    'Shorten it: iptables truncates it silently.',
   );
 }
 
@@ -133,13 +133,13 @@ export const oneOf = (names: readonly string[], accepts: Readonly<Record<string,
   kind([...names, ...Object.keys(accepts)], (text) => {
     const found =
       names.find((name) => name.toLowerCase() === text.toLowerCase()) ?? accepts[text.toLowerCase()];
-    return found ?? refuse(`does not know "${text}"`, `Write one of ${names.join(', ')}.`);
+    return found ?? refuse(`does not accept "${text}"`, `Write one of ${names.join(', ')}.`);
   });
 
 /** One of a list of names, which iptables compares letter by letter. */
 export const exactly = (...names: readonly string[]): ValueType =>
   kind(names, (text) =>
-    names.includes(text) ? text : refuse(`does not know "${text}"`, `Write one of ${names.join(', ')}.`),
+    names.includes(text) ? text : refuse(`does not accept "${text}"`, `Write one of ${names.join(', ')}.`),
   );
 
 /** A list of flags, printed once each in the kernel's order; a name may be cut short where iptables allows it. */
@@ -153,7 +153,7 @@ export const flags = (names: readonly string[], none?: string): ValueType =>
         part === '' ? undefined : names.find((candidate) => candidate.toLowerCase().startsWith(lower));
       if (name === undefined)
         return refuse(
-          `does not know "${part}"`,
+          `does not accept "${part}"`,
           `Write names of ${names.join(', ')}, with commas and no spaces.`,
         );
       chosen.add(name);
@@ -169,7 +169,7 @@ export function parsePort(text: string, protocol: string | undefined): bigint | 
   if (known !== undefined) return BigInt(known);
   return refuse(
     value === undefined
-      ? `does not know the service "${text}"`
+      ? `does not accept the service "${text}"`
       : `takes a port from 0 to 65535, not "${text}"`,
     value === undefined ? 'Write the port number: a name may mean another port on another host.' : undefined,
   );
@@ -215,7 +215,7 @@ export const protocol: ValueType = kind(['tcp', '17', 'ICMP', 'gre'], (text) => 
 });
 
 export const unknownProtocol = (text: string): Refusal =>
-  refuse(`does not know the protocol "${text}"`, 'Write its number, from 0 to 255.');
+  refuse(`does not accept the protocol "${text}"`, 'Write its number, from 0 to 255.');
 
 export { protocolName, protocolNumber };
 
@@ -262,7 +262,7 @@ export function networkValue(text: string, family: Family): Network | Refusal {
   return parseAddress(address, family) === undefined
     ? noAddress(address, family)
     : refuse(
-        `has a bad mask in "${text}"`,
+        `has an invalid mask in "${text}"`,
         `Write a prefix length from 0 to ${ADDRESS_BITS[family]} or a mask as an address.`,
       );
 }
@@ -316,7 +316,7 @@ export const mac: ValueType = kind(['00:16:3E:00:00:01', '0:1:2:a:b:c'], (text) 
 
 /** An interface name of at most 15 bytes; a trailing `+` matches every name that starts so. */
 export const interfaceName: ValueType = kind(['eth0', 'br-+', 'wlan0.10'], (text) => {
-  if (text === '') return refuse('takes an interface name that is not empty');
+  if (text === '') return refuse('takes a non-empty interface name');
   return /[\s/"]/.test(text)
     ? refuse(`takes an interface name without spaces and slashes, not "${text}"`)
     : sized(text, 15, 1);

@@ -78,20 +78,14 @@ function readProtocol(state: State, value: Token, flag: Token): void {
   const number = protocolNumber(value.text);
   const negated = state.negated !== undefined;
   if (number === undefined)
-    fault(
-      state,
-      value,
-      'bad-value',
-      `The protocol "${value.text}" is not known.`,
-      'Write its number, from 0 to 255.',
-    );
+    fault(state, value, 'bad-value', `Unknown protocol "${value.text}".`, 'Write its number, from 0 to 255.');
   else if (number === 0 && negated)
     fault(state, value, 'bad-negation', 'A rule for no protocol would never match.', 'Remove "! -p all".');
   else state.protocol = { number, negated, written: value.text.toLowerCase() };
 }
 
 const twice = (state: State, flag: Token): void =>
-  fault(state, flag, 'option-twice', `${flag.text} stands twice in one rule.`, 'Keep one of them.');
+  fault(state, flag, 'option-twice', `Duplicate ${flag.text}.`, 'Keep one of them.');
 
 /** What `/0` stands for. iptables reads nothing before it: `any/0`, and `0/0` for IPv6 too. */
 export const EVERYWHERE: { readonly [family in Family]: string } = { v4: '0.0.0.0/0', v6: '::/0' };
@@ -106,8 +100,8 @@ function addresses(key: 'source' | 'destination'): Core['read'] {
         state,
         value,
         'bad-negation',
-        `"!" cannot stand before a list of addresses.`,
-        'Write a chain or a set instead.',
+        `"!" is not valid before a list of addresses.`,
+        'Use a chain or a set instead.',
       );
     const values = parts.map((part) => {
       if (part.endsWith('/0')) return EVERYWHERE[state.family];
@@ -140,7 +134,7 @@ function interfaceOf(key: 'inInterface' | 'outInterface'): Core['read'] {
         state,
         value,
         'bad-interface',
-        `"${value.text}" is not the name of an interface.`,
+        `"${value.text}" is not a valid interface name.`,
         `Write 1 to ${INTERFACE_BYTES} bytes without spaces, slashes and quotes; "+" at the end matches any rest.`,
       );
     state[key] = { value: value.text, negated: state.negated !== undefined };
@@ -167,7 +161,7 @@ function notNegated(state: State, flag: Token): void {
       state,
       flag,
       'bad-negation',
-      `"!" cannot stand before ${flag.text}.`,
+      `"!" is not valid before ${flag.text}.`,
       'Write it before the option it negates.',
     );
 }
@@ -175,7 +169,7 @@ function notNegated(state: State, flag: Token): void {
 function readMatch(state: State, value: Token, flag: Token): void {
   notNegated(state, flag);
   if (!/^[\w.-]{1,28}$/.test(value.text))
-    fault(state, value, 'bad-match-name', `"${value.text}" cannot be the name of a match.`);
+    fault(state, value, 'bad-match-name', `"${value.text}" is not a valid match name.`);
   const row = findExtension('match', state.family, value.text);
   if (isOfOtherFamily('match', state.family, value.text)) wrongFamily(state, value);
   const name = row?.name ?? value.text;
@@ -195,7 +189,7 @@ function readTarget(goto: boolean): Core['read'] {
         state,
         value,
         'bad-chain-name',
-        `"${text}" cannot be a target.`,
+        `"${text}" is not a valid target.`,
         `Write a name of 1 to ${CHAIN_NAME_BYTES} bytes without spaces.`,
       );
     const row = goto || state.chains.has(text) ? undefined : findExtension('target', state.family, text);
@@ -214,7 +208,7 @@ export function wrongFamily(state: State, name: { readonly text: string; readonl
     name,
     'wrong-family',
     `${name.text} is for IP${OTHER[family]} and this is IP${family}.`,
-    `Move the rule to the IP${OTHER[family]} rules, or put ${family === 'v4' ? '-6' : '-4'} into it, so that it counts there alone.`,
+    `Move the rule to the IP${OTHER[family]} rules, or add ${family === 'v4' ? '-6' : '-4'} to it.`,
   );
 }
 

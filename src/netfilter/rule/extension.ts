@@ -80,7 +80,7 @@ function wrongProtocol(row: ExtensionRow, state: State): Refusal | undefined {
   const name = protocol === undefined ? undefined : protocolName(protocol.number);
   if (protocol?.negated === false && name !== undefined && row.protocols.includes(name)) return undefined;
   return refuse(
-    'is for other protocols than this rule',
+    'does not match the protocol of the rule',
     `Add -p ${row.protocols.join(' or -p ')} before it.`,
   );
 }

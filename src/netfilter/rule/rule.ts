@@ -74,7 +74,7 @@ export function readRule(
   };
   while (state.at < tokens.length) readWord(state);
   state.counters ??= counters;
-  if (state.negated !== undefined) fault(state, state.negated, 'bad-negation', '"!" stands before nothing.');
+  if (state.negated !== undefined) fault(state, state.negated, 'bad-negation', 'Nothing follows "!".');
   const finished = [...state.matches, ...(state.target === undefined ? [] : [state.target])].map((loaded) =>
     finish(state, loaded),
   );
@@ -93,7 +93,7 @@ function readWord(state: State): void {
   const { text } = token;
   if (text === '!') {
     if (state.negated !== undefined)
-      fault(state, token, 'bad-negation', 'Two "!" in a row mean nothing.', 'Remove one or both.');
+      fault(state, token, 'bad-negation', 'Two "!" in a row.', 'Remove one or both.');
     state.negated = token;
     return;
   }
@@ -115,13 +115,7 @@ function strayWord(state: State, token: Token): void {
     });
     return;
   }
-  fault(
-    state,
-    token,
-    'bad-word',
-    `"${token.text}" does not belong here.`,
-    'Quote a value that has spaces in it.',
-  );
+  fault(state, token, 'bad-word', `Unexpected "${token.text}".`, 'Quote a value that has spaces in it.');
 }
 
 function readShort(state: State, token: Token): void {
@@ -154,8 +148,8 @@ function readAttached(state: State, core: Core, value: Token, flag: Token): void
       state,
       flag,
       'joined-value',
-      `iptables 1.8.9 reads ${flag.text} otherwise than other versions.`,
-      `Write the value as a word of its own: ${core.long[0]} ${value.text.replace(/^=/, '')}.`,
+      `iptables 1.8.9 reads ${flag.text} differently from other versions.`,
+      `Write the value as a separate word: ${core.long[0]} ${value.text.replace(/^=/, '')}.`,
     );
   else core.read(state, value, flag);
 }
@@ -196,7 +190,7 @@ function readLong(state: State, token: Token): void {
       state,
       token,
       'option-twice',
-      `${found.row.flag} of ${found.loaded.name} stands twice.`,
+      `Duplicate ${found.row.flag} of ${found.loaded.name}.`,
       'Keep one of them.',
     );
   found.loaded.given.push({
@@ -290,7 +284,7 @@ function unknownOption(state: State, token: Token): void {
       : near === undefined
         ? 'Load the match that has it with -m before it.'
         : `Did you mean ${near}?`;
-  fault(state, token, 'unknown-option', `The option ${token.text} is not known here.`, hint);
+  fault(state, token, 'unknown-option', `Unknown option ${token.text}.`, hint);
 }
 
 function expand(state: State, finished: readonly Finished[]): readonly Rule[] {

@@ -96,7 +96,7 @@ export const isBang = ({ text, quoted }: Token): boolean => text === '!' && !quo
 
 /** The order of old: `-s ! 10.0.0.1`. */
 export const bangAfter = (state: State, flag: Token, bang: Token): void =>
-  fault(state, bang, 'bad-negation', `"!" stands after ${flag.text}.`, `Write it before: ! ${flag.text} ….`);
+  fault(state, bang, 'bad-negation', `"!" follows ${flag.text}.`, `Write it before: ! ${flag.text} ….`);
 
 export const protocolContext = (state: State): { readonly protocol?: string } =>
   state.protocol === undefined || state.protocol.negated

@@ -16,6 +16,7 @@ import {
   type Table,
   type Tables,
 } from '../model.js';
+import { setsNamedBy } from '../tables.js';
 
 /**
  * Checks what needs the whole ruleset: jumps to chains that are missing or lead back, targets and matches where the
@@ -40,7 +41,7 @@ export function validate(
   return problems.toSorted(byLocation);
 }
 
-const placeOf = (rule: Rule, file: string): SourceLocation => rule.location ?? startOf('host', file);
+const locationOf = (rule: Rule, file: string): SourceLocation => rule.location ?? startOf('host', file);
 
 function* rulesOf(table: Table): Generator<readonly [Chain, Rule]> {
   for (const chain of table.chains) for (const rule of chain.rules) yield [chain, rule];
@@ -57,7 +58,7 @@ function missingChains(table: Table, file: string): readonly Problem[] {
         error(
           'chain-with-options',
           `${target.name} is a chain, and a jump to it takes no ${target.options[0]?.flag ?? 'options'}.`,
-          placeOf(rule, file),
+          locationOf(rule, file),
           'Put the condition before the jump, after the -p or -m that knows it.',
         ),
       );
@@ -67,7 +68,7 @@ function missingChains(table: Table, file: string): readonly Problem[] {
         error(
           'jump-to-built-in',
           `The rule jumps to the built-in chain ${target.name}.`,
-          placeOf(rule, file),
+          locationOf(rule, file),
           'Jump to a chain of your own.',
         ),
       );
@@ -77,7 +78,7 @@ function missingChains(table: Table, file: string): readonly Problem[] {
         error(
           'missing-chain',
           `The table ${table.name} has no chain ${target.name} to jump to.`,
-          placeOf(rule, file),
+          locationOf(rule, file),
           near === undefined ? `Add the chain with a line :${target.name} - [0:0].` : `Did you mean ${near}?`,
         ),
       );
@@ -96,7 +97,7 @@ function loops(table: Table, file: string): readonly Problem[] {
   const jumps = jumpsOf(table);
   const state = new Map<string, 'open' | 'done'>();
   const problems: Problem[] = [];
-  // The kernel looks for loops from the hooks on; what no hook reaches is taken as it is.
+  // The kernel looks for loops from the hooks on; what no hook reaches is not checked.
   for (const start of BUILT_IN_CHAINS[table.name]) {
     if (!jumps.has(start) || state.has(start)) continue;
     const path: { name: string; next: number }[] = [{ name: start, next: 0 }];
@@ -119,9 +120,9 @@ function loops(table: Table, file: string): readonly Problem[] {
         problems.push(
           error(
             'jump-loop',
-            `Jumping here never ends: ${cycle.join(' → ')}.`,
-            placeOf(rule, file),
-            'Take one of these jumps out.',
+            `The chains jump in a loop: ${cycle.join(' → ')}.`,
+            locationOf(rule, file),
+            'Remove one of these jumps.',
           ),
         );
       } else if (!state.has(name) && jumps.has(name)) {
@@ -158,18 +159,18 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
   const hooks = hooksOf(table);
   const problems: Problem[] = [];
   const check = (row: ExtensionRow | undefined, { options }: Extension, chain: Chain, rule: Rule): void => {
-    if (row === undefined || !isChoosy(row)) return;
+    if (row === undefined || !isRestricted(row)) return;
     const use = { row, options };
     const flaw = misuse(use, table, hooks.get(chain.name) ?? new Set(), chain.name) ?? unsuited(use, rule);
-    if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, placeOf(rule, file), flaw.hint));
+    if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, locationOf(rule, file), flaw.hint));
   };
   for (const [chain, rule] of rulesOf(table)) {
-    const location = placeOf(rule, file);
+    const location = locationOf(rule, file);
     if (rule.inInterface && NO_IN.includes(chain.name))
       problems.push(
         error(
           'interface-in-hook',
-          `-i cannot stand in ${chain.name}.`,
+          `-i is not valid in ${chain.name}.`,
           location,
           'Packets leave here: match them with -o.',
         ),
@@ -178,7 +179,7 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
       problems.push(
         error(
           'interface-in-hook',
-          `-o cannot stand in ${chain.name}.`,
+          `-o is not valid in ${chain.name}.`,
           location,
           'Packets arrive here: match them with -i.',
         ),
@@ -194,7 +195,7 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
   return problems;
 }
 
-/** Not from anywhere, not to anywhere, not by any interface: iptables-nft refuses these, the old one takes them. */
+/** Not from anywhere, not to anywhere, not by any interface: iptables-nft refuses these, iptables-legacy does not. */
 const neverMatches = ({ source, destination, inInterface, outInterface }: Rule): boolean =>
   isNot(source, '/0') ||
   isNot(destination, '/0') ||
@@ -209,8 +210,8 @@ interface Use {
   readonly options: readonly Option[];
 }
 
-/** Whether the kernel takes it only here and there; most it takes everywhere. */
-const isChoosy = ({ tables, hooks, suits }: ExtensionRow): boolean =>
+/** Whether the kernel accepts it in some tables, hooks or rules only. */
+const isRestricted = ({ tables, hooks, suits }: ExtensionRow): boolean =>
   tables !== undefined || hooks !== undefined || suits !== undefined;
 
 interface Flaw {
@@ -225,8 +226,8 @@ function misuse(use: Use, table: Table, hooks: ReadonlySet<string>, chain: strin
   if (tables !== undefined && !tables.includes(table.name))
     return {
       id: 'wrong-table',
-      message: `${row.name} cannot stand in the table ${table.name}.`,
-      hint: `It belongs into ${tables.join(' or ')}.`,
+      message: `${row.name} is not valid in the table ${table.name}.`,
+      hint: `It is valid in ${tables.join(' and ')}.`,
     };
   const allowed = typeof row.hooks === 'function' ? row.hooks(options) : row.hooks;
   const bad = allowed === undefined ? undefined : [...hooks].find((hook) => !allowed.includes(hook));
@@ -234,8 +235,8 @@ function misuse(use: Use, table: Table, hooks: ReadonlySet<string>, chain: strin
   const from = bad === chain ? bad : `${chain}, which ${bad} reaches`;
   return {
     id: 'wrong-hook',
-    message: `${row.name} cannot stand in ${from}.`,
-    hint: `It works from ${allowed.join(', ')}.`,
+    message: `${row.name} is not valid in ${from}.`,
+    hint: `It is valid in ${allowed.join(', ')}.`,
   };
 }
 
@@ -243,31 +244,19 @@ function unsuited({ row }: Use, rule: Rule): Flaw | undefined {
   const refusal = row.suits?.(rule);
   if (refusal === undefined) return undefined;
   const { refused, hint } = refusal;
-  return {
-    id: 'bad-combination',
-    message: `${row.name} ${refused}.`,
-    ...(hint === undefined ? {} : { hint }),
-  };
+  return { id: 'bad-combination', message: `${row.name} ${refused}.`, hint };
 }
 
-/** Options whose first value names a set. */
-const SET_OPTIONS = ['--match-set', '--add-set', '--del-set', '--map-set'];
-
-function missingSets(table: Table, names: ReadonlySet<string>, file: string): readonly Problem[] {
-  const problems: Problem[] = [];
-  for (const [, rule] of rulesOf(table))
-    for (const extension of rule.target === undefined ? rule.matches : [...rule.matches, rule.target])
-      for (const { flag, values } of extension.options) {
-        const name = values[0] ?? '';
-        if (SET_OPTIONS.includes(flag) && !names.has(name))
-          problems.push(
-            error(
-              'missing-set',
-              `There is no set ${name}.`,
-              placeOf(rule, file),
-              'Create it, or take out the rule: the whole table fails to load without it.',
-            ),
-          );
-      }
-  return problems;
-}
+const missingSets = (table: Table, names: ReadonlySet<string>, file: string): readonly Problem[] =>
+  [...rulesOf(table)].flatMap(([, rule]) =>
+    setsNamedBy(rule)
+      .filter((name) => !names.has(name))
+      .map((name) =>
+        error(
+          'missing-set',
+          `There is no set ${name}.`,
+          locationOf(rule, file),
+          'Create it, or remove the rule: the whole table fails to load without it.',
+        ),
+      ),
+  );

@@ -33,7 +33,7 @@ export function readCommand(reader: Reader, table: Section, line: string): void 
       report(
         reader,
         'no-command',
-        `"${firstWord(line)}" starts no rule.`,
+        `"${firstWord(line)}" is not a command.`,
         tokens[0]?.column ?? 1,
         'Start the line with -A and the name of a chain.',
       );
@@ -90,7 +90,7 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
       report(
         reader,
         'bad-rule-number',
-        `The chain ${command.chain.text} has no place ${number}.`,
+        `The chain ${command.chain.text} has no position ${number}.`,
         command.chain.column,
         `Write a number from 1 to ${chain.rules.length + 1}.`,
       );
@@ -181,7 +181,7 @@ const COMMANDS: { readonly [letter in Letter]: Run } = {
 function nothingMore(reader: Reader, rest: readonly Token[]): void {
   const [first] = rest;
   if (first !== undefined)
-    report(reader, 'bad-word', `"${first.text}" does not belong here.`, first.column, 'Take it out.');
+    report(reader, 'bad-word', `Unexpected "${first.text}".`, first.column, 'Remove it.');
 }
 
 function existing(reader: Reader, table: Section, token: Token): OpenChain | undefined {

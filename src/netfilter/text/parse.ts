@@ -8,6 +8,7 @@ import { byLocation, error, type Problem, type Result, type SourceLocation } fro
 import { BUILT_IN_CHAINS, type Chain, type Rule, type Table, type TableName, type Tables } from '../model.js';
 import { readRule } from '../rule/rule.js';
 import type { Fault } from '../rule/state.js';
+import { inSaveOrder, TABLE_NAMES } from '../tables.js';
 import { readCommand } from './commands.js';
 import {
   addChain,
@@ -25,9 +26,9 @@ import { tokenise } from './tokens.js';
 
 /**
  * Parses the text that iptables-save prints or iptables-restore reads, in any accepted spelling.
- * Tables come in the order of the kernel's names, each with all its built-in chains; a table that stands twice is
- * what its last section says, as restore has it. Empty text means no tables.
- * @param file the name that problems carry.
+ * Tables come in the order of the kernel's names, each with all its built-in chains; of two sections
+ * of one table the last counts, as in restore. Empty text means no tables.
+ * @param file the name of the text in locations
  */
 export function parseSave(text: string, family: Family, file: string): Result<Tables> {
   const reader: Reader = { family, file, problems: [], tables: new Map(), table: undefined, line: 0 };
@@ -54,7 +55,7 @@ export interface RuleContext {
 
 /**
  * Parses one rule without its `-A CHAIN`. A list of addresses makes several rules of it, in the order in which
- * iptables adds them. Problems and rules carry the context's place.
+ * iptables adds them. Problems and rules have the context's location.
  */
 export function parseRules(text: string, context: RuleContext): Result<readonly Rule[]> {
   const { location } = context;
@@ -93,9 +94,9 @@ function readLine(reader: Reader, line: string): void {
       report(
         reader,
         'incompatible-table',
-        `The table ${table} holds rules that iptables cannot show, so this text is not all of it.`,
+        `The table ${table} has rules that iptables cannot show, so this text is incomplete.`,
         1,
-        'Look at it with "nft list ruleset" and move those rules into a table of their own.',
+        'List it with "nft list ruleset" and move those rules to a table of their own.',
       );
     return;
   }
@@ -105,7 +106,7 @@ function readLine(reader: Reader, line: string): void {
     report(
       reader,
       'no-table',
-      `"${firstWord(line)}" stands outside a table.`,
+      `"${firstWord(line)}" is outside a table.`,
       1,
       'Start a table with a line such as *filter, and end it with COMMIT.',
     );
@@ -130,13 +131,7 @@ function openTable(reader: Reader, line: string): void {
     );
   const name = line.slice(1).trim();
   if (!isTableName(name)) {
-    report(
-      reader,
-      'unknown-table',
-      `There is no table "${name}".`,
-      2,
-      `Write one of ${Object.keys(BUILT_IN_CHAINS).join(', ')}.`,
-    );
+    report(reader, 'unknown-table', `Unknown table "${name}".`, 2, `Write one of ${TABLE_NAMES.join(', ')}.`);
     reader.table = { name: 'filter', chains: new Map(), jumpedTo: new Set() };
     return;
   }
@@ -166,7 +161,7 @@ function declareChain(reader: Reader, table: Section, line: string): void {
       'bad-policy',
       `The chain ${name} has no policy.`,
       1,
-      'Write ACCEPT or DROP, or "-" for a chain of your own.',
+      'Write ACCEPT or DROP, or "-" for a user-defined chain.',
     );
     return;
   }
@@ -178,21 +173,13 @@ function declareChain(reader: Reader, table: Section, line: string): void {
 }
 
 function assemble(reader: Reader): Tables {
-  const names = Object.keys(BUILT_IN_CHAINS) as TableName[];
-  return names.flatMap((name) => {
+  return TABLE_NAMES.flatMap((name) => {
     const section = reader.tables.get(name);
     return section === undefined ? [] : [closeTable(section)];
   });
 }
 
-function closeTable(section: Section): Table {
-  const builtIn = BUILT_IN_CHAINS[section.name];
-  const own = [...section.chains.keys()].filter((name) => !builtIn.includes(name)).toSorted(byBytes);
-  const chains = [...builtIn, ...own].map((name): Chain => {
-    const { policy, counters, rules } = section.chains.get(name) as OpenChain;
-    return { name, ...(policy && { policy }), ...(counters && { counters }), rules };
-  });
-  return { name: section.name, chains };
+function closeTable({ name, chains }: Section): Table {
+  const closed = [...chains].map(([chain, open]): Chain => ({ name: chain, ...open }));
+  return { name, chains: inSaveOrder(name, closed) };
 }
-
-const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -33,7 +33,7 @@ export function report(reader: Reader, id: string, message: string, column: numb
   );
 }
 
-export const OPEN_QUOTE = 'A double quote is never closed.';
+export const OPEN_QUOTE = 'Unclosed double quote.';
 export const CLOSE_IT = 'Close it, or write a backslash before it inside other quotes.';
 
 export const firstWord = (line: string): string => line.trim().split(/\s/)[0] ?? '';
@@ -102,7 +102,7 @@ export function setPolicy(reader: Reader, table: Section, change: PolicyChange):
     report(
       reader,
       'bad-policy',
-      `The chain ${name} is your own and cannot have a policy.`,
+      `The user-defined chain ${name} cannot have a policy.`,
       column,
       'Write "-", and end the chain with a rule that decides.',
     );

@@ -1,7 +1,7 @@
 /** The change that a host's transaction makes, from its plan. */
 import { rulesetDigest } from '../../compile/merge/digest.js';
 import { stepsBetween } from '../../compile/merge/restore-scripts.js';
-import { renderHost } from '../../compile/render.js';
+import { renderRuleset } from '../../compile/render.js';
 import type { Change } from '../../host/client.js';
 import type { Fleet } from '../../policy/fleet.js';
 import type { DeployableHost } from '../plan/assess.js';
@@ -38,12 +38,12 @@ export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transi
     hostsBehind: hostsBehind(fleet, host),
     confirmWithinSeconds: fleet.rollout.confirmWithinSeconds,
     live: state.live,
-    next: renderHost(next),
+    next: renderRuleset(next),
     forward: stepsBetween(before, next),
     backward: stepsBetween(next, before),
     savedBefore: state.saved,
-    savedAfter: renderHost(saved.next),
-    owned: renderHost(transitions.desired),
+    savedAfter: renderRuleset(saved.next),
+    owned: renderRuleset(transitions.desired),
     ownership: fleet.ownership,
     digest: rulesetDigest(next, fleet.ownership),
   };

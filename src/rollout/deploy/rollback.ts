@@ -1,6 +1,6 @@
 /** Rollback to a known-good state, by the same transaction as a deploy. */
 import { ownedPart } from '../../compile/merge/replace-managed.js';
-import { readRuleset } from '../../compile/read.js';
+import { readRuleset } from '../../compile/render.js';
 import type { HostClient, KnownGood, Reading, TransactionResult } from '../../host/client.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import { assess, type DeployableHost, type HostAssessment } from '../plan/assess.js';

@@ -1,8 +1,7 @@
 /** The live rules that a plan read, stored with it, so that a deploy can report what changed since the review. */
 import { isOwned } from '../../compile/names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../../compile/programs.js';
-import { readRuleset } from '../../compile/read.js';
-import { renderHost } from '../../compile/render.js';
+import { readRuleset, renderRuleset } from '../../compile/render.js';
 import type { Ruleset, RulesText, Tables } from '../../netfilter/model.js';
 import type { Fleet } from '../../policy/fleet.js';
 import { diffStates } from '../results/differences.js';
@@ -17,7 +16,7 @@ export function statesOf(
   const states: { [digest: string]: RulesText } = {};
   for (const { plan, deployable } of assessed)
     if (deployable !== undefined && plan.live !== undefined)
-      states[plan.live] ??= renderHost(withoutDynamic(deployable.transitions.live.before, ownership));
+      states[plan.live] ??= renderRuleset(withoutDynamic(deployable.transitions.live.before, ownership));
   return states;
 }
 

@@ -1,14 +1,14 @@
 /** A host's live and saved rules, before and after the policy's part in them is replaced. */
-import { type Owned, replaceManaged, sameSet } from '../../compile/merge/replace-managed.js';
-import { readRuleset } from '../../compile/read.js';
+import { type Replacement, replaceManaged, sameSet } from '../../compile/merge/replace-managed.js';
+import { readRuleset } from '../../compile/render.js';
 import type { HostState } from '../../host/client.js';
 import type { Result } from '../../lib/problem.js';
-import { equalTables } from '../../netfilter/empty.js';
 import type { Ruleset, RulesText } from '../../netfilter/model.js';
+import { equalTables } from '../../netfilter/tables.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 
 /** From `before` to `next`, and what was found of rules that the policy does not manage. */
-export interface Transition extends Owned {
+export interface Transition extends Replacement {
   readonly before: Ruleset;
 }
 

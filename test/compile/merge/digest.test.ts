@@ -1,12 +1,11 @@
 import { rulesetDigest } from '../../../src/compile/merge/digest.js';
 import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';
-import { readRuleset } from '../../../src/compile/read.js';
-import { renderHost } from '../../../src/compile/render.js';
+import { readRuleset, renderRuleset } from '../../../src/compile/render.js';
 import { compiled, unwrap } from '../fleet.js';
 import { DOCKER, FAIL2BAN, read } from '../foreign.js';
 
 const HOST = compiled('input:\n  - deny: any\n    from: blocklist\n');
-const LIVE = renderHost(replaceManaged(read(DOCKER), HOST, 'chains').next);
+const LIVE = renderRuleset(replaceManaged(read(DOCKER), HOST, 'chains').next);
 const digest = (v4: string, v6 = LIVE.v6, sets = LIVE.sets): string =>
   rulesetDigest(read(v4, v6, sets), 'chains');
 const BEFORE = digest(LIVE.v4);
@@ -111,7 +110,7 @@ test('next has another digest than live exactly when a deploy would change somet
     const live = read(state);
     const { next } = replaceManaged(live, HOST, 'chains');
     expect(rulesetDigest(next, 'chains')).not.toBe(rulesetDigest(live, 'chains'));
-    const printed = unwrap(readRuleset(renderHost(next), 'again'));
+    const printed = unwrap(readRuleset(renderRuleset(next), 'again'));
     expect(rulesetDigest(replaceManaged(printed, HOST, 'chains').next, 'chains')).toBe(
       rulesetDigest(next, 'chains'),
     );

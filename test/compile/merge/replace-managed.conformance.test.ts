@@ -1,5 +1,5 @@
 /** Two hosts on one link: what the baseline must never cut. */
-import { renderHost } from '../../../src/compile/render.js';
+import { renderRuleset } from '../../../src/compile/render.js';
 import { compiled } from '../fleet.js';
 import { BACKENDS, inKernel } from '../kernel.js';
 
@@ -46,7 +46,7 @@ ip -6 neigh show dev eth0 > neighbours
 test.each(BACKENDS)(
   '%s: a host with locked egress finds its neighbours and answers its administrators',
   (backend) => {
-    const { v4, v6 } = renderHost(compiled('baseline: {output: drop}'));
+    const { v4, v6 } = renderRuleset(compiled('baseline: {output: drop}'));
     const files = { 'rules.v4': v4, 'rules.v6': v6 };
     const out = inKernel(backend, files, LINK + KNOCK, ['answers', 'neighbours']);
     // 192.0.2.20 is no administrator's address; 2001:db8:a::20 is, and is only reached through neighbour discovery.
@@ -58,7 +58,7 @@ test.each(BACKENDS)(
 test.each(BACKENDS)(
   '%s: without essential ICMP the same host is lost, so the test sees what it claims',
   (backend) => {
-    const { v4, v6 } = renderHost(compiled('baseline: {output: drop, icmp: none}'));
+    const { v4, v6 } = renderRuleset(compiled('baseline: {output: drop, icmp: none}'));
     const out = inKernel(backend, { 'rules.v4': v4, 'rules.v6': v6 }, LINK + KNOCK, ['answers']);
     expect(out.answers).not.toContain('open');
   },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { ownedPart, replaceManaged } from '../../../src/compile/merge/replace-managed.js';
 import { stepsBetween } from '../../../src/compile/merge/restore-scripts.js';
-import { renderHost } from '../../../src/compile/render.js';
+import { renderRuleset } from '../../../src/compile/render.js';
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import { GOLDEN, OTHERS } from '../cases.js';
 import { compiled, rulesIn } from '../fleet.js';
@@ -18,7 +18,7 @@ const replace = (live: Ruleset, desired: Ruleset = HOST): Ruleset =>
 
 /** Every line that is neither ours, nor a hook, nor a policy of the filter table, in order. */
 const foreignLines = (ruleset: Ruleset): readonly string[] => {
-  const { v4, v6, sets } = renderHost(ruleset);
+  const { v4, v6, sets } = renderRuleset(ruleset);
   return [v4, v6, sets].flatMap((text) =>
     text
       .split('\n')
@@ -30,7 +30,7 @@ const foreignLines = (ruleset: Ruleset): readonly string[] => {
 
 describe('the place of the hook', () => {
   test('an empty host, and an absent saved file, become complete files', () => {
-    expect(renderHost(replace(read('')))).toEqual(renderHost(HOST));
+    expect(renderRuleset(replace(read('')))).toEqual(renderRuleset(HOST));
   });
 
   test('a jump to bans stays above and keeps its effect; what accepts comes below', () => {
@@ -53,7 +53,7 @@ describe('the place of the hook', () => {
     ['a program that decides', '-A INPUT -p tcp -j NFQUEUE --queue-num 0\n', ''],
     ['what nobody knows', '-A INPUT -p tcp -j HOLOGRAM --at 1\n', ''],
   ])('inserted above the hook, %s is a bypass, and the hook moves above it', (_, rules, chains) => {
-    const ours = renderHost(HOST).v4;
+    const ours = renderRuleset(HOST).v4;
     const live = read(
       ours
         .replace(
@@ -71,7 +71,7 @@ describe('the place of the hook', () => {
             .filter((line) => line !== '' && !line.startsWith('-A INPUT'))
             .join('\n')}\nCOMMIT`,
         ),
-      renderHost(HOST).v6,
+      renderRuleset(HOST).v6,
     );
     const { next, problems } = replaceManaged(live, HOST, 'chains');
     expect(problems.map(({ id, level }) => [id, level])).toEqual([['bypass', 'warning']]);
@@ -89,21 +89,21 @@ describe('the place of the hook', () => {
   ])('inserted above the hook, %s is no bypass, and the hook stays', (_, rules, chains) => {
     const [first = '', ...rest] = rules.split('\n');
     const live = read(
-      renderHost(HOST)
+      renderRuleset(HOST)
         .v4.replace('-A INPUT', `${first}\n-A INPUT`)
         .replace(/^:SALLYPORT-FORWARD/m, `${chains}:SALLYPORT-FORWARD`)
         .replace('COMMIT', `${rest.join('\n')}COMMIT`),
-      renderHost(HOST).v6,
+      renderRuleset(HOST).v6,
     );
     const { next, problems } = replaceManaged(live, HOST, 'chains');
     expect(problems).toEqual([]);
-    expect(renderHost(next)).toEqual(renderHost(live));
+    expect(renderRuleset(next)).toEqual(renderRuleset(live));
   });
 
   test('a second hook is stale and goes', () => {
     const live = read(
-      renderHost(HOST).v4.replace(`-A INPUT ${HOOK}\n`, `-A INPUT ${HOOK}\n`.repeat(2)),
-      renderHost(HOST).v6,
+      renderRuleset(HOST).v4.replace(`-A INPUT ${HOOK}\n`, `-A INPUT ${HOOK}\n`.repeat(2)),
+      renderRuleset(HOST).v6,
     );
     const { next, problems } = replaceManaged(live, HOST, 'chains');
     expect(problems.map(({ id }) => id)).toEqual(['stale-hook']);
@@ -133,18 +133,18 @@ describe('FORWARD', () => {
   });
 
   test('Docker that came after the boot stands above; where the policy only allows, that changes nothing', () => {
-    const booted = renderHost(HOST).v4.replace(
+    const booted = renderRuleset(HOST).v4.replace(
       '-A FORWARD',
       '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT\n-A FORWARD',
     );
-    const { next, problems } = replaceManaged(read(booted, renderHost(HOST).v6), HOST, 'chains');
+    const { next, problems } = replaceManaged(read(booted, renderRuleset(HOST).v6), HOST, 'chains');
     expect(problems).toEqual([]);
-    expect(renderHost(next).v4).toBe(booted);
+    expect(renderRuleset(next).v4).toBe(booted);
   });
 
   test('where the policy denies something forwarded, the hook comes first', () => {
     const denies = compiled('forward:\n  - deny: any\n    from: 10.0.0.0/8\n');
-    const { v4, v6 } = renderHost(denies);
+    const { v4, v6 } = renderRuleset(denies);
     const booted = v4.replace('-A FORWARD', '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT\n-A FORWARD');
     const { next, problems } = replaceManaged(read(booted, v6), denies, 'chains');
     expect(problems.map(({ id }) => id)).toEqual(['bypass']);
@@ -211,7 +211,7 @@ describe('what is others’', () => {
 describe('whole tables', () => {
   test('what goes is named, rule by rule; what belongs to a running program is refused unless it is named', () => {
     const { next, problems } = replaceManaged(read(FAIL2BAN), HOST, 'tables');
-    expect(renderHost(next)).toEqual(renderHost(HOST));
+    expect(renderRuleset(next)).toEqual(renderRuleset(HOST));
     expect(problems.map(({ id, level, location }) => [id, level, location?.line])).toEqual([
       ['removes-program', 'error', 6],
       ['removes-foreign', 'warning', 7],
@@ -236,7 +236,7 @@ describe('whole tables', () => {
 test('without anything desired, what was closed is opened with the rules gone', () => {
   const nothing = { v4: [], v6: [], sets: [] };
   const next = replace(replace(read(DOCKER)), nothing);
-  expect(Object.values(renderHost(next)).join('')).not.toContain('SALLYPORT');
+  expect(Object.values(renderRuleset(next)).join('')).not.toContain('SALLYPORT');
   expect(next.v4.find(({ name }) => name === 'filter')?.chains[0]).toMatchObject({
     name: 'INPUT',
     policy: 'ACCEPT',
@@ -246,7 +246,7 @@ test('without anything desired, what was closed is opened with the rules gone', 
 test('what was there before can be placed again: the owned part of a host that had none takes ours away', () => {
   const before = read(UFW_LIKE);
   const taken = replace(replace(before), ownedPart(before, 'chains'));
-  expect(renderHost(taken)).toMatchObject({ v4: renderHost(before).v4 });
+  expect(renderRuleset(taken)).toMatchObject({ v4: renderRuleset(before).v4 });
 });
 const UFW_LIKE = filter('-A INPUT -j ACCEPT\n', '', 'DROP');
 
@@ -287,7 +287,7 @@ describe('properties', () => {
         const [owned, asked] = [ownedPart(next, 'chains'), ownedPart(wanted, 'chains')];
         // FORWARD alone depends on others: its tail, and a policy that is theirs.
         const rest = (ruleset: Ruleset): string =>
-          renderHost(ruleset)
+          renderRuleset(ruleset)
             .v4.replace(/^-A SALLYPORT-FORWARD (-j DROP|-m limit \S+ \S+ (\S+ \S+ )?-j LOG .*)\n/gm, '')
             .replace(/^:FORWARD .*\n/gm, '');
         expect(rest(owned)).toBe(rest(asked));

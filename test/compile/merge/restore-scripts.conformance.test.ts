@@ -1,8 +1,7 @@
 /** From one state to another and back on the real kernel, with others at work in between. */
 import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';
 import { type RestoreScript, stepsBetween } from '../../../src/compile/merge/restore-scripts.js';
-import { readRuleset } from '../../../src/compile/read.js';
-import { renderHost } from '../../../src/compile/render.js';
+import { readRuleset, renderRuleset } from '../../../src/compile/render.js';
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import { GOLDEN, OTHERS } from '../cases.js';
 import { compiled, unwrap } from '../fleet.js';
@@ -25,7 +24,7 @@ const wayFiles = (name: string, { sets, v4, v6, setsAfter }: RestoreScript) => (
 });
 
 const stateFiles = (name: string, ruleset: Ruleset) => {
-  const { v4, v6, sets } = renderHost(ruleset);
+  const { v4, v6, sets } = renderRuleset(ruleset);
   return { [`${name}.v4`]: v4, [`${name}.v6`]: v6, [`${name}.sets`]: sets };
 };
 
@@ -45,7 +44,7 @@ const stateOf = (files: { readonly [name: string]: string }, name: string): Stat
 });
 
 const expected = (ruleset: Ruleset): State => {
-  const { v4, v6, sets } = renderHost(ruleset);
+  const { v4, v6, sets } = renderRuleset(ruleset);
   return { v4: tablesOf(v4), v6: tablesOf(v6), sets: setLines(sets) };
 };
 

@@ -102,7 +102,7 @@ test.each([
   ['-j ACCEPT\n-j DROP', 'line-break', undefined],
   ['-m limit --limit 5/fortnight', 'bad-value', undefined],
   ['-c 5 x -j ACCEPT', 'bad-counters', undefined],
-  ['-ptcp -j ACCEPT', 'joined-value', 'Write the value as a word of its own: --protocol tcp.'],
+  ['-ptcp -j ACCEPT', 'joined-value', 'Write the value as a separate word: --protocol tcp.'],
   ['-ieth0 -j ACCEPT', 'joined-value', '--in-interface eth0'],
   ['--source=10.0.0.1 -j ACCEPT', 'joined-value', '--source 10.0.0.1'],
   ['-i=eth0 -j ACCEPT', 'joined-value', 'own: --in-interface eth0.'],

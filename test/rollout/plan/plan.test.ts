@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { renderHost } from '../../../src/compile/render.js';
+import { renderRuleset } from '../../../src/compile/render.js';
 import { compileHost } from '../../../src/compile/rules/compile.js';
 import { planFleet } from '../../../src/rollout/plan/plan.js';
 import { fleetOf } from '../fleet.js';
@@ -74,7 +74,7 @@ describe('the plan of a host', () => {
     const [host] = fleet.hosts;
     const compiled = host && compileHost(fleet, host);
     if (!compiled?.ok) throw new Error('the fleet does not compile');
-    const text = renderHost(compiled.value);
+    const text = renderRuleset(compiled.value);
     const old = '-A INPUT -s 192.0.2.77/32 -j DROP\n-A INPUT -s 192.0.2.78/32 -j DROP\nCOMMIT';
     const plan = await web1({ live: { ...text, v4: text.v4.replace('COMMIT', old) } }, fleet);
     expect(plan.traffic?.equal).toBe(true);

@@ -18,7 +18,7 @@ const PATTERN_BYTES = 128;
 const inQuotes = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 const sized = (bytes: readonly number[], text: string): string | Refusal => {
-  if (bytes.length === 0) return refuse('takes a pattern that is not empty');
+  if (bytes.length === 0) return refuse('takes a non-empty pattern');
   return bytes.length > PATTERN_BYTES
     ? refuse(`takes at most ${PATTERN_BYTES} bytes`, 'Shorten the pattern.')
     : text;
@@ -56,7 +56,7 @@ function hexBytes(text: string): readonly number[] | Refusal {
       index++;
     }
   }
-  return inHex ? refuse('has a bar that is never closed', 'Close it with another "|".') : bytes;
+  return inHex ? refuse('has an unclosed "|"', 'Close it with another "|".') : bytes;
 }
 
 const hexPattern: ValueType = {
@@ -103,7 +103,7 @@ const words: ValueType = {
         const [location = '', values = '', ...rest] = test.split('=');
         if (!LOCATION.test(location) || !VALUES.test(values) || rest.length > 0)
           return refuse(
-            `does not understand "${test}"`,
+            `does not accept "${test}"`,
             'Write tests such as 0&0xFFFF=0x100:0xFFFF, joined by &&.',
           );
         if (location.split(/&|<<|>>|@/).length > U32_SIZE || values.split(',').length > U32_SIZE)
@@ -131,7 +131,10 @@ const program: ValueType = {
     const fits = /^\d+$/.test(length) && Number(length) === instructions.length && instructions.length <= 64;
     const regular = instructions.every((each) => /^\s*\d+ +\d+ +\d+ +\d+\s*$/.test(each));
     if (!fits || !regular || instructions.length === 0)
-      return refuse('takes a length and as many instructions of four numbers', 'Make it with nfbpf_compile.');
+      return refuse(
+        'takes a length and as many instructions of four numbers',
+        'Generate it with nfbpf_compile.',
+      );
     return [length, ...instructions.map((each) => each.trim().split(/ +/).map(Number).join(' '))].join(',');
   }),
   print: (value) => `"${value}"`,

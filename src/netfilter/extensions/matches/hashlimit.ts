@@ -74,7 +74,7 @@ const mode: ValueType = kind(
     const parts = text.split(/[,|]/).filter((part) => part !== '');
     const unknown = parts.find((part) => !MODES.includes(part));
     if (unknown !== undefined)
-      return refuse(`does not know the mode "${unknown}"`, `Write names of ${MODES.join(', ')}.`);
+      return refuse(`does not accept the mode "${unknown}"`, `Write names of ${MODES.join(', ')}.`);
     return MODES.filter((name) => parts.includes(name)).join(',');
   },
 );

@@ -21,7 +21,7 @@ export const tos: ValueType = kind(['0x10', '4/0x1c', 'Minimize-Delay', 'normal-
   const mask = cut === -1 ? 255n : parseWithin(text.slice(cut + 1), 0n, 255n);
   if (isRefusal(value) || isRefusal(mask))
     return refuse(
-      `does not know "${text}"`,
+      `does not accept "${text}"`,
       `Write a number, number/mask or one of ${Object.keys(TOS_NAMES).join(', ')}.`,
     );
   return `${formatHex(value, 2)}/${formatHex(mask, 2)}`;
@@ -65,7 +65,7 @@ export const dscpClass: ValueType = kind(Object.keys(DSCP_CLASSES), (text) => {
   const value = DSCP_CLASSES[text.toUpperCase()];
   if (value === undefined)
     return refuse(
-      `does not know the class "${text}"`,
+      `does not accept the class "${text}"`,
       `Write one of ${Object.keys(DSCP_CLASSES).join(', ')}.`,
     );
   return dscpHex(BigInt(value));

@@ -94,7 +94,7 @@ const icmpType = (names: Names): ValueType =>
     const code = cut === -1 ? undefined : parseWithin(text.slice(cut + 1), 0n, 255n);
     if (isRefusal(type) || isRefusal(code))
       return refuse(
-        `does not know the ICMP type "${text}"`,
+        `does not accept the ICMP type "${text}"`,
         'Write a name such as echo-request, a number, or number/code.',
       );
     // Type 255 is how the kernel keeps "any", whatever the code.

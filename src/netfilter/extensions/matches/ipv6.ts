@@ -77,7 +77,7 @@ const headers: ValueType = kind(['hop-by-hop', 'frag,dst', 'esp,auth,none', 'rou
   const bad = found.indexOf(undefined);
   if (bad !== -1 || parts.length === 0)
     return refuse(
-      `does not know the header "${parts[bad] ?? ''}"`,
+      `does not accept the header "${parts[bad] ?? ''}"`,
       `Write names of ${HEADERS.map(([name]) => name).join(', ')}.`,
     );
   return HEADERS.filter((names) => found.includes(names))

@@ -53,7 +53,7 @@ const weekdays: ValueType = kind(['Mon,Fri', '1,2,3', 'Sunday,Mo', 'Sat'], (text
       ? WEEKDAYS[Number(part) - 1]
       : WEEKDAYS.find((each) => part.length > 1 && part.startsWith(each.slice(0, 2)));
     if (name === undefined)
-      return refuse(`does not know the day "${part}"`, `Write names of ${WEEKDAYS.join(', ')}.`);
+      return refuse(`does not accept the day "${part}"`, `Write names of ${WEEKDAYS.join(', ')}.`);
     chosen.add(name);
   }
   return WEEKDAYS.filter((name) => chosen.has(name)).join(',');
@@ -65,7 +65,7 @@ const monthdays: ValueType = kind(['1', '31,15', '1,2,3,4,5'], (text) => {
   const parts = text.split(',');
   const unknown = parts.find((part) => !MONTHDAYS.includes(part));
   if (unknown !== undefined)
-    return refuse(`does not know the day "${unknown}"`, 'Write days from 1 to 31, with commas.');
+    return refuse(`does not accept the day "${unknown}"`, 'Write days from 1 to 31, with commas.');
   return MONTHDAYS.filter((day) => parts.includes(day)).join(',');
 });
 

@@ -27,7 +27,7 @@ const tcpFlags: ValueType = kind(['SYN,ACK', 'ack', 'ALL', 'NONE', 'URG,PSH,FIN'
   const unknown = spelled.find((part) => !TCP_FLAGS.includes(part));
   if (unknown !== undefined)
     return refuse(
-      `does not know the TCP flag "${unknown}"`,
+      `does not accept the TCP flag "${unknown}"`,
       `Write names of ${TCP_FLAGS.join(', ')}, ALL or NONE.`,
     );
   return spelled.length === 0 ? 'NONE' : flags(TCP_FLAGS).parse(spelled.join(','), context);
@@ -48,7 +48,8 @@ const PORT_FLAGS = ['--sport', '--dport'];
 function tcp(options: readonly Option[]): readonly Option[] | Refusal {
   const flagged = options.find((each) => each.flag === '--tcp-flags');
   const nothing = flagged?.values[0] === 'NONE' && (flagged.negated || flagged.values[1] !== 'NONE');
-  if (nothing) return refuse('compares no flags', 'Name the flags to look at before those that must be set.');
+  if (nothing)
+    return refuse('has no flags to compare', 'Name the flags to look at before those that must be set.');
   const spelled = options.map((each) =>
     each.flag === '--syn' ? { ...each, flag: '--tcp-flags', values: ['FIN,SYN,RST,ACK', 'SYN'] } : each,
   );
@@ -117,11 +118,11 @@ const chunkTypes: ValueType = kind(['DATA', 'ABORT:T,DATA:Be', 'ALL', 'none', 's
     const chunk = CHUNKS.find(([each]) => each === name.toUpperCase());
     if (chunk === undefined)
       return refuse(
-        `does not know the chunk "${name}"`,
+        `does not accept the chunk "${name}"`,
         `Write names of ${CHUNKS.map(([each]) => each).join(', ')}.`,
       );
     const bad = [...spelled].find((letter) => !chunk[1].includes(letter.toUpperCase()));
-    if (bad !== undefined) return refuse(`does not know the flag "${bad}" of ${chunk[0]}`);
+    if (bad !== undefined) return refuse(`does not accept the flag "${bad}" of ${chunk[0]}`);
     const both = (chosen.get(chunk[0]) ?? '') + spelled;
     chosen.set(chunk[0], both);
   }
@@ -159,7 +160,7 @@ const dccpTypes: ValueType = kind(['REQUEST', 'ack,DATA', DCCP_TYPES.join(',')],
   const parts = text.toUpperCase().split(',');
   const unknown = parts.find((part) => !DCCP_TYPES.includes(part));
   if (unknown !== undefined)
-    return refuse(`does not know the type "${unknown}"`, `Write names of ${DCCP_TYPES.join(', ')}.`);
+    return refuse(`does not accept the type "${unknown}"`, `Write names of ${DCCP_TYPES.join(', ')}.`);
   return DCCP_TYPES.filter((name) => parts.includes(name)).join(',');
 });
 

@@ -95,7 +95,7 @@ const tcpOptions: ValueType = kind(['wscale', 'timestamp,mss', '2,3,255', 'sack-
   const refusal = numbers.find(isRefusal);
   if (refusal !== undefined)
     return refuse(
-      `does not know an option of "${text}"`,
+      `does not accept an option of "${text}"`,
       `Write numbers from 2 to 255 or names of ${Object.keys(TCP_OPTIONS).join(', ')}.`,
     );
   const unique = new Set(numbers as bigint[]);
@@ -116,7 +116,7 @@ const tuple: ValueType = kind(['ct', 'src,dst', 'src,dst,sport,dport,proto', 'ct
   const unknown = text.split(',').find((part) => part !== 'ct' && TUPLE[part] === undefined);
   return unknown === undefined
     ? text
-    : refuse(`does not know "${unknown}"`, `Write names of ct, ${Object.keys(TUPLE).join(', ')}.`);
+    : refuse(`does not accept "${unknown}"`, `Write names of ct, ${Object.keys(TUPLE).join(', ')}.`);
 });
 
 /** A field of the tuple is a mask of all ones; save prints only masks, and `ct` alone as a tuple. */
@@ -141,7 +141,7 @@ function hmark(
   ];
   const tupleAt = options.findIndex((each) => each.flag === '--hmark-tuple');
   const twice = masks.find((flag) => options.findIndex((each) => each.flag === flag) > tupleAt);
-  if (twice !== undefined) return refuse(`has ${twice} in its tuple already`);
+  if (twice !== undefined) return refuse(`has ${twice} twice in its tuple`);
   if (has(all, '--hmark-spi') && (has(all, '--hmark-sport') || has(all, '--hmark-dport')))
     return refuse('takes --hmark-spi or ports, not both');
   const ports = has(all, '--hmark-sport-mask') || has(all, '--hmark-dport-mask');

@@ -90,7 +90,7 @@ const events = (names: readonly string[]): ValueType =>
     const parts = text.split(',');
     const unknown = parts.find((part) => !names.includes(part));
     if (unknown !== undefined)
-      return refuse(`does not know the event "${unknown}"`, `Write names of ${names.join(', ')}.`);
+      return refuse(`does not accept the event "${unknown}"`, `Write names of ${names.join(', ')}.`);
     return names.filter((name) => parts.includes(name)).join(',');
   });
 

@@ -52,7 +52,7 @@ const natAddress = (shift: boolean): ValueType =>
     (text, context) => {
       const { family } = context;
       const split = splitPorts(text, family);
-      if (split === undefined) return refuse(`takes an address and perhaps ports, not "${text}"`);
+      if (split === undefined) return refuse(`takes an address with optional ports, not "${text}"`);
       const ports = split.ports === undefined ? undefined : natPorts(split.ports, context, shift);
       if (isRefusal(ports)) return ports;
       if (split.address === '' && ports !== undefined) return `:${ports}`;

@@ -47,7 +47,7 @@ const port: ValueType = kind(['8080', 'http'], (text) => {
 /** Packets cannot be sent to no address. */
 const gateway: ValueType = kind({ v4: ['10.1.2.3'], v6: ['2001:db8::1'] }, (text, context) => {
   const address = host.parse(text, context);
-  return address === '0.0.0.0' || address === '::' ? refuse('takes an address that is not zero') : address;
+  return address === '0.0.0.0' || address === '::' ? refuse('takes a non-zero address') : address;
 });
 
 /** xt_rateest counts in microseconds. */

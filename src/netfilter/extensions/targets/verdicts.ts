@@ -19,7 +19,7 @@ const rejection = (names: readonly (readonly [string, string])[]): ValueType =>
     const found = lower !== '' && names.find((each) => each.some((name) => name.startsWith(lower)));
     return found
       ? found[0]
-      : refuse(`does not know "${text}"`, `Write one of ${names.map(([name]) => name).join(', ')}.`);
+      : refuse(`does not accept "${text}"`, `Write one of ${names.map(([name]) => name).join(', ')}.`);
   });
 
 const V4 = rejection([
@@ -60,7 +60,10 @@ const level: ValueType = kind([...Object.keys(LEVELS), '0', '7'], (text) => {
   if (named !== undefined) return named;
   const number = parseWithin(text, 0n, 7n);
   return isRefusal(number)
-    ? refuse(`does not know the level "${text}"`, `Write 0 to 7 or one of ${Object.keys(LEVELS).join(', ')}.`)
+    ? refuse(
+        `does not accept the level "${text}"`,
+        `Write 0 to 7 or one of ${Object.keys(LEVELS).join(', ')}.`,
+      )
     : String(number);
 });
 
@@ -72,7 +75,7 @@ const FILTERING = ['INPUT', 'FORWARD', 'OUTPUT'];
 
 const reject = (options: readonly Option[], context: ValueContext): readonly Option[] | Refusal =>
   valueGiven(options, '--reject-with') === 'tcp-reset' && context.protocol !== 'tcp'
-    ? refuse('answers with tcp-reset only with -p tcp')
+    ? refuse('allows tcp-reset only with -p tcp')
     : options;
 
 export const VERDICTS: readonly ExtensionRow[] = [

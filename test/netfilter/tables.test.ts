@@ -1,5 +1,5 @@
-import { equalTables, withBuiltIns } from '../../src/netfilter/empty.js';
 import type { Tables } from '../../src/netfilter/model.js';
+import { equalTables, withBuiltIns } from '../../src/netfilter/tables.js';
 import { parseSave } from '../../src/netfilter/text/parse.js';
 import { printTables } from '../../src/netfilter/text/print.js';
 

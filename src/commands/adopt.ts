@@ -1,4 +1,4 @@
-/** `adopt`: what was changed on the hosts by hand becomes a change of the policy, to be reviewed as any other. */
+/** `adopt`: turns changes made by hand on the hosts into a change of the policy, for review. */
 import { createTwoFilesPatch } from 'diff';
 import { adoptFleet } from '../adopt/adopt-fleet.js';
 import type { Result } from '../lib/problem.js';
@@ -7,26 +7,26 @@ import type { DriftOptions } from '../rollout/drift/drift.js';
 import type { Adoption } from '../rollout/results/adoption.js';
 import { chooseHosts, type FleetOptions, type OpenHosts, type Reader, withHosts } from './inputs/fleet.js';
 
-/** Reads the hosts and says how the policy would change; writes nothing. */
+/** Reads the hosts and returns the change of the policy; writes nothing. */
 export async function adopt(
   options: FleetOptions & DriftOptions,
   open: OpenHosts<Reader>,
 ): Promise<Result<Adoption>> {
   const files = await policyFiles(options.policies);
   if (!files.ok) return files;
-  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, port) =>
-    adoptFleet(fleet, files.value, hosts, port, {
+  return withHosts(await chooseHosts(options), open, ({ fleet, hosts }, client) =>
+    adoptFleet(fleet, files.value, hosts, client, {
       ...options,
       date: options.today ?? new Date().toISOString().slice(0, 10),
     }),
   );
 }
 
-/** The change of the policy as `git apply` takes it; empty when nothing changes. */
+/** The change of the policy as a patch for `git apply`; empty if there is none. */
 export const adoptionPatch = ({ files }: Adoption): string =>
   files
     .map(({ path, before, after }) => {
-      // Git takes no path from the root.
+      // `git apply` refuses absolute paths.
       const name = path.replace(/^\/+/, '');
       return createTwoFilesPatch(`a/${name}`, `b/${name}`, before, after, undefined, undefined, {
         context: 3,

@@ -1,4 +1,4 @@
-/** `import`: the rules of hosts that have no policy yet become one. */
+/** `import`: writes the policy of hosts from the rules that they run. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pMap from 'p-map';
@@ -6,6 +6,7 @@ import { readRuleset } from '../compile/render.js';
 import { importFleet } from '../import/fleet.js';
 import type { Imported, ImportedHost, ImportHost } from '../import/model.js';
 import { FAMILIES, type Family } from '../lib/family.js';
+import { ADDRESS_BITS, familyOf } from '../lib/ip.js';
 import { error, hasErrors, type Problem, type Result } from '../lib/problem.js';
 import { parseSave } from '../netfilter/text/parse.js';
 import { readNetwork } from '../policy/addresses.js';
@@ -19,7 +20,7 @@ import { familyOfName } from './inputs/rules-file.js';
 
 export type { Imported, ImportedHost };
 
-/** `web-1=deploy@203.0.113.10:22`: where a host is, and as whom one logs in. */
+/** `web-1=deploy@203.0.113.10:22`: a host, and how SSH connects to it. */
 export interface Target {
   readonly name: string;
   readonly address: string;
@@ -38,16 +39,16 @@ export interface ImportRequest {
   readonly targets: readonly Target[];
   readonly files: readonly HostFile[];
   readonly admin?: readonly string[];
-  /** What the policy calls the file with the host keys. */
+  /** The policy's file of host keys. */
   readonly knownHosts?: string;
-  /** Who logs in where nobody is named. */
+  /** The SSH user of targets that name none. */
   readonly user: string;
   readonly parallel?: number;
-  /** `YYYY-MM-DD`; default: this day, UTC. */
+  /** `YYYY-MM-DD`; default: today, UTC. */
   readonly today?: string;
 }
 
-/** Reads hosts that have no files over SSH, and says what the policy of all would be; writes nothing. */
+/** Reads hosts that have no files over SSH, and imports the policy of all; writes nothing. */
 export async function importHosts(
   request: ImportRequest,
   open: OpenHosts<Reader>,
@@ -69,7 +70,7 @@ export async function importHosts(
       problems: [
         error(
           'import-nothing',
-          'Which hosts?',
+          'No hosts given.',
           undefined,
           'Name them: sallyport import web-1=deploy@203.0.113.10, or --file web-1=rules.v4.',
         ),
@@ -81,7 +82,7 @@ export async function importHosts(
       today: request.today ?? new Date().toISOString().slice(0, 10),
       check: findings,
       knownHosts: request.knownHosts,
-      ...(admin === undefined ? {} : { admin: admin.map(withLength) }),
+      admin: admin?.map(withPrefix),
     },
   );
   const inFile = fileNames(files);
@@ -98,7 +99,7 @@ export async function importHosts(
   return { ok: true, value, problems: found };
 }
 
-/** Rules are read as those of a host, in one of three texts; people know them by their files. */
+/** Replaces the locations that rules were read with, such as `web-1 v4`, by the files they are in. */
 function fileNames(files: readonly HostFile[]): (problem: Problem) => Problem {
   const paths = new Map(files.map((file) => [`${file.name} ${kindOf(file)}`, file.path]));
   const inText = (text: string): string =>
@@ -106,20 +107,18 @@ function fileNames(files: readonly HostFile[]): (problem: Problem) => Problem {
   return ({ location, message, ...problem }) => ({
     ...problem,
     message: inText(message),
-    ...(location === undefined
-      ? {}
-      : { location: { ...location, file: paths.get(location.file) ?? location.file } }),
+    location: location && { ...location, file: paths.get(location.file) ?? location.file },
   });
 }
 
-/** As `check` finds them. */
+/** The problems that `check` reports. */
 const findings = (fleet: Fleet): readonly Problem[] => [
   ...lintFleet(fleet),
   ...fleet.hosts.flatMap((host) => checkHost(fleet, host, []).problems),
 ];
 
-const withLength = (network: string): string =>
-  network.includes('/') ? network : `${network}/${network.includes(':') ? 128 : 32}`;
+const withPrefix = (network: string): string =>
+  network.includes('/') ? network : `${network}/${ADDRESS_BITS[familyOf(network)]}`;
 
 const adminProblems = (admin: readonly string[]): readonly Problem[] =>
   admin.flatMap((text) => {
@@ -127,7 +126,7 @@ const adminProblems = (admin: readonly string[]): readonly Problem[] =>
     return 'id' in network ? [error(network.id, `--admin: ${network.message}`, undefined, network.hint)] : [];
   });
 
-/** `web-1=deploy@203.0.113.10`, `web-1=[2001:db8::10]:2222`. */
+/** Parses `web-1=deploy@203.0.113.10` or `web-1=[2001:db8::10]:2222`. */
 export function readTarget(text: string): Result<Target> {
   const cut = text.indexOf('=');
   const name = text.slice(0, Math.max(cut, 0));
@@ -150,7 +149,7 @@ export function readTarget(text: string): Result<Target> {
       problems: [
         error(
           'import-bad-host',
-          `"${text}" does not say which host is where.`,
+          `"${text}" is not a valid host.`,
           undefined,
           'Write NAME=USER@ADDRESS, as in web-1=deploy@203.0.113.10.',
         ),
@@ -163,7 +162,7 @@ export function readTarget(text: string): Result<Target> {
   };
 }
 
-/** Of the networks for documentation (RFC 5737, RFC 3849): nobody answers there. */
+/** Addresses reserved for documentation (RFC 5737, RFC 3849). */
 const documentationAddresses = (index: number, families: readonly Family[]): readonly string[] => [
   `192.0.2.${(index % 250) + 1}`,
   ...(families.includes('v6') ? [`2001:db8::${((index % 65535) + 1).toString(16)}`] : []),
@@ -183,9 +182,9 @@ function hostOfFiles(
       problems.push(
         error(
           'import-file-twice',
-          `Both ${paths[kind]} and ${file.path} hold ${kind === 'sets' ? 'sets' : `${kind} rules`} of ${name}.`,
+          `Both ${paths[kind]} and ${file.path} have ${kind === 'sets' ? 'sets' : `${kind} rules`} of ${name}.`,
           undefined,
-          'Give one of each.',
+          'Give one file of each kind.',
         ),
       );
     texts[kind] = file.text;
@@ -193,12 +192,7 @@ function hostOfFiles(
   }
   if (!HOST_NAME.test(name))
     problems.push(
-      error(
-        'import-bad-host',
-        `"${name}" cannot be the name of a host.`,
-        undefined,
-        'Write --file NAME=FILE.',
-      ),
+      error('import-bad-host', `"${name}" is not a valid host name.`, undefined, 'Write --file NAME=FILE.'),
     );
   if (problems.length > 0) return { ok: false, problems };
   const { v4 = '', v6 = '', sets = '' } = texts;
@@ -215,7 +209,7 @@ function hostOfFiles(
       name,
       address: target?.address ?? unknown[0] ?? '',
       addresses: literal && target !== undefined ? [target.address] : unknown,
-      ...(target === undefined ? { unknownAddress: true } : {}),
+      unknownAddress: target === undefined ? true : undefined,
       user: target?.user ?? user,
       port: target?.port ?? 22,
       live: read.value,
@@ -259,8 +253,8 @@ async function readTargets(
   }
 }
 
-async function readTargetHost(target: Target, host: Host, port: Reader): Promise<Result<ImportHost>> {
-  const reading = await port.read(host);
+async function readTargetHost(target: Target, host: Host, client: Reader): Promise<Result<ImportHost>> {
+  const reading = await client.read(host);
   if (reading.status !== 'read') return { ok: false, problems: [reading.problem] };
   const { live, facts, notes = [] } = reading.state;
   const read = readRuleset(live, `${host.name} live`);
@@ -279,12 +273,12 @@ async function readTargetHost(target: Target, host: Host, port: Reader): Promise
       port: target.port,
       live: read.value,
       families: hasIpv6 ? FAMILIES : ['v4'],
-      ...(hasIpv6 ? {} : { withoutIpv6: true }),
+      withoutIpv6: hasIpv6 ? undefined : true,
     },
   };
 }
 
-/** What the way to the hosts needs to know of them before there is a policy. */
+/** A fleet with what SSH needs, since there is no policy yet. */
 function fleetOf(targets: readonly Target[], user: string): Result<Fleet> {
   const files = new Map([
     ['import/fleet.yml', `version: 1\nssh: {user: ${JSON.stringify(user)}}\nadmin: [192.0.2.0/24]\n`],
@@ -300,7 +294,7 @@ function fleetOf(targets: readonly Target[], user: string): Result<Fleet> {
   return readFleet(files, 'import');
 }
 
-/** Every file that would be written over, all at once. */
+/** A problem for each file that would be overwritten. */
 export async function existingFiles(
   directory: string,
   files: ReadonlyMap<string, string>,
@@ -308,13 +302,13 @@ export async function existingFiles(
   const found: Problem[] = [];
   for (const path of files.keys()) {
     const file = join(directory, path);
-    const there = await stat(file).then(
+    const exists = await stat(file).then(
       () => true,
       () => false,
     );
-    if (there)
+    if (exists)
       found.push(
-        error('import-exists', `${file} is there already.`, undefined, 'Name an empty folder with --out.'),
+        error('import-exists', `${file} already exists.`, undefined, 'Name an empty folder with --out.'),
       );
   }
   return found;

@@ -90,7 +90,7 @@ async function takeOver(
   expect(imported).toMatchObject({ code: 0, stderr: expect.stringContaining('Proved') });
   expect(await sallyport('import', target, '--out', out, ...keys)).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('is there already'),
+    stderr: expect.stringContaining('already exists'),
   });
   expect(await sallyport('check', '-p', out)).toMatchObject({ code: 0 });
   const plan = JSON.parse((await sallyport('plan', '-p', out, '--format', 'json')).stdout) as Plan;

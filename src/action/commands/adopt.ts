@@ -1,4 +1,4 @@
-/** `adopt`: what was changed by hand on the hosts, as a pull request that takes it into the policy. */
+/** `command: adopt`: a pull request that takes changes made by hand on the hosts into the policy. */
 import { adoptionPatch } from '../../commands/adopt.js';
 import { error, type Problem } from '../../lib/problem.js';
 import { adoptionMarkdown } from '../../report/markdown/adoption.js';
@@ -11,6 +11,7 @@ import type { Context } from '../context.js';
 import { redactAll } from '../secrets.js';
 import { annotate, reportProblems, stop, summarise } from './publish.js';
 
+/** Runs `command: adopt`: opens or updates the pull request, and writes the summary, the patch and the outputs. */
 export async function adopt(context: Context): Promise<void> {
   const { inputs, event, runner, redact } = context;
   const adopted = await context.useCases.adopt();
@@ -20,7 +21,7 @@ export async function adopt(context: Context): Promise<void> {
   }
   annotate(context, redactAll(adopted.problems, redact));
   const { files } = adopted.value;
-  const leak = files.find((file) => holdsMore(file, redact));
+  const leak = files.find((file) => gainsSecret(file, redact));
   if (leak !== undefined) {
     await stop(context, 'Drift could not be taken into the policy', [secretInRules(leak)]);
     return;
@@ -44,7 +45,7 @@ export async function adopt(context: Context): Promise<void> {
     context,
     adoptionMarkdown(value, { ...options, budget: SUMMARY_BUDGET, elsewhere: 'the JSON report' }),
   );
-  // Of hosts that were not read nothing is known: what is open for them stays open.
+  // While a host cannot be read, an open pull request is not closed.
   if (files.length > 0 || totals.unread === 0)
     await open(
       context,
@@ -54,8 +55,8 @@ export async function adopt(context: Context): Promise<void> {
   if (totals.unread > 0 && inputs.failOn !== 'never') runner.fail(`${adoptionVerdict(value)}.`);
 }
 
-/** The policy is in the repository already; what comes to it from a host must bring no secret of this run. */
-const holdsMore = ({ before, after }: AdoptedFile, redact: (text: string) => string): boolean =>
+/** Whether a file gains a secret of this job from the rules of a host. */
+const gainsSecret = ({ before, after }: AdoptedFile, redact: (text: string) => string): boolean =>
   redact(after).split('***').length > redact(before).split('***').length;
 
 const secretInRules = ({ path }: AdoptedFile): Problem =>

@@ -1,17 +1,18 @@
-/** `adopt`: what was changed on the hosts by hand, taken into the policy. */
+/** `adopt`: takes changes made by hand on the hosts into the policy. */
 import type { Command } from 'commander';
 import type { Io } from '../io.js';
 import { type Act, examples, withHosts, withSsh } from '../options.js';
 import type { AdoptArguments } from './run-adopt.js';
 
+/** Defines the command `adopt`. */
 export function defineAdopt(program: Command, act: Act, io: Io): void {
   const adopt = withSsh(
     withHosts(
       program
         .command('adopt')
-        .summary('take what was changed on the hosts by hand into the policy')
+        .summary('take changes made by hand on the hosts into the policy')
         .description(
-          'Reads the hosts and edits the files of the policy so that it says what they run: rules that were added or removed, policies of built-in chains, members of sets. Each edit is proved before it is made; what the policy cannot say is named and left. Nothing is changed on any host. The exit status is 1 when a host could not be read.',
+          'Reads the hosts and edits the files of the policy to match them: added and removed rules, policies of built-in chains, members of sets. Each edit is proved first; differences that the policy cannot express are reported and left. No host is changed. The exit status is 1 if a host could not be read.',
         )
         .option(
           '--state <dir>',

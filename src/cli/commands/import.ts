@@ -1,10 +1,10 @@
-/** `import`: the policy of hosts that have none yet, from the rules that they run. */
+/** `import`: writes the policy of hosts from the rules that they run. */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { HostFile, Imported, ImportedHost, Target } from '../../commands/import.js';
 import { error, note, type Problem, ProblemError } from '../../lib/problem.js';
-import { count } from '../../lib/text.js';
+import { count, list } from '../../lib/text.js';
 import { hostsOverSsh } from '../hosts.js';
 import { complain, DONE, FAILED, failureOf, type Io, readText, reportProblems, writeText } from '../io.js';
 import { type Act, examples, repeated, type SshOptions, withSsh } from '../options.js';
@@ -19,28 +19,29 @@ interface ImportArguments extends SshOptions {
 
 const split = (value: string): readonly string[] => value.split(/[\s,]+/).filter((one) => one !== '');
 
+/** Defines the command `import`. */
 export function defineImport(program: Command, act: Act, io: Io): void {
   const command = withSsh(
     program
       .command('import')
       .summary('write the policy of hosts from the rules that they run (reads only)')
       .description(
-        'Reads the rules of hosts over SSH, or from files, and writes a policy that does the same with every packet: that is proved for each host, and nothing is written unless it holds. What the policy has no words for becomes literal rules; what Docker, fail2ban and others keep there stays theirs.',
+        'Reads the rules of hosts over SSH, or from files, and writes a policy with the same verdict for every packet. That is proved for each host; otherwise nothing is written. Rules that the policy cannot express become literal rules. Rules managed by Docker, fail2ban and other programs are not imported.',
       )
       .argument('[hosts...]', 'NAME=USER@ADDRESS or NAME=USER@ADDRESS:PORT')
       .addOption(
-        repeated('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeat it'),
+        repeated('--file <name=file>', 'rules of a host in a file (v4, v6 or ipset save); repeatable'),
       )
       .option('--state <dir>', 'rules of hosts as `plan --save` writes them: HOST.v4, HOST.v6, HOST.sets')
       .addOption(
         repeated(
           '--admin <network>',
-          'who must always reach SSH; repeat it',
+          'networks from which SSH is always allowed; repeatable',
           split,
-          'who reaches it on every host now',
+          'those that reach it on every host now',
         ),
       )
-      .option('--out <dir>', 'where the policy goes', 'policies')
+      .option('--out <dir>', 'folder to write the policy to', 'policies')
       .addOption(
         new Option('-f, --format <format>', 'format of the report').choices(['text', 'json']).default('text'),
       ),
@@ -55,7 +56,7 @@ export function defineImport(program: Command, act: Act, io: Io): void {
 }
 
 async function runImport(hosts: readonly string[], options: ImportArguments, io: Io): Promise<number> {
-  const { importHosts, readTarget, existingFiles: standingFiles } = await import('../../commands/import.js');
+  const { importHosts, readTarget, existingFiles } = await import('../../commands/import.js');
   const read = hosts.map(readTarget);
   complain(
     io,
@@ -75,11 +76,11 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
     io,
     await importHosts(
       {
-        ...(pinned === '' ? {} : { knownHosts: KNOWN_HOSTS }),
+        knownHosts: pinned === '' ? undefined : KNOWN_HOSTS,
         targets,
         files,
         user: targets.find(({ user }) => user !== undefined)?.user ?? (io.env.USER || 'root'),
-        ...(options.admin.length === 0 ? {} : { admin: options.admin }),
+        admin: options.admin.length === 0 ? undefined : options.admin,
         parallel: options.parallel,
       },
       hostsOverSsh(io, { ...options, knownHosts }),
@@ -90,9 +91,9 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
     ...imported.value.files,
     ...(pinned === '' ? [] : [[KNOWN_HOSTS, pinned] as const]),
   ]);
-  const standing = await standingFiles(options.out, written);
-  complain(io, standing);
-  if (standing.length > 0) return FAILED;
+  const existing = await existingFiles(options.out, written);
+  complain(io, existing);
+  if (existing.length > 0) return FAILED;
   for (const [path, text] of written) {
     const file = join(options.out, path);
     await writeText(file, text);
@@ -104,13 +105,13 @@ async function runImport(hosts: readonly string[], options: ImportArguments, io:
   return DONE;
 }
 
-/** One object: what was written, and of each host what `text` tells on standard error. */
+/** One object: the written files, and for each host what `text` reports on standard error. */
 const jsonReport = ({ ownership, admin, hosts }: Imported, files: readonly string[], out: string): string =>
   `${JSON.stringify({ version: 1, out, files, ownership, admin, hosts })}\n`;
 
 const KNOWN_HOSTS = 'known_hosts';
 
-/** The keys that these hosts are known by, for a file of the policy's own. */
+/** The known host keys of the targets, as lines for the policy's `known_hosts`. */
 async function pinnedKeys(targets: readonly Target[], text: string): Promise<string> {
   const { parseKnownHosts, pinnedKeysFor } = await import('../../host/ssh/host-key.js');
   const known = parseKnownHosts([text]);
@@ -128,7 +129,7 @@ async function hostFile(text: string, io: Io): Promise<HostFile> {
     throw new ProblemError([
       error(
         'import-bad-file',
-        `"${text}" names no host.`,
+        `"${text}" has no host name.`,
         undefined,
         'Write --file NAME=FILE, as in --file web-1=rules.v4.',
       ),
@@ -138,7 +139,7 @@ async function hostFile(text: string, io: Io): Promise<HostFile> {
 
 const KIND = /\.(v4|v6|sets)$/;
 
-/** The files of the hosts that are named, else of all. */
+/** The files of the given hosts, or of all if none is given. */
 async function stateFiles(
   directory: string,
   targets: readonly Target[],
@@ -171,14 +172,14 @@ function report(io: Io, { hosts, ownership, admin }: Imported, files: number, ou
   );
   const lines = hosts.map(hostLine);
   io.stderr.write(
-    `\n${lines.join('\n')}\n\nWrote ${count(files, 'file')} into ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
+    `\n${lines.join('\n')}\n\nWrote ${count(files, 'file')} to ${out}. Administrators: ${admin.join(', ')}.\n${OWNERSHIP[ownership]}${NEXT}`,
   );
 }
 
-/** Of each host; JSON has them all. */
+/** Reported for each host; JSON has all. */
 const MAX_ANOMALIES = 10;
 
-/** Warnings first, each kind in the order of the chains. */
+/** Warnings first, then notes, both in the order of the chains. */
 function firstAnomalies({ name, anomalies }: ImportedHost): readonly Problem[] {
   const sorted = anomalies.toSorted((a, b) => Number(b.level === 'warning') - Number(a.level === 'warning'));
   const more = sorted.length - MAX_ANOMALIES;
@@ -190,7 +191,7 @@ function firstAnomalies({ name, anomalies }: ImportedHost): readonly Problem[] {
           'import-more-anomalies',
           `${count(more, 'more rule')} of ${name} can never match, change nothing or accept very much.`,
           undefined,
-          'With --format json all are told.',
+          'See all of them with --format json.',
         ),
       ];
 }
@@ -198,22 +199,21 @@ function firstAnomalies({ name, anomalies }: ImportedHost): readonly Problem[] {
 function hostLine({ name, rules, statements, literal, programs, foreign }: ImportedHost): string {
   const parts = [
     `${count(rules, 'rule')} became ${count(statements, 'statement')} and ${count(literal, 'literal rule')}`,
-    ...(programs.length === 0 ? [] : [`those of ${programs.join(', ')} stay theirs`]),
-    ...(foreign === 0 ? [] : [`${count(foreign, 'other rule')} stay as they are`]),
+    ...(programs.length === 0 ? [] : [`rules managed by ${list(programs)} not imported`]),
+    ...(foreign === 0 ? [] : [`${count(foreign, 'other rule')} unchanged`]),
   ];
   return `${name}: ${parts.join('; ')}. Proved: the same verdict for every packet.`;
 }
 
 const OWNERSHIP: { readonly [kind in Imported['ownership']]: string } = {
-  tables:
-    'The policy owns the tables whole: the first deploy puts its rules in the place of the old ones, which the plan names.\n',
+  tables: 'The policy owns whole tables: the first deploy replaces the old rules, which the plan lists.\n',
   chains:
-    'The policy owns chains of its own, because others keep rules on these hosts: the old ones stay beside it until you take them out.\n',
+    'The policy owns only its own chains, because programs have rules on these hosts: the old rules stay until you remove them.\n',
 };
 
 const NEXT = `
 Next:
-  1. Read the policy: what was so on the hosts is accepted with a reason that says so, not approved.
-  2. sallyport check, then sallyport plan: its traffic is equal.
+  1. Review the policy: findings in the old rules are suppressed, each with a reason, not approved.
+  2. sallyport check, then sallyport plan: which shows no change of traffic.
   3. sallyport deploy --hosts ONE
 `;

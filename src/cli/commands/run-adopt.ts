@@ -1,4 +1,4 @@
-/** What `adopt` does at a terminal. */
+/** Runs `adopt` at a terminal. */
 import { adopt, adoptionPatch } from '../../commands/adopt.js';
 import { type StateFolders, toRead } from '../../commands/inputs/open-hosts.js';
 import { adoptionText } from '../../report/terminal/adoption.js';
@@ -12,6 +12,7 @@ export type AdoptArguments = PolicyOptions &
   SshOptions &
   Pick<StateFolders, 'state'> & { readonly patch?: boolean };
 
+/** Edits the files of the policy, or prints the patch; returns the exit status. */
 export async function runAdopt(options: AdoptArguments, io: Io): Promise<number> {
   const { onEvent, end } = eventReporter(io, 'reading');
   const made = await adopt({ ...options, onEvent }, toRead(options, hostsOverSsh(io, options)));
@@ -19,11 +20,11 @@ export async function runAdopt(options: AdoptArguments, io: Io): Promise<number>
   const adoption = reportProblems(io, made)?.value;
   if (adoption === undefined) return FAILED;
   if (options.patch) {
-    // The patch alone goes to the pipe; what it leaves out must be seen all the same.
+    // Standard output has only the patch; the report of what is left goes to standard error.
     io.stderr.write(adoptionText(adoption, textOptions(io.stderr, io.env)));
     io.stdout.write(adoptionPatch(adoption));
   } else {
-    // Half of it would be a policy that nobody has proved.
+    // All files or none: only the whole edit is proved.
     await mustBeWritable(...adoption.files.map(({ path }) => path));
     for (const { path, after } of adoption.files) await writeText(path, after);
     io.stdout.write(adoptionText(adoption, textOptions(io.stdout, io.env)));

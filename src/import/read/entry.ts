@@ -30,6 +30,7 @@ export type Value = string | number | boolean | readonly string[] | Entry;
 /** One entry of `input`, `output`, `forward`, `nat` or `raw`, its keys in reading order. `undefined` is not written. */
 export type Entry = { readonly [key: string]: Value | undefined };
 
+/** The lists of rules in role and host files. */
 export const LISTS = ['input', 'output', 'forward', 'nat', 'raw'] as const;
 export type ListName = (typeof LISTS)[number];
 

@@ -1,4 +1,4 @@
-/** `sallyport import` from files and recorded states: what it writes is sound, and its plan has no traffic. */
+/** `sallyport import` from files and recorded states. */
 import {
   existsSync,
   mkdirSync,
@@ -39,12 +39,12 @@ test('files of one host become a policy that passes check', async () => {
   for (const name of ['rules.v4', 'rules.v6', 'sets']) writeFileSync(at(name), web(name));
   const file = (name: string): readonly string[] => ['--file', `web-1=${at(name)}`];
   const args = [...file('rules.v4'), ...file('rules.v6'), ...file('sets'), '--out', at('policies')];
-  const said = await sallyport(['import', ...args]);
-  expect(said).toMatchObject({ status: 0 });
-  expect(said.stderr).toContain('web-1: 21 rules became 3 statements and 0 literal rules');
-  expect(said.stderr).toContain('Proved: the same verdict for every packet.');
-  expect(said.stderr).toContain('Nothing tells the address of web-1');
-  expect(said.stdout.split('\n').toSorted()).toEqual(
+  const result = await sallyport(['import', ...args]);
+  expect(result).toMatchObject({ status: 0 });
+  expect(result.stderr).toContain('web-1: 21 rules became 3 statements and 0 literal rules');
+  expect(result.stderr).toContain('Proved: the same verdict for every packet.');
+  expect(result.stderr).toContain('The address of web-1 is not known');
+  expect(result.stdout.split('\n').toSorted()).toEqual(
     [
       '',
       ...['fleet.yml', 'hosts/web-1.yml', 'networks.yml', 'services.yml'].map((path) => at('policies', path)),
@@ -77,7 +77,7 @@ test('a plan of the same states has an empty traffic diff, and the lock-out proo
   ]);
 });
 
-test('of many rules that do nothing the terminal tells ten, all warnings among them; JSON tells all', async () => {
+test('text output reports ten rules without effect, warnings first; JSON reports all', async () => {
   const ports = Array.from(
     { length: 12 },
     (_, index) => `-A INPUT -p tcp -m tcp --dport ${8000 + index} -j ACCEPT\n`,
@@ -96,10 +96,12 @@ test('of many rules that do nothing the terminal tells ten, all warnings among t
   const args = ['import', '--file', `web-1=${at('rules.v4')}`, '--file', `web-1=${at('sets')}`];
   const { status, stderr } = await sallyport([...args, '--out', at('text')]);
   expect(status).toBe(0);
-  const told = stderr.split('\n').filter((line) => / INPUT \(filter/.test(line));
-  expect(told).toHaveLength(10);
-  expect(told).toContainEqual(
-    expect.stringMatching(/rules\.v4:29:4: warning: Rule 23 of INPUT .* by rule 22 of INPUT/),
+  const reported = stderr.split('\n').filter((line) => / INPUT \(filter/.test(line));
+  expect(reported).toHaveLength(10);
+  expect(reported).toContainEqual(
+    expect.stringMatching(
+      /rules\.v4:29:4: warning: Rule 23 of INPUT .* earlier rules drop its new connections: rule 22 of INPUT/,
+    ),
   );
   expect(stderr).toContain('5 more rules of web-1 can never match, change nothing or accept very much.');
   const json = await sallyport([...args, '--out', at('json'), '--format', 'json']);
@@ -119,44 +121,44 @@ test('of many rules that do nothing the terminal tells ten, all warnings among t
   ]);
 });
 
-test('nothing is written over: every file that stands is named, and none is touched', async () => {
+test('existing files are reported and not overwritten', async () => {
   const args = ['import', '--state', states('web-1'), '--out', at('policies')];
   mkdirSync(at('policies/hosts'), { recursive: true });
   writeFileSync(at('policies/fleet.yml'), 'mine\n');
   writeFileSync(at('policies/hosts/web-1.yml'), 'mine\n');
-  const said = await sallyport(args);
-  expect(said).toMatchObject({ status: 1, stdout: '' });
-  expect(said.stderr).toContain(`${at('policies/fleet.yml')} is there already.`);
-  expect(said.stderr).toContain(`${at('policies/hosts/web-1.yml')} is there already.`);
+  const result = await sallyport(args);
+  expect(result).toMatchObject({ status: 1, stdout: '' });
+  expect(result.stderr).toContain(`${at('policies/fleet.yml')} already exists.`);
+  expect(result.stderr).toContain(`${at('policies/hosts/web-1.yml')} already exists.`);
   expect(existsSync(at('policies/networks.yml'))).toBe(false);
   expect(readFileSync(at('policies/fleet.yml'), 'utf8')).toBe('mine\n');
 });
 
-test('what differs is told, and nothing is written', async () => {
+test('a difference of traffic is reported, and nothing is written', async () => {
   const text = web('rules.v4')
     .replace(':WEB - [0:0]', ':WEB - [0:0]\n:f2b-web - [0:0]')
     .replace('-A INPUT -j LOGDROP', '-A INPUT -p tcp -j f2b-web\n-A INPUT -j LOGDROP')
     .replace('COMMIT', '-A f2b-web -s 198.51.100.200/32 -j DROP\nCOMMIT')
     .replace(/.*partners.*\n/, '');
   writeFileSync(at('rules.v4'), text.replace('-s 198.51.100.0/24 -j RETURN', '-s 192.0.2.0/24 -j RETURN'));
-  const said = await sallyport(['import', '--file', `web-1=${at('rules.v4')}`, '--out', at('policies')]);
-  expect(said).toMatchObject({ status: 1, stdout: '' });
-  expect(said.stderr).toContain('would be closed: tcp 198.51.100.200:');
+  const result = await sallyport(['import', '--file', `web-1=${at('rules.v4')}`, '--out', at('policies')]);
+  expect(result).toMatchObject({ status: 1, stdout: '' });
+  expect(result.stderr).toContain('would be closed: tcp 198.51.100.200:');
   expect(existsSync(at('policies'))).toBe(false);
 });
 
 test.each<readonly [string, readonly string[], string]>([
-  ['no host', [], 'Which hosts?'],
-  ['a host without a place', ['web-1'], '"web-1" does not say which host is where.'],
-  ['a file without a host', ['--file', 'rules.v4'], '"rules.v4" names no host.'],
-  ['a folder that is not there', ['--state', '/nonexistent'], '/nonexistent cannot be read'],
+  ['no host', [], 'No hosts given.'],
+  ['a host without an address', ['web-1'], '"web-1" is not a valid host.'],
+  ['a file without a host', ['--file', 'rules.v4'], '"rules.v4" has no host name.'],
+  ['a missing folder', ['--state', '/nonexistent'], '/nonexistent cannot be read'],
   [
-    'a network that is none',
+    'an invalid network',
     ['web-1=192.0.2.1', '--file', 'web-1=/dev/null', '--admin', '10.0.0.1/8'],
     '--admin: 10.0.0.1/8 has host bits set.',
   ],
 ])('%s', async (_, argv, expected) => {
-  const said = await sallyport(['import', ...argv]);
-  expect(said).toMatchObject({ status: 1, stdout: '' });
-  expect(said.stderr).toContain(expected);
+  const result = await sallyport(['import', ...argv]);
+  expect(result).toMatchObject({ status: 1, stdout: '' });
+  expect(result.stderr).toContain(expected);
 });

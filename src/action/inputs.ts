@@ -102,19 +102,15 @@ const SHORTEST_PASSPHRASE = 5;
 const shortPassphrase = error(
   'bad-input',
   `The input \`ssh-key-passphrase\` is shorter than ${SHORTEST_PASSPHRASE} characters.`,
-  undefined,
-  'Set a longer passphrase with `ssh-keygen -p`, or omit the input if the key has none.',
+  { hint: 'Set a longer passphrase with `ssh-keygen -p`, or omit the input if the key has none.' },
 );
 
 const unknownValue = (name: string, value: string, allowed: readonly string[]): Problem =>
-  error(
-    'bad-input',
-    `Invalid value \`${value}\` for the input \`${name}\`.`,
-    undefined,
-    `Use one of: ${allowed.join(', ')}.`,
-  );
+  error('bad-input', `Invalid value \`${value}\` for the input \`${name}\`.`, {
+    hint: `Use one of: ${allowed.join(', ')}.`,
+  });
 
 const malformed = (name: string, value: string, form: string): Problem =>
-  error('bad-input', `Invalid value \`${value}\` for the input \`${name}\`.`, undefined, `Use ${form}.`);
+  error('bad-input', `Invalid value \`${value}\` for the input \`${name}\`.`, { hint: `Use ${form}.` });
 
 const words = (text: string): readonly string[] => text.split(/[\s,]+/).filter((word) => word !== '');

@@ -1,7 +1,7 @@
 /** The action from its environment to its end; `main.ts` passes the commands in. */
 import { readFile } from 'node:fs/promises';
 import { openGitHub } from '../github/github.js';
-import { formatProblem, messageOf, type Problem, problemsOf, type Result } from '../lib/problem.js';
+import { failure, formatProblem, messageOf, type Problem, problemsOf, type Result } from '../lib/problem.js';
 import { stop } from './commands/publish.js';
 import type { Runner, UseCases } from './context.js';
 import { badEvent, type GitHubEvent, invalidEvent, readEvent } from './event/event.js';
@@ -82,12 +82,10 @@ async function eventOf(env: Environment): Promise<Result<GitHubEvent>> {
   try {
     if (path !== undefined) payload = JSON.parse(await readFile(path, 'utf8'));
   } catch (thrown) {
-    return { ok: false, problems: [badEvent(`cannot be read: ${messageOf(thrown)}`)] };
+    return failure(badEvent(`cannot be read: ${messageOf(thrown)}`));
   }
   const bad = invalidEvent(env, payload);
-  return bad === undefined
-    ? { ok: true, value: readEvent(env, payload), problems: [] }
-    : { ok: false, problems: [bad] };
+  return bad === undefined ? { ok: true, value: readEvent(env, payload), problems: [] } : failure(bad);
 }
 
 /** GitHub cancels with SIGINT, and after 7.5 seconds with SIGTERM. */

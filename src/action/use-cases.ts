@@ -10,7 +10,7 @@ import { plan } from '../commands/plan.js';
 import { report } from '../commands/report.js';
 import type { HostClient } from '../host/client.js';
 import { openHosts } from '../host/open.js';
-import { error, type Result } from '../lib/problem.js';
+import { error, failure, type Result } from '../lib/problem.js';
 import { eventText } from '../report/terminal/events.js';
 import type { OnEvent } from '../rollout/results/events.js';
 import type { Outcomes, Plan } from '../rollout/results/model.js';
@@ -79,17 +79,11 @@ async function reviewedPlan(file: string | undefined): Promise<Result<Plan | und
   try {
     return readPlan(await readFile(file, 'utf8'), file);
   } catch {
-    return {
-      ok: false,
-      problems: [
-        error(
-          'plan-unreadable',
-          `The reviewed plan ${file} cannot be read.`,
-          undefined,
-          'Check the input `plan`, and that the artifact with it was downloaded.',
-        ),
-      ],
-    };
+    return failure(
+      error('plan-unreadable', `The reviewed plan ${file} cannot be read.`, {
+        hint: 'Check the input `plan`, and that the artifact with it was downloaded.',
+      }),
+    );
   }
 }
 

@@ -74,12 +74,7 @@ async function tryToWrite(file: string): Promise<void> {
 }
 
 const cannotWrite = (file: string, thrown: unknown): Problem =>
-  error(
-    'cannot-write',
-    `${file} cannot be written: ${failureOf(thrown)}.`,
-    undefined,
-    'Choose another file.',
-  );
+  error('cannot-write', `${file} cannot be written: ${failureOf(thrown)}.`, { hint: 'Choose another file.' });
 
 /** The text of a file, or of standard input for `-`. */
 export async function readText(io: Io, file: string): Promise<string> {

@@ -43,8 +43,7 @@ async function namedKey(io: Io, file: string, given: string | undefined): Promis
       error(
         'no-passphrase',
         `${file} is protected by a passphrase, and there is no terminal to ask for it on.`,
-        undefined,
-        'Set SALLYPORT_SSH_PASSPHRASE, or use an ssh-agent.',
+        { hint: 'Set SALLYPORT_SSH_PASSPHRASE, or use an ssh-agent.' },
       ),
     ]);
   return { key: { text, passphrase } };

@@ -1,5 +1,5 @@
 /** `deploy`: the canary, then wave after wave, each host by a transaction of its own. */
-import { error, type Result } from '../lib/problem.js';
+import { error, failure, type Result } from '../lib/problem.js';
 import { type DeployOptions, deployFleet } from '../rollout/deploy/deploy.js';
 import type { Outcomes } from '../rollout/results/model.js';
 import { isWhole } from '../rollout/results/waves.js';
@@ -11,15 +11,12 @@ export async function deploy(
   open: OpenHosts,
 ): Promise<Result<Outcomes>> {
   const { part = {} } = options;
-  if (part.shard !== undefined && isWhole(part)) return { ok: false, problems: [NO_SHARD] };
+  if (part.shard !== undefined && isWhole(part)) return failure(NO_SHARD);
   return withHosts(await chooseSound(options), open, ({ fleet, hosts }, client) =>
     deployFleet(fleet, hosts, client, options),
   );
 }
 
-const NO_SHARD = error(
-  'wave-without-shards',
-  'The canary and the bastions are deployed by one job each.',
-  undefined,
-  'Do not combine --shard with the waves canary and bastions.',
-);
+const NO_SHARD = error('wave-without-shards', 'The canary and the bastions are deployed by one job each.', {
+  hint: 'Do not combine --shard with the waves canary and bastions.',
+});

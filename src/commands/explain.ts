@@ -1,6 +1,6 @@
 /** `explain`: what becomes of a packet, and which rule decides it. */
 import { compileHost } from '../compile/rules/compile.js';
-import { error, type Result } from '../lib/problem.js';
+import { error, failure, type Result } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Explanation, Packet } from '../traffic/model.js';
 import { explainWithHints } from '../traffic/questions/hints.js';
@@ -20,17 +20,11 @@ export async function desiredOf(options: FleetOptions): Promise<Result<Explainab
   const { fleet, hosts } = chosen.value;
   const [host] = hosts;
   if (host === undefined || hosts.length > 1)
-    return {
-      ok: false,
-      problems: [
-        error(
-          'one-host',
-          `explain takes one host; ${hosts.length} were given.`,
-          undefined,
-          'Give one name: `sallyport explain web-1 …`.',
-        ),
-      ],
-    };
+    return failure(
+      error('one-host', `explain takes one host; ${hosts.length} were given.`, {
+        hint: 'Give one name: `sallyport explain web-1 …`.',
+      }),
+    );
   const compiled = compileHost(fleet, host);
   return compiled.ok
     ? { ...compiled, value: { ruleset: compiled.value, addresses: host.addresses } }

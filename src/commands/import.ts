@@ -7,7 +7,7 @@ import { importFleet } from '../import/fleet.js';
 import type { Imported, ImportedHost, ImportHost } from '../import/model.js';
 import { FAMILIES, type Family } from '../lib/family.js';
 import { ADDRESS_BITS, familyOf } from '../lib/ip.js';
-import { error, hasErrors, type Problem, type Result } from '../lib/problem.js';
+import { error, failure, hasErrors, type Problem, type Result } from '../lib/problem.js';
 import { parseSave } from '../netfilter/text/parse.js';
 import { readNetwork } from '../policy/addresses.js';
 import type { Fleet, Host } from '../policy/fleet.js';
@@ -65,17 +65,11 @@ export async function importHosts(
   const hosts = [...fromFiles, ...live].flatMap((one) => (one.ok ? [one.value] : []));
   if (hasErrors(problems)) return { ok: false, problems };
   if (hosts.length === 0)
-    return {
-      ok: false,
-      problems: [
-        error(
-          'import-nothing',
-          'No hosts given.',
-          undefined,
-          'Name them: sallyport import web-1=deploy@203.0.113.10, or --file web-1=rules.v4.',
-        ),
-      ],
-    };
+    return failure(
+      error('import-nothing', 'No hosts given.', {
+        hint: 'Name them: sallyport import web-1=deploy@203.0.113.10, or --file web-1=rules.v4.',
+      }),
+    );
   const imported = importFleet(
     hosts.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     {
@@ -123,7 +117,7 @@ const withPrefix = (network: string): string =>
 const adminProblems = (admin: readonly string[]): readonly Problem[] =>
   admin.flatMap((text) => {
     const network = readNetwork(text);
-    return 'id' in network ? [error(network.id, `--admin: ${network.message}`, undefined, network.hint)] : [];
+    return 'id' in network ? [error(network.id, `--admin: ${network.message}`, { hint: network.hint })] : [];
   });
 
 /** Parses `web-1=deploy@203.0.113.10` or `web-1=[2001:db8::10]:2222`. */
@@ -144,17 +138,11 @@ export function readTarget(text: string): Result<Target> {
     number < 1 ||
     number > 65535
   )
-    return {
-      ok: false,
-      problems: [
-        error(
-          'import-bad-host',
-          `"${text}" is not a valid host.`,
-          undefined,
-          'Write NAME=USER@ADDRESS, as in web-1=deploy@203.0.113.10.',
-        ),
-      ],
-    };
+    return failure(
+      error('import-bad-host', `"${text}" is not a valid host.`, {
+        hint: 'Write NAME=USER@ADDRESS, as in web-1=deploy@203.0.113.10.',
+      }),
+    );
   return {
     ok: true,
     value: { name, address, port: number, user },
@@ -183,8 +171,7 @@ function hostOfFiles(
         error(
           'import-file-twice',
           `Both ${paths[kind]} and ${file.path} have ${kind === 'sets' ? 'sets' : `${kind} rules`} of ${name}.`,
-          undefined,
-          'Give one file of each kind.',
+          { hint: 'Give one file of each kind.' },
         ),
       );
     texts[kind] = file.text;
@@ -192,7 +179,7 @@ function hostOfFiles(
   }
   if (!HOST_NAME.test(name))
     problems.push(
-      error('import-bad-host', `"${name}" is not a valid host name.`, undefined, 'Write --file NAME=FILE.'),
+      error('import-bad-host', `"${name}" is not a valid host name.`, { hint: 'Write --file NAME=FILE.' }),
     );
   if (problems.length > 0) return { ok: false, problems };
   const { v4 = '', v6 = '', sets = '' } = texts;
@@ -255,7 +242,7 @@ async function readTargets(
 
 async function readTargetHost(target: Target, host: Host, client: Reader): Promise<Result<ImportHost>> {
   const reading = await client.read(host);
-  if (reading.status !== 'read') return { ok: false, problems: [reading.problem] };
+  if (reading.status !== 'read') return failure(reading.problem);
   const { live, facts, notes = [] } = reading.state;
   const read = readRuleset(live, `${host.name} live`);
   if (!read.ok) return read;
@@ -308,7 +295,7 @@ export async function existingFiles(
     );
     if (exists)
       found.push(
-        error('import-exists', `${file} already exists.`, undefined, 'Name an empty folder with --out.'),
+        error('import-exists', `${file} already exists.`, { hint: 'Name an empty folder with --out.' }),
       );
   }
   return found;

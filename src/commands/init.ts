@@ -14,7 +14,7 @@ import services from '../../policies/services.yml';
 import { SCHEMAS } from '../policy/files/schema-url.js';
 
 /** Path below the policy folder → text. */
-export const EXAMPLE_POLICY: Readonly<Record<string, string>> = {
+const EXAMPLE_POLICY: Readonly<Record<string, string>> = {
   'fleet.yml': fleet,
   'networks.yml': networks,
   'services.yml': services,

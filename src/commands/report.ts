@@ -31,12 +31,9 @@ export async function report(paths: readonly string[]): Promise<Result<Report>> 
   const files = searched.flatMap((one) => (one.ok ? one.value : [])).toSorted();
   if (files.length === 0)
     return failed([
-      error(
-        'no-reports',
-        `No report found in ${paths.join(', ')}.`,
-        undefined,
-        'Check why the jobs of the shards failed.',
-      ),
+      error('no-reports', `No report found in ${paths.join(', ')}.`, {
+        hint: 'Check why the jobs of the shards failed.',
+      }),
     ]);
   if (files.length > MOST_FILES)
     return failed([
@@ -57,12 +54,9 @@ function merge(files: readonly Text[]): Result<Report> {
   if (files.every((file) => hasKey(file, 'digest') || !hasKey(file, 'outcome')))
     return as('plan', files, readPlan, mergePlans);
   return failed([
-    error(
-      'reports-unlike',
-      'These reports are of plans and of deploys.',
-      undefined,
-      'Give only plans, or only deploy reports.',
-    ),
+    error('reports-unlike', 'These reports are of plans and of deploys.', {
+      hint: 'Give only plans, or only deploy reports.',
+    }),
   ]);
 }
 
@@ -106,8 +100,7 @@ async function found(path: string): Promise<Result<readonly string[]>> {
       error(
         'cannot-read',
         code === 'ENOENT' ? `No such file or folder: ${path}.` : `${path} cannot be read: ${message}.`,
-        undefined,
-        'Check the path, and that the artifacts were downloaded.',
+        { hint: 'Check the path, and that the artifacts were downloaded.' },
       ),
     ]);
   }

@@ -1,6 +1,6 @@
 /** `rollback HOST`: back to a state that was good. */
 import { randomUUID } from 'node:crypto';
-import { error, type Result } from '../lib/problem.js';
+import { error, failure, type Result } from '../lib/problem.js';
 import { type RollbackOptions, rollbackHost } from '../rollout/deploy/rollback.js';
 import type { Outcomes } from '../rollout/results/model.js';
 import { type Chosen, chooseHosts, type FleetOptions, type OpenHosts, withHosts } from './inputs/fleet.js';
@@ -24,15 +24,9 @@ export async function rollback(options: RollbackCommand, open: OpenHosts): Promi
 
 function oneHost(chosen: Result<Chosen>): Result<Chosen> {
   if (!chosen.ok || chosen.value.hosts.length === 1) return chosen;
-  return {
-    ok: false,
-    problems: [
-      error(
-        'one-host',
-        `rollback takes one host; ${chosen.value.hosts.length} were given.`,
-        undefined,
-        'To roll back a whole fleet, revert the commit and deploy it.',
-      ),
-    ],
-  };
+  return failure(
+    error('one-host', `rollback takes one host; ${chosen.value.hosts.length} were given.`, {
+      hint: 'To roll back a whole fleet, revert the commit and deploy it.',
+    }),
+  );
 }

@@ -113,8 +113,7 @@ async function updateBranch(client: RepositoryApi, branch: string, pull: Adoptio
       warning(
         'adopt-branch-taken',
         `The newest commit of the branch \`${branch}\` is not from Sallyport, so nothing was added to it.`,
-        undefined,
-        'Merge or delete the branch; until then the change is in the patch of this run.',
+        { hint: 'Merge or delete the branch; until then the change is in the patch of this run.' },
       ),
     ]);
   const commit = await commitOn([...new Set([head.sha, pull.commit])]);

@@ -4,7 +4,7 @@ import { hasMarker, sameText, stateOf, withMarker } from './marker.js';
 import { isOurs, type RepositoryApi } from './octokit.js';
 
 /** For finding our issues: GitHub filters issues by label, not by text. */
-export const DRIFT_LABEL = 'sallyport-drift';
+const DRIFT_LABEL = 'sallyport-drift';
 
 interface Issue {
   readonly number: number;

@@ -1,5 +1,5 @@
 /** Errors of GitHub's API as problems: what failed, how to fix it, and when to retry. */
-import { type Problem, ProblemError, type Result, warning } from '../lib/problem.js';
+import { failure, type Problem, ProblemError, type Result, warning } from '../lib/problem.js';
 
 /** An operation in messages, and the permission that the job needs for it. */
 export interface Operation {
@@ -42,9 +42,9 @@ export async function attempt<T>(
       if (thrown instanceof ProblemError) return { ok: false, problems: thrown.problems };
       const { problem, retryAfter } = apiError(thrown, operation, clock.now());
       const step = BACK_OFF[tries];
-      if (retryAfter === undefined || step === undefined) return { ok: false, problems: [problem] };
+      if (retryAfter === undefined || step === undefined) return failure(problem);
       const wait = Math.max(retryAfter ?? 0, step);
-      if (clock.now() + wait > deadline) return { ok: false, problems: [problem] };
+      if (clock.now() + wait > deadline) return failure(problem);
       await clock.sleep(wait);
     }
   }
@@ -58,21 +58,15 @@ function apiError(thrown: unknown, operation: Operation, now: number): ApiError 
   const known = ERRORS[status];
   if (known !== undefined)
     return {
-      problem: warning(
-        known.id,
-        `Cannot ${operation.what}: ${known.why}.`,
-        undefined,
-        known.hint(operation, message),
-      ),
+      problem: warning(known.id, `Cannot ${operation.what}: ${known.why}.`, {
+        hint: known.hint(operation, message),
+      }),
       retryAfter: undefined,
     };
   return {
-    problem: warning(
-      'github-fault',
-      `Cannot ${operation.what}: ${message}.`,
-      undefined,
-      status >= 500 ? 'Run the job again when GitHub works: https://www.githubstatus.com.' : undefined,
-    ),
+    problem: warning('github-fault', `Cannot ${operation.what}: ${message}.`, {
+      hint: status >= 500 ? 'Run the job again when GitHub works: https://www.githubstatus.com.' : undefined,
+    }),
     retryAfter: status >= 500 ? null : undefined,
   };
 }
@@ -119,7 +113,7 @@ function rateLimited(operation: Operation, wait: number, now: number): ApiError 
   const until = new Date(now + wait).toISOString().slice(11, 16);
   const message = `Cannot ${operation.what}: the rate limit of the token is used up until ${until} UTC.`;
   return {
-    problem: warning('github-rate-limit', message, undefined, 'Run the job again after that.'),
+    problem: warning('github-rate-limit', message, { hint: 'Run the job again after that.' }),
     retryAfter: wait,
   };
 }

@@ -28,7 +28,7 @@ const OPERATIONS = {
 } as const satisfies { readonly [name: string]: Operation };
 
 /** The time of this machine. */
-export const SYSTEM_CLOCK: Clock = {
+const SYSTEM_CLOCK: Clock = {
   now: Date.now,
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };

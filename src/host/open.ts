@@ -152,10 +152,7 @@ function credentialsFor(options: HostOptions): (host: Host) => Result<Credential
 function keyProblem(host: Host, credentials: Result<Credentials>): Problem | undefined {
   if (!credentials.ok) return credentials.problems[0];
   if (credentials.value.keys.length > 0 || credentials.value.agent !== undefined) return undefined;
-  return error(
-    'no-key',
-    `No SSH key for ${host.name}.`,
-    undefined,
-    'Give one with --identity, or start an ssh-agent.',
-  );
+  return error('no-key', `No SSH key for ${host.name}.`, {
+    hint: 'Give one with --identity, or start an ssh-agent.',
+  });
 }

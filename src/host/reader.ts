@@ -49,7 +49,6 @@ export const readerNotes = (host: string, version: string): readonly Problem[] =
         note(
           'other-reader',
           `${host}: /usr/local/sbin/sallyport-read is a different version of the reader.`,
-          undefined,
-          'Replace it with the output of `sallyport reader`.',
+          { hint: 'Replace it with the output of `sallyport reader`.' },
         ),
       ];

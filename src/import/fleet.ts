@@ -3,7 +3,7 @@
 import { replaceManaged } from '../compile/merge/replace-managed.js';
 import { renderRuleset } from '../compile/render.js';
 import { compileHost } from '../compile/rules/compile.js';
-import { error, hasErrors, type Problem, type Result, warning } from '../lib/problem.js';
+import { error, failure, hasErrors, type Problem, type Result, warning } from '../lib/problem.js';
 import type { Ruleset } from '../netfilter/model.js';
 import type { Fleet } from '../policy/fleet.js';
 import { proveLockout } from '../traffic/questions/lockout.js';
@@ -37,20 +37,18 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
   }));
   const admin = options.admin ?? deriveAdmin(all);
   if (admin.length === 0)
-    return {
-      ok: false,
-      problems: [
-        error(
-          'import-no-admin',
-          [
-            'The administrators cannot be derived: no network that the rules name is certain to reach SSH on every host.',
-            ...whyNoAdmin(all),
-          ].join(' '),
-          undefined,
-          'Name their networks with --admin: the policy allows SSH from them where it is closed today. If sshd listens on another port, write NAME=USER@ADDRESS:PORT.',
-        ),
-      ],
-    };
+    return failure(
+      error(
+        'import-no-admin',
+        [
+          'The administrators cannot be derived: no network that the rules name is certain to reach SSH on every host.',
+          ...whyNoAdmin(all),
+        ].join(' '),
+        {
+          hint: 'Name their networks with --admin: the policy allows SSH from them where it is closed today. If sshd listens on another port, write NAME=USER@ADDRESS:PORT.',
+        },
+      ),
+    );
   const contexts = all.map(({ host, chains }): ProofContext => {
     const isOpen = lockoutProof(host, host.live, admin).verdict === 'proved';
     return {
@@ -71,12 +69,12 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
         `SSH on ${host.name} is not certain to be open to all of --admin today; the policy opens it.`,
       ),
     );
-  const failure = (found: readonly Problem[]) => ({ ok: false, problems: [...problems, ...found] }) as const;
+  const refused = (found: readonly Problem[]) => failure(...problems, ...found);
   const drafts = proveAll(contexts);
   const failed = drafts.flatMap(({ context, proved }) =>
     proved?.equal ? [] : trafficProblems(context.host, explainFailure(context, proved?.draft)),
   );
-  if (failed.length > 0) return failure(failed);
+  if (failed.length > 0) return refused(failed);
   const imported = drafts.flatMap(({ context, proved }) =>
     proved === undefined ? [] : [{ ...context, draft: proved.draft, anomalies: anomaliesOf(context.host) }],
   );
@@ -86,10 +84,10 @@ export function importFleet(hosts: readonly ImportHost[], options: ImportOptions
     ownership,
     options,
   );
-  if (!written.ok) return failure(written.problems);
+  if (!written.ok) return refused(written.problems);
   const { files, fleet } = written.value;
   const differences = contexts.flatMap((context) => proveFiles(context, fleet));
-  if (hasErrors(differences)) return failure(differences);
+  if (hasErrors(differences)) return refused(differences);
   const value: Imported = {
     files,
     ownership,
@@ -196,8 +194,7 @@ function proveFiles(context: ProofContext, fleet: Fleet): readonly Problem[] {
     error(
       'import-lockout',
       `${host.name} cannot be deployed to: with its rules as they are, ${reasons.charAt(0).toLowerCase()}${reasons.slice(1)}`,
-      undefined,
-      OPEN_SSH,
+      { hint: OPEN_SSH },
     ),
   ];
 }

@@ -4,7 +4,7 @@ import { type Ownership, replaceManaged } from '../compile/merge/replace-managed
 import { ownedChain } from '../compile/names.js';
 import { compileHost } from '../compile/rules/compile.js';
 import { FAMILIES, type Family } from '../lib/family.js';
-import { type Problem, type Result, startOf } from '../lib/problem.js';
+import { failure, type Problem, type Result, startOf } from '../lib/problem.js';
 import type { Rule, Ruleset, Tables } from '../netfilter/model.js';
 import { validate } from '../netfilter/rule/validate.js';
 import { chainOf, tableOf } from '../netfilter/tables.js';
@@ -187,7 +187,7 @@ function compileDraft({ host, admin, ownership, today }: ProofContext, draft: Ho
   const fleet = fleetOfFiles(files, today);
   if (!fleet.ok) return fleet;
   const [only] = fleet.value.hosts;
-  return only === undefined ? { ok: false, problems: [] } : compileHost(fleet.value, only);
+  return only === undefined ? failure() : compileHost(fleet.value, only);
 }
 
 const IMPLIED = new WeakMap<ProofContext, Map<string, ImpliedRules>>();

@@ -50,8 +50,9 @@ export function notesOf(
       warning(
         'import-address-unknown',
         `The address of ${name} is not known; its file has ${host.address}, which is reserved for documentation (RFC 5737).`,
-        undefined,
-        `Change it there, or import again with the address: sallyport import ${name}=USER@ADDRESS --file …`,
+        {
+          hint: `Change it there, or import again with the address: sallyport import ${name}=USER@ADDRESS --file …`,
+        },
       ),
     );
   for (const family of missing)
@@ -59,8 +60,7 @@ export function notesOf(
       warning(
         'import-one-family',
         `The ${FAMILY[family]} rules of ${name} are not known: in ${FAMILY[family]} the policy opens nothing, and drops what no rule allows.`,
-        undefined,
-        `Add them: --file ${name}=rules.${family}`,
+        { hint: `Add them: --file ${name}=rules.${family}` },
       ),
     );
   if (programs.length > 0)
@@ -71,7 +71,7 @@ export function notesOf(
         warning(
           'import-chain-stays',
           `The chain ${top.rule.target?.name} of ${chainText(top)} stays on ${name}, and a literal rule jumps to it: ${keptReason}.`,
-          top.rule.location,
+          { location: top.rule.location },
         ),
       );
   const inPlace = foreign.filter(({ leftInPlace }) => leftInPlace);
@@ -88,8 +88,7 @@ export function notesOf(
       note(
         'import-old-rules',
         `The imported rules of ${name} stay beside those of the policy, and have no effect.`,
-        undefined,
-        'Remove them from INPUT, OUTPUT and FORWARD on the host after the policy is deployed.',
+        { hint: 'Remove them from INPUT, OUTPUT and FORWARD on the host after the policy is deployed.' },
       ),
     );
   return [...notes, ...verdictNotes(name, draft)];
@@ -106,7 +105,9 @@ const logNotes = (name: string, chains: readonly BuiltInChain[]): readonly Probl
     if (first === undefined) return [];
     const rules = others.length === 0 ? 'A rule' : `Each of ${others.length + 1} rules`;
     return [
-      note('import-log-otherwise', `${rules} of ${name} ${LOG_CHANGES[change]}.`, first.origin.rule.location),
+      note('import-log-otherwise', `${rules} of ${name} ${LOG_CHANGES[change]}.`, {
+        location: first.origin.rule.location,
+      }),
     ];
   });
 
@@ -198,7 +199,6 @@ function flowProblem(
   return error(
     'import-differs',
     `On ${name}, ${hook} traffic ${what}: ${packetText(example)}; before by ${rule(before)}, after by ${rule(after)}.`,
-    before?.source,
-    programFirst(after) ?? hint,
+    { location: before?.source, hint: programFirst(after) ?? hint },
   );
 }

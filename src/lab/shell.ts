@@ -25,7 +25,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
 
 /** A ProblemError with one error of the lab. */
 export const labError = (id: string, message: string, hint?: string): ProblemError =>
-  new ProblemError([error(id, message, undefined, hint)]);
+  new ProblemError([error(id, message, { hint })]);
 
 /** Runs a program until it exits. Rejects only if it cannot be started. */
 export function run(

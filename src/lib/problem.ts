@@ -53,34 +53,36 @@ export function formatProblem(problem: Problem): string {
   return `${where}${level}${problem.message}${hint}`;
 }
 
-export const error = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
-  problem('error', id, message, location, hint);
-/** Adds an error to a list; `undefined`, so that a reader can report and return at once. */
-export function addError(
-  problems: Problem[],
-  ...[id, message, location, hint]: Parameters<typeof error>
-): undefined {
-  problems.push(error(id, message, location, hint));
+/** Where a problem is, and how to fix it. */
+export interface ProblemDetails {
+  readonly location?: SourceLocation;
+  /** One sentence. */
+  readonly hint?: string;
 }
-export const warning = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
-  problem('warning', id, message, location, hint);
-export const note = (id: string, message: string, location?: SourceLocation, hint?: string): Problem =>
-  problem('note', id, message, location, hint);
 
-function problem(
-  level: Level,
-  id: string,
-  message: string,
-  location?: SourceLocation,
-  hint?: string,
-): Problem {
-  return {
+const problem =
+  (level: Level) =>
+  (id: string, message: string, { location, hint }: ProblemDetails = {}): Problem => ({
     id,
     level,
     message,
     ...(hint === undefined ? {} : { hint }),
     ...(location === undefined ? {} : { location }),
-  };
+  });
+
+/** Something that must be fixed. */
+export const error = problem('error');
+/** Something that deserves a decision. */
+export const warning = problem('warning');
+/** Something worth knowing. */
+export const note = problem('note');
+
+/** Adds an error to a list; `undefined`, so that a reader can report and return at once. */
+export function addError(
+  problems: Problem[],
+  ...[id, message, details]: Parameters<typeof error>
+): undefined {
+  problems.push(error(id, message, details));
 }
 
 /** The message of anything that was thrown. */
@@ -94,7 +96,7 @@ export const messageOf = (thrown: unknown): string =>
 export const problemsOf = (thrown: unknown, hint: string): readonly Problem[] =>
   thrown instanceof ProblemError
     ? thrown.problems
-    : [error('unexpected', `Unexpected error: ${stackOf(thrown)}`, undefined, hint)];
+    : [error('unexpected', `Unexpected error: ${stackOf(thrown)}`, { hint })];
 
 const stackOf = (thrown: unknown): string => (thrown instanceof Error && thrown.stack) || messageOf(thrown);
 
@@ -121,3 +123,9 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly problems: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** The failed result of these problems. */
+export const failure = (...problems: readonly Problem[]): Extract<Result<never>, { ok: false }> => ({
+  ok: false,
+  problems,
+});

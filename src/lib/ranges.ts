@@ -2,7 +2,7 @@
 export type Range = readonly [bigint, bigint];
 export type Ranges = readonly Range[];
 
-export const NOTHING: Ranges = [];
+const NOTHING: Ranges = [];
 
 export const one = (value: bigint): Ranges => [[value, value]];
 export const between = (from: bigint, to: bigint): Ranges => (from > to ? NOTHING : [[from, to]]);

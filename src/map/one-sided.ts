@@ -246,8 +246,10 @@ export function oneSidedNotes(
       bySender
         ? `${from} may send ${service} to ${to}, but the rules of ${to} do not let it in${refused}.`
         : `${to} lets ${service} in from ${from}, but the rules of ${from} do not let it out${refused}.`,
-      allowing,
-      `Allow it in ${bySender ? `"input" of ${to}` : `"output" of ${from}`}, or take it out here.`,
+      {
+        location: allowing,
+        hint: `Allow it in ${bySender ? `"input" of ${to}` : `"output" of ${from}`}, or take it out here.`,
+      },
     );
     const names = bySender ? one.senders : one.receivers;
     if (fleet.hosts.some((host) => names.includes(host.name) && !isAccepted(fleet, host, made)))

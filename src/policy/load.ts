@@ -62,7 +62,10 @@ async function policyPaths(folder: string, problems: Problem[]): Promise<readonl
     for (const entry of await list(path, problems))
       if (entry.folder) {
         const hint = 'Move its files to the parent folder.';
-        addError(problems, 'stray-folder', 'Subfolders are not read.', fileStart(entry.path), hint);
+        addError(problems, 'stray-folder', 'Subfolders are not read.', {
+          location: fileStart(entry.path),
+          hint,
+        });
       } else if (isYaml(entry.path)) paths.push(entry.path);
   }
   return paths;
@@ -93,7 +96,7 @@ async function list(folder: string, problems: Problem[]): Promise<readonly Entry
     const hint =
       codeOf(cause) === 'ENOENT' ? 'Pass the policy folder; "sallyport init" writes an example.' : undefined;
     const message = `Cannot read the folder: ${reasonOf(cause)}.`;
-    addError(problems, 'unreadable-folder', message, fileStart(folder), hint);
+    addError(problems, 'unreadable-folder', message, { location: fileStart(folder), hint });
     return [];
   }
 }
@@ -107,10 +110,12 @@ async function readText(path: string): Promise<string | Problem> {
       // The decoder replaces invalid bytes by U+FFFD.
       const decoded = bytes.toString('utf8');
       const location = { file: path, ...textPosition(decoded, Math.max(decoded.indexOf('\uFFFD'), 0)) };
-      return error('not-utf-8', 'The file is not valid UTF-8.', location, 'Save it as UTF-8.');
+      return error('not-utf-8', 'The file is not valid UTF-8.', { location, hint: 'Save it as UTF-8.' });
     }
   } catch (cause) {
-    return error('unreadable-file', `Cannot read the file: ${reasonOf(cause)}.`, fileStart(path));
+    return error('unreadable-file', `Cannot read the file: ${reasonOf(cause)}.`, {
+      location: fileStart(path),
+    });
   }
 }
 

@@ -25,5 +25,5 @@ export function undefinedName(
 ): Problem {
   const near = nearest(name, [...known]) ?? nearest(name.toLowerCase(), [...known]);
   const hint = near === undefined ? otherwise : `Did you mean ${near}?`;
-  return error(`undefined-${kind}`, `Unknown ${kind} "${name}".`, location, hint);
+  return error(`undefined-${kind}`, `Unknown ${kind} "${name}".`, { location, hint });
 }

@@ -38,5 +38,5 @@ function noHost(fleet: Fleet, part: string): Problem {
     near === undefined || near === part
       ? 'Write host names or role:NAME, separated by commas.'
       : `Did you mean ${near}?`;
-  return error('undefined-host', message, undefined, hint);
+  return error('undefined-host', message, { hint });
 }

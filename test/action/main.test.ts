@@ -170,7 +170,7 @@ test('no secret is seen anywhere, whatever hosts say; the runner is told what to
     ...typicalPlan,
     hosts: [...typicalPlan.hosts, { host: 'sly', status: 'error', reason: leak, findings: [] }],
   };
-  const answers = [{ plan: done(plan) }, { plan: failed(error('x', leak, undefined, leak)) }];
+  const answers = [{ plan: done(plan) }, { plan: failed(error('x', leak, { hint: leak })) }];
   const secrets = [TOKEN, PASSPHRASE, ...PRIVATE_KEY.split('\n').slice(1, -1)];
   for (const answer of answers) {
     const ended = await step('pull_request', pullPayload(pull), answer);

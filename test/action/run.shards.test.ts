@@ -71,7 +71,7 @@ describe('the report', () => {
 
   test('of plans tells what there is to say of the policy, and `fail-on` counts it', async () => {
     const location = { kind: 'policy' as const, file: 'policies/hosts/db.yml', line: 3, column: 5 };
-    const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.', location);
+    const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.', { location });
     const job = await runJob({
       event: pullEvent(),
       inputs: { ...report, 'fail-on': 'warning' },

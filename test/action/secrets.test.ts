@@ -39,7 +39,11 @@ describe('secrets', () => {
     } as const;
     const scenes = await Promise.all([
       runJob({ inputs, event: pullEvent(), answers: { plan: done(plan) } }),
-      runJob({ inputs, event: pullEvent(), answers: { plan: failed(error('x', leak, location, leak)) } }),
+      runJob({
+        inputs,
+        event: pullEvent(),
+        answers: { plan: failed(error('x', leak, { location, hint: leak })) },
+      }),
       runJob({
         inputs,
         event: pushEvent,
@@ -56,7 +60,7 @@ describe('secrets', () => {
         inputs,
         event: pullEvent(),
         answers: { plan: done(plan) },
-        github: { upsertComment: async () => failed(warning('x', leak, undefined, leak)) },
+        github: { upsertComment: async () => failed(warning('x', leak, { hint: leak })) },
       }),
     ]);
     for (const job of scenes) {

@@ -73,7 +73,7 @@ export function deployed(files = FILES): Readonly<Record<string, RulesText>> {
 }
 
 /** What every host runs with the changes made by hand on some of them. */
-export const changed = (
+const changed = (
   changes: Readonly<Record<string, HostChanges>>,
   files = FILES,
 ): Readonly<Record<string, RulesText>> =>

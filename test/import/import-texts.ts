@@ -3,7 +3,7 @@ import { importHosts } from '../../src/commands/import.js';
 import type { Imported } from '../../src/import/model.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
 
-export const TODAY = '2026-07-01';
+const TODAY = '2026-07-01';
 
 export interface Texts {
   readonly v4?: string;

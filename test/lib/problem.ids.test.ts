@@ -14,7 +14,7 @@ const below = (folder: string, end: string): readonly string[] =>
     .filter((entry) => entry.isFile() && entry.name.endsWith(end) && !entry.name.endsWith('.d.ts'))
     .map((entry) => join(entry.parentPath, entry.name));
 
-interface Told {
+interface Made {
   readonly id: string;
   readonly hint: boolean;
   readonly file: string;
@@ -26,36 +26,46 @@ interface Tree {
   readonly value?: unknown;
   readonly callee?: Tree;
   readonly arguments?: readonly { readonly expression: Tree }[];
-  readonly properties?: readonly { readonly type: string; readonly key?: Tree; readonly value?: Tree }[];
+  readonly properties?: readonly { readonly type: string; readonly key?: Tree; readonly value?: unknown }[];
 }
 
 const text = (tree: Tree | undefined): string | undefined =>
   tree?.type === 'StringLiteral' ? String(tree.value) : undefined;
 
-/** `error(id, message, place, hint)` and its sisters, and literals of problems and lints. */
-function toldBy(tree: Tree, file: string): readonly Told[] {
-  if (tree.type === 'CallExpression' && /^(error|warning|note)$/.test(String(tree.callee?.value))) {
+/** Problems that are made: `error(id, message, details)` and its siblings, and literals of problems and lints. */
+function madeBy(tree: Tree, file: string): readonly Made[] {
+  const callee = String(tree.callee?.value);
+  if (tree.type === 'CallExpression' && /^(error|warning|note|addError)$/.test(callee)) {
     const given = tree.arguments?.map(({ expression }) => expression) ?? [];
-    const id = text(given[0]);
-    return id === undefined ? [] : [{ id, hint: given.length > 3, file }];
+    const [id, , details] = callee === 'addError' ? given.slice(1) : given;
+    const name = text(id);
+    return name === undefined ? [] : [{ id: name, hint: keysOf(details).has('hint'), file }];
   }
   if (tree.type !== 'ObjectExpression') return [];
-  const pairs = new Map(tree.properties?.map(({ key, value }) => [String(key?.value), value]));
-  const id = text(pairs.get('id'));
-  const isProblem = pairs.has('level') || pairs.has('message');
-  return id === undefined || !isProblem ? [] : [{ id, hint: pairs.has('hint'), file }];
+  const keys = keysOf(tree);
+  const id = text(keys.get('id'));
+  const isProblem = keys.has('level') || keys.has('message');
+  return id === undefined || !isProblem ? [] : [{ id, hint: keys.has('hint'), file }];
 }
 
-function walk(tree: unknown, file: string, found: Told[]): void {
+/** The keys of an object literal; one that is given by its name alone is an identifier. */
+const keysOf = (tree: Tree | undefined): ReadonlyMap<string, Tree | undefined> =>
+  new Map(
+    tree?.properties?.map(({ key, value }) =>
+      key === undefined ? [String(value), undefined] : [String(key.value), value as Tree],
+    ),
+  );
+
+function walk(tree: unknown, file: string, found: Made[]): void {
   if (typeof tree !== 'object' || tree === null) return;
-  if (!Array.isArray(tree)) found.push(...toldBy(tree as Tree, file));
+  if (!Array.isArray(tree)) found.push(...madeBy(tree as Tree, file));
   for (const inner of Object.values(tree)) walk(inner, file, found);
 }
 
 const isDocumented = (id: string): boolean => new RegExp(`\`${id}\``).test(DOCS);
 
 test('every problem has a hint, or its id stands in the documentation', () => {
-  const found: Told[] = [];
+  const found: Made[] = [];
   for (const file of below('src', '.ts'))
     walk(
       parseSync(readFileSync(file, 'utf8'), { syntax: 'typescript' }).body,

@@ -4,20 +4,22 @@ const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 3,
 
 test('a problem reads as file:line:column, what is wrong, and how to mend it', () => {
   expect(
-    formatProblem(error('bad-port', 'Port 70000 is out of range.', location, 'Use a port from 1 to 65535.')),
+    formatProblem(
+      error('bad-port', 'Port 70000 is out of range.', { location, hint: 'Use a port from 1 to 65535.' }),
+    ),
   ).toBe('policies/fleet.yml:3:7: Port 70000 is out of range. Use a port from 1 to 65535.');
 });
 
 test('a warning says so', () => {
-  expect(formatProblem(warning('unused-name', 'Nothing uses it.', location))).toBe(
+  expect(formatProblem(warning('unused-name', 'Nothing uses it.', { location }))).toBe(
     'policies/fleet.yml:3:7: warning: Nothing uses it.',
   );
 });
 
 test('problems sort by place, those without one last', () => {
   const nowhere = error('a', 'a');
-  const late = error('b', 'b', { ...location, line: 9 });
-  const early = error('c', 'c', location);
+  const late = error('b', 'b', { location: { ...location, line: 9 } });
+  const early = error('c', 'c', { location });
   expect([nowhere, late, early].sort(byLocation)).toEqual([early, late, nowhere]);
 });
 

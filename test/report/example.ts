@@ -36,14 +36,14 @@ const FINAL = [
 const allow = (port: number, comment: string, from?: string): string =>
   `${from === undefined ? '' : `-s ${from} `}-p tcp -m tcp --dport ${port} -m conntrack --ctstate NEW -m comment --comment "${comment}" -j ACCEPT`;
 
-export const METRICS = allow(9100, 'web: Prometheus scrapes node_exporter', '10.20.30.0/24');
-export const HTTPS = allow(443, 'web: The public site');
-export const HTTP = allow(80, 'web: The public site');
+const METRICS = allow(9100, 'web: Prometheus scrapes node_exporter', '10.20.30.0/24');
+const HTTPS = allow(443, 'web: The public site');
+const HTTP = allow(80, 'web: The public site');
 const OLD_ADMIN = allow(8443, 'web: The old admin console');
 const POSTGRES = allow(5432, 'database: The application reads and writes', '10.10.0.0/16');
 const POSTGRES_WORLD = allow(5432, 'database: Migration from the old data centre');
 
-export function ruleDiff(before: readonly string[], after: readonly string[]): RuleDiff {
+function ruleDiff(before: readonly string[], after: readonly string[]): RuleDiff {
   const [old, next] = [before, after].map((rules) =>
     parseSave(table([...BASELINE, ...rules, ...FINAL]), 'v4', 'rules.v4'),
   );
@@ -146,7 +146,7 @@ const adminClosed = (address: string, family: 'v4' | 'v6'): Flow =>
   });
 
 /** A web server that gains the metrics port and loses the old admin console. */
-export const webHost = (number: number): HostPlan => ({
+const webHost = (number: number): HostPlan => ({
   ...unchanged(`web-${number}`),
   status: 'changed',
   next: digest('b'),

@@ -12,7 +12,7 @@ export interface Words {
   readonly more?: string;
 }
 
-export const HOSTS = `
+const HOSTS = `
   web-1: { addresses: [192.0.2.1, "2001:db8::1"], roles: [web] }
   web-2: { addresses: [192.0.2.2, "2001:db8::2"], roles: [web] }
   web-3: { addresses: [192.0.2.3, "2001:db8::3"], roles: [web] }

@@ -63,8 +63,7 @@ const secretInRules = ({ path }: AdoptedFile): Problem =>
   error(
     'secret-in-rules',
     `A rule of a host contains a secret of this job, which would be written to ${path}.`,
-    undefined,
-    'Remove it from the host, and replace the secret.',
+    { hint: 'Remove it from the host, and replace the secret.' },
   );
 
 async function open(context: Context, value: Adoption, body: string): Promise<void> {

@@ -45,8 +45,7 @@ async function superseded(context: Context): Promise<Problem | undefined> {
   return error(
     'superseded',
     `Commit ${event.commit.slice(0, 12)} is not the newest of ${branch}, which is at ${head.slice(0, 12)}.`,
-    undefined,
-    'The run of the newest commit deploys it; this run changed nothing.',
+    { hint: 'The run of the newest commit deploys it; this run changed nothing.' },
   );
 }
 

@@ -49,8 +49,7 @@ const unsafe = ({ inputs }: Context): readonly Problem[] => [
         error(
           'fork-with-key',
           'A plan for a pull request from a fork must not have an `ssh-key`: its policy says where to log in.',
-          undefined,
-          'Remove `ssh-key`, and give recorded states as `state`.',
+          { hint: 'Remove `ssh-key`, and give recorded states as `state`.' },
         ),
       ]),
   ...(inputs.state === undefined
@@ -58,8 +57,7 @@ const unsafe = ({ inputs }: Context): readonly Problem[] => [
         error(
           'fork-without-state',
           'A plan for a pull request from a fork needs recorded states, and `state` is not set.',
-          undefined,
-          'See "Pull requests from forks" in docs/github.md.',
+          { hint: 'See "Pull requests from forks" in docs/github.md.' },
         ),
       ]
     : []),

@@ -1,6 +1,6 @@
 /** The event of the workflow run, and the command that follows from it. */
 import * as z from 'zod';
-import { error, type Problem, type Result } from '../../lib/problem.js';
+import { error, failure, type Problem, type Result } from '../../lib/problem.js';
 import { faultText, REPORT_INPUT } from '../../rollout/results/validate.js';
 import type { CommandName } from '../inputs.js';
 
@@ -75,12 +75,9 @@ export function invalidEvent(env: Environment, payload: unknown): Problem | unde
 
 /** @param what Completes "The event of this run …", without a full stop. */
 export const badEvent = (what: string): Problem =>
-  error(
-    'bad-event',
-    `The event of this run ${what}.`,
-    undefined,
-    'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner; do not change them.',
-  );
+  error('bad-event', `The event of this run ${what}.`, {
+    hint: 'GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are set by the runner; do not change them.',
+  });
 
 /** The event from the runner's environment. @param payload The JSON at `GITHUB_EVENT_PATH`, valid for {@link invalidEvent}. */
 export function readEvent(env: Environment, payload: unknown): GitHubEvent {
@@ -148,30 +145,20 @@ const found = (value: Command | undefined): Result<Command | undefined> => ({
   value,
   problems: [],
 });
-const refused = (problem: Problem): Result<Command | undefined> => ({ ok: false, problems: [problem] });
+const refused = (problem: Problem): Result<Command | undefined> => failure(problem);
 
-const PULL_DEPLOYS = error(
-  'pull-request-deploys',
-  'A pull request cannot deploy.',
-  undefined,
-  'Run `command: deploy` on a push to the default branch.',
-);
-const PULL_ADOPTS = error(
-  'pull-request-adopts',
-  'A pull request cannot adopt.',
-  undefined,
-  'Run `command: adopt` on a schedule or by hand: it compares the hosts with the default branch.',
-);
+const PULL_DEPLOYS = error('pull-request-deploys', 'A pull request cannot deploy.', {
+  hint: 'Run `command: deploy` on a push to the default branch.',
+});
+const PULL_ADOPTS = error('pull-request-adopts', 'A pull request cannot adopt.', {
+  hint: 'Run `command: adopt` on a schedule or by hand: it compares the hosts with the default branch.',
+});
 const PULL_REQUEST_TARGET = error(
   'pull-request-target',
   'The event `pull_request_target` gives secrets to code that is not reviewed.',
-  undefined,
-  'Use `pull_request`; for forks, plan from recorded states as the documentation shows.',
+  { hint: 'Use `pull_request`; for forks, plan from recorded states as the documentation shows.' },
 );
 const unknownEvent = (name: string): Problem =>
-  error(
-    'unknown-event',
-    `\`command: auto\` does not support the event \`${name}\`.`,
-    undefined,
-    'Set `command` to check, plan, deploy, drift, adopt or report.',
-  );
+  error('unknown-event', `\`command: auto\` does not support the event \`${name}\`.`, {
+    hint: 'Set `command` to check, plan, deploy, drift, adopt or report.',
+  });

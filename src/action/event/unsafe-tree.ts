@@ -51,9 +51,6 @@ async function kindOf(
 }
 
 const refused = (why: string): Problem =>
-  error(
-    'untrusted-files',
-    `The files of the pull request are not read: ${why}.`,
-    undefined,
-    'The artifact must hold the policy folder and nothing else.',
-  );
+  error('untrusted-files', `The files of the pull request are not read: ${why}.`, {
+    hint: 'The artifact must hold the policy folder and nothing else.',
+  });

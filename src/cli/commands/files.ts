@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import type { Explainable } from '../../commands/explain.js';
 import type { RulesFile } from '../../commands/inputs/rules-file.js';
 import type { Family } from '../../lib/family.js';
-import { error, ProblemError, type Result } from '../../lib/problem.js';
+import { error, failure, ProblemError, type Result } from '../../lib/problem.js';
 import type { Explanation, Packet } from '../../traffic/model.js';
 import { DIFFERENT, DONE, emit, FAILED, type Io, readText, reportProblems, textOptions } from '../io.js';
 import { type Act, examples, type OutputOptions, withOutput, withPolicy } from '../options.js';
@@ -124,12 +124,9 @@ async function explainable(
     return read.ok ? { ...read, value: { ruleset: read.value, addresses: [] } } : read;
   }
   if (host === undefined)
-    return {
-      ok: false,
-      problems: [
-        error('no-rules', 'No rules given.', undefined, 'Give a host of the policy, or --rules FILE.'),
-      ],
-    };
+    return failure(
+      error('no-rules', 'No rules given.', { hint: 'Give a host of the policy, or --rules FILE.' }),
+    );
   const { desiredOf } = await import('../../commands/explain.js');
   return desiredOf({ policies, hosts: host });
 }
@@ -194,12 +191,9 @@ async function rulesFile(path: string, io: Io, sets?: string): Promise<RulesFile
   const [v4, v6, own] = [await part('rules.v4'), await part('rules.v6'), await part('sets')];
   if (v4 === undefined && v6 === undefined)
     throw new ProblemError([
-      error(
-        'no-rules',
-        `${path} has neither rules.v4 nor rules.v6.`,
-        undefined,
-        'Give a file, or a folder with one of them.',
-      ),
+      error('no-rules', `${path} has neither rules.v4 nor rules.v6.`, {
+        hint: 'Give a file, or a folder with one of them.',
+      }),
     ]);
   return {
     kind: 'folder',

@@ -127,12 +127,9 @@ async function hostFile(text: string, io: Io): Promise<HostFile> {
   const [, name = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (path === '')
     throw new ProblemError([
-      error(
-        'import-bad-file',
-        `"${text}" has no host name.`,
-        undefined,
-        'Write --file NAME=FILE, as in --file web-1=rules.v4.',
-      ),
+      error('import-bad-file', `"${text}" has no host name.`, {
+        hint: 'Write --file NAME=FILE, as in --file web-1=rules.v4.',
+      }),
     ]);
   return { name, path, text: await readText(io, path) };
 }
@@ -190,8 +187,7 @@ function firstAnomalies({ name, anomalies }: ImportedHost): readonly Problem[] {
         note(
           'import-more-anomalies',
           `${count(more, 'more rule')} of ${name} can never match, change nothing or accept very much.`,
-          undefined,
-          'See all of them with --format json.',
+          { hint: 'See all of them with --format json.' },
         ),
       ];
 }

@@ -23,9 +23,6 @@ async function write(made: Report, options: OutputOptions, io: Io): Promise<numb
   return isBlocked(made.value) ? FAILED : DONE;
 }
 
-const NO_PAGE = error(
-  'no-page',
-  'The format html is for plans only.',
-  undefined,
-  'Choose text, markdown or json.',
-);
+const NO_PAGE = error('no-page', 'The format html is for plans only.', {
+  hint: 'Choose text, markdown or json.',
+});

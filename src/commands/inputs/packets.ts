@@ -1,5 +1,5 @@
 /** Files of packets: the packet JSON, one a line. */
-import { error, type Result, type SourceLocation } from '../../lib/problem.js';
+import { error, failure, type Result, type SourceLocation } from '../../lib/problem.js';
 import type { Packet } from '../../traffic/model.js';
 import { readPacket } from '../../traffic/trace/read-packet.js';
 
@@ -11,9 +11,7 @@ export function readPackets(lines: string, file: string): Result<readonly Packet
     try {
       return [readPacket(JSON.parse(line), location)];
     } catch {
-      return [
-        { ok: false, problems: [error('bad-packet', 'This line is not valid JSON.', location)] } as const,
-      ];
+      return [failure(error('bad-packet', 'This line is not valid JSON.', { location }))];
     }
   });
   const problems = read.flatMap((one) => one.problems);

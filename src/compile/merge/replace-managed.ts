@@ -159,8 +159,10 @@ function findings(live: Tables, desired: Tables, family: Family): readonly Probl
                 warning(
                   'bypass',
                   `In ${where(chain)} a rule above the hook may accept what the policy would drop: ${rule.text}`,
-                  rule.location,
-                  'A deploy puts the hook above it; take the rule out, or into the policy.',
+                  {
+                    location: rule.location,
+                    hint: 'A deploy puts the hook above it; take the rule out, or into the policy.',
+                  },
                 ),
               ),
               ...staleHooks(chain, wanted, where(chain)),
@@ -179,8 +181,7 @@ function staleHooks(chain: Chain, wanted: Table | undefined, where: string): rea
       warning(
         'stale-hook',
         `In ${where} a jump to an owned chain is not the hook that the policy wants: ${rule.text}`,
-        rule.location,
-        'A deploy takes it out.',
+        { location: rule.location, hint: 'A deploy takes it out.' },
       ),
     );
 }
@@ -195,8 +196,10 @@ function strayJumps(chain: Chain, wanted: Table | undefined, where: string): rea
           error(
             'jump-to-owned',
             `In ${where} a rule jumps to an owned chain that the policy no longer has: ${rule.text}`,
-            rule.location,
-            'Take the rule out on the host: the chain cannot be removed while it is there.',
+            {
+              location: rule.location,
+              hint: 'Take the rule out on the host: the chain cannot be removed while it is there.',
+            },
           ),
         ];
   });
@@ -223,12 +226,10 @@ function unresolved(next: Tables, sets: readonly IpSet[]): readonly Problem[] {
 }
 
 const missing = (what: 'chain' | 'set', name: string, rule: Rule): Problem =>
-  error(
-    `missing-${what}`,
-    `There is no ${what} ${name} here, which this rule names: ${rule.text}`,
-    rule.location,
-    'Make it on the host first, or take the rule out of the policy.',
-  );
+  error(`missing-${what}`, `There is no ${what} ${name} here, which this rule names: ${rule.text}`, {
+    location: rule.location,
+    hint: 'Make it on the host first, or take the rule out of the policy.',
+  });
 
 /** What of a ruleset is ours: enough to place it again. With `tables` that is everything but others' sets. */
 export function ownedPart(ruleset: Ruleset, ownership: Ownership): Ruleset {
@@ -251,7 +252,7 @@ function ownedTables(tables: Tables): Tables {
 }
 
 /** Others' chains by name (`DOCKER`, `nat DOCKER`) and how many rules of others there are, in both families. */
-export function foreignOf({ v4, v6 }: Ruleset): {
+function foreignOf({ v4, v6 }: Ruleset): {
   readonly chains: readonly string[];
   readonly rules: number;
 } {

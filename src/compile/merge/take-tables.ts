@@ -55,16 +55,16 @@ function removal(where: string, chain: string, rule: Rule, mayRemove: readonly P
   const program = programOfRule(chain, rule);
   const text = rule.text === '' ? 'an empty rule' : rule.text;
   return program === undefined || mayRemove.includes(program)
-    ? warning(
-        'removes-foreign',
-        `The policy owns the whole table, so this rule of ${where} goes: ${text}`,
-        rule.location,
-        'Take it into the policy, or write "ownership: chains".',
-      )
+    ? warning('removes-foreign', `The policy owns the whole table, so this rule of ${where} goes: ${text}`, {
+        location: rule.location,
+        hint: 'Take it into the policy, or write "ownership: chains".',
+      })
     : error(
         'removes-program',
         `The policy owns the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
-        rule.location,
-        `Write "ownership: chains", or stop ${program} on this host, or let its rules go with "may_remove: [${program}]".`,
+        {
+          location: rule.location,
+          hint: `Write "ownership: chains", or stop ${program} on this host, or let its rules go with "may_remove: [${program}]".`,
+        },
       );
 }

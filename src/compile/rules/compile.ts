@@ -154,8 +154,7 @@ function unwritten(host: Host, parts: readonly Part[]): readonly Problem[] {
       error(
         'matches-nothing',
         'No packet can match this rule: it has no address and no service of the same family.',
-        location,
-        'Name addresses and services of one family, or take the rule out.',
+        { location, hint: 'Name addresses and services of one family, or take the rule out.' },
       ),
     );
 }

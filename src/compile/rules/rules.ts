@@ -27,7 +27,7 @@ export interface RuleContext {
 }
 
 /** `web: Prometheus scrapes node_exporter [sre OPS-12]`: whose rule it is, why it is there, whom to ask. */
-export function ruleComment(rule: PolicyRule): string {
+function ruleComment(rule: PolicyRule): string {
   const ask = join(rule.owner ?? '', rule.ticket ?? '');
   const why = rule.reason === undefined ? rule.origin : `${rule.origin}: ${rule.reason}`;
   return oneLine(ask === '' ? why : `${why} [${ask}]`);
@@ -39,12 +39,10 @@ export function ruleProblems(rule: PolicyRule): readonly Problem[] {
   const problems: Problem[] = [];
   if (rule.rate !== undefined && (rule.verb === 'deny' || rule.verb === 'reject'))
     problems.push(
-      error(
-        'rate-on-deny',
-        `A ${rule.verb} with a rate would let everything beyond the rate pass on.`,
+      error('rate-on-deny', `A ${rule.verb} with a rate would let everything beyond the rate pass on.`, {
         location,
-        'Put the rate on the allow: what exceeds it is not let in.',
-      ),
+        hint: 'Put the rate on the allow: what exceeds it is not let in.',
+      }),
     );
   const text = ruleComment(rule);
   if (Buffer.byteLength(text) > COMMENT_BYTES)
@@ -52,8 +50,7 @@ export function ruleProblems(rule: PolicyRule): readonly Problem[] {
       note(
         'comment-cut',
         `The reason is longer than the ${COMMENT_BYTES} bytes of a rule's comment and is cut on the host.`,
-        location,
-        'Say it in fewer words.',
+        { location, hint: 'Say it in fewer words.' },
       ),
     );
   return problems;

@@ -97,12 +97,9 @@ export const readerVersion = (lines: readonly string[]): string | undefined =>
   lines.find((line) => line.startsWith('reader '))?.slice('reader '.length);
 
 const readOnlyKey = ({ name }: Host): Problem =>
-  error(
-    'read-only-key',
-    `${name}: this SSH key is read-only.`,
-    undefined,
-    'Deploy with a key that can change the host.',
-  );
+  error('read-only-key', `${name}: this SSH key is read-only.`, {
+    hint: 'Deploy with a key that can change the host.',
+  });
 
 /** Parses an answer. Without its last line, `MARK done`, it is `lost` or `failed`. */
 export function readAnswer(mark: string, ran: CommandResult, host: Host): AgentAnswer {
@@ -170,15 +167,14 @@ function startProblem({ code, stderr }: CommandResult, host: Host): Problem {
   const cause = CAUSES.find(([pattern]) => pattern.test(stderr));
   if (cause !== undefined) {
     const [, id, why, hint] = cause;
-    return error(id, `${host.name}: ${why}.`, undefined, hint.replace('USER', host.ssh.user));
+    return error(id, `${host.name}: ${why}.`, { hint: hint.replace('USER', host.ssh.user) });
   }
   const end = code === undefined ? 'was killed by a signal' : `exited with status ${code}`;
   const last = stderr.trim().split('\n').slice(-3).join(' ');
   return error(
     'agent-failed',
     `${host.name}: the script on the host ${end} before answering${last === '' ? '' : `: ${last}`}.`,
-    undefined,
-    'Check that the user gets a POSIX shell when a command is run over SSH.',
+    { hint: 'Check that the user gets a POSIX shell when a command is run over SSH.' },
   );
 }
 

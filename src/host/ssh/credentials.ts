@@ -40,7 +40,7 @@ export function readCredentials({
       take(readFileSync(file, 'utf8'), file, passphrase ?? key?.passphrase);
     } catch {
       problems.push(
-        error('key-unreadable', `${file} cannot be read.`, undefined, 'Give the path of a private key file.'),
+        error('key-unreadable', `${file} cannot be read.`, { hint: 'Give the path of a private key file.' }),
       );
     }
   }
@@ -70,7 +70,7 @@ const CAUSES: readonly (readonly [RegExp, string, string])[] = [
 function unreadable(name: string, message: string): Problem {
   const [, why = 'it is not a private key', hint = 'Give the complete private key, from BEGIN to END.'] =
     CAUSES.find(([pattern]) => pattern.test(message)) ?? [];
-  return error('key-unreadable', `${name} cannot be used: ${why}.`, undefined, hint);
+  return error('key-unreadable', `${name} cannot be used: ${why}.`, { hint });
 }
 
 /** The methods that ssh2 tries in turn: each key, then the agent. */

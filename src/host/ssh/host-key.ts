@@ -47,12 +47,9 @@ export function parseKnownHosts(texts: readonly string[]): KnownHosts {
       const [hosts, type, key] = marked ? words.slice(1) : words;
       if (marker === undefined || hosts === undefined || type === undefined || !isKey(type, key))
         problems.push(
-          error(
-            'bad-known-hosts',
-            `Line ${index + 1} of known_hosts is not "names type key".`,
-            undefined,
-            'Write lines as ssh-keyscan or ssh-keygen print them.',
-          ),
+          error('bad-known-hosts', `Line ${index + 1} of known_hosts is not "names type key".`, {
+            hint: 'Write lines as ssh-keyscan or ssh-keygen print them.',
+          }),
         );
       else entries.push({ marker, hosts, type, key });
     });
@@ -137,35 +134,29 @@ export function checkPinnedKeys(pinned: PinnedKeys, host: string, port: number):
     return error(
       'host-key-authority',
       `known_hosts trusts ${host} through a certificate authority, which the built-in SSH client does not support.`,
-      undefined,
-      'Set "ssh: {transport: openssh}" for it, or pin its own key.',
+      { hint: 'Set "ssh: {transport: openssh}" for it, or pin its own key.' },
     );
   if (pinned.keys.length > 0)
     return error(
       'host-key-unsupported',
       `The host keys pinned for ${host} are of types that the built-in SSH client does not support: ${pinned.keys.map(({ type }) => type).join(', ')}.`,
-      undefined,
-      'Set "ssh: {transport: openssh}" for it, or pin an ed25519, ECDSA or RSA key.',
+      { hint: 'Set "ssh: {transport: openssh}" for it, or pin an ed25519, ECDSA or RSA key.' },
     );
   return unknownHostKey(host, port);
 }
 
 /** No key is pinned for a host. */
 export const unknownHostKey = (host: string, port: number): Problem =>
-  error(
-    'host-key-unknown',
-    `No host key is pinned for ${host}, so its identity cannot be verified.`,
-    undefined,
-    `Compare the key with the one on the host's console, then add it to known_hosts: ssh-keyscan ${port === 22 ? '' : `-p ${port} `}${isIP(host) === 6 ? `-6 ${host}` : host}`,
-  );
+  error('host-key-unknown', `No host key is pinned for ${host}, so its identity cannot be verified.`, {
+    hint: `Compare the key with the one on the host's console, then add it to known_hosts: ssh-keyscan ${port === 22 ? '' : `-p ${port} `}${isIP(host) === 6 ? `-6 ${host}` : host}`,
+  });
 
 /** A host presented a key that is not pinned; `key` is its fingerprint, if known. */
 export const changedHostKey = (host: string, key?: string): Problem =>
   error(
     'host-key-changed',
     `${host} presented a host key that is not the pinned one${inBrackets(key)}: the host was reinstalled, or the connection is intercepted.`,
-    undefined,
-    "Compare the key with the one on the host's console before you change known_hosts.",
+    { hint: "Compare the key with the one on the host's console before you change known_hosts." },
   );
 
 /** A host presented a revoked key; `key` is its fingerprint, if known. */
@@ -173,8 +164,7 @@ export const revokedHostKey = (host: string, key?: string): Problem =>
   error(
     'host-key-revoked',
     `${host} presented a host key that is revoked in known_hosts${inBrackets(key)}.`,
-    undefined,
-    'Generate a new host key, and pin it.',
+    { hint: 'Generate a new host key, and pin it.' },
   );
 
 const inBrackets = (text: string | undefined): string => (text === undefined ? '' : ` (${text})`);

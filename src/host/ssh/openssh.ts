@@ -161,8 +161,7 @@ function passphraseProblem(host: Host, { key }: OpensshOptions): Problem | undef
   return error(
     'key-unreadable',
     `${host.name} uses the openssh transport, which does not support a key with a passphrase.`,
-    undefined,
-    'Add the key to an ssh-agent instead.',
+    { hint: 'Add the key to an ssh-agent instead.' },
   );
 }
 

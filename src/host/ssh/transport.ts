@@ -58,12 +58,7 @@ export interface ProbeOptions {
 
 /** The problem `host-unreachable` with its cause, a clause without a full stop. */
 export const unreachable = (host: Host, why: string, hint?: string): Problem =>
-  error(
-    'host-unreachable',
-    `${host.name} (${host.address}) cannot be reached over SSH: ${why}.`,
-    undefined,
-    hint,
-  );
+  error('host-unreachable', `${host.name} (${host.address}) cannot be reached over SSH: ${why}.`, { hint });
 
 /** Pattern of an error message, the cause in plain words, a hint. */
 export type Causes = readonly (readonly [message: RegExp, why: string, hint?: string])[];

@@ -7,7 +7,7 @@ const POLICY = /^:([A-Z]+) DROP \[(\d+):/;
 const LAST = /^\[(\d+):\d+\] -A (SALLYPORT-[A-Z]+) -j DROP$/;
 
 /** Finds the drop counters. @param save The output of `iptables-save -c`, or the relevant lines of it. */
-export function dropRules(save: string, family: Family): readonly DropRule[] {
+function dropRules(save: string, family: Family): readonly DropRule[] {
   const rules: DropRule[] = [];
   let table = '';
   for (const line of save.split('\n')) {

@@ -93,14 +93,11 @@ function unreadableState(host: Host, sections: ReadonlyMap<string, Section>): Pr
   const version = sections.get('version')?.out ?? '';
   const missing = pairs(sections.get('tools')?.out ?? '').map(([, tool]) => tool);
   if (missing.length > 0)
-    return error(
-      'tools-missing',
-      `${host.name} lacks ${missing.join(', ')}.`,
-      undefined,
-      missing.some((tool) => tool.startsWith('ip'))
+    return error('tools-missing', `${host.name} lacks ${missing.join(', ')}.`, {
+      hint: missing.some((tool) => tool.startsWith('ip'))
         ? 'Install the package iptables on it.'
         : 'Install coreutils and util-linux, or a busybox that has them.',
-    );
+    });
   for (const [name, tool] of SAVERS) {
     const problem = saveProblem(host, sections.get(name), tool, name !== 'live-sets');
     if (problem !== undefined) return problem;
@@ -109,8 +106,7 @@ function unreadableState(host: Host, sections: ReadonlyMap<string, Section>): Pr
     return error(
       'two-backends',
       `${host.name} has rules in both backends, ${backendOf(version) === 'nft' ? 'nft (iptables) and legacy (iptables-legacy)' : 'legacy (iptables) and nft (iptables-nft)'}; both filter packets, but only one can be read.`,
-      undefined,
-      'Move the rules to one backend, flush the other, and find out what wrote to it.',
+      { hint: 'Move the rules to one backend, flush the other, and find out what wrote to it.' },
     );
   return undefined;
 }
@@ -130,20 +126,16 @@ function saveProblem(
 ): Problem | undefined {
   const { out, err, code } = section ?? { out: '', err: '', code: 127 };
   const unreadable = (why: string): Problem =>
-    error(
-      'state-unreadable',
-      `${host.name}: ${why}${lastLines(err)}.`,
-      undefined,
-      `Run "${tool}" on the host as root.`,
-    );
+    error('state-unreadable', `${host.name}: ${why}${lastLines(err)}.`, {
+      hint: `Run "${tool}" on the host as root.`,
+    });
   if (code !== 0) return unreadable(`${tool} exited with status ${code}`);
   const table = /^# Table `(\w+)' (?:is incompatible|contains incompatible)/m.exec(out)?.[1];
   if (table !== undefined)
     return error(
       'native-nft-table',
       `${host.name}: table ${table} contains rules created with nft, which ${tool} cannot print.`,
-      undefined,
-      'Move them to a separate nft table, or manage this host with nft alone.',
+      { hint: 'Move them to a separate nft table, or manage this host with nft alone.' },
     );
   const count = (pattern: RegExp): number => (tables ? [...out.matchAll(pattern)].length : 0);
   return out.includes('\r') || count(/^\*\w+$/gm) !== count(/^COMMIT$/gm)

@@ -20,7 +20,7 @@ import {
 } from './verify.js';
 
 /** The least `confirm_within`, in seconds: a new connection, its retry and the confirmation must fit. */
-export const MINIMUM_CONFIRM_SECONDS = 5;
+const MINIMUM_CONFIRM_SECONDS = 5;
 
 /** Seconds of the window that verification leaves for the confirmation, or for a rollback. */
 const reserveOf = (window: number): number => Math.max(1, window * 0.15);

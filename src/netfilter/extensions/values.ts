@@ -24,7 +24,7 @@ import {
   prefixLength,
 } from '../../lib/ip.js';
 import { quote } from '../text/tokens.js';
-import { protocolName, protocolNumber } from './protocols.js';
+import { protocolNumber } from './protocols.js';
 import { isRefusal, type Refusal, refuse, type ValueContext, type ValueType } from './row.js';
 import { servicePort } from './services.js';
 
@@ -175,7 +175,7 @@ export function parsePort(text: string, protocol: string | undefined): bigint | 
   );
 }
 
-export function parsePorts(
+function parsePorts(
   text: string,
   protocol: string | undefined,
   separator = ':',
@@ -214,10 +214,10 @@ export const protocol: ValueType = kind(['tcp', '17', 'ICMP', 'gre'], (text) => 
   return number === undefined ? unknownProtocol(text) : String(number);
 });
 
-export const unknownProtocol = (text: string): Refusal =>
+const unknownProtocol = (text: string): Refusal =>
   refuse(`does not accept the protocol "${text}"`, 'Write its number, from 0 to 255.');
 
-export { protocolName, protocolNumber };
+export { protocolNumber };
 
 const NO_ADDRESS: { readonly [family in Family]: string } = {
   v4: 'Write it as a.b.c.d in decimal without leading zeros; names are not resolved.',
@@ -227,7 +227,7 @@ const NO_ADDRESS: { readonly [family in Family]: string } = {
 export const noAddress = (text: string, family: Family): Refusal =>
   refuse(`takes an IP${family} address, not "${text}"`, NO_ADDRESS[family]);
 
-export const HOSTS: { readonly [family in Family]: readonly string[] } = {
+const HOSTS: { readonly [family in Family]: readonly string[] } = {
   v4: ['10.1.2.3', '192.0.2.255', '0.0.0.0'],
   v6: ['2001:DB8:0:0:0::1', '::ffff:1.2.3.4', 'fe80::1', '::'],
 };
@@ -304,7 +304,7 @@ export function parseMark(text: string): readonly [bigint, bigint] | Refusal {
   return isRefusal(mask) ? mask : [value, mask];
 }
 
-export const formatMark = (value: bigint, mask: bigint): string =>
+const formatMark = (value: bigint, mask: bigint): string =>
   mask === U32 ? formatHex(value) : `${formatHex(value)}/${formatHex(mask)}`;
 
 export const mac: ValueType = kind(['00:16:3E:00:00:01', '0:1:2:a:b:c'], (text) => {

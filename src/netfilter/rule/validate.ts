@@ -58,29 +58,30 @@ function missingChains(table: Table, file: string): readonly Problem[] {
         error(
           'chain-with-options',
           `${target.name} is a chain, and a jump to it takes no ${target.options[0]?.flag ?? 'options'}.`,
-          locationOf(rule, file),
-          'Put the condition before the jump, after the -p or -m that knows it.',
+          {
+            location: locationOf(rule, file),
+            hint: 'Put the condition before the jump, after the -p or -m that knows it.',
+          },
         ),
       );
     if (!target.chain) continue;
     if (BUILT_IN_CHAINS[table.name].includes(target.name))
       problems.push(
-        error(
-          'jump-to-built-in',
-          `The rule jumps to the built-in chain ${target.name}.`,
-          locationOf(rule, file),
-          'Jump to a chain of your own.',
-        ),
+        error('jump-to-built-in', `The rule jumps to the built-in chain ${target.name}.`, {
+          location: locationOf(rule, file),
+          hint: 'Jump to a chain of your own.',
+        }),
       );
     else if (!names.has(target.name)) {
       const near = nearest(target.name, [...names]);
       problems.push(
-        error(
-          'missing-chain',
-          `The table ${table.name} has no chain ${target.name} to jump to.`,
-          locationOf(rule, file),
-          near === undefined ? `Add the chain with a line :${target.name} - [0:0].` : `Did you mean ${near}?`,
-        ),
+        error('missing-chain', `The table ${table.name} has no chain ${target.name} to jump to.`, {
+          location: locationOf(rule, file),
+          hint:
+            near === undefined
+              ? `Add the chain with a line :${target.name} - [0:0].`
+              : `Did you mean ${near}?`,
+        }),
       );
     }
   }
@@ -118,12 +119,10 @@ function loops(table: Table, file: string): readonly Problem[] {
           name,
         ];
         problems.push(
-          error(
-            'jump-loop',
-            `The chains jump in a loop: ${cycle.join(' → ')}.`,
-            locationOf(rule, file),
-            'Remove one of these jumps.',
-          ),
+          error('jump-loop', `The chains jump in a loop: ${cycle.join(' → ')}.`, {
+            location: locationOf(rule, file),
+            hint: 'Remove one of these jumps.',
+          }),
         );
       } else if (!state.has(name) && jumps.has(name)) {
         state.set(name, 'open');
@@ -162,31 +161,31 @@ function misplaced(table: Table, family: Family, file: string): readonly Problem
     if (row === undefined || !isRestricted(row)) return;
     const use = { row, options };
     const flaw = misuse(use, table, hooks.get(chain.name) ?? new Set(), chain.name) ?? unsuited(use, rule);
-    if (flaw !== undefined) problems.push(error(flaw.id, flaw.message, locationOf(rule, file), flaw.hint));
+    if (flaw !== undefined)
+      problems.push(error(flaw.id, flaw.message, { location: locationOf(rule, file), hint: flaw.hint }));
   };
   for (const [chain, rule] of rulesOf(table)) {
     const location = locationOf(rule, file);
     if (rule.inInterface && NO_IN.includes(chain.name))
       problems.push(
-        error(
-          'interface-in-hook',
-          `-i is not valid in ${chain.name}.`,
+        error('interface-in-hook', `-i is not valid in ${chain.name}.`, {
           location,
-          'Packets leave here: match them with -o.',
-        ),
+          hint: 'Packets leave here: match them with -o.',
+        }),
       );
     if (rule.outInterface && NO_OUT.includes(chain.name))
       problems.push(
-        error(
-          'interface-in-hook',
-          `-o is not valid in ${chain.name}.`,
+        error('interface-in-hook', `-o is not valid in ${chain.name}.`, {
           location,
-          'Packets arrive here: match them with -i.',
-        ),
+          hint: 'Packets arrive here: match them with -i.',
+        }),
       );
     if (neverMatches(rule))
       problems.push(
-        error('never-matches', 'No packet can match this rule.', location, 'Remove it, or the "!" in it.'),
+        error('never-matches', 'No packet can match this rule.', {
+          location,
+          hint: 'Remove it, or the "!" in it.',
+        }),
       );
     const { target } = rule;
     for (const match of rule.matches) check(findExtension('match', family, match.name), match, chain, rule);
@@ -252,11 +251,9 @@ const missingSets = (table: Table, names: ReadonlySet<string>, file: string): re
     setsNamedBy(rule)
       .filter((name) => !names.has(name))
       .map((name) =>
-        error(
-          'missing-set',
-          `There is no set ${name}.`,
-          locationOf(rule, file),
-          'Create it, or remove the rule: the whole table fails to load without it.',
-        ),
+        error('missing-set', `There is no set ${name}.`, {
+          location: locationOf(rule, file),
+          hint: 'Create it, or remove the rule: the whole table fails to load without it.',
+        }),
       ),
   );

@@ -4,7 +4,14 @@
  */
 
 import type { Family } from '../../lib/family.js';
-import { byLocation, error, type Problem, type Result, type SourceLocation } from '../../lib/problem.js';
+import {
+  byLocation,
+  error,
+  failure,
+  type Problem,
+  type Result,
+  type SourceLocation,
+} from '../../lib/problem.js';
 import { BUILT_IN_CHAINS, type Chain, type Rule, type Table, type TableName, type Tables } from '../model.js';
 import { readRule } from '../rule/rule.js';
 import type { Fault } from '../rule/state.js';
@@ -59,12 +66,11 @@ export interface RuleContext {
  */
 export function parseRules(text: string, context: RuleContext): Result<readonly Rule[]> {
   const { location } = context;
-  const where = (fault: Fault): Problem => error(fault.id, fault.message, location, fault.hint);
+  const where = (fault: Fault): Problem => error(fault.id, fault.message, { location, hint: fault.hint });
   if (/[\r\n]/.test(text))
-    return { ok: false, problems: [error('line-break', 'A rule cannot hold a line break.', location)] };
+    return failure(error('line-break', 'A rule cannot hold a line break.', { location }));
   const tokens = tokenise(text);
-  if ('openQuote' in tokens)
-    return { ok: false, problems: [error('open-quote', OPEN_QUOTE, location, CLOSE_IT)] };
+  if ('openQuote' in tokens) return failure(error('open-quote', OPEN_QUOTE, { location, hint: CLOSE_IT }));
   const read = readRule(tokens, context);
   if ('faults' in read) return { ok: false, problems: read.faults.map(where) };
   return { ok: true, value: read.rules.map((rule) => ({ ...rule, location })), problems: [] };

@@ -29,7 +29,7 @@ export interface OpenChain {
 
 export function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
   reader.problems.push(
-    error(id, message, { kind: 'host', file: reader.file, line: reader.line, column }, hint),
+    error(id, message, { location: { kind: 'host', file: reader.file, line: reader.line, column }, hint }),
   );
 }
 

@@ -108,7 +108,9 @@ export function sortFiles(
   }
   if (fleet === undefined && !files.has(`${prefix}fleet.yml`)) {
     const hint = 'Create it, or pass the policy folder; "sallyport init" writes an example.';
-    problems.push(error('missing-file', 'fleet.yml not found.', fileStart(`${prefix}fleet.yml`), hint));
+    problems.push(
+      error('missing-file', 'fleet.yml not found.', { location: fileStart(`${prefix}fleet.yml`), hint }),
+    );
   }
   return { fleet, networks, services, roles, hosts: unique(hosts, problems), broken, hostsComplete };
 }
@@ -139,7 +141,7 @@ function strayFile(local: string, location: SourceLocation): Problem {
     : near === undefined
       ? `Use one of: ${TOP.join(', ')}, roles/*.yml, hosts/*.yml.`
       : `Did you mean ${near}?`;
-  return error('stray-file', 'Not a policy file: it would be ignored.', location, hint);
+  return error('stray-file', 'Not a policy file: it would be ignored.', { location, hint });
 }
 
 function checkName(
@@ -151,7 +153,10 @@ function checkName(
 ): void {
   if (!form.test(name))
     problems.push(
-      error('bad-name', `"${name}" is not a valid ${kind} name.`, location, `Rename the file. ${NAME_HINT}`),
+      error('bad-name', `"${name}" is not a valid ${kind} name.`, {
+        location,
+        hint: `Rename the file. ${NAME_HINT}`,
+      }),
     );
 }
 
@@ -163,7 +168,9 @@ function unique(hosts: PolicyFiles['hosts'], problems: Problem[]): PolicyFiles['
     if (first === undefined) seen.set(entry.name.toLowerCase(), entry);
     else {
       const hint = `Keep one of them: the first is in ${first.location.file}:${first.location.line}.`;
-      problems.push(error('duplicate-host', `Duplicate host "${entry.name}".`, entry.location, hint));
+      problems.push(
+        error('duplicate-host', `Duplicate host "${entry.name}".`, { location: entry.location, hint }),
+      );
     }
   }
   return [...seen.values()];

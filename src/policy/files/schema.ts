@@ -248,11 +248,8 @@ export const host = z.strictObject({
 export const hostsFile = z.strictObject({ hosts: z.record(z.string().regex(HOST_NAME), host) });
 
 export type FleetFile = z.infer<typeof fleetFile>;
-export type NetworksFile = z.infer<typeof networksFile>;
-export type ServicesFile = z.infer<typeof servicesFile>;
 export type RoleFile = z.infer<typeof roleFile>;
 export type HostFile = z.infer<typeof host>;
-export type HostsFile = z.infer<typeof hostsFile>;
 export type SshFile = z.infer<typeof ssh>;
 export type BaselineFile = z.infer<typeof baseline>;
 export type BootFile = z.infer<typeof boot>;

@@ -17,7 +17,10 @@ type Path = readonly PropertyKey[];
 /** Validates a file and removes its invalid parts from `source`, so that the rest can be checked further. */
 export function validate<T>(schema: z.ZodType<T>, source: Source): Validated<T> {
   if (source.value === null) {
-    const problem = error('empty-file', 'The file is empty.', source.start, 'Add settings, or delete it.');
+    const problem = error('empty-file', 'The file is empty.', {
+      location: source.start,
+      hint: 'Add settings, or delete it.',
+    });
     return { value: undefined, problems: [problem] };
   }
   if (fits(schema, source.value)) return { value: source.value, problems: [] };
@@ -110,7 +113,7 @@ function toProblem(issue: Issue, schema: z.ZodType, source: Source): Problem {
       return unknownKey(issue.keys[0] ?? '', path, schema, source);
     case 'invalid_key': {
       const message = `"${String(path.at(-1))}" is not a valid name.`;
-      return error('bad-name', message, locationOf(source, path, 'keyAt'), NAME_HINT);
+      return error('bad-name', message, { location: locationOf(source, path, 'keyAt'), hint: NAME_HINT });
     }
     case 'invalid_type':
     case 'invalid_union':
@@ -120,18 +123,16 @@ function toProblem(issue: Issue, schema: z.ZodType, source: Source): Problem {
     case 'too_small':
     case 'too_big': {
       if (Array.isArray(value))
-        return error(
-          'empty-list',
-          `Empty list${forName(path)}.`,
+        return error('empty-list', `Empty list${forName(path)}.`, {
           location,
-          'Add an item, or remove the key.',
-        );
+          hint: 'Add an item, or remove the key.',
+        });
       const hint =
         issue.code === 'too_small' ? `Use ${issue.minimum} or more.` : `Use ${issue.maximum} or less.`;
-      return error('out-of-range', `${show(value)} is out of range${forName(path)}.`, location, hint);
+      return error('out-of-range', `${show(value)} is out of range${forName(path)}.`, { location, hint });
     }
     default:
-      return error('bad-value', invalid(value, path), location, descriptionAt(schema, path));
+      return error('bad-value', invalid(value, path), { location, hint: descriptionAt(schema, path) });
   }
 }
 
@@ -187,16 +188,17 @@ const namesServices = (path: Path): boolean =>
 function wrongType(issue: Issue, value: unknown, location: SourceLocation, schema: z.ZodType): Problem {
   const { path } = issue;
   const description = descriptionAt(schema, path);
-  if (value === undefined) return error('missing-key', `Missing key ${nameOf(path)}.`, location, description);
+  if (value === undefined)
+    return error('missing-key', `Missing key ${nameOf(path)}.`, { location, hint: description });
   if (value === null) {
     const hint = 'Write a value, or remove the key.';
-    return error('empty-value', `No value${forName(path)}.`, location, hint);
+    return error('empty-value', `No value${forName(path)}.`, { location, hint });
   }
   const kinds = [...new Set(expected(issue))];
   const unquoted = kinds.includes('a string') && (typeof value === 'number' || typeof value === 'boolean');
   if (unquoted && namesServices(path)) {
     const hint = `Write tcp/${value} or udp/${value}.`;
-    return error('port-without-protocol', `Port ${value} has no protocol.`, location, hint);
+    return error('port-without-protocol', `Port ${value} has no protocol.`, { location, hint });
   }
   const message =
     kinds.length === 0
@@ -204,7 +206,10 @@ function wrongType(issue: Issue, value: unknown, location: SourceLocation, schem
       : `Expected ${kinds.join(' or ')}${forName(path)}, found ${show(value)}.`;
   const valid =
     unquoted && schemasAt(schema, path).some((found) => z.safeParse(found, String(value)).success);
-  return error('wrong-type', message, location, valid ? `Put it in quotes: "${value}".` : description);
+  return error('wrong-type', message, {
+    location,
+    hint: valid ? `Put it in quotes: "${value}".` : description,
+  });
 }
 
 function expected(issue: Issue): readonly string[] {
@@ -235,7 +240,7 @@ function unknownValue(
   const texts = values.map(String);
   if (value === undefined) {
     const only = texts.length === 1 ? `Write ${String(path.at(-1))}: ${texts[0]}.` : undefined;
-    return error('missing-key', `Missing key ${nameOf(path)}.`, location, only);
+    return error('missing-key', `Missing key ${nameOf(path)}.`, { location, hint: only });
   }
   const near = nearest(String(value), texts);
   const hint =
@@ -247,7 +252,7 @@ function unknownValue(
   const allowed = texts.join(', ').replace(/, ([^,]*)$/, ' or $1');
   const message = invalid(value, path, `: expected ${allowed}`);
   const switchHint = values.includes(false) ? SWITCH_HINTS[String(value)] : undefined;
-  return error('unknown-value', message, location, switchHint ?? hint);
+  return error('unknown-value', message, { location, hint: switchHint ?? hint });
 }
 
 function unknownKey(key: string, path: Path, schema: z.ZodType, source: Source): Problem {
@@ -256,7 +261,7 @@ function unknownKey(key: string, path: Path, schema: z.ZodType, source: Source):
   const inside = path.length === 0 ? '' : ` in ${nameOf(path)}`;
   const hint = near === undefined ? `Use one of: ${known.join(', ')}.` : `Did you mean ${near}?`;
   const location = locationOf(source, [...path, key], 'keyAt');
-  return error('unknown-key', `Unknown key "${key}"${inside}.`, location, hint);
+  return error('unknown-key', `Unknown key "${key}"${inside}.`, { location, hint });
 }
 
 /** The schemas that apply at a path; several where there are alternatives. */

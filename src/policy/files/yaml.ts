@@ -157,7 +157,7 @@ function refuse(
   location: SourceLocation,
   hint?: string,
 ): undefined {
-  state.problems.push(error(id, message, location, hint));
+  state.problems.push(error(id, message, { location, hint }));
 }
 
 function locationOf({ file, lines }: ReadState, offset: number): SourceLocation {

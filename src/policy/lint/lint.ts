@@ -57,9 +57,11 @@ function unusedSuppression({ finding, location }: Suppression): readonly Problem
   const ids = LINTS.map(({ id }) => id);
   if (ids.includes(finding)) {
     const hint = 'Remove it: it would hide a later finding.';
-    return [warning('idle-acceptance', `No finding "${finding}" to accept here.`, location, hint)];
+    return [warning('idle-acceptance', `No finding "${finding}" to accept here.`, { location, hint })];
   }
   const near = nearest(finding, ids);
   if (near === undefined) return [];
-  return [warning('idle-acceptance', `Unknown finding "${finding}".`, location, `Did you mean ${near}?`)];
+  return [
+    warning('idle-acceptance', `Unknown finding "${finding}".`, { location, hint: `Did you mean ${near}?` }),
+  ];
 }

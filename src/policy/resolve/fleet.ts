@@ -97,7 +97,7 @@ function resolveFleet(files: PolicyFiles, context: FleetContext): Fleet | undefi
   );
   if (files.hosts.length === 0 && files.hostsComplete && files.broken.hosts.size === 0) {
     const location = fileStart(`${directory}/hosts`);
-    addError(problems, 'no-hosts', 'The policy has no hosts.', location, 'Add hosts/NAME.yml.');
+    addError(problems, 'no-hosts', 'The policy has no hosts.', { location, hint: 'Add hosts/NAME.yml.' });
   }
   if (files.fleet === undefined) return undefined;
   const { file, source } = files.fleet;
@@ -183,7 +183,7 @@ function resolveHost(
   const ssh = sshSettings([common?.ssh, file.ssh]);
   if (ssh.user === undefined && common !== undefined) {
     const hint = 'Add "user" under "ssh" in fleet.yml.';
-    addError(problems, 'missing-user', `Host "${name}" has no SSH user.`, location, hint);
+    addError(problems, 'missing-user', `Host "${name}" has no SSH user.`, { location, hint });
   }
   const identity = index.identities.get(name);
   if (identity === undefined) return undefined;
@@ -211,9 +211,11 @@ function resolveNetworks(
   for (const { name, location } of defined) {
     if (name === 'any') {
       const hint = 'Choose another name: "any" means every address.';
-      addError(problems, 'reserved-name', '"any" is a reserved name.', location, hint);
+      addError(problems, 'reserved-name', '"any" is a reserved name.', { location, hint });
     } else if (Object.hasOwn(NETWORKS, name))
-      problems.push(note('overrides-built-in', `Network "${name}" overrides the built-in one.`, location));
+      problems.push(
+        note('overrides-built-in', `Network "${name}" overrides the built-in one.`, { location }),
+      );
     const set = resolver.network(name);
     if (set !== undefined) networks.set(name, set);
   }
@@ -230,13 +232,16 @@ function resolveServices(
   );
   for (const { name, location } of defined) {
     if (isReserved(name))
-      addError(problems, 'reserved-name', `"${name}" is a reserved name.`, location, 'Choose another name.');
+      addError(problems, 'reserved-name', `"${name}" is a reserved name.`, {
+        location,
+        hint: 'Choose another name.',
+      });
     const own = resolver.service(name);
     if (own === undefined) continue;
     if (Object.hasOwn(SERVICES, name) && identityOf(own) !== identityOf(builtInService(name))) {
       const hint = `The built-in one is ${SERVICES[name]?.join(', ')}.`;
       problems.push(
-        note('overrides-built-in', `Service "${name}" overrides the built-in one.`, location, hint),
+        note('overrides-built-in', `Service "${name}" overrides the built-in one.`, { location, hint }),
       );
     }
     services.set(name, own);

@@ -18,28 +18,22 @@ export function resolveGuard(file: GuardFile, context: RuleContext, index: HostI
   const location = source.at(file, 'name');
   const claim = file.drop ?? file.accept;
   if (claim === undefined)
-    return addError(
-      problems,
-      'no-verb',
-      'Missing key "drop" or "accept".',
+    return addError(problems, 'no-verb', 'Missing key "drop" or "accept".', {
       location,
-      'Add "drop" with what must never pass.',
-    );
+      hint: 'Add "drop" with what must never pass.',
+    });
   if (file.drop !== undefined && file.accept !== undefined)
-    return addError(
-      problems,
-      'two-verbs',
-      '"drop" and "accept" are mutually exclusive.',
+    return addError(problems, 'two-verbs', '"drop" and "accept" are mutually exclusive.', {
       location,
-      'Split it into two guards.',
-    );
+      hint: 'Split it into two guards.',
+    });
   const named = context.services.resolve(nameRefs(source, claim, 'service', claim.service));
   const from = addressesUnder(claim, 'from', context);
   const except = claim.except === undefined ? undefined : addressesUnder(claim, 'except', context);
   if (named === undefined || from === undefined || problems.length > before) return undefined;
   if (except !== undefined && familiesOf(subtract(from, except)).length === 0) {
     const message = 'The guard matches no packet: "except" removes every address of "from".';
-    return addError(problems, 'no-address', message, source.at(claim, 'except'));
+    return addError(problems, 'no-address', message, { location: source.at(claim, 'except') });
   }
   return {
     name: oneLine(file.name),
@@ -65,7 +59,7 @@ export function resolveTest(
   const { packet } = file;
   const report = (key: keyof typeof packet, message: string, hint?: string): void => {
     const location = Object.hasOwn(packet, key) ? source.at(packet, key) : source.keyAt(file, 'packet');
-    addError(problems, 'bad-packet', message, location, hint);
+    addError(problems, 'bad-packet', message, { location, hint });
   };
   for (const [key, ownHook] of [
     ['src', 'OUTPUT'],

@@ -68,12 +68,15 @@ function identify(
     const address = readAddress(text);
     if ('id' in address) {
       const hint = address.hint ?? 'Write an address without a prefix length.';
-      addError(problems, address.id, address.message, at, hint);
+      addError(problems, address.id, address.message, { location: at, hint });
       return text;
     }
     if (NO_HOST.test(address.text)) {
       const hint = 'Write an address of one of its interfaces.';
-      addError(problems, 'bad-address', `${address.text} is not a valid host address.`, at, hint);
+      addError(problems, 'bad-address', `${address.text} is not a valid host address.`, {
+        location: at,
+        hint,
+      });
     } else if (!found.includes(address.text)) found.push(address.text);
     return address.text;
   };
@@ -87,13 +90,11 @@ function identify(
   if (destination !== undefined && found.length > 0) return { address: destination, addresses: found };
   problems.push(
     destination === undefined
-      ? error('host-without-address', `Host "${name}" has no address.`, location, 'Add "address".')
-      : error(
-          'host-without-address',
-          `Host "${name}" has a DNS name but no address.`,
-          source.at(file, 'address'),
-          'Add "addresses" with all of them: rules and proofs need them.',
-        ),
+      ? error('host-without-address', `Host "${name}" has no address.`, { location, hint: 'Add "address".' })
+      : error('host-without-address', `Host "${name}" has a DNS name but no address.`, {
+          location: source.at(file, 'address'),
+          hint: 'Add "addresses" with all of them: rules and proofs need them.',
+        }),
   );
   return undefined;
 }
@@ -118,7 +119,7 @@ export function selectedHosts(
     if ((hosts !== undefined && hosts.length > 0) || !complete) continue;
     const location = refs.at(index);
     if (role !== undefined && hosts !== undefined)
-      addError(problems, 'empty-role', `Role "${role}" has no hosts.`, location);
+      addError(problems, 'empty-role', `Role "${role}" has no hosts.`, { location });
     else {
       const [kind, known] = role === undefined ? ['host', addresses] : ['role', hostsOf];
       const hint = 'Write host names, role:NAME or all.';

@@ -39,22 +39,28 @@ export function resolveNat(
   if (kind === undefined) {
     const message = 'Missing key "masquerade", "snat", "dnat" or "redirect".';
     const hint = 'Add one of them, such as "masquerade: any" or "dnat: https".';
-    return addError(problems, 'no-verb', message, location, hint);
+    return addError(problems, 'no-verb', message, { location, hint });
   }
   if (second !== undefined) {
     const message = `"${kind}" and "${second}" are mutually exclusive.`;
-    return addError(problems, 'two-verbs', message, location, 'Split it into two rules.');
+    return addError(problems, 'two-verbs', message, { location, hint: 'Split it into two rules.' });
   }
   const keyLocation = source.keyAt(file, kind);
   const row = KINDS[kind];
   const wrong = row.interface === 'in' ? 'out' : 'in';
   if (file[wrong] !== undefined) {
     const message = `"${wrong}" does not apply to ${kind} rules.`;
-    addError(problems, 'wrong-interface', message, source.keyAt(file, wrong), `Use "${row.interface}".`);
+    addError(problems, 'wrong-interface', message, {
+      location: source.keyAt(file, wrong),
+      hint: `Use "${row.interface}".`,
+    });
   }
   if (kind === 'masquerade' && file.out === undefined) {
     const message = 'Missing key "out": the rule would masquerade on every interface.';
-    addError(problems, 'missing-interface', message, keyLocation, 'Add the outgoing interface.');
+    addError(problems, 'missing-interface', message, {
+      location: keyLocation,
+      hint: 'Add the outgoing interface.',
+    });
   }
   const named = context.services.resolve(nameRefs(source, file, kind, file[kind] ?? []));
   const from = addressesUnder(file, 'from', context);
@@ -65,12 +71,12 @@ export function resolveNat(
   const common = familiesOf(from).filter((family) => familiesOf(to).includes(family));
   if (common.length === 0 || (target?.family !== undefined && !common.includes(target.family))) {
     const message = 'The rule matches no packet: its addresses are of different families.';
-    addError(problems, 'no-common-family', message, keyLocation);
+    addError(problems, 'no-common-family', message, { location: keyLocation });
   }
   if (target?.port === true && services.some((service) => service.kind !== 'ports')) {
     const message = 'A target port needs a service with ports.';
     const hint = 'Write a service or a port, such as tcp/443.';
-    addError(problems, 'port-without-protocol', message, keyLocation, hint);
+    addError(problems, 'port-without-protocol', message, { location: keyLocation, hint });
   }
   if (problems.length > before) return undefined;
   return {
@@ -103,17 +109,17 @@ function checkTarget(file: NatFile, kind: Kind, { source, problems }: RuleContex
   if (expected === 'none') {
     if (file.target === undefined) return undefined;
     const hint = 'Remove it, or use snat: masquerade uses the address of the interface.';
-    return addError(problems, 'bad-target', '"target" does not apply to masquerade rules.', location, hint);
+    return addError(problems, 'bad-target', '"target" does not apply to masquerade rules.', {
+      location,
+      hint,
+    });
   }
   if (file.target === undefined) {
     const message = `Missing key "target" in a ${kind} rule.`;
-    return addError(
-      problems,
-      'missing-key',
-      message,
+    return addError(problems, 'missing-key', message, {
       location,
-      `Add ${expected === 'port' ? 'a' : 'an'} ${expected}.`,
-    );
+      hint: `Add ${expected === 'port' ? 'a' : 'an'} ${expected}.`,
+    });
   }
   const text = String(file.target);
   const target = expected === 'port' ? portOnly(text) : addressAndPort(text);
@@ -122,7 +128,7 @@ function checkTarget(file: NatFile, kind: Kind, { source, problems }: RuleContex
     expected === 'port'
       ? 'Write a port from 1 to 65535.'
       : 'Write 192.0.2.5, 192.0.2.5:8080 or [2001:db8::5]:8080.';
-  return addError(problems, 'bad-target', `"${text}" is not a valid ${kind} target.`, location, hint);
+  return addError(problems, 'bad-target', `"${text}" is not a valid ${kind} target.`, { location, hint });
 }
 
 const isPort = (text: string): boolean => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65535;

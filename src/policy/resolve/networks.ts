@@ -40,7 +40,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     if (open.includes(name)) {
       const cycle = [...open.slice(open.indexOf(name)), name].join(' → ');
       const message = `Circular network reference: ${cycle}.`;
-      return addError(problems, 'network-cycle', message, location, 'Remove one of them.');
+      return addError(problems, 'network-cycle', message, { location, hint: 'Remove one of them.' });
     }
     open.push(name);
     const ranges = unionOf(refs);
@@ -74,7 +74,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     }
     if (hosts.length === 0) {
       if (names.complete.hosts)
-        addError(problems, 'empty-role', `Role "${name}" has no hosts, so it has no address.`, location);
+        addError(problems, 'empty-role', `Role "${name}" has no hosts, so it has no address.`, { location });
       return undefined;
     }
     const all = hosts.map((each) => names.hosts.get(each));
@@ -88,7 +88,7 @@ export function addressResolver(names: AddressNames, problems: Problem[]): Addre
     if (text.includes('.')) {
       const message = `"${text}" is a DNS name, whose addresses can change at any time.`;
       const hint = 'Write its addresses, or host:NAME for a host of this policy.';
-      return addError(problems, 'host-name', message, location, hint);
+      return addError(problems, 'host-name', message, { location, hint });
     }
     used.add(text);
     return network(text, location);
@@ -127,5 +127,5 @@ function literal(text: string, location: SourceLocation, problems: Problem[]): F
   if (!('id' in network)) return { v4: [], v6: [], [network.family]: [network.range] };
   const isRange = /^([0-9.]+)-([0-9.]+)$/.test(text);
   const hint = isRange ? 'Write the range as one or more CIDR networks.' : network.hint;
-  return addError(problems, network.id, network.message, location, hint);
+  return addError(problems, network.id, network.message, { location, hint });
 }

@@ -34,7 +34,7 @@ export function resolveRaw(file: RawFile, { source, origin, problems }: RuleCont
       : parsed.problems;
     if (parsed.ok && parsed.value.length === 0) {
       const message = `The rule has no ${FAMILY[family]} address.`;
-      addError(problems, 'no-common-family', message, location, 'Add "family".');
+      addError(problems, 'no-common-family', message, { location, hint: 'Add "family".' });
     }
     for (const problem of found.filter(({ id }) => !ON_THE_HOST.has(id)))
       if (!seen.has(problem.message)) {

@@ -40,7 +40,9 @@ export function roleCycles(includes: Includes): readonly Problem[] {
       if (path.includes(next)) {
         const cycle = [...path.slice(path.indexOf(next)), next].join(' → ');
         const message = `Circular role reference: ${cycle}.`;
-        problems.push(error('role-cycle', message, refs?.at(index), 'Remove one of them.'));
+        problems.push(
+          error('role-cycle', message, { location: refs?.at(index), hint: 'Remove one of them.' }),
+        );
       } else if (!done.has(next)) visit(next, path);
     }
     done.add(name);

@@ -33,7 +33,10 @@ function actionOf(
   });
   if (action === undefined) {
     const message = 'Missing key "allow", "deny", "reject" or "log".';
-    return addError(problems, 'no-verb', message, location, 'Add one of them, such as "allow: https".');
+    return addError(problems, 'no-verb', message, {
+      location,
+      hint: 'Add one of them, such as "allow: https".',
+    });
   }
   if (second !== undefined) {
     const message = `"${action.verb}" and "${second.verb}" are mutually exclusive.`;
@@ -41,7 +44,7 @@ function actionOf(
       second.verb === 'log'
         ? 'Write "log: true" to log the packets that the rule matches.'
         : 'Split it into two rules.';
-    return addError(problems, 'two-verbs', message, second.location, hint);
+    return addError(problems, 'two-verbs', message, { location: second.location, hint });
   }
   return action;
 }
@@ -103,10 +106,10 @@ function checkKeys(
   location: SourceLocation,
 ): void {
   const report = (id: string, message: string, key: keyof RuleFile, hint: string): void =>
-    addError(problems, id, message, source.keyAt(file, key), hint);
+    addError(problems, id, message, { location: source.keyAt(file, key), hint });
   if (action?.verb === 'allow' && file.reason === undefined) {
     const hint = 'Add a sentence that explains the rule.';
-    addError(problems, 'missing-reason', 'Missing key "reason" in an allow rule.', location, hint);
+    addError(problems, 'missing-reason', 'Missing key "reason" in an allow rule.', { location, hint });
   }
   if (direction === 'input' && file.out !== undefined)
     report('wrong-interface', '"out" does not apply to input rules.', 'out', 'Use "in".');
@@ -119,7 +122,10 @@ function checkKeys(
   }
   if (!isDate(file.expires)) {
     const message = `${file.expires} is not a valid date.`;
-    addError(problems, 'bad-date', message, source.at(file, 'expires'), 'Write it as YYYY-MM-DD.');
+    addError(problems, 'bad-date', message, {
+      location: source.at(file, 'expires'),
+      hint: 'Write it as YYYY-MM-DD.',
+    });
   }
 }
 
@@ -130,7 +136,7 @@ function limitOf(file: RuleFile, { source, problems }: RuleContext): PolicyRule[
   if (!countable(parsed, burst)) {
     const message = `The kernel does not support a rate of ${limit} with a burst of ${burst}.`;
     const hint = 'Lower the burst until it refills within a day, and use at most 10000/second.';
-    addError(problems, 'bad-rate', message, source.at(file, 'rate'), hint);
+    addError(problems, 'bad-rate', message, { location: source.at(file, 'rate'), hint });
   }
   return { rate: parsed, burst, perSource: per === 'source' };
 }
@@ -175,7 +181,7 @@ function reportNoPacket(
 ): void {
   const shared = sharedFamilies(from, to);
   const report = (id: string, reason: string, at: SourceLocation): void =>
-    addError(problems, id, `The rule matches no packet: ${reason}.`, at);
+    addError(problems, id, `The rule matches no packet: ${reason}.`, { location: at });
   if (shared.length === 0) {
     const reason = `"from" is ${labels(familiesOf(from))} and "to" is ${labels(familiesOf(to))}`;
     report('no-common-family', reason, location);
@@ -198,6 +204,6 @@ function checkServices(
   for (const { text, services } of named)
     if (!services.some((service) => isIn(service, families))) {
       const message = `${text} does not exist in ${labels(families)}, the family of the rule's addresses.`;
-      addError(problems, 'no-common-family', message, location, 'Move it to a separate rule.');
+      addError(problems, 'no-common-family', message, { location, hint: 'Move it to a separate rule.' });
     }
 }

@@ -51,7 +51,7 @@ export function serviceResolver(names: ServiceNames, problems: Problem[]): Servi
     if (open.includes(name)) {
       const cycle = [...open.slice(open.indexOf(name)), name].join(' → ');
       const message = `Circular service reference: ${cycle}.`;
-      return addError(problems, 'service-cycle', message, location, 'Remove one of them.');
+      return addError(problems, 'service-cycle', message, { location, hint: 'Remove one of them.' });
     }
     open.push(name);
     const parts = resolve(refs);
@@ -80,7 +80,7 @@ export function serviceResolver(names: ServiceNames, problems: Problem[]): Servi
       if (names.complete) problems.push(undefinedName('service', text, known, location, hint));
       return undefined;
     }
-    return 'id' in read ? addError(problems, read.id, read.message, location, read.hint) : read;
+    return 'id' in read ? addError(problems, read.id, read.message, { location, hint: read.hint }) : read;
   };
 
   const resolve = ({ texts, at }: NameRefs): readonly ResolvedName[] | undefined => {

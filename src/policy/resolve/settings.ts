@@ -75,7 +75,7 @@ export function checkBaseline(
   if (countable(limit, burst)) return;
   const message = `The kernel does not support a rate of ${limit.count}/${limit.per} with a burst of ${burst}.`;
   const hint = 'Lower the burst until it refills within a day.';
-  addError(problems, 'bad-rate', message, source.at(file, 'log'), hint);
+  addError(problems, 'bad-rate', message, { location: source.at(file, 'log'), hint });
 }
 
 /** Boot settings of several files, where later files override. */
@@ -106,7 +106,7 @@ export function rolloutSettings(
   if (file?.confirm_within !== undefined && (confirm < 10 || confirm > 3600)) {
     const message = `${file.confirm_within} is out of range for "confirm_within".`;
     const hint = 'Use 10s to 1h: an unconfirmed host keeps the new rules for that long.';
-    addError(problems, 'out-of-range', message, source.at(file, 'confirm_within'), hint);
+    addError(problems, 'out-of-range', message, { location: source.at(file, 'confirm_within'), hint });
   }
   const sizes = waves.map((wave) =>
     typeof wave === 'number' ? { count: wave } : { percent: percent(wave) },
@@ -119,12 +119,15 @@ export function rolloutSettings(
     ) {
       const message = 'A wave must be larger than the one before it.';
       const hint = 'Write cumulative sizes: [10%, 50%, 100%].';
-      addError(problems, 'bad-wave', message, source.at(waves, position), hint);
+      addError(problems, 'bad-wave', message, { location: source.at(waves, position), hint });
     }
   }
   if (waves.at(-1) !== '100%') {
     const hint = 'Add 100% at the end: otherwise some hosts are never reached.';
-    addError(problems, 'bad-wave', 'The last wave must be 100%.', source.at(waves, waves.length - 1), hint);
+    addError(problems, 'bad-wave', 'The last wave must be 100%.', {
+      location: source.at(waves, waves.length - 1),
+      hint,
+    });
   }
   return {
     canary: file === undefined ? [] : canaries(file, canary, source, index, problems),

@@ -10,7 +10,7 @@ const MARKS = { error: '❌', warning: '⚠️', note: 'ℹ️' } as const;
 const LEVELS = ['error', 'warning', 'note'] as const;
 
 /** `3 errors, 1 warning`; `No problems`. */
-export function problemsVerdict(problems: readonly Problem[]): string {
+function problemsVerdict(problems: readonly Problem[]): string {
   const parts = LEVELS.map((level) => [level, problems.filter((one) => one.level === level).length] as const)
     .filter(([, number]) => number > 0)
     .map(([level, number]) => count(number, level));

@@ -15,7 +15,7 @@ export type Paint = ReturnType<typeof pc.createColors>;
 export const paint = ({ colour }: TextOptions): Paint => pc.createColors(colour);
 
 /** Words wrapped at the width, every line indented. */
-export function wrap(words: readonly string[], indent: string, { width }: TextOptions): string {
+function wrap(words: readonly string[], indent: string, { width }: TextOptions): string {
   if (width === undefined) return indent + words.join(' ');
   const lines: string[] = [];
   for (const word of words) {

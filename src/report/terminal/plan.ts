@@ -109,7 +109,7 @@ function ruleLine({ source, reason, text }: RuleItem, colours: Paint): string {
 }
 
 /** The colour of each level of problems. */
-export const LEVEL_COLOUR = { error: 'red', warning: 'yellow', note: 'cyan' } as const;
+const LEVEL_COLOUR = { error: 'red', warning: 'yellow', note: 'cyan' } as const;
 
 function findingText({ finding, hosts }: FindingRow, colours: Paint): string {
   const { level, source, message, hint } = finding;

@@ -111,7 +111,7 @@ const placed = (location: SourceLocation | undefined): string =>
  * What makes rules the same for a reader: table, chain and comment, or the text without a comment; not the number in the
  * chain or the host.
  */
-export const identity = ({ table, chain, number, text, reason }: DecidingRule): string =>
+const identity = ({ table, chain, number, text, reason }: DecidingRule): string =>
   JSON.stringify([table, chain, number === 0, reason ?? text]);
 
 /** The same, by the line of the policy where there is one. */

@@ -65,8 +65,7 @@ function lockout(
     report(
       proof.verdict === 'violated' ? 'lockout' : 'lockout-not-proven',
       [what, ...proof.reasons].join(' '),
-      host.location,
-      `Allow the admin networks to reach port ${host.ssh.port}.`,
+      { location: host.location, hint: `Allow the admin networks to reach port ${host.ssh.port}.` },
     ),
   ];
 }

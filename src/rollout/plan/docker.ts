@@ -51,8 +51,10 @@ export function publishedPorts(next: Ruleset, interfaces: readonly string[]): re
         warning(
           'docker-published-port',
           `Docker publishes ${protocol}/${port}, and everyone ${reach} it: its packets go to ${container} through FORWARD, where "input:" does not apply.`,
-          rule.location,
-          `Publish it on 127.0.0.1, or allow access to ${container} under "forward:" and deny the rest. If it is intended: accept: [{finding: docker-published-port, reason: …}].`,
+          {
+            location: rule.location,
+            hint: `Publish it on 127.0.0.1, or allow access to ${container} under "forward:" and deny the rest. If it is intended: accept: [{finding: docker-published-port, reason: …}].`,
+          },
         ),
       ];
     }),

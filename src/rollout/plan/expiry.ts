@@ -59,7 +59,7 @@ export function expiryNotes(
     rules[family].removed.flatMap((change) => expired.get(expiryKey(family, change)) ?? []),
   );
   return [...new Set(removed)].map(({ expires, location }) =>
-    note('rule-expired', `The rule was valid until ${expires}; this change removes it.`, location),
+    note('rule-expired', `The rule was valid until ${expires}; this change removes it.`, { location }),
   );
 }
 

@@ -60,12 +60,9 @@ export const OTHER_MANAGER = 'other-manager';
 
 function managers(host: Host, { facts }: HostState): readonly Problem[] {
   return (facts.managers ?? []).map((manager) =>
-    error(
-      OTHER_MANAGER,
-      `${manager} is active on ${host.name} and would overwrite the same chains.`,
-      undefined,
-      'Disable it on the host once its rules are in the policy; until then a deploy refuses this host.',
-    ),
+    error(OTHER_MANAGER, `${manager} is active on ${host.name} and would overwrite the same chains.`, {
+      hint: 'Disable it on the host once its rules are in the policy; until then a deploy refuses this host.',
+    }),
   );
 }
 
@@ -85,24 +82,18 @@ function pending(host: Host, { record }: HostState): readonly Problem[] {
   if (record.pending === undefined) return [];
   const { owner, phase, secondsLeft } = record.pending;
   return [
-    warning(
-      'pending-transaction',
-      `${host.name} has an unfinished change of ${owner} in phase ${phase}.`,
-      undefined,
-      `It is rolled back in ${secondsLeft} s; plan again after that.`,
-    ),
+    warning('pending-transaction', `${host.name} has an unfinished change of ${owner} in phase ${phase}.`, {
+      hint: `It is rolled back in ${secondsLeft} s; plan again after that.`,
+    }),
   ];
 }
 
 function ipv6(host: Host, state: HostState): readonly Problem[] {
   if (hasIpv6(state)) return [];
   return [
-    note(
-      'no-ipv6',
-      `${host.name} has no IPv6, so only the IPv4 rules are deployed.`,
-      undefined,
-      'Deploy again when IPv6 is enabled; until then it is reported as drift.',
-    ),
+    note('no-ipv6', `${host.name} has no IPv6, so only the IPv4 rules are deployed.`, {
+      hint: 'Deploy again when IPv6 is enabled; until then it is reported as drift.',
+    }),
   ];
 }
 
@@ -112,8 +103,7 @@ function runner(fleet: Fleet, host: Host, { facts }: HostState): readonly Proble
     note(
       'runner-not-admin',
       `${host.name} is reached from ${facts.client}, which is not in an admin network.`,
-      undefined,
-      'Add it to `admin` if deploys come from there: otherwise the rules need not allow it.',
+      { hint: 'Add it to `admin` if deploys come from there: otherwise the rules need not allow it.' },
     ),
   ];
 }
@@ -121,20 +111,17 @@ function runner(fleet: Fleet, host: Host, { facts }: HostState): readonly Proble
 function saved(host: Host, state: HostState, transitions: HostTransitions): readonly Problem[] {
   if (!transitions.saved.ok)
     return transitions.saved.problems.map((problem) =>
-      error(
-        'saved-unreadable',
-        `The saved rules of ${host.name} cannot be read: ${problem.message}`,
-        problem.location,
-        'Fix or remove the file on the host, then plan again.',
-      ),
+      error('saved-unreadable', `The saved rules of ${host.name} cannot be read: ${problem.message}`, {
+        location: problem.location,
+        hint: 'Fix or remove the file on the host, then plan again.',
+      }),
     );
   if (state.saved.v4 === undefined && state.saved.v6 === undefined)
     return [
       note(
         'saved-missing',
         `${host.name} has no saved rules: a reboot would load none of its current rules.`,
-        undefined,
-        'A deploy writes them.',
+        { hint: 'A deploy writes them.' },
       ),
     ];
   const { before, next } = transitions.saved.value;
@@ -144,8 +131,7 @@ function saved(host: Host, state: HostState, transitions: HostTransitions): read
         warning(
           'saved-differs',
           `${host.name} runs the policy, but would load other rules at its next boot.`,
-          undefined,
-          'A deploy writes the saved files again.',
+          { hint: 'A deploy writes the saved files again.' },
         ),
       ]
     : [];
@@ -154,22 +140,16 @@ function saved(host: Host, state: HostState, transitions: HostTransitions): read
 function boot(host: Host, { boot: { loader, enabled } }: HostState): readonly Problem[] {
   if (loader === 'none' && host.boot.paths === undefined)
     return [
-      warning(
-        'no-boot-loader',
-        `Nothing on ${host.name} loads firewall rules at boot.`,
-        undefined,
-        'Install iptables-persistent (Debian, Ubuntu) or iptables-services (RHEL family), or set `boot.paths`.',
-      ),
+      warning('no-boot-loader', `Nothing on ${host.name} loads firewall rules at boot.`, {
+        hint: 'Install iptables-persistent (Debian, Ubuntu) or iptables-services (RHEL family), or set `boot.paths`.',
+      }),
     ];
   if (enabled || loader === 'none') return [];
   return host.boot.enable
     ? [note('boot-disabled', `${loader} is not enabled on ${host.name}; a deploy enables it.`)]
     : [
-        warning(
-          'boot-disabled',
-          `${loader} is not enabled on ${host.name}: a reboot would load no rules.`,
-          undefined,
-          'Enable it on the host, or set `boot: {enable: true}`.',
-        ),
+        warning('boot-disabled', `${loader} is not enabled on ${host.name}: a reboot would load no rules.`, {
+          hint: 'Enable it on the host, or set `boot: {enable: true}`.',
+        }),
       ];
 }

@@ -137,8 +137,7 @@ function closedFlows(
   return warning(
     'closes-current-flows',
     `In use now: ${port} ${peersText(flows, addressNames)} (${countText(flows, question.activity)}); new connections will be refused. ${fate(flows, question)}`,
-    undefined,
-    `Allow ${port} them if they still need it.`,
+    { hint: `Allow ${port} them if they still need it.` },
   );
 }
 
@@ -150,8 +149,9 @@ function refusedFlows(
   return note(
     'flows-of-refused-peers',
     `Open flows that no rule allows, before or after: ${port} ${peersText(flows, addressNames)} (${countText(flows, question.activity)}). ${fate(flows, question)}`,
-    undefined,
-    'They were opened under other rules, or by another address or interface; `conntrack -D` on the host ends them.',
+    {
+      hint: 'They were opened under other rules, or by another address or interface; `conntrack -D` on the host ends them.',
+    },
   );
 }
 
@@ -223,8 +223,7 @@ const DHCPV6_CLIENT = 'udp/546';
 const LEASE_LOST = warning(
   'dhcpv6-blocked',
   'A DHCPv6 client runs on this host (udp/546), and its replies will be dropped: the host loses its IPv6 address when the lease ends.',
-  undefined,
-  'Allow dhcpv6-client from link-local.',
+  { hint: 'Allow dhcpv6-client from link-local.' },
 );
 
 function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Problem[] {
@@ -252,8 +251,7 @@ function listeningProblems(question: ImpactQuestion, tools: Tools): readonly Pro
           note(
             'listens-for-nobody-now',
             `The host listens on ${list(lost, MOST_PORTS)}, which nobody can reach any more.`,
-            undefined,
-            'Allow it from the peers that need it, or stop the service.',
+            { hint: 'Allow it from the peers that need it, or stop the service.' },
           ),
         ]),
     ...(still.length === 0
@@ -287,8 +285,7 @@ function idleProblems(question: ImpactQuestion, tools: Tools): readonly Problem[
       const made = note(
         'nothing-listens',
         `This rule allows ${list(idle.map(rangeText), MOST_PORTS)}, where nothing listens now.`,
-        location,
-        'Remove it if the service is gone for good.',
+        { location, hint: 'Remove it if the service is gone for good.' },
       );
       notes.set(JSON.stringify([made.message, location]), made);
     }

@@ -30,8 +30,10 @@ export function deployedAsAnotherHost(
     error(
       'machine-of-another-host',
       `The machine that answers for ${host.name} (${host.address}, "${facts.hostname}") was last deployed as ${current.host}.`,
-      host.location,
-      `Check the addresses of both. If it is a copy of ${current.host}, give it a machine-id of its own, or remove /var/lib/sallyport/known-good on it.`,
+      {
+        location: host.location,
+        hint: `Check the addresses of both. If it is a copy of ${current.host}, give it a machine-id of its own, or remove /var/lib/sallyport/known-good on it.`,
+      },
     ),
   ];
 }
@@ -67,6 +69,8 @@ const sharedMachineError = (host: Host, same: readonly ReadHost[]): Problem =>
       same.map(({ host: { name } }) => name),
       4,
     )} are one machine: "${same[0]?.state.facts.hostname ?? ''}" answers for each of them.`,
-    host.location,
-    'Keep one of them in the policy, with all of its addresses; or fix the address that leads to the wrong machine.',
+    {
+      location: host.location,
+      hint: 'Keep one of them in the policy, with all of its addresses; or fix the address that leads to the wrong machine.',
+    },
   );

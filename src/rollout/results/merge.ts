@@ -130,22 +130,18 @@ const shardMissing = (shard: Shard, fleet: readonly string[]): Problem =>
   error(
     'shard-missing',
     `No plan of shard ${shardText(shard)}, which has ${count(fleet.filter((host) => inShard(host, shard)).length, 'host')}.`,
-    undefined,
-    'Check why its job failed, then run the failed jobs again.',
+    { hint: 'Check why its job failed, then run the failed jobs again.' },
   );
 
 const outcomesMissing = (hosts: number): Problem =>
-  error(
-    'outcomes-missing',
-    `No report has the outcome of ${count(hosts, 'host')}.`,
-    undefined,
-    'Check the hosts with `sallyport status`, then run the failed jobs again.',
-  );
+  error('outcomes-missing', `No report has the outcome of ${count(hosts, 'host')}.`, {
+    hint: 'Check the hosts with `sallyport status`, then run the failed jobs again.',
+  });
 
 const ONE_RUN = 'Give only the reports of one run.';
 
 const mismatch = (why: string): Problem =>
-  error('reports-unlike', `These reports are not of one run: ${why}.`, undefined, ONE_RUN);
+  error('reports-unlike', `These reports are not of one run: ${why}.`, { hint: ONE_RUN });
 
 const conflict = (host: string, file: string): Problem =>
-  error('host-twice', `${file} and another report differ on ${host}.`, undefined, ONE_RUN);
+  error('host-twice', `${file} and another report differ on ${host}.`, { hint: ONE_RUN });

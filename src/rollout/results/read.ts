@@ -1,6 +1,6 @@
 /** Plans and outcomes read back from their JSON, which another job, or anyone at all, may have written. */
 import type { ZodType } from 'zod';
-import { error, type Result } from '../../lib/problem.js';
+import { error, failure, type Result } from '../../lib/problem.js';
 import type { Outcomes, Plan } from './model.js';
 import { outcomesSchema, planSchema } from './schema.js';
 import { faultText, REPORT_INPUT } from './validate.js';
@@ -16,7 +16,7 @@ export const readOutcomes = (json: string, file: string): Result<Outcomes> =>
 function read<T>(json: string, file: string, what: string, schema: ZodType<T>, hint: string): Result<T> {
   const bad = (why: string): Result<T> => {
     const message = `${file} is not a ${what} of this version: ${why}.`;
-    return { ok: false, problems: [error(`bad-${what.replace(' ', '-')}`, message, undefined, hint)] };
+    return failure(error(`bad-${what.replace(' ', '-')}`, message, { hint }));
   };
   let value: unknown;
   try {

@@ -22,12 +22,9 @@ export function snapshotClient(directory: string): Pick<HostClient, 'read' | 'cl
       if (v4 === undefined && v6 === undefined)
         return {
           status: 'unreachable',
-          problem: error(
-            'no-recorded-state',
-            `No recorded state of ${name} in ${directory}.`,
-            undefined,
-            'Record one with `sallyport plan --save`.',
-          ),
+          problem: error('no-recorded-state', `No recorded state of ${name} in ${directory}.`, {
+            hint: 'Record one with `sallyport plan --save`.',
+          }),
         };
       const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '' };
       const state = recordedState(name, live);

@@ -96,7 +96,7 @@ export function blockedEssentials(ruleset: Ruleset, addresses: readonly string[]
       const { table, chain, number, text, source } = rule;
       const by = number === 0 ? `the policy of ${chain}` : `"-A ${chain} ${text}"`;
       const message = `${what} is dropped by ${by} (${table}): ${harm}.`;
-      return [warning(id, message, source, 'Accept it before that rule.')];
+      return [warning(id, message, { location: source, hint: 'Accept it before that rule.' })];
     }),
   );
   return [...new Map(found.map((problem) => [problem.message, problem])).values()];

@@ -55,7 +55,7 @@ function proveFamily(
         error(
           'guard-not-proven',
           `The guard "${guard.name}" is not proven on ${host.name} for ${FAMILY[family]}: ${reason}`,
-          guard.location,
+          { location: guard.location },
         ),
       );
       problems.push(...spent);
@@ -135,10 +135,13 @@ function failure(
       error(
         'guard-broken',
         `The guard "${guard.name}" does not hold on ${host.name}: ${packet} is ${DONE[verdict]}${byRule(rule)}.`,
-        guard.location,
-        guard.verdict === 'accept'
-          ? 'Allow that traffic, or take it out of the guard.'
-          : 'Narrow the rule that lets it in, or name the exception with "except".',
+        {
+          location: guard.location,
+          hint:
+            guard.verdict === 'accept'
+              ? 'Allow that traffic, or take it out of the guard.'
+              : 'Narrow the rule that lets it in, or name the exception with "except".',
+        },
       ),
     ];
   const why =
@@ -149,7 +152,7 @@ function failure(
     error(
       'guard-not-proven',
       `The guard "${guard.name}" is not proven on ${host.name}: for ${packet} it depends on ${why}${byRule(rule)}.`,
-      guard.location,
+      { location: guard.location },
     ),
   ];
 }
@@ -180,7 +183,7 @@ function runTest(test: PolicyTest, host: Host, explain: ReturnType<typeof explai
     error(
       'policy-test-failed',
       `The test "${test.name}" expects ${test.verdict} on ${host.name}, but ${packetText(packet.value)} is ${DONE[verdict]}${byRule(rule)}.${why}`,
-      test.location,
+      { location: test.location },
     ),
   ];
 }

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { parseAddress } from '../../lib/ip.js';
 import { nearest } from '../../lib/nearest.js';
-import { error, type Result, type SourceLocation } from '../../lib/problem.js';
+import { error, failure, type Result, type SourceLocation } from '../../lib/problem.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Packet } from '../model.js';
 import { STATES, TCP_FLAGS } from '../program/fields.js';
@@ -78,12 +78,12 @@ function hintFor(key: string): string {
  * @param location Where it is, for problems; absent for flags of a command line.
  */
 export function readPacket(given: unknown, location?: SourceLocation): Result<Packet> {
-  const invalid = (message: string, hint?: string) => error('bad-packet', message, location, hint);
+  const invalid = (message: string, hint?: string) => error('bad-packet', message, { location, hint });
   const parsed = packetSchema.safeParse(given, { reportInput: true });
   if (parsed.success) {
     const { src, dst } = parsed.data;
     return familyOf(parsed.data) === undefined
-      ? { ok: false, problems: [invalid(`${src} and ${dst} are not of the same family.`)] }
+      ? failure(invalid(`${src} and ${dst} are not of the same family.`))
       : { ok: true, value: parsed.data, problems: [] };
   }
   const problems = parsed.error.issues.flatMap((issue) => {

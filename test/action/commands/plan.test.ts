@@ -60,12 +60,10 @@ describe('plan', () => {
   });
 
   test('a warning about the policy itself stands in the comment, and counts as any other', async () => {
-    const found = warning(
-      'sensitive-port-open',
-      'The rule opens mysql (tcp/3306) to the internet.',
-      { kind: 'policy', file: 'policies/roles/web.yml', line: 8, column: 5 },
-      'Restrict "from" to the networks that need it.',
-    );
+    const found = warning('sensitive-port-open', 'The rule opens mysql (tcp/3306) to the internet.', {
+      location: { kind: 'policy', file: 'policies/roles/web.yml', line: 8, column: 5 },
+      hint: 'Restrict "from" to the networks that need it.',
+    });
     const answers = { plan: { ...done(unchangedPlan), problems: [found, note('never-used', 'Unused.')] } };
     const strict = await runJob({ event: pullEvent(), answers, inputs: { 'fail-on': 'warning' } });
     expect(called(strict, 'upsertComment')?.[2]).toMatch(
@@ -77,12 +75,10 @@ describe('plan', () => {
   });
 
   test('a policy that cannot be planned replaces the old comment with what is wrong', async () => {
-    const wrong = error(
-      'unknown-key',
-      'Unknown key `form`.',
-      { kind: 'policy', file: 'policies/roles/web.yml', line: 3, column: 5 },
-      'Did you mean `from`?',
-    );
+    const wrong = error('unknown-key', 'Unknown key `form`.', {
+      location: { kind: 'policy', file: 'policies/roles/web.yml', line: 3, column: 5 },
+      hint: 'Did you mean `from`?',
+    });
     const job = await runJob({ event: pullEvent(), answers: { plan: failed(wrong) } });
     expect(job.failures).toHaveLength(1);
     expect(job.outputs.outcome).toBe('failed');

@@ -20,7 +20,7 @@ export interface Exception {
 const OLD = ['1.8.7'];
 const NEW = ['1.8.11'];
 
-export const EXCEPTIONS: readonly Exception[] = [
+const EXCEPTIONS: readonly Exception[] = [
   // Refused on purpose, because what iptables makes of it is a trap.
   {
     name: 'octal and odd numbers',

@@ -44,7 +44,7 @@ const spell = ({ row, negated, flag, values }: Choice): string =>
   `${negated && row.negatable ? '! ' : ''}${[flag, ...values.map(quote)].join(' ')}`;
 
 /** One extension with some of its options in some order: `-m tcp --dport 22`. */
-export function extension(row: ExtensionRow, family: Family): fc.Arbitrary<string> {
+function extension(row: ExtensionRow, family: Family): fc.Arbitrary<string> {
   const name = fc.constantFrom(row.name, ...(row.aliases ?? []));
   const order = fc.array(fc.nat(99), {
     minLength: row.options.length + 1,

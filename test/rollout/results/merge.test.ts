@@ -94,7 +94,10 @@ describe('mergePlans()', () => {
 
   test('reports once what every shard found in the policy', async () => {
     const location = { kind: 'policy' as const, file: 'policies/fleet.yml', line: 2, column: 1 };
-    const found = warning('unused-name', 'Nothing uses the network "old".', location, 'Take it out.');
+    const found = warning('unused-name', 'Nothing uses the network "old".', {
+      location,
+      hint: 'Take it out.',
+    });
     const plans = (await shardPlans()).map(({ shard, ...plan }) => ({
       ...plan,
       shard: { index: 1, of: 4, fleet: NAMES, ...shard, policy: [findingOf(found)] },

@@ -1,9 +1,9 @@
 /** The pull request that adopts drift into the policy: on a branch of ours, never over commits of other people. */
 import { createHash } from 'node:crypto';
 import { ProblemError, warning } from '../lib/problem.js';
-import type { AdoptionPull, Marker, WriteResult } from './client.js';
-import { hasMarker, sameText, withMarker } from './marker.js';
-import { isOurs, type RepositoryApi } from './octokit.js';
+import type { AdoptionPull, Marker, Update } from './client.js';
+import { sameText, withMarker } from './marker.js';
+import { findOurs, isNotFound, isOurs, type RepositoryApi } from './octokit.js';
 
 /** One branch for each fleet of a repository; names that differ only in special characters get a hash. */
 function adoptBranch(environment: string): string {
@@ -18,11 +18,7 @@ function adoptBranch(environment: string): string {
  * Updates branch and pull request where they differ. Without files, an open pull request of ours is closed: the hosts are
  * as the policy says again.
  */
-export async function adoptPull(
-  client: RepositoryApi,
-  marker: Marker,
-  pull: AdoptionPull,
-): Promise<WriteResult> {
+export async function adoptPull(client: RepositoryApi, marker: Marker, pull: AdoptionPull): Promise<Update> {
   const branch = adoptBranch(marker.environment);
   const open = await openPullOf(client, branch, marker);
   if (pull.files.length === 0) return open === undefined ? { action: 'none' } : close(client, open, pull);
@@ -30,24 +26,15 @@ export async function adoptPull(
   const body = withMarker(marker, pull.body);
   if (open === undefined) return create(client, branch, pull, body);
   if (open.title === pull.title && sameText(open.body, body))
-    return { action: moved ? 'updated' : 'unchanged', url: open.url };
+    return { action: moved ? 'updated' : 'unchanged', url: open.html_url };
   const { rest, owner, repo } = client;
   await rest.pulls.update({ owner, repo, pull_number: open.number, title: pull.title, body });
-  return { action: 'updated', url: open.url };
+  return { action: 'updated', url: open.html_url };
 }
 
-interface OpenPull {
-  readonly number: number;
-  readonly title: string;
-  readonly body: string | null;
-  readonly url: string;
-}
+type OurPull = NonNullable<Awaited<ReturnType<typeof openPullOf>>>;
 
-async function openPullOf(
-  client: RepositoryApi,
-  branch: string,
-  marker: Marker,
-): Promise<OpenPull | undefined> {
+async function openPullOf(client: RepositoryApi, branch: string, marker: Marker) {
   const { rest, owner, repo } = client;
   const { data } = await rest.pulls.list({
     owner,
@@ -56,10 +43,8 @@ async function openPullOf(
     state: 'open',
     per_page: 100,
   });
-  for (const one of data)
-    if (one.head.ref === branch && hasMarker(marker, one.body) && (await isOurs(client, one.user)))
-      return { number: one.number, title: one.title, body: one.body, url: one.html_url };
-  return undefined;
+  const onBranch = data.filter(({ head }) => head.ref === branch);
+  return (await findOurs(client, marker, onBranch))[0];
 }
 
 async function create(
@@ -67,7 +52,7 @@ async function create(
   branch: string,
   pull: AdoptionPull,
   body: string,
-): Promise<WriteResult> {
+): Promise<Update> {
   const { rest, owner, repo } = client;
   const { data } = await rest.pulls.create({
     owner,
@@ -80,11 +65,11 @@ async function create(
   return { action: 'created', url: data.html_url };
 }
 
-async function close(client: RepositoryApi, open: OpenPull, { body }: AdoptionPull): Promise<WriteResult> {
+async function close(client: RepositoryApi, open: OurPull, { body }: AdoptionPull): Promise<Update> {
   const { rest, owner, repo } = client;
   await rest.issues.createComment({ owner, repo, issue_number: open.number, body });
   await rest.pulls.update({ owner, repo, pull_number: open.number, state: 'closed' });
-  return { action: 'closed', url: open.url };
+  return { action: 'closed', url: open.html_url };
 }
 
 /**
@@ -139,7 +124,7 @@ async function headOf(
   try {
     sha = (await rest.git.getRef({ owner, repo, ref: `heads/${branch}` })).data.object.sha;
   } catch (thrown) {
-    if ((thrown as { status?: number }).status === 404) return undefined;
+    if (isNotFound(thrown)) return undefined;
     throw thrown;
   }
   const { data } = await rest.repos.getCommit({ owner, repo, ref: sha });

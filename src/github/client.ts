@@ -14,7 +14,7 @@ export interface Marker {
 }
 
 /** What was done, and the page that shows it. */
-export interface WriteResult {
+export interface Update {
   readonly action: 'created' | 'updated' | 'unchanged' | 'closed' | 'none';
   readonly url?: string;
 }
@@ -45,11 +45,11 @@ export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error';
 
 export interface GitHubClient {
   /** One comment for each marker on this pull request: created, or updated when the text differs. */
-  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<WriteResult>>;
+  upsertComment(pull: number, marker: Marker, body: string): Promise<Result<Update>>;
   /** One issue for each marker: opened with the first drift, updated when it changes, closed when clean, opened again. */
-  driftIssue(marker: Marker, report: DriftReport): Promise<Result<WriteResult>>;
+  driftIssue(marker: Marker, report: DriftReport): Promise<Result<Update>>;
   /** One pull request for each marker, on a branch of ours: opened, updated, closed when there is nothing left. */
-  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<WriteResult>>;
+  adoptPull(marker: Marker, pull: AdoptionPull): Promise<Result<Update>>;
   /** The pull request that this commit came to the branch by; `undefined` when it was pushed without one. */
   mergedPull(commit: string): Promise<Result<number | undefined>>;
   /**
@@ -62,7 +62,7 @@ export interface GitHubClient {
   /** The commit that a branch is at now. */
   branchHead(branch: string): Promise<Result<string>>;
   /** Sets exactly these labels of ours on a pull request; others stay. */
-  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<WriteResult>>;
+  setLabels(pull: number, wanted: readonly string[], ours: readonly string[]): Promise<Result<Update>>;
   /** Records that this commit is being deployed; the number is what `finishDeployment` takes. */
   startDeployment(environment: string, commit: string, logUrl: string): Promise<Result<number>>;
   finishDeployment(
@@ -70,5 +70,5 @@ export interface GitHubClient {
     state: DeploymentState,
     description: string,
     logUrl: string,
-  ): Promise<Result<WriteResult>>;
+  ): Promise<Result<Update>>;
 }

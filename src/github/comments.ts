@@ -1,13 +1,7 @@
 /** The comment of ours on a pull request, which is updated instead of posted again. */
-import type { Marker, WriteResult } from './client.js';
-import { hasMarker, sameText, withMarker } from './marker.js';
-import { isOurs, type RepositoryApi } from './octokit.js';
-
-interface Comment {
-  readonly id: number;
-  readonly body?: string;
-  readonly html_url: string;
-}
+import type { Marker, Update } from './client.js';
+import { sameText, withMarker } from './marker.js';
+import { findOurs, isNotFound, type RepositoryApi } from './octokit.js';
 
 /**
  * Finds our comment by its marker and author, and updates it where the text differs; posts a new one when it was deleted.
@@ -20,7 +14,7 @@ export async function upsertComment(
   marker: Marker,
   body: string,
   blind: boolean,
-): Promise<WriteResult> {
+): Promise<Update> {
   const text = withMarker(marker, body);
   const [first, ...others] = await ownComments(client, pull, marker).catch((thrown: unknown) => {
     if (blind) return [];
@@ -32,7 +26,7 @@ export async function upsertComment(
   return update(client, pull, first.id, text);
 }
 
-async function ownComments(client: RepositoryApi, pull: number, marker: Marker): Promise<readonly Comment[]> {
+async function ownComments(client: RepositoryApi, pull: number, marker: Marker) {
   const { owner, repo } = client;
   const all = await client.paginate(client.rest.issues.listComments, {
     owner,
@@ -40,28 +34,21 @@ async function ownComments(client: RepositoryApi, pull: number, marker: Marker):
     issue_number: pull,
     per_page: 100,
   });
-  const own: Comment[] = [];
-  for (const comment of all)
-    if (hasMarker(marker, comment.body) && (await isOurs(client, comment.user))) own.push(comment);
-  return own.sort((a, b) => a.id - b.id);
+  return (await findOurs(client, marker, all)).toSorted((a, b) => a.id - b.id);
 }
 
-async function create(
-  { rest, owner, repo }: RepositoryApi,
-  pull: number,
-  body: string,
-): Promise<WriteResult> {
+async function create({ rest, owner, repo }: RepositoryApi, pull: number, body: string): Promise<Update> {
   const { data } = await rest.issues.createComment({ owner, repo, issue_number: pull, body });
   return { action: 'created', url: data.html_url };
 }
 
-async function update(client: RepositoryApi, pull: number, id: number, body: string): Promise<WriteResult> {
+async function update(client: RepositoryApi, pull: number, id: number, body: string): Promise<Update> {
   const { rest, owner, repo } = client;
   try {
     const { data } = await rest.issues.updateComment({ owner, repo, comment_id: id, body });
     return { action: 'updated', url: data.html_url };
   } catch (thrown) {
-    if ((thrown as { status?: number }).status !== 404) throw thrown;
+    if (!isNotFound(thrown)) throw thrown;
     return create(client, pull, body);
   }
 }
@@ -70,6 +57,6 @@ async function deleteComment({ rest, owner, repo }: RepositoryApi, id: number): 
   try {
     await rest.issues.deleteComment({ owner, repo, comment_id: id });
   } catch (thrown) {
-    if ((thrown as { status?: number }).status !== 404) throw thrown;
+    if (!isNotFound(thrown)) throw thrown;
   }
 }

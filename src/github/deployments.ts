@@ -1,6 +1,6 @@
 /** GitHub deployments, and the commits and pull requests that a deployment is about. */
 
-import type { DeploymentState, WriteResult } from './client.js';
+import type { DeploymentState, Update } from './client.js';
 import type { RepositoryApi } from './octokit.js';
 
 /** Characters; GitHub refuses a longer description. */
@@ -55,7 +55,7 @@ export async function finishDeployment(
   state: DeploymentState,
   description: string,
   logUrl: string,
-): Promise<WriteResult> {
+): Promise<Update> {
   await rest.repos.createDeploymentStatus({
     owner,
     repo,
@@ -68,13 +68,10 @@ export async function finishDeployment(
 }
 
 /** The pull request whose merge made this commit; for a rebase or a squash too. */
-export async function mergedPull(
-  { rest, owner, repo }: RepositoryApi,
-  commit: string,
-): Promise<number | undefined> {
+export async function mergedPull({ rest, owner, repo }: RepositoryApi, commit: string) {
   const { data } = await rest.repos.listPullRequestsAssociatedWithCommit({ owner, repo, commit_sha: commit });
   const merged = data.filter((pull) => pull.merged_at !== null);
-  return (merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0])?.number;
+  return merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0];
 }
 
 /** The open pull request with this newest commit. By branch: GitHub does not list pull requests for commits of a fork. */
@@ -106,7 +103,7 @@ export async function setLabels(
   pull: number,
   wanted: readonly string[],
   ours: readonly string[],
-): Promise<WriteResult> {
+): Promise<Update> {
   const { data } = await rest.issues.listLabelsOnIssue({ owner, repo, issue_number: pull, per_page: 100 });
   const present = new Set(data.map(({ name }) => name));
   const missing = wanted.filter((name) => !present.has(name));

@@ -1,7 +1,7 @@
 /** The drift issue: opened, updated when the drift changes, closed when clean, opened again. */
-import type { DriftReport, Marker, WriteResult } from './client.js';
-import { hasMarker, sameText, stateOf, withMarker } from './marker.js';
-import { isOurs, type RepositoryApi } from './octokit.js';
+import type { DriftReport, Marker, Update } from './client.js';
+import { sameText, stateOf, withMarker } from './marker.js';
+import { findOurs, type RepositoryApi } from './octokit.js';
 
 /** For finding our issues: GitHub filters issues by label, not by text. */
 const DRIFT_LABEL = 'sallyport-drift';
@@ -21,7 +21,7 @@ export async function driftIssue(
   client: RepositoryApi,
   digest: Marker,
   report: DriftReport,
-): Promise<WriteResult> {
+): Promise<Update> {
   const marker = { ...digest, state: withHosts(digest.state, report.drifted) };
   const [issue, ...others] = await ownIssues(client, marker);
   for (const other of others.filter(({ state }) => state === 'open'))
@@ -87,17 +87,16 @@ async function ownIssues(client: RepositoryApi, marker: Marker): Promise<readonl
     state: 'all',
     per_page: 100,
   });
-  const own: Issue[] = [];
-  for (const issue of labelled)
-    if (hasMarker(marker, issue.body) && (await isOurs(client, issue.user))) own.push(issue);
-  return own.sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number);
+  return (await findOurs(client, marker, labelled)).toSorted(
+    (a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.number - a.number,
+  );
 }
 
 async function open(
   { rest, owner, repo }: RepositoryApi,
   { title }: DriftReport,
   body: string,
-): Promise<WriteResult> {
+): Promise<Update> {
   const { data } = await rest.issues.create({ owner, repo, title, body, labels: [DRIFT_LABEL] });
   return { action: 'created', url: data.html_url };
 }
@@ -107,7 +106,7 @@ async function close(
   issue: Issue,
   report: DriftReport,
   body: string,
-): Promise<WriteResult> {
+): Promise<Update> {
   await comment(client, issue.number, report.summary);
   await write(client, issue.number, { title: report.title, body, state: 'closed' });
   return { action: 'closed', url: issue.html_url };

@@ -47,7 +47,7 @@ export function openGitHub(options: ClientOptions, clock: Clock = SYSTEM_CLOCK):
     },
     adoptPull: (marker, pull) => run('adopt', () => adoptPull(client, marker, pull)),
     driftIssue: (marker, report) => run('issue', () => driftIssue(client, marker, report)),
-    mergedPull: (commit) => run('pull', () => mergedPull(client, commit)),
+    mergedPull: (commit) => run('pull', async () => (await mergedPull(client, commit))?.number),
     openPull: (repository, branch, commit) => run('fork', () => openPull(client, repository, branch, commit)),
     reviewedRun: (commit) => run('reviewed', () => reviewedRun(client, commit)),
     branchHead: (branch) => run('head', () => branchHead(client, branch)),

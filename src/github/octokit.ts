@@ -1,5 +1,7 @@
 /** One repository at GitHub's API, with the token of the job. */
 import { getOctokit } from '@actions/github';
+import type { Marker } from './client.js';
+import { hasMarker } from './marker.js';
 
 type Octokit = ReturnType<typeof getOctokit>;
 
@@ -64,6 +66,26 @@ async function login(octokit: Octokit): Promise<string | undefined> {
     }
   }
 }
+
+interface Text {
+  readonly body?: string | null;
+  readonly user: Parameters<typeof isOurs>[1];
+}
+
+/** The comments, issues or pull requests that have this marker and that our token wrote. */
+export async function findOurs<T extends Text>(
+  client: RepositoryApi,
+  marker: Marker,
+  texts: readonly T[],
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  for (const text of texts)
+    if (hasMarker(marker, text.body) && (await isOurs(client, text.user))) found.push(text);
+  return found;
+}
+
+/** Whether GitHub answered 404. */
+export const isNotFound = (thrown: unknown): boolean => (thrown as { status?: number }).status === 404;
 
 /**
  * Whether this author is the login of our token. Where that is unknown, any bot is: a person may have pasted our marker

@@ -1,4 +1,5 @@
 /** The run that has the reviewed plan of a merged commit. */
+import { mergedPull } from './deployments.js';
 import type { RepositoryApi } from './octokit.js';
 
 /** The name of the artifact in the plan workflow. */
@@ -11,17 +12,10 @@ const MOST_RUNS = 10;
  * `undefined` when there is none. Runs of forks are ignored: their plans cannot be trusted.
  */
 export async function reviewedRun(client: RepositoryApi, commit: string): Promise<number | undefined> {
-  const heads = [commit, ...(await mergedHeads(client, commit))];
-  for (const head of heads)
+  const merged = (await mergedPull(client, commit))?.head.sha;
+  for (const head of [commit, ...(merged === undefined ? [] : [merged])])
     for (const run of await ownRuns(client, head)) if (await holdsPlan(client, run)) return run;
   return undefined;
-}
-
-async function mergedHeads({ rest, owner, repo }: RepositoryApi, commit: string): Promise<readonly string[]> {
-  const { data } = await rest.repos.listPullRequestsAssociatedWithCommit({ owner, repo, commit_sha: commit });
-  const merged = data.filter((pull) => pull.merged_at !== null);
-  const own = merged.find((pull) => pull.merge_commit_sha === commit) ?? merged[0];
-  return own === undefined ? [] : [own.head.sha];
 }
 
 const PLANNED: ReadonlySet<string> = new Set(['pull_request', 'merge_group']);
@@ -44,11 +38,6 @@ async function ownRuns({ rest, owner, repo }: RepositoryApi, head: string): Prom
 }
 
 async function holdsPlan({ rest, owner, repo }: RepositoryApi, run: number): Promise<boolean> {
-  const { data } = await rest.actions.listWorkflowRunArtifacts({
-    owner,
-    repo,
-    run_id: run,
-    name: ARTIFACT,
-  });
+  const { data } = await rest.actions.listWorkflowRunArtifacts({ owner, repo, run_id: run, name: ARTIFACT });
   return data.artifacts.some(({ name, expired }) => name === ARTIFACT && !expired);
 }

@@ -51,7 +51,7 @@ const pulls = async () =>
     readonly head: { readonly ref: string };
   }[];
 
-test('is opened, left alone, brought up to date on the same branch, merged, and opened anew', async () => {
+test('is opened, left unchanged, updated on the same branch, merged, and opened again', async () => {
   expect(value(await github.adoptPull(marker, await adoption(undefined))).action).toBe('none');
   const first = value(await github.adoptPull(marker, await adoption('one\n')));
   expect(first.action).toBe('created');
@@ -80,7 +80,7 @@ test('is opened, left alone, brought up to date on the same branch, merged, and 
   );
 });
 
-test('is closed with a word when there is nothing left to adopt', async () => {
+test('is closed with a comment when there is nothing left to adopt', async () => {
   const closed = value(
     await github.adoptPull(marker, await adoption(undefined, { body: 'Nothing is left.' })),
   );
@@ -90,7 +90,7 @@ test('is closed with a word when there is nothing left to adopt', async () => {
   expect(value(await github.adoptPull(marker, await adoption(undefined))).action).toBe('none');
 });
 
-test('never goes over a commit of somebody else', async () => {
+test('never overwrites a commit of other people', async () => {
   value(await github.adoptPull(marker, await adoption('four\n')));
   await hub.call(
     'PUT',
@@ -104,7 +104,7 @@ test('never goes over a commit of somebody else', async () => {
   expect(await head(BRANCH)).toBe(theirs);
 });
 
-test('of another environment has another branch, however alike their names are', async () => {
+test('of another environment has another branch, however similar their names are', async () => {
   const ofEnvironment = async (environment: string) => {
     hub.requests.length = 0;
     value(await github.adoptPull({ ...marker, environment }, await adoption(`${environment}\n`)));
@@ -117,7 +117,7 @@ test('of another environment has another branch, however alike their names are',
   ]);
 });
 
-test('of somebody else with our marker is not ours', async () => {
+test('of other people with our marker is not ours', async () => {
   const other: Marker = { ...marker, environment: 'staging' };
   await hub.call('POST', `${repo}/git/refs`, {
     ref: 'refs/heads/sallyport/adopt-drift-staging',
@@ -134,7 +134,7 @@ test('of somebody else with our marker is not ours', async () => {
   expect(refused.ok).toBe(false);
 });
 
-test('a repository that lets no workflow open pull requests says how to allow it', async () => {
+test('a repository where workflows must not open pull requests gets a hint how to allow it', async () => {
   hub.faults.push({
     when: ({ method, path }) => method === 'POST' && path.endsWith('/pulls'),
     status: 403,

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-test('found by repository, branch and commit; not when any of them is another', async () => {
+test('openPull() finds a pull request by repository, branch and commit, and none if one of them differs', async () => {
   const number = await hub.openPull('from-a-fork');
   const { head } = (await hub.call('GET', `/repos/${REPOSITORY}/pulls/${number}`)).body;
   const github = openGitHub({ token: TOKEN, apiUrl: hub.url, repository: REPOSITORY });
@@ -24,7 +24,7 @@ test('found by repository, branch and commit; not when any of them is another', 
     expect(await found(repository, branch, commit)).toMatchObject({ ok: true, value: undefined });
 });
 
-test('a pull request that was closed meanwhile is none', async () => {
+test('openPull() finds no closed pull request', async () => {
   const number = await hub.openPull('closed');
   const { head } = (await hub.call('GET', `/repos/${REPOSITORY}/pulls/${number}`)).body;
   await hub.call('PATCH', `/repos/${REPOSITORY}/pulls/${number}`, { state: 'closed' });

@@ -59,7 +59,7 @@ const comments = async (pull: number): Promise<{ id: number; body: string; user:
   (await hub.call('GET', `/repos/${REPOSITORY}/issues/${pull}/comments?per_page=100`)).body;
 
 describe('the sticky comment', () => {
-  test('is created, left alone when equal, and updated in place', async () => {
+  test('is created, left unchanged when equal, and updated in place', async () => {
     const pull = await newPull();
     expect(value(await github.upsertComment(pull, marker(), 'First.')).action).toBe('created');
     hub.requests.length = 0;
@@ -73,7 +73,7 @@ describe('the sticky comment', () => {
     expect(all[0]?.body).toBe('<!-- sallyport plan v1 environment=production state=sha256%3A2 -->\nSecond.');
   });
 
-  test('is found behind more than a page of other comments', async () => {
+  test('is found after more than a page of other comments', async () => {
     const pull = await newPull();
     for (let index = 0; index < 105; index += 1)
       await hub.call(
@@ -98,7 +98,7 @@ describe('the sticky comment', () => {
     ]);
   });
 
-  test('is never one that somebody else wrote, whatever marker it carries', async () => {
+  test('is never one of another author, whatever marker it has', async () => {
     const pull = await newPull();
     const forged = '<!-- sallyport plan v1 environment=production state=x -->\nOpens nothing.';
     await hub.call('POST', `/repos/${REPOSITORY}/issues/${pull}/comments`, { body: forged }, EVE);
@@ -109,7 +109,7 @@ describe('the sticky comment', () => {
     ]);
   });
 
-  test('comes back after it was deleted, and is put right after it was edited', async () => {
+  test('is posted again after it was deleted, and restored after it was edited', async () => {
     const pull = await newPull();
     await github.upsertComment(pull, marker(), 'Text.');
     const [first] = await comments(pull);
@@ -122,7 +122,7 @@ describe('the sticky comment', () => {
     expect(await comments(pull)).toHaveLength(1);
   });
 
-  test('that two jobs made at once becomes one again', async () => {
+  test('that two jobs created at once is merged into one', async () => {
     const pull = await newPull();
     await github.upsertComment(pull, marker(), 'Text.');
     const [first] = await comments(pull);
@@ -143,7 +143,7 @@ describe('the sticky comment', () => {
 const lists = ({ method, path }: HubRequest): boolean =>
   method === 'GET' && /\/issues\/\d+\/comments/.test(path);
 
-describe('faults of GitHub end in a problem, never in an exception', () => {
+describe('errors of GitHub are problems, never exceptions', () => {
   const cases = [
     { status: 401, id: 'github-unauthorized', says: 'does not accept the token' },
     { status: 403, id: 'github-forbidden', says: 'permissions: { pull-requests: write }' },
@@ -151,7 +151,7 @@ describe('faults of GitHub end in a problem, never in an exception', () => {
     { status: 422, id: 'github-invalid', says: 'broken for a test' },
   ] as const;
 
-  test.each(cases)('$status is not tried again', async ({ status, id, says }) => {
+  test.each(cases)('$status is not retried', async ({ status, id, says }) => {
     hub.faults.push({ when: () => true, status, times: 1000 });
     const found = problem(await github.upsertComment(1, marker(), 'Text.'));
     expect(found).toMatchObject({ id, level: 'warning' });
@@ -159,31 +159,31 @@ describe('faults of GitHub end in a problem, never in an exception', () => {
     expect(waits).toEqual([]);
   });
 
-  test('a server error is tried again, with longer waits, until it is over', async () => {
+  test('a server error is retried with increasing waits', async () => {
     const pull = await newPull();
     hub.faults.push({ when: lists, status: 503, times: 2 });
     expect(value(await github.upsertComment(pull, marker(), 'Text.')).action).toBe('created');
     expect(waits).toEqual([1_000, 4_000]);
   });
 
-  test('trying has an end', async () => {
+  test('retries end', async () => {
     hub.faults.push({ when: () => true, status: 500, times: 1000 });
     expect(problem(await github.branchHead('main'))?.id).toBe('github-fault');
     expect(waits).toEqual([1_000, 4_000, 15_000]);
   });
 
-  test('a connection that breaks counts as the server', async () => {
+  test('a failed connection counts as a server error', async () => {
     hub.faults.push({ when: () => true, status: 0, silence: 'cut', times: 1 });
     expect(value(await github.branchHead('main'))).toMatch(/^[0-9a-f]{40}$/);
     expect(waits).toEqual([1_000]);
   });
 
-  test('an answer that never comes is given up on', async () => {
+  test('a request without a response times out', async () => {
     hub.faults.push({ when: () => true, status: 0, silence: 'hang', times: 1 });
     expect(value(await open(TOKEN, 200).branchHead('main'))).toMatch(/^[0-9a-f]{40}$/);
   });
 
-  test('the secondary rate limit is waited for as long as it says', async () => {
+  test('the secondary rate limit is waited for by its Retry-After', async () => {
     hub.faults.push({
       when: () => true,
       status: 403,
@@ -228,7 +228,7 @@ describe('the drift issue', () => {
       comments: number;
     }[];
 
-  test('opens, stays quiet, tells of changes, closes when clean, and opens again', async () => {
+  test('is opened, unchanged, commented on changes, closed when clean, and opened again', async () => {
     expect(value(await github.driftIssue(drift('0'), report({ clean: true, body: 'Clean.' }))).action).toBe(
       'none',
     );
@@ -272,7 +272,7 @@ describe('the drift issue', () => {
       ({ body }: { body: string }) => body,
     );
 
-  test('D2 the same drift every day is written once; drift that comes back is told once more', async () => {
+  test('D2 is commented once for the same drift every day, and again when drift comes back', async () => {
     for (let day = 0; day < 3; day += 1) await open().driftIssue(inFleet('daily', 'a'), report({}));
     const clean = report({ clean: true, body: 'Clean.', drifted: [] });
     for (let day = 0; day < 3; day += 1) await open().driftIssue(inFleet('daily', '0'), clean);
@@ -282,7 +282,7 @@ describe('the drift issue', () => {
     expect(issue).toMatchObject({ state: 'open', comments: 2 });
   });
 
-  test('whatever hands did to its first line, it is put right and told anew', async () => {
+  test('is restored and commented again after its first line was edited', async () => {
     await github.driftIssue(inFleet('edited', 'a'), report({}));
     const [issue] = await issuesOf('edited');
     const body = issue?.body.replace(/state=\S*/, 'state=100%');
@@ -292,7 +292,7 @@ describe('the drift issue', () => {
     expect(waits).toEqual([]);
   });
 
-  test('D7 is found behind more than a page of others, and one of two that two runs opened at once goes', async () => {
+  test('D7 is found after more than a page of others, and one of two that were opened at once is closed', async () => {
     const one = value(await github.driftIssue(inFleet('double', 'a'), report({})));
     const [first] = await issuesOf('double');
     for (let index = 0; index < 101; index += 1)
@@ -330,7 +330,7 @@ describe('the drift issue', () => {
       )
     ).flatMap(({ body }) => body);
 
-  test('D8 closes when the host that drifted has left the policy, and says so', async () => {
+  test('D8 is closed with a comment when the drifted host has left the policy', async () => {
     await github.driftIssue(inFleet('left', 'a'), report({ drifted: ['web-9'], hosts: ['web-1', 'web-9'] }));
     const clean = report({ clean: true, body: 'Clean.', drifted: [], hosts: ['web-1'] });
     expect(value(await open().driftIssue(inFleet('left', '0'), clean)).action).toBe('closed');
@@ -342,7 +342,7 @@ describe('the drift issue', () => {
   });
 });
 
-test('a deployment is recorded once, however often the job is tried', async () => {
+test('a deployment is recorded once, however often the job runs', async () => {
   const log = 'https://github.com/firewall-bot/fleet/actions/runs/1';
   hub.faults.push({ when: ({ path }) => path.endsWith('/statuses'), status: 502 });
   const id = value(await github.startDeployment('production', 'f'.repeat(40), log));
@@ -360,7 +360,7 @@ test('the pull request of a merge is found, and a push without one has none', as
   expect(value(await github.branchHead('main'))).toBe(merged.body.sha);
 });
 
-test('labels of ours follow the plan, labels of others stay', async () => {
+test('our labels follow the plan, other labels stay', async () => {
   const pull = await newPull();
   const ours = ['firewall:opens-traffic', 'firewall:closes-traffic'];
   const names = async (): Promise<string[]> =>

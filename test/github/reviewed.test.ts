@@ -73,11 +73,11 @@ const found = () =>
     { now: () => 0, sleep: async () => {} },
   ).reviewedRun(MERGE);
 
-test('the run of the newest commit of the pull request, whatever way it was merged', async () => {
+test('the run of the newest commit of the pull request is found for every merge method', async () => {
   expect(await found()).toMatchObject({ ok: true, value: 7 });
 });
 
-test('the run of a merge queue, which planned the very commit, comes first', async () => {
+test('the run of a merge queue, which planned the commit itself, comes first', async () => {
   runs = [planned, { ...planned, id: 9, sha: MERGE, event: 'merge_group' }];
   expect(await found()).toMatchObject({ ok: true, value: 9 });
 });
@@ -88,17 +88,17 @@ test.each([
   ['a plan that has expired', { artifacts: [{ name: 'firewall-plan', expired: true }] }],
   ['another artifact', { artifacts: [{ name: 'firewall-policy', expired: false }] }],
   ['a run of another commit', { sha: 'c'.repeat(40) }],
-])('%s is none', async (_, over) => {
+])('%s is not found', async (_, over) => {
   runs = [{ ...planned, ...over }];
   expect(await found()).toMatchObject({ ok: true, value: undefined });
 });
 
-test('a push without a pull request has none', async () => {
+test('a push without a pull request has no run', async () => {
   pulls = [];
   expect(await found()).toMatchObject({ ok: true, value: undefined });
 });
 
-test('without the right to ask it is a problem that names the right', async () => {
+test('a missing permission is a problem that names it', async () => {
   status = 403;
   const asked = await found();
   expect(asked).toMatchObject({ ok: false, problems: [{ id: 'github-forbidden' }] });

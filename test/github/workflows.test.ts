@@ -61,7 +61,7 @@ describe('actionlint', () => {
     expect(said).toContain(`Checking ${Object.keys(workflows).length} workflow file(s)`);
   });
 
-  test('would say it', () => {
+  test('finds an error', () => {
     const plan = WORKFLOWS['.github/workflows/firewall-plan.yml'] ?? '';
     const wrong = plan.replace('steps.plan.outputs.json', 'step.plan.outputs.json');
     expect(wrong).not.toBe(plan);

@@ -100,11 +100,7 @@ function missing(change: RuleChange, family: Family): DriftItem {
   const what = change.text.startsWith('-N ')
     ? `The chain ${chainOf(change)} is missing.`
     : `A rule is missing from ${chainOf(change)}.`;
-  return {
-    ...item('missing', family, change),
-    message: what,
-    source: change.source,
-  };
+  return { ...item('missing', family, change), message: what, source: change.source };
 }
 
 function extra(change: RuleChange, family: Family, expired: ExpiredRules): DriftItem {

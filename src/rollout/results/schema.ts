@@ -59,9 +59,7 @@ const state = oneOf<ConnectionState>({
 const location = object<SourceLocation>({
   kind: z.enum(['policy', 'host', 'file']).default('policy'),
   ...{ file: text, line: z.number(), column: z.number() },
-}).meta({
-  id: 'SourceLocation',
-});
+}).meta({ id: 'SourceLocation' });
 const optionalLocation = location.optional();
 
 const rule = object<DecidingRule>({

@@ -84,14 +84,7 @@ function recordedState(hostname: string, live: RulesText): HostState {
     boot: { loader: 'none', enabled: false, paths: UNKNOWN },
     backend: 'nft',
     versions: { iptables: '', kernel: '' },
-    facts: {
-      hostname,
-      machineId: '',
-      addresses: [],
-      interfaces: [],
-      systemd: false,
-      ipv6: true,
-    },
+    facts: { hostname, machineId: '', addresses: [], interfaces: [], systemd: false, ipv6: true },
     record: { history: [] },
     recorded: true,
   };

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { commandOf, invalidEvent, readEvent } from '../../../src/action/event/event.js';
 import { payload } from '../context.js';
 
-describe('which command follows', () => {
+describe('the command for an event', () => {
   const env = (name: string, more: Record<string, string> = {}) => ({
     GITHUB_EVENT_NAME: name,
     GITHUB_REPOSITORY: 'Codertocat/Hello-World',
@@ -59,7 +59,7 @@ describe('which command follows', () => {
   });
 });
 
-describe('an event that does not say what it must', () => {
+describe('an invalid event', () => {
   const opened = payload('pull_request', 'opened') as { readonly pull_request: object };
 
   test.each([
@@ -82,7 +82,7 @@ describe('an event that does not say what it must', () => {
     ['workflow_run', payload('workflow_run')],
     ['push', payload('push')],
     ['schedule', {}],
-  ])('%s as GitHub sends it is not', (name, body) => {
+  ])('%s as GitHub sends it is valid', (name, body) => {
     expect(invalidEvent({ GITHUB_EVENT_NAME: name }, body)).toBeUndefined();
   });
 });

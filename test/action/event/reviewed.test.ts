@@ -6,14 +6,14 @@ import { called, done, failed, pushEvent, runJob, SHA } from '../context.js';
 describe('the reviewed plan', () => {
   const reviewed = { command: 'reviewed' };
 
-  test('its run is an output for the step that fetches it', async () => {
+  test('sets its run as an output', async () => {
     const job = await runJob({ event: pushEvent, inputs: reviewed });
     expect(called(job, 'reviewedRun')).toEqual([SHA]);
     expect(job.outputs).toEqual({ 'reviewed-run': '99' });
     expect(job.failures).toEqual([]);
   });
 
-  test('a push without one, and a run by hand, are told and go on', async () => {
+  test('is optional for a push without one and for a manual run', async () => {
     const none = await runJob({
       event: pushEvent,
       inputs: reviewed,
@@ -26,7 +26,7 @@ describe('the reviewed plan', () => {
     expect(byHand.calls).toEqual([]);
   });
 
-  test('a GitHub that does not answer ends the job before a host is touched', async () => {
+  test('that GitHub does not return fails the job before a host is changed', async () => {
     const down = warning('github-fault', 'Cannot find the reviewed plan.');
     const job = await runJob({
       event: pushEvent,

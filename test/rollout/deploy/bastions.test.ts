@@ -17,13 +17,13 @@ const behind = (name: string): readonly string[] =>
     .flatMap((host) => hostsBehind(fleet, host))
     .map((host) => host.name);
 
-test('a host is behind every host of the fleet that its way names, by whichever address', () => {
+test("a host is behind each bastion in its SSH configuration, by any of the bastion's addresses", () => {
   expect([...bastionsOf(fleet)]).toEqual(['jump-1']);
   expect(behind('jump-1')).toEqual(['web-1', 'web-2']);
   expect(behind('web-3')).toEqual([]);
 });
 
-test('a way through several of them: the one that another is reached through comes after it', () => {
+test('with several bastions, a bastion comes after the bastions behind it', () => {
   const jump = (...to: readonly string[]): string =>
     `ssh: {bastion: [${to.map((host) => `{host: ${host}, user: jump}`).join(', ')}]}`;
   const deep = fleetOf({
@@ -43,7 +43,7 @@ test('a way through several of them: the one that another is reached through com
   expect(waves.map(({ hosts }) => hosts)).toEqual([['web-1'], ['z-door'], ['m-hall'], ['a-gate']]);
 });
 
-test('hosts that name each other are each there once', () => {
+test('bastions in a circle are each listed once', () => {
   const circle = fleetOf({
     hosts: `
   web-1: { addresses: [192.0.2.1], roles: [web], ssh: {bastion: {host: web-2, user: jump}} }

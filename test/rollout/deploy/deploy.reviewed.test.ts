@@ -13,7 +13,7 @@ const hostNamed = (hosts: readonly Host[], name: string): Host => {
 };
 
 describe('bound to a reviewed plan', () => {
-  test('a host that changed since is refused, and is said to be', async () => {
+  test('refuses a host that changed since, with the reason', async () => {
     const { fleet, client, deploy } = modelRollout({ rollout: 'max_failures: 1' });
     const reviewed = await planFleet(fleet, fleet.hosts, client);
     const host = client.hosts.get('web-3');
@@ -36,7 +36,7 @@ describe('bound to a reviewed plan', () => {
     expect(short(outcomes)).toContain('2 web-4 confirmed');
   });
 
-  test('a plan that someone wrote by hand is no reason to break off', async () => {
+  test('does not throw for a plan that was edited by hand', async () => {
     const { fleet, client, deploy } = modelRollout();
     const made = await planFleet(fleet, fleet.hosts, client);
     const hosts = made.hosts.map((plan) => ({ ...plan, live: 'constructor' }));
@@ -44,7 +44,7 @@ describe('bound to a reviewed plan', () => {
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'refused')).toBe(true);
   });
 
-  test('another policy than the reviewed one is refused', async () => {
+  test('refuses a policy other than the reviewed one', async () => {
     const { fleet, client } = modelRollout();
     const reviewed = await planFleet(fleet, fleet.hosts, client);
     const other = fleetOf({ web: '  - {allow: tcp/8443, from: any, reason: Preview}\n' });
@@ -54,7 +54,7 @@ describe('bound to a reviewed plan', () => {
     expect(touched(client)).toEqual([]);
   });
 
-  test('hosts that an earlier run of the same plan has done are done', async () => {
+  test('accepts hosts that an earlier run of the same plan has changed', async () => {
     const { fleet, client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
     const reviewed = await planFleet(fleet, fleet.hosts, client);
     await deploy({ reviewed });
@@ -67,7 +67,7 @@ describe('bound to a reviewed plan', () => {
     ]);
   });
 
-  test('hosts that the plan did not have are refused', async () => {
+  test('refuses hosts that the plan does not have', async () => {
     const { fleet, client, deploy } = modelRollout({ rollout: 'max_failures: 4' });
     const reviewed = await planFleet(fleet, [hostNamed(fleet.hosts, 'web-1')], client);
     expect(short(await deploy({ reviewed }))).toEqual([

@@ -6,8 +6,8 @@ import { fleetOf } from '../fleet.js';
 import { type ModelFleet, modelFleet, modelHost } from '../model-host.js';
 import { behave, modelRollout, NAMES, short, touched } from '../model-rollout.js';
 
-describe('a rollout where all goes well', () => {
-  test('takes the canary, asks it again, and then wave after wave', async () => {
+describe('a rollout without failures', () => {
+  test('changes the canary, verifies it, and then changes wave after wave', async () => {
     const { client, deploy } = modelRollout();
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
@@ -31,7 +31,7 @@ describe('a rollout where all goes well', () => {
     expect(client.log.slice(0, 4).toSorted()).toEqual(NAMES.map((name) => `read ${name}`));
   });
 
-  test('leaves live and saved as the plan said, and a second run has nothing to do', async () => {
+  test('makes live and saved rules as planned, and a second run has nothing to do', async () => {
     const { client, deploy, fleet } = modelRollout();
     await deploy();
     for (const { live, saved } of client.hosts.values()) expect(saved).toEqual(live);
@@ -42,7 +42,7 @@ describe('a rollout where all goes well', () => {
     expect(plan.hosts.map(({ status }) => status)).toEqual(Array(4).fill('unchanged'));
   });
 
-  test('persists a host that runs the policy and would boot something else', async () => {
+  test('changes a host whose live rules are right and whose saved rules are not', async () => {
     const { client, deploy } = modelRollout();
     await deploy();
     const host = client.hosts.get('web-3');
@@ -56,7 +56,7 @@ describe('a rollout where all goes well', () => {
     expect(last?.change.forward).toEqual({ sets: '', v4: '', v6: '', setsAfter: '' });
   });
 
-  test('has no more hosts under way than `parallel`', async () => {
+  test('changes at most `parallel` hosts at once', async () => {
     const { client, deploy } = modelRollout({ rollout: 'parallel: 2' });
     await deploy();
     expect(client.most()).toBeLessThanOrEqual(2);
@@ -83,7 +83,7 @@ describe('a failed canary', () => {
   });
 });
 
-describe('failures further on', () => {
+describe('failures after the canary', () => {
   test('stop the rollout when there are more than `max_failures`', async () => {
     const { client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
     expect(short(await deploy())).toEqual([
@@ -95,7 +95,7 @@ describe('failures further on', () => {
     expect(touched(client)).toEqual(['web-1', 'web-2']);
   });
 
-  test('are passed over up to `max_failures`', async () => {
+  test('do not stop the rollout up to `max_failures`', async () => {
     const { deploy } = modelRollout({ rollout: 'max_failures: 1' }, { 'web-2': 'rolls-back' });
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
@@ -105,7 +105,7 @@ describe('failures further on', () => {
     ]);
   });
 
-  test('leave the hosts that are done as they are, and a later run takes the rest', async () => {
+  test('leave finished hosts as they are, and a later run changes the rest', async () => {
     const { client, deploy } = modelRollout({}, { 'web-2': 'rolls-back' });
     await deploy();
     behave(client, 'web-2', 'good');
@@ -117,7 +117,7 @@ describe('failures further on', () => {
     ]);
   });
 
-  test('take the hosts that are done back with `on_failure: rollback`', async () => {
+  test('roll back finished hosts with `on_failure: rollback`', async () => {
     const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' }, { 'web-2': 'rolls-back' });
     const web1 = client.hosts.get('web-1');
     const before = web1?.live;
@@ -133,7 +133,7 @@ describe('failures further on', () => {
     expect(before?.v4).toBe('');
   });
 
-  test('leave on a host that went back the commit whose rules it runs again', async () => {
+  test('restore the commit of the rules on a host that is rolled back', async () => {
     const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' });
     await deploy({ commit: 'one' });
     const wider = fleetOf({
@@ -164,7 +164,7 @@ describe('failures further on', () => {
     });
   });
 
-  test('go back wave by wave, the last one first: none together with whom it is reached through', async () => {
+  test('roll back wave by wave, the last one first, and no host together with its bastion', async () => {
     const hosts = `
   web-1: { addresses: [192.0.2.1], roles: [web] }
   web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: [{host: gate, user: jump}, {host: hall, user: jump}]} }
@@ -187,7 +187,7 @@ describe('failures further on', () => {
 });
 
 describe('before anything is changed', () => {
-  test('a host out of reach counts as a failure', async () => {
+  test('an unreachable host counts as a failure', async () => {
     const { client, deploy } = modelRollout({}, { 'web-4': 'unreachable' });
     expect(short(await deploy())).toEqual([
       '0 web-1 not-reached',
@@ -198,7 +198,7 @@ describe('before anything is changed', () => {
     expect(touched(client)).toEqual([]);
   });
 
-  test('it is passed over where that many may fail', async () => {
+  test('an unreadable host is skipped within `max_failures`', async () => {
     const { deploy } = modelRollout({ rollout: 'max_failures: 1' }, { 'web-4': 'unreadable' });
     expect(short(await deploy())).toEqual([
       '0 web-1 confirmed',
@@ -222,7 +222,7 @@ describe('before anything is changed', () => {
     rollout: 'max_failures: 4',
   };
 
-  test('one host that would be locked out stops all of them', async () => {
+  test('one host that would be locked out stops the rollout', async () => {
     const { client, deploy } = modelRollout(LOCKOUT);
     const outcomes = await deploy();
     expect(short(outcomes)).toEqual([
@@ -235,13 +235,13 @@ describe('before anything is changed', () => {
     expect(touched(client)).toEqual([]);
   });
 
-  test('unless the risk is accepted for that host by name', async () => {
+  test('a lockout risk that is accepted for a host by name does not', async () => {
     const { deploy } = modelRollout(LOCKOUT);
     expect(short(await deploy({ acceptLockoutRisk: ['web-1'] }))).toContain('1 web-2 refused');
     expect(short(await deploy({ acceptLockoutRisk: ['web-2'] }))).toContain('1 web-2 confirmed');
   });
 
-  test('a guard that does not hold stops all of them', async () => {
+  test('a violated guard stops the rollout', async () => {
     const { deploy } = modelRollout({
       more: 'guards:\n  - {name: No web, on: web-3, drop: {service: https, from: any}}\n',
     });
@@ -251,8 +251,8 @@ describe('before anything is changed', () => {
   });
 });
 
-describe('a host that somebody else is changing', () => {
-  test('is not called unchanged, whatever it runs: it may go back', async () => {
+describe('a host with a pending change of another run', () => {
+  test('is not `unchanged`, whatever its rules are: they may be rolled back', async () => {
     const { client, deploy } = modelRollout();
     await deploy();
     const host = client.hosts.get('web-3');
@@ -264,19 +264,19 @@ describe('a host that somebody else is changing', () => {
   });
 });
 
-describe('what happens cannot be told any more', () => {
+describe('a listener that throws', () => {
   const failingAt = (kind: RolloutEvent['kind']) => (event: RolloutEvent) => {
     if (event.kind === kind) throw new Error('the disk is full');
   };
 
-  test('before anything is changed: nothing is', async () => {
+  test('before anything is changed stops the rollout', async () => {
     const { client, deploy } = modelRollout();
     const outcomes = await deploy({ onEvent: failingAt('begin') });
     expect(outcomes.stopped).toBe('Nothing was changed: events cannot be recorded: the disk is full.');
     expect(touched(client)).toEqual([]);
   });
 
-  test('in the middle of a host: it ends as it would have, and no further one is begun', async () => {
+  test('while a host is changed does not stop that change, and no further host is changed', async () => {
     const { client, deploy } = modelRollout();
     const outcomes = await deploy({ onEvent: failingAt('phase') });
     expect(short(outcomes)).toEqual([
@@ -297,7 +297,7 @@ describe('a host with another manager of the same chains', () => {
     host.facts = { managers: ['ufw'] };
   };
 
-  test('has a plan that says so as an error', async () => {
+  test('has an error in its plan', async () => {
     const { fleet, client } = modelRollout();
     managed(client);
     const plan = await planFleet(fleet, fleet.hosts, client);
@@ -310,7 +310,7 @@ describe('a host with another manager of the same chains', () => {
     );
   });
 
-  test('is refused, and the policy is not to blame for it', async () => {
+  test('is refused without stopping the rollout for a policy fault', async () => {
     const { client, deploy } = modelRollout({ rollout: 'max_failures: 1' });
     managed(client);
     const outcomes = await deploy();
@@ -325,7 +325,7 @@ describe('a host with another manager of the same chains', () => {
   });
 });
 
-test('everything that happens is told in its order', async () => {
+test('events come in the order of the rollout', async () => {
   const { deploy } = modelRollout();
   const events: string[] = [];
   await deploy({ onEvent: ({ kind }) => void events.push(kind) });

@@ -28,19 +28,19 @@ describe('the rate of drops', () => {
     expect(compare(before, during)).toEqual({ rate: { before, during: during * 2 }, tooMuch });
   });
 
-  test('may grow by the factor that the policy says', () => {
+  test('may grow by the factor of the policy', () => {
     expect(compare(20, 60, 5)?.tooMuch).toBe(false);
     expect(compare(20, 60, 4)?.tooMuch).toBe(true);
   });
 
-  test('is counted anew after a boot and after the rules were loaded again', () => {
+  test('restarts at zero after a boot and after a reload of the rules', () => {
     const rebooted = { before: count(90_000, 70_000), now: count(60, 20, 'b') };
     expect(compareDrops(rebooted, { before: count(90, 0), now: count(120, 0) }, 5)?.rate.before).toBe(20);
     const reloaded = { before: count(0, 70_000), now: count(60, 20) };
     expect(compareDrops(reloaded, { before: count(90, 0), now: count(120, 0) }, 5)?.rate.before).toBe(20);
   });
 
-  test('is compared with nothing when it is not known, or not for long enough', () => {
+  test('is not compared without a window before that is long enough', () => {
     const during = { before: count(700, 0), now: count(730, 900) };
     const nothing = { rate: { before: null, during: 1800 }, tooMuch: false };
     expect(compareDrops(undefined, during, 5)).toEqual(nothing);
@@ -73,7 +73,7 @@ describe('the counters of a host', () => {
     { family: 'v4', chain: 'SALLYPORT-INPUT', packets: 40 },
   ];
 
-  test('are those of what no rule names', () => {
+  test('are those of the final drop rules and chain policies', () => {
     expect(dropCount('boot a\nuptime 12345\n', { v4: SAVE, v6: '' })).toEqual({
       boot: 'a',
       uptime: 123.45,
@@ -81,7 +81,7 @@ describe('the counters of a host', () => {
     });
   });
 
-  test('are read as the agent keeps them', () => {
+  test('are read from the file of the agent', () => {
     const kept = `boot a\nuptime 12345\n= v4\n${SAVE}= v6\n${SAVE}`;
     const both = [...rules, ...rules.map((rule) => ({ ...rule, family: 'v6' }))];
     expect(storedDropCount(kept)).toEqual({ boot: 'a', uptime: 123.45, rules: both });
@@ -109,13 +109,13 @@ describe('what was dropped', () => {
     `[  105.000001] other: IN=eth0 OUT= ${tcp('203.0.113.1', 25)}`,
   ];
 
-  test('is told from the log: since the change, and of our own prefix', () => {
+  test('is taken from the kernel log: since the change, and with our prefix', () => {
     expect(describeDrops(drops, log, 'iptables-drop: ')).toBe(
       'Most often logged: tcp/8443 from 203.0.113.1 (2 times), udp/53 from 2001:db8::1 and icmp/8 from 203.0.113.9',
     );
   });
 
-  test('is told from the counters where there is no log', () => {
+  test('is taken from the counters where the log has nothing', () => {
     const words =
       'They are not in the kernel log of the host; counters: 512 at the end of SALLYPORT-INPUT (IPv4)';
     expect(describeDrops(drops, [], 'iptables-drop: ')).toBe(words);

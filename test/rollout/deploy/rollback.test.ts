@@ -21,7 +21,7 @@ async function deployedTwice() {
   return { model, client, old, host };
 }
 
-test('a rollback brings back the rules before the last ones, live and saved', async () => {
+test('a rollback restores the previous rules, live and saved', async () => {
   const { model, client, old, host } = await deployedTwice();
   expect(model.live.v4).toContain('8443');
   const outcomes = await rollbackHost(second, host, client, RUN, { to: 2 });
@@ -31,7 +31,7 @@ test('a rollback brings back the rules before the last ones, live and saved', as
   expect(client.changes.at(-1)?.change.commit).toBe('one');
 });
 
-test('without a number it is the state before, and not one that was left by going back', async () => {
+test('without a number a rollback skips states that were rolled back from', async () => {
   const { model, client, old, host } = await deployedTwice();
   const back = () => rollbackHost(second, host, client, RUN, {});
   const newest = model.live;
@@ -48,7 +48,7 @@ test('without a number it is the state before, and not one that was left by goin
   expect(model.live).toEqual(newest);
 });
 
-test('rules that came a second time by a deploy have what was between before them', async () => {
+test('rules that were deployed a second time have the state in between before them', async () => {
   const { model, client, old, host } = await deployedTwice();
   const newest = model.live;
   await deployFleet(first, first.hosts, client, { owner: 'test', commit: 'three' });
@@ -59,7 +59,7 @@ test('rules that came a second time by a deploy have what was between before the
   expect(client.changes.at(-1)?.change.commit).toBe('three');
 });
 
-test('rules of others that came since stay', async () => {
+test('unmanaged rules that were added since are kept', async () => {
   const { model, client, host } = await deployedTwice();
   model.live = { ...model.live, v4: model.live.v4.replace(/^-A/m, ':f2b-sshd - [0:0]\n-A') };
   await rollbackHost(second, host, client, RUN, { to: 2 });
@@ -67,13 +67,13 @@ test('rules of others that came since stay', async () => {
   expect(model.saved.v4).not.toContain(':f2b-sshd');
 });
 
-test('the state that a host runs already is no change', async () => {
+test('a rollback to the current state is no change', async () => {
   const { client, host } = await deployedTwice();
   const outcomes = await rollbackHost(second, host, client, RUN, { to: 1 });
   expect(outcomes.hosts[0]?.outcome).toBe('unchanged');
 });
 
-test('a state that is not there is refused with what there is', async () => {
+test('a missing state is refused with the numbers that exist', async () => {
   const { client, host } = await deployedTwice();
   const outcomes = await rollbackHost(second, host, client, RUN, { to: 7 });
   expect(outcomes.hosts[0]).toMatchObject({
@@ -83,7 +83,7 @@ test('a state that is not there is refused with what there is', async () => {
   expect(client.changes).toHaveLength(2);
 });
 
-test('a host that others are reached through must still let them be reached', async () => {
+test('a rollback of a bastion must keep the hosts behind it reachable', async () => {
   const hosts = `
   web-1: { addresses: [192.0.2.1], roles: [web] }
   web-2: { addresses: [192.0.2.2], roles: [web], ssh: {bastion: {host: web-1, user: jump}} }

@@ -40,13 +40,13 @@ describe('a soak', () => {
     expect(touched(client)).toEqual(['web-1']);
   });
 
-  test('takes it back with `on_failure: rollback`', async () => {
+  test('rolls it back with `on_failure: rollback`', async () => {
     const { client, deploy } = modelRollout({ rollout: 'on_failure: rollback' });
     dropping(client, 'web-1', 300);
     expect(short(await deploy())[0]).toBe('0 web-1 rolled-back');
   });
 
-  test('goes on, and says the rates, when the rise is within what the policy lets pass', async () => {
+  test('continues, and reports the rates, when the rise is within `max_drop_growth`', async () => {
     const { client, deploy } = modelRollout();
     dropping(client, 'web-1', 10);
     const outcomes = await deploy();
@@ -55,7 +55,7 @@ describe('a soak', () => {
     expect(outcomes.stopped).toBeUndefined();
   });
 
-  test('stops the rollout when someone changed the rules that were deployed', async () => {
+  test('stops the rollout when the deployed rules were changed', async () => {
     const { client, deploy } = modelRollout();
     const host = client.hosts.get('web-1');
     if (host === undefined) throw new Error('web-1');
@@ -73,7 +73,7 @@ describe('a soak', () => {
     expect(touched(client)).toEqual(['web-1']);
   });
 
-  test('leaves alone what programs add meanwhile', async () => {
+  test('ignores rules that programs add meanwhile', async () => {
     const { client, deploy } = modelRollout();
     const host = client.hosts.get('web-1');
     if (host === undefined) throw new Error('web-1');
@@ -134,7 +134,7 @@ describe('a soak that an earlier run did not end', () => {
     expect(client.log.slice(before).includes('reverify web-1')).toBe(expected.length === 2);
   });
 
-  test('stops the rollout as any other when the canary lets nobody in after it', async () => {
+  test('stops the rollout when the canary is unreachable after it', async () => {
     const { deploy, client } = await brokenOff(0.5);
     behave(client, 'web-1', 'gone-later');
     const before = touched(client).length;
@@ -143,7 +143,7 @@ describe('a soak that an earlier run did not end', () => {
     expect(touched(client).slice(before)).toEqual([]);
   });
 
-  test('keeps the jobs of the later waves from theirs as well', async () => {
+  test('stops the jobs of later waves as well', async () => {
     const { deploy, client } = await brokenOff(0.5);
     behave(client, 'web-1', 'gone-later');
     const outcomes = await deploy({ part: { waves: { from: 1 } } });
@@ -153,7 +153,7 @@ describe('a soak that an earlier run did not end', () => {
     expect(outcomes.hosts.every(({ outcome }) => outcome === 'not-reached')).toBe(true);
   });
 
-  test('is none when nothing is left to do', async () => {
+  test('is skipped when no host is left', async () => {
     const { deploy, canary, events, onEvent } = await brokenOff(0.5);
     const { state } = canary;
     await deploy();

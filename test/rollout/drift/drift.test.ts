@@ -27,12 +27,12 @@ async function driftOf(change: Partial<ModelHost>, policy = fleet): Promise<Host
 const edited = (edit: (v4: string) => string): RulesText => ({ ...deployed, v4: edit(deployed.v4) });
 const kinds = (items: HostDrift['live']) => items.map(({ kind }) => kind);
 
-test('a host that runs, keeps and boots the policy is clean', async () => {
+test('a host whose live rules, saved files and boot are as in the policy is clean', async () => {
   expect(await driftOf({})).toMatchObject({ status: 'clean', live: [], saved: [], boot: [] });
 });
 
-describe('in the kernel', () => {
-  test('a missing rule is told with its line in the policy', async () => {
+describe('live rules', () => {
+  test('a missing rule is reported with its line in the policy', async () => {
     const drift = await driftOf({ live: edited((v4) => v4.replace(/^.*The public site.*\n/m, '')) });
     expect(drift).toMatchObject({ status: 'drifted', saved: [] });
     expect(drift.live).toEqual([
@@ -53,20 +53,20 @@ describe('in the kernel', () => {
     expect(drift.live[0]?.rule).toBe(extra.trim());
   });
 
-  test('a policy set to ACCEPT is told as a policy', async () => {
+  test('a changed chain policy is reported as a policy', async () => {
     const drift = await driftOf({ live: edited((v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT')) });
     expect(drift.live).toEqual([
       { kind: 'policy', family: 'v4', message: 'The policy of INPUT is not DROP.' },
     ]);
   });
 
-  test('a port opened by hand above the hook is a bypass', async () => {
+  test('a rule added by hand above the entry jump is a bypass', async () => {
     const opened = '-A INPUT -p tcp -m tcp --dport 5432 -j ACCEPT\n';
     const drift = await driftOf({ live: edited((v4) => v4.replace(/^-A INPUT/m, `${opened}-A INPUT`)) });
     expect(kinds(drift.live)).toContain('bypass');
   });
 
-  test('D6 rules of others are left out and counted', async () => {
+  test('D6 unmanaged rules are ignored and counted', async () => {
     const foreign = ':f2b-sshd - [0:0]\n';
     const rules = '-A f2b-sshd -s 198.51.100.9/32 -j REJECT --reject-with icmp-port-unreachable\n';
     const drift = await driftOf({
@@ -75,7 +75,7 @@ describe('in the kernel', () => {
     expect(drift).toMatchObject({ status: 'clean', ignored: { chains: 1, rules: 1 } });
   });
 
-  test('a rule past its day is told as due', async () => {
+  test('an expired rule is reported as expired', async () => {
     const rule = '  - {allow: tcp/8443, from: any, reason: Preview, expires: 2026-12-31}\n';
     const policy = fleetOf({ hosts: HOSTS, web: rule });
     const clean = await driftOf({}, policy);
@@ -95,7 +95,7 @@ describe('in the kernel', () => {
   });
 });
 
-test('a set that was made with other options is told with both', async () => {
+test('a set with other options is reported with both', async () => {
   const policy = fleetOf({ hosts: HOSTS, more: 'sets_from: 2\n', web: MANY });
   const client = modelFleet({ 'web-1': modelHost() });
   await deployFleet(policy, policy.hosts, client, { owner: 'test' });
@@ -112,7 +112,7 @@ test('a set that was made with other options is told with both', async () => {
   ]);
 });
 
-test('rules whose day has come or is near are told, and are no drift', async () => {
+test('expired and soon expiring rules are reported as due and are not drift', async () => {
   const rule = (day: string) => `  - {allow: tcp/8443, from: any, reason: Preview, expires: ${day}}\n`;
   const dueOf = async (web: string) => {
     const policy = fleetOf({ hosts: HOSTS, web });
@@ -163,8 +163,8 @@ describe('D5 what would load at boot', () => {
   });
 });
 
-describe('hosts about which nothing can be said', () => {
-  test('D1 silence none of the others', async () => {
+describe('hosts that cannot be read', () => {
+  test('D1 do not hide the others', async () => {
     const policy = fleetOf();
     const opened = edited((v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT'));
     const client = modelFleet({
@@ -177,7 +177,7 @@ describe('hosts about which nothing can be said', () => {
     expect(hosts.map(({ status }) => status)).toEqual(['error', 'unreachable', 'drifted', 'clean']);
   });
 
-  test('are apart from those that drifted', async () => {
+  test('are separate from those that drifted', async () => {
     expect(await driftOf({ behaviour: 'unreachable' })).toMatchObject({
       status: 'unreachable',
       reason: 'It did not answer.',

@@ -19,7 +19,7 @@ const of = async (id: string, ...args: Parameters<typeof findings>) =>
 describe('a port that Docker publishes', () => {
   const ID = 'docker-published-port';
 
-  test('is reached by everybody, whatever the policy says of input', async () => {
+  test('is reachable by everyone, whatever the input rules are', async () => {
     expect(await of(ID, DOCKER)).toMatchObject([
       {
         level: 'warning',
@@ -56,18 +56,18 @@ describe('a port that Docker publishes', () => {
   });
 });
 
-test('rules of administrators are looked through', async () => {
+test('rules of administrators are linted', async () => {
   const live = '*filter\n-A FORWARD -m state --state NEW -j DROP\nCOMMIT\n';
   expect(await of('foreign-state', live)).toHaveLength(1);
 });
 
-test('what others drop that no host can do without is told', async () => {
+test('unmanaged rules that drop essential traffic are reported', async () => {
   const live = '*mangle\n-A PREROUTING -i lo -j DROP\nCOMMIT\n';
   expect(await of('loopback-blocked', live)).toMatchObject([{ source: { file: 'web-1 live v4', line: 2 } }]);
   expect(await of('loopback-blocked', '*mangle\n-A PREROUTING -i eth9 -j DROP\nCOMMIT\n')).toEqual([]);
 });
 
-test('what the host noted of itself stands among the findings', async () => {
+test('notes of the host are among the findings', async () => {
   const fleet = fleetOf({ hosts: HOSTS });
   const notes = [{ id: 'native-nft-rules', level: 'warning', message: 'Made with nft.' }] as const;
   const client = modelFleet({ 'web-1': modelHost({ state: { notes } }) });

@@ -88,7 +88,7 @@ describe('current peers', () => {
     ]);
   });
 
-  test('of a rule with a rate or for one interface are not refused for sure, and nothing is said', () => {
+  test('allowed by a rule with a rate or an interface are not reported', () => {
     const hosts = (rule: string): Record<string, string> => ({
       'hosts/all.yml': `${TIERS['hosts/all.yml']}`.replace(
         'roles: [web]}',
@@ -129,7 +129,7 @@ describe('current peers', () => {
     );
   });
 
-  test('of the host itself, where its output is locked', () => {
+  test('of outgoing flows are reported where output is denied', () => {
     const hosts = `${TIERS['hosts/all.yml']}`.replace(
       'roles: [web]}',
       'roles: [web], baseline: {output: drop}}',
@@ -144,11 +144,11 @@ describe('current peers', () => {
     ]);
   });
 
-  test('of which there were more than the host told are counted as at least so many', () => {
+  test('are counted with "at least" where the host had more than it listed', () => {
     expect(impact({ flows: [flow('10.20.30.7', 5432)], more: true })[0]).toContain('(at least 1 flow)');
   });
 
-  test('of a recorded state are networks; one that may get in in part is not refused for sure', () => {
+  test('of a snapshot are networks; one that is allowed in part is not reported', () => {
     const listening = [...BUSY];
     expect(impact({ flows: [flow('203.0.113.0/24', 22)], listening })).toEqual([]);
     expect(impact({ flows: [flow('198.51.100.0/24', 22)], listening })).toEqual([
@@ -157,16 +157,16 @@ describe('current peers', () => {
   });
 });
 
-describe('ports that listen', () => {
+describe('listening ports', () => {
   const ports = [...BUSY, on(8080), on(111, 'udp'), on(41641, 'udp')];
 
-  test('and that nobody may reach any more; sockets of UDP clients are not among them', () => {
+  test('that nobody can reach any more are reported, without sockets of UDP clients', () => {
     expect(impact({ listening: ports })).toEqual([
       'note: The host listens on tcp/8080 and udp/111, which nobody can reach any more. Allow it from the peers that need it, or stop the service.',
     ]);
   });
 
-  test('and that nobody could reach before either', () => {
+  test('that nobody could reach before either are reported', () => {
     expect(impact({ listening: ports }, {}, ruleset({ v4: hostRules(), v6: hostRules() }))).toEqual([
       'note: The host listens on tcp/8080 and udp/111, which nobody can reach, before or after.',
     ]);
@@ -182,7 +182,7 @@ describe('ports that listen', () => {
     expect(impact({ listening }, { 'roles/web.yml': lease })).toEqual([]);
   });
 
-  test('what nat sends elsewhere may be reached there', () => {
+  test('that nat redirects may be reached elsewhere', () => {
     const raw = `raw:
   - {table: nat, chain: PREROUTING, family: v4, rule: "-p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.9.9.9:80", reason: A container}
 `;
@@ -192,13 +192,13 @@ describe('ports that listen', () => {
 });
 
 describe('rules', () => {
-  test('that let in what nothing listens for, once for both families, at their line', () => {
+  test('that allow ports where nothing listens are reported once for both families, at their line', () => {
     expect(impact({ listening: [on(22), on(443)] })).toEqual([
       'policies/roles/web.yml:2:6: note: This rule allows tcp/80, where nothing listens now. Remove it if the service is gone for good.',
     ]);
   });
 
-  test('for long rows of ports, whole protocols and others than TCP and UDP say nothing of what listens', () => {
+  test('for long port ranges, whole protocols and protocols other than TCP and UDP are not reported', () => {
     const web = `input:
   - {allow: [web, mosh, esp], from: any, reason: The site}
   - {allow: any, from: office, reason: Trusted}
@@ -207,7 +207,7 @@ describe('rules', () => {
     expect(impact({ listening: [...BUSY, on(8005)] }, { 'roles/web.yml': web })).toEqual([]);
   });
 
-  test('that redirect are listened for elsewhere', () => {
+  test('that redirect are not reported', () => {
     const web = `${TIERS['roles/web.yml']}nat:
   - {redirect: tcp/8443, target: 443, reason: Old links}
 `;
@@ -215,12 +215,12 @@ describe('rules', () => {
   });
 });
 
-test('a host whose rules lead in a circle says nothing of its flows', () => {
+test('a host whose rules have a loop has no findings about its flows', () => {
   const loop = ruleset({ v4: table('filter', ['-A INPUT -j A', '-A A -j B', '-A B -j A']) });
   expect(impact({ flows: [flow('10.20.30.7', 5432)], listening: [...BUSY, on(8080)] }, {}, loop)).toEqual([]);
 });
 
-test('a plan asks hosts what they are doing, unless the policy wants none of it', async () => {
+test('a plan reads the activity of hosts unless the policy disables it', async () => {
   const asked: unknown[] = [];
   const state = { activity: { tracked: true, more: false, flows: [], listening: [on(8080)] } };
   const planOf = async (more: string) => {

@@ -57,7 +57,7 @@ describe('the plan of a host', () => {
     expect(removed.every(({ text }) => text.startsWith('-P '))).toBe(true);
   });
 
-  test('with whole tables, takes away the rules of a program only where the policy names it', async () => {
+  test('with `ownership: tables`, removes rules of a program only where the policy names it', async () => {
     const tables = (more: string) => fleetOf({ more: `ownership: tables\n${more}` });
     const live = { ...EMPTY, v4: DOCKER };
     const refused = await web1({ live }, tables(''));
@@ -69,7 +69,7 @@ describe('the plan of a host', () => {
     expect(named.findings.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  test('says in one sentence that old rules go whose traffic the policy keeps', async () => {
+  test('has one note for removed rules whose effect the policy keeps', async () => {
     const fleet = fleetOf({ more: 'ownership: tables\n' });
     const [host] = fleet.hosts;
     const compiled = host && compileHost(fleet, host);
@@ -84,7 +84,7 @@ describe('the plan of a host', () => {
     expect(ids(plan)).not.toContain('removes-foreign');
   });
 
-  test('says what a reviewer should know of the host', async () => {
+  test('has findings about the state of the host', async () => {
     const plain = await web1({});
     expect(ids(plain)).toEqual(['saved-missing']);
     const stranger = await web1({ state: { facts: { ...(await factsOf()), client: '198.51.100.7' } } });

@@ -14,7 +14,7 @@ describe('waves', () => {
     ]);
   });
 
-  test('whom others are reached through comes alone and last, unless it is the canary', () => {
+  test('bastions come alone and last, unless they are canaries', () => {
     const bastions = new Set(['web-01', 'web-02', 'web-03']);
     expect(
       wavesOf(hosts(6), { canary: ['web-03'], waves: [{ percent: 50 }, { percent: 100 }] }, bastions),
@@ -27,19 +27,19 @@ describe('waves', () => {
     ]);
   });
 
-  test('a wave that would add nobody is left out', () => {
+  test('a wave that adds no host is left out', () => {
     expect(wavesOf(hosts(3), { canary: ['web-01'], waves: [{ percent: 25 }, { percent: 100 }] })).toEqual([
       { number: 0, hosts: ['web-01'] },
       { number: 1, hosts: ['web-02', 'web-03'] },
     ]);
   });
 
-  test('counts are cumulative as well, and whoever is left comes last', () => {
+  test('counts are cumulative as well, and the remaining hosts come last', () => {
     const waves = wavesOf(hosts(9), { canary: [], waves: [{ count: 2 }, { count: 5 }] });
     expect(waves.map(({ hosts: { length } }) => length)).toEqual([2, 3, 4]);
   });
 
-  test('a canary that was not selected is no canary', () => {
+  test('a canary that is not among the hosts is ignored', () => {
     expect(wavesOf(['db-1'], { canary: ['web-01'], waves: [{ percent: 100 }] })).toEqual([
       { number: 1, hosts: ['db-1'] },
     ]);

@@ -1,20 +1,20 @@
-/** Programs that keep rules of their own and change them while they run: containers, bans, overlays, virtual machines. */
+/** Programs that manage rules of their own while they run: containers, bans, overlays, virtual machines. */
 import type { IpSet, Rule } from '../netfilter/model.js';
 import { setsNamedBy } from '../netfilter/tables.js';
 import type { ProgramName } from '../policy/programs.js';
 
 interface Program {
-  /** As `may_remove` says that its rules may go. */
+  /** As `may_remove` names it. */
   readonly name: ProgramName;
   readonly chains: RegExp;
   readonly interfaces?: RegExp;
   readonly comments?: RegExp;
   readonly sets?: RegExp;
-  /** What it writes without any mark. */
+  /** Its rules that have no other mark. */
   readonly writes?: (rule: Rule) => boolean;
 }
 
-/** A container that reaches its own published port: from its address, to its address. */
+/** Docker's rule for a container that reaches its own published port: from its address, to its address. */
 const hairpin = ({ source, destination, target }: Rule): boolean =>
   target?.name === 'MASQUERADE' &&
   source !== undefined &&
@@ -51,11 +51,11 @@ const PROGRAMS: readonly Program[] = [
   { name: 'sshguard', chains: /^sshguard/, sets: /^sshguard/ },
 ];
 
-/** The program whose chain it is. */
+/** The program that owns the chain. */
 export const programOfChain = (name: string): ProgramName | undefined =>
   PROGRAMS.find(({ chains }) => chains.test(name))?.name;
 
-/** The program that wrote the rule: by where it stands or leads to, its interface, its comment or its set. */
+/** The program that wrote the rule: by its chain or target, its interface, its comment or its set. */
 export function programOfRule(chain: string, rule: Rule): ProgramName | undefined {
   const jump = rule.target?.chain ? rule.target.name : undefined;
   const interfaces = [rule.inInterface?.value, rule.outInterface?.value].filter((name) => name !== undefined);
@@ -71,10 +71,10 @@ export function programOfRule(chain: string, rule: Rule): ProgramName | undefine
   )?.name;
 }
 
-/** An interface that a program makes for its containers or machines. */
+/** Whether a program creates the interface for its containers or machines. */
 export const isProgramInterface = (name: string): boolean =>
   PROGRAMS.some(({ interfaces }) => interfaces?.test(name)) || /^veth/.test(name);
 
-/** Filled by a program, or by time: a set whose members leave by themselves. */
+/** Whether the members of the set change without a deploy: a program fills it, or they time out. */
 export const isDynamicSet = (set: IpSet): boolean =>
   PROGRAMS.some(({ sets }) => sets?.test(set.name)) || /\btimeout \d/.test(set.options);

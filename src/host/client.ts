@@ -4,7 +4,7 @@
  */
 import type { Family } from '../lib/family.js';
 import type { Problem } from '../lib/problem.js';
-import type { RulesText } from '../netfilter/model.js';
+import type { RestoreScripts, RulesText } from '../netfilter/model.js';
 import type { Host } from '../policy/fleet.js';
 
 export interface HostClient {
@@ -196,12 +196,6 @@ export interface Change {
   readonly hostsBehind?: readonly Host[];
   /** The plan's digest of `next`, kept with the known good; default: a digest of `owned`. */
   readonly digest?: string;
-}
-
-/** The scripts from one state to another, applied in the order `sets`, `v4`, `v6`, `setsAfter`. */
-export interface RestoreScripts extends RulesText {
-  /** For `ipset restore`: destroys sets that no rule references any more. `v4` and `v6` are for `iptables-restore --noflush`. */
-  readonly setsAfter: string;
 }
 
 export type OutcomeKind = 'unchanged' | 'confirmed' | 'rolled-back' | 'refused' | 'unreachable' | 'unknown';

@@ -19,6 +19,15 @@ export interface RulesText {
   readonly sets: string;
 }
 
+/**
+ * The scripts from one state to another, applied in the order `sets`, `v4`, `v6`, `setsAfter`. `v4` and `v6` are for
+ * `iptables-restore --noflush`.
+ */
+export interface RestoreScripts extends RulesText {
+  /** For `ipset restore`: destroys sets that no rule references any more. */
+  readonly setsAfter: string;
+}
+
 /** Compared as a map: the order of tables in a save file means nothing (nft and legacy print different ones). */
 export type Tables = readonly Table[];
 

@@ -239,7 +239,7 @@ const CASES: Readonly<Record<string, readonly [Files, readonly string[]]>> = {
     [
       'hosts/web-1.yml:3:12: Unknown option --dprt=22. Load the match that has it with -m before it.',
       'hosts/web-1.yml:4:30: Unknown chain "OUTUT". Did you mean OUTPUT?',
-      'hosts/web-1.yml:5:12: DNAT cannot stand in the table filter. It belongs into nat.',
+      'hosts/web-1.yml:5:12: DNAT is not valid in the table filter. It is valid in nat.',
     ],
   ],
   'incomplete or invalid translations': [

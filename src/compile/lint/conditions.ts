@@ -1,4 +1,4 @@
-/** What a rule asks of a packet, part by part, so that two rules can be held side by side. */
+/** The conditions of a rule as texts, so that two rules can be compared. */
 import type { Extension, Negatable, Rule } from '../../netfilter/model.js';
 
 const part = (name: string, { value, negated }: Negatable): string =>
@@ -10,13 +10,13 @@ const matchText = ({ name, options }: Extension): string =>
     ...options.map(({ flag, negated, values }) => [negated ? '!' : '', flag, ...values].join(' ')),
   ].join(' ');
 
-/** Matches that say without options only what `-p` has said. */
+/** Matches that add nothing to `-p` when they have no options. */
 const TRANSPORT: ReadonlySet<string> = new Set(['tcp', 'udp', 'udplite', 'sctp', 'dccp']);
 
-const asks = ({ name, options }: Extension): boolean =>
+const isCondition = ({ name, options }: Extension): boolean =>
   name !== 'comment' && (options.length > 0 || !TRANSPORT.has(name));
 
-/** Every condition once, as text; comments ask nothing. */
+/** Every condition once, as text; a comment is not a condition. */
 export function conditionsOf(rule: Rule): readonly string[] {
   const { source, destination, inInterface, outInterface, protocol, fragment, matches } = rule;
   return [
@@ -26,12 +26,12 @@ export function conditionsOf(rule: Rule): readonly string[] {
     ...(outInterface ? [part('-o', outInterface)] : []),
     ...(protocol ? [part('-p', protocol)] : []),
     ...(fragment ? [part('-f', { value: '', negated: fragment.negated })] : []),
-    ...matches.filter(asks).map(matchText),
+    ...matches.filter(isCondition).map(matchText),
   ];
 }
 
-/** Matches that answer the same packet now with yes and now with no. */
-const FICKLE: ReadonlySet<string> = new Set([
+/** Matches whose answer to the same packet changes. */
+const NONDETERMINISTIC: ReadonlySet<string> = new Set([
   'connlimit',
   'hashlimit',
   'limit',
@@ -41,5 +41,6 @@ const FICKLE: ReadonlySet<string> = new Set([
   'statistic',
 ]);
 
+/** Whether the answer of the rule to the same packet may change. */
 export const isNondeterministic = ({ matches }: Rule): boolean =>
-  matches.some(({ name }) => FICKLE.has(name));
+  matches.some(({ name }) => NONDETERMINISTIC.has(name));

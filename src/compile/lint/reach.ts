@@ -1,4 +1,4 @@
-/** Which rules of others packets can come to, once the policy's own stand in their place. */
+/** Which foreign rules packets can reach, with the rules of the policy in place. */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import type { Chain, Rule, Ruleset, Table } from '../../netfilter/model.js';
@@ -8,25 +8,27 @@ import { isEntryJump, isOwned, ownedChain } from '../names.js';
 import { programOfRule } from '../programs.js';
 import { conditionsOf } from './conditions.js';
 
-/** A chain that holds rules of others, and what can be said of them. */
+/** A chain with foreign rules. */
 export interface ForeignChain {
   readonly family: Family;
   readonly table: Table;
   readonly chain: Chain;
   /** Rules of administrators that some packet may reach. */
-  readonly reached: readonly Numbered[];
-  /** Rules of others that none does, because the policy's chain or a rule above decides everything before. */
-  readonly unreached: readonly Numbered[];
-  /** Every packet comes into the chain that a built-in one would drop at its end. */
+  readonly reached: readonly NumberedRule[];
+  /** Foreign rules that no packet reaches, because the policy's chain or a rule above decides every packet. */
+  readonly unreached: readonly NumberedRule[];
+  /** Every packet that the policy of a built-in chain would drop enters the chain. */
   readonly decides: boolean;
 }
 
-export interface Numbered {
+/** A rule and its number in the chain. */
+export interface NumberedRule {
   readonly rule: Rule;
   /** Counts from 1 in its chain. */
   readonly number: number;
 }
 
+/** The chains with foreign rules that packets can enter. */
 export const foreignChains = (ruleset: Ruleset): readonly ForeignChain[] =>
   FAMILIES.flatMap((family) => ruleset[family].flatMap((table) => chainsOf(table, family)));
 
@@ -53,7 +55,7 @@ function chainsOf(table: Table, family: Family): readonly ForeignChain[] {
     if (isOwned(chain.name) || how === undefined) return [];
     const last = lastReached(table, chain);
     const all = chain.rules
-      .map((rule, index): Numbered => ({ rule, number: index + 1 }))
+      .map((rule, index): NumberedRule => ({ rule, number: index + 1 }))
       .filter(({ rule }) => !isEntryJump(rule));
     const reached = all.filter(
       ({ rule, number }) => number - 1 <= last && programOfRule(chain.name, rule) === undefined,

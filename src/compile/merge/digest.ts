@@ -1,4 +1,4 @@
-/** One word for a state, equal for two states exactly when nothing differs that a review is about. */
+/** A digest of a state: equal for two states when they differ in nothing that a review is about. */
 import { createHash } from 'node:crypto';
 import { FAMILIES } from '../../lib/family.js';
 import type { Ruleset, Table } from '../../netfilter/model.js';
@@ -7,20 +7,20 @@ import { chainOf, isBuiltIn, TABLE_NAMES, tableOf } from '../../netfilter/tables
 import { isOwned, ownedChain } from '../names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../programs.js';
 import { withoutTail } from '../rules/baseline.js';
-import { bypassing, endsInDrop, hasOthersBelow } from './entry-jump.js';
+import { bypassing, endsInDrop, hasForeignBelow } from './entry-jump.js';
 import type { Ownership } from './replace-managed.js';
 
 /**
- * `sha256:<hex>` over rules, policies and sets. Counters, places, the order of tables and tables that say nothing do not
- * count. With `chains` neither does what programs change while they run, bans and containers, except where they stand
- * above a hook and accept; what stands in a chain of ours always counts. With `tables` everything does.
+ * `sha256:<hex>` over rules, policies and sets. Counters, locations, the order of tables and empty tables do not count.
+ * With `chains`, rules that programs change while they run (bans, containers) do not count either, unless they are above
+ * an entry jump and accept; rules of owned chains always count. With `tables` everything counts.
  */
 export function rulesetDigest(ruleset: Ruleset, ownership: Ownership): string {
   const lines = FAMILIES.flatMap((family) =>
     TABLE_NAMES.flatMap((name) => {
       const table = tableOf(ruleset[family], name);
-      const said = table === undefined ? [] : tableLines(table, ownership);
-      return said.length === 0 ? [] : [`${family} ${name}`, ...said];
+      const found = table === undefined ? [] : tableLines(table, ownership);
+      return found.length === 0 ? [] : [`${family} ${name}`, ...found];
     }),
   );
   const sets = ruleset.sets
@@ -37,17 +37,17 @@ function tableLines(table: Table, ownership: Ownership): readonly string[] {
   const forward = table.name === 'filter' ? chainOf(table, 'FORWARD') : undefined;
   return table.chains.flatMap((chain) => {
     if (!all && programOfChain(chain.name) !== undefined) return [];
-    // Whether FORWARD drops or leaves the rest to others follows from the others: only what is out of step counts.
+    // Whether FORWARD ends in a drop follows from the foreign rules below it: only a mismatch counts.
     const flexible = !all && forward?.policy === 'DROP' && chain.name === ownedChain('FORWARD');
     const counted = flexible ? withoutTail(chain.rules) : chain.rules;
     const rules = counted
       .filter((rule) => all || isOwned(chain.name) || programOfRule(chain.name, rule) === undefined)
       .map(({ text }) => text);
     const marks = [
-      ...(flexible && endsInDrop(chain) === hasOthersBelow(forward) ? ['out of step'] : []),
+      ...(flexible && endsInDrop(chain) === hasForeignBelow(forward) ? ['out of step'] : []),
       ...(!all && bypassing({ live: table, desired: table, chain }).length > 0 ? ['bypassed'] : []),
     ];
-    const silent = isBuiltIn(table.name, chain.name) && chain.policy !== 'DROP' && rules.length === 0;
-    return silent && marks.length === 0 ? [] : [`:${chain.name} ${chain.policy ?? '-'}`, ...rules, ...marks];
+    const isEmpty = isBuiltIn(table.name, chain.name) && chain.policy !== 'DROP' && rules.length === 0;
+    return isEmpty && marks.length === 0 ? [] : [`:${chain.name} ${chain.policy ?? '-'}`, ...rules, ...marks];
   });
 }

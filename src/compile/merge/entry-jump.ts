@@ -1,11 +1,11 @@
-/** Where the hook of an owned chain stands among the rules of others, and what decides before it. */
+/** The position of the jump to an owned chain among foreign rules, and which of them decide before it. */
 import type { Chain, Rule, Table } from '../../netfilter/model.js';
 import { chainOf } from '../../netfilter/tables.js';
 import { isEntryJump, isOwned, ownedChain } from '../names.js';
-import { isEnding, isInvalidDrop, withoutTail } from '../rules/baseline.js';
+import { isDropTail, isInvalidDrop, withoutTail } from '../rules/baseline.js';
 
-/** Targets after which a packet goes on to the next rule. */
-const GOES_ON: ReadonlySet<string> = new Set(
+/** Targets after which a packet continues with the next rule. */
+const CONTINUES: ReadonlySet<string> = new Set(
   'AUDIT CHECKSUM CLASSIFY CONNMARK CONNSECMARK CT DSCP ECN HL HMARK IDLETIMER LED LOG MARK NFLOG NOTRACK RATEEST SECMARK SET TCPMSS TCPOPTSTRIP TEE TOS TRACE TTL ULOG'.split(
     ' ',
   ),
@@ -13,15 +13,15 @@ const GOES_ON: ReadonlySet<string> = new Set(
 const DENIES: ReadonlySet<string> = new Set(['DROP', 'REJECT']);
 
 /**
- * Whether some packet may be accepted by a foreign rule of a built-in chain without having seen the rules after it. What
- * is not known counts as accepting.
+ * Whether a foreign rule of a built-in chain may accept a packet before the rules after it. An unknown target counts as
+ * accepting.
  */
 function mayAccept(rule: Rule, table: Table, policy: Chain['policy']): boolean {
   const { target } = rule;
   if (target === undefined) return false;
-  // RETURN, or the end of a chain that was gone to, is where the built-in chain's policy decides.
+  // After RETURN, or at the end of a chain entered by goto, the policy of the built-in chain decides.
   if (target.name === 'RETURN') return policy !== 'DROP';
-  if (!target.chain) return !DENIES.has(target.name) && !GOES_ON.has(target.name);
+  if (!target.chain) return !DENIES.has(target.name) && !CONTINUES.has(target.name);
   return (target.goto && policy !== 'DROP') || chainMayAccept(target.name, table, new Set());
 }
 
@@ -33,11 +33,11 @@ function chainMayAccept(name: string, table: Table, seen: Set<string>): boolean 
   return chain.rules.some(({ target }) => {
     if (target === undefined || target.name === 'RETURN') return false;
     if (target.chain) return chainMayAccept(target.name, table, seen);
-    return !DENIES.has(target.name) && !GOES_ON.has(target.name);
+    return !DENIES.has(target.name) && !CONTINUES.has(target.name);
   });
 }
 
-/** A table as it is, the owned chains that it will have, and one of its built-in chains. */
+/** One of the built-in chains of a live table, and the table that is desired. */
 export interface BuiltInChain {
   readonly live: Table;
   readonly desired: Table | undefined;
@@ -45,9 +45,8 @@ export interface BuiltInChain {
 }
 
 /**
- * Rules of others above the first hook that accept what ours would have dropped. In nat there are none: it gives no
- * verdict. Neither where FORWARD only allows: it leaves to others' rules what it does not decide, so that their order
- * changes nothing.
+ * Foreign rules above the first entry jump that may accept what the policy drops. None in nat, which gives no verdict,
+ * and none where FORWARD only allows: what it does not decide is left to foreign rules, so their order does not matter.
  */
 export function bypassing({ live, desired, chain }: BuiltInChain): readonly Rule[] {
   if (live.name === 'nat') return [];
@@ -57,7 +56,7 @@ export function bypassing({ live, desired, chain }: BuiltInChain): readonly Rule
   return aboveEntryJump(chain.rules).filter((rule) => mayAccept(rule, live, policy));
 }
 
-/** The rules of others before the first hook; none where there is no hook. */
+/** The foreign rules above the first entry jump; none where there is no jump. */
 export const aboveEntryJump = (rules: readonly Rule[]): readonly Rule[] =>
   rules.slice(0, Math.max(0, rules.findIndex(isEntryJump)));
 
@@ -73,28 +72,27 @@ function forwardDenies(desired: Table): boolean {
 }
 
 /**
- * The rules of a built-in chain with its hooks in their place: a hook that is not bypassed stays where it is; else it
- * comes before everything of others that may accept. What can only deny (a jump to bans) stays above and keeps its
- * effect.
+ * The rules of a built-in chain with its entry jumps: those that are not bypassed stay where they are; otherwise they
+ * come before the first foreign rule that may accept. Rules that can only deny (a jump to bans) stay above.
  */
-export function withEntryJumps(hooking: BuiltInChain, hooks: readonly Rule[]): readonly Rule[] {
-  const { live, desired, chain } = hooking;
+export function withEntryJumps(context: BuiltInChain, jumps: readonly Rule[]): readonly Rule[] {
+  const { live, desired, chain } = context;
   const present = chain.rules.filter(isEntryJump);
   const same =
-    present.length === hooks.length && present.every(({ text }, index) => text === hooks[index]?.text);
-  if (same && bypassing(hooking).length === 0) return chain.rules;
-  const others = chain.rules.filter((rule) => !isEntryJump(rule));
+    present.length === jumps.length && present.every(({ text }, index) => text === jumps[index]?.text);
+  if (same && bypassing(context).length === 0) return chain.rules;
+  const foreign = chain.rules.filter((rule) => !isEntryJump(rule));
   const policy = chainOf(desired, chain.name)?.policy ?? chain.policy;
-  const accepting = others.findIndex((rule) => live.name === 'nat' || mayAccept(rule, live, policy));
-  const at = accepting === -1 ? others.length : accepting;
-  return [...others.slice(0, at), ...hooks, ...others.slice(at)];
+  const accepting = foreign.findIndex((rule) => live.name === 'nat' || mayAccept(rule, live, policy));
+  const at = accepting === -1 ? foreign.length : accepting;
+  return [...foreign.slice(0, at), ...jumps, ...foreign.slice(at)];
 }
 
-/** Whether rules of others stand below the hook: what the owned chain leaves undecided comes to them. */
-export function hasOthersBelow({ rules }: Pick<Chain, 'rules'>): boolean {
+/** Whether foreign rules follow the entry jump: they get what the owned chain leaves undecided. */
+export function hasForeignBelow({ rules }: Pick<Chain, 'rules'>): boolean {
   const at = rules.findIndex(isEntryJump);
   return at !== -1 && rules.slice(at + 1).some((rule) => !isEntryJump(rule));
 }
 
-/** The FORWARD chain ends in a drop. */
-export const endsInDrop = (chain: Chain | undefined): boolean => isEnding(chain?.rules.at(-1));
+/** Whether an owned chain ends in the drop of the baseline. */
+export const endsInDrop = (chain: Chain | undefined): boolean => isDropTail(chain?.rules.at(-1));

@@ -1,20 +1,12 @@
-/** What of a host's rules is ours and what is others', and those rules with our part replaced. */
+/** A host's rules with the part that the policy manages replaced. */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { error, type Problem, warning } from '../../lib/problem.js';
-import {
-  BUILT_IN_CHAINS,
-  type Chain,
-  type IpSet,
-  type Rule,
-  type Ruleset,
-  type Table,
-  type TableName,
-  type Tables,
-} from '../../netfilter/model.js';
+import type { Chain, IpSet, Rule, Ruleset, Table, TableName, Tables } from '../../netfilter/model.js';
 import { inSetOrder, setMeaning } from '../../netfilter/sets.js';
 import {
   chainOf,
+  emptyTable,
   inSaveOrder,
   isBuiltIn,
   setsNamedBy,
@@ -22,10 +14,10 @@ import {
   tableOf,
 } from '../../netfilter/tables.js';
 import type { ProgramName } from '../../policy/programs.js';
-import { isEntryJump, isOwned, ownedChain, TEMPORARY_SET } from '../names.js';
+import { chainText, isEntryJump, isOwned, ownedChain, TEMPORARY_SET } from '../names.js';
 import { programOfRule } from '../programs.js';
 import { withoutTail } from '../rules/baseline.js';
-import { bypassing, hasOthersBelow, withEntryJumps } from './entry-jump.js';
+import { bypassing, hasForeignBelow, withEntryJumps } from './entry-jump.js';
 import { takeTables } from './take-tables.js';
 
 export type Ownership = 'chains' | 'tables';
@@ -33,7 +25,7 @@ export type Ownership = 'chains' | 'tables';
 export interface Replacement {
   /** The rules with the owned part replaced by what is desired. */
   readonly next: Ruleset;
-  /** Others' chains (`DOCKER`, `nat DOCKER`), and how many rules of theirs there are. */
+  /** Foreign chains (`DOCKER`, `nat DOCKER`), and the number of foreign rules. */
   readonly foreign: { readonly chains: readonly string[]; readonly rules: number };
   readonly problems: readonly Problem[];
 }
@@ -44,8 +36,8 @@ export interface ReplaceOptions {
 }
 
 /**
- * Replaces the owned part of what a host runs, or of a file that it loads. With `chains` everything else is equal
- * before and after, rule for rule; with `tables` nothing else is left. Placing twice changes nothing more.
+ * Replaces the owned part of the rules that a host runs, or of a file that it loads. With `chains` everything else stays
+ * the same, rule for rule; with `tables` nothing else is left. A second replacement changes nothing.
  */
 export function replaceManaged(
   live: Ruleset,
@@ -54,7 +46,9 @@ export function replaceManaged(
   options: ReplaceOptions = {},
 ): Replacement {
   const { next, problems } =
-    ownership === 'tables' ? takeTables(live, desired, options.mayRemove ?? []) : placeChains(live, desired);
+    ownership === 'tables'
+      ? takeTables(live, desired, options.mayRemove ?? [])
+      : replaceChains(live, desired);
   return {
     next,
     foreign: foreignOf(live),
@@ -62,34 +56,33 @@ export function replaceManaged(
   };
 }
 
-function placeChains(live: Ruleset, desired: Ruleset): Pick<Replacement, 'next' | 'problems'> {
+function replaceChains(live: Ruleset, desired: Ruleset): Pick<Replacement, 'next' | 'problems'> {
   const tables = (family: Family): Tables =>
     TABLE_NAMES.flatMap((name) =>
-      placeTable(name, tableOf(live[family], name), tableOf(desired[family], name)),
+      replaceTable(name, tableOf(live[family], name), tableOf(desired[family], name)),
     );
   return {
-    next: { v4: tables('v4'), v6: tables('v6'), sets: placeSets(live, desired) },
+    next: { v4: tables('v4'), v6: tables('v6'), sets: replaceSets(live, desired) },
     problems: FAMILIES.flatMap((family) => findings(live[family], desired[family], family)),
   };
 }
 
-const emptyTable = (name: TableName): Table => ({
-  name,
-  chains: BUILT_IN_CHAINS[name].map((chain): Chain => ({ name: chain, policy: 'ACCEPT', rules: [] })),
-});
-
-function placeTable(name: TableName, live: Table | undefined, desired: Table | undefined): readonly Table[] {
+function replaceTable(
+  name: TableName,
+  live: Table | undefined,
+  desired: Table | undefined,
+): readonly Table[] {
   if (live === undefined && desired === undefined) return [];
   const base = live ?? emptyTable(name);
   const builtIn = base.chains.filter((chain) => isBuiltIn(name, chain.name));
-  const placed = builtIn.map((chain): Chain => {
-    const hooks = chainOf(desired, chain.name)?.rules ?? [];
-    const rules = withEntryJumps({ live: base, desired, chain }, hooks);
+  const replaced = builtIn.map((chain): Chain => {
+    const jumps = chainOf(desired, chain.name)?.rules ?? [];
+    const rules = withEntryJumps({ live: base, desired, chain }, jumps);
     return { ...chain, policy: policyOf(base, desired, chain), rules };
   });
   const foreign = base.chains.filter((chain) => !isBuiltIn(name, chain.name) && !isOwned(chain.name));
-  const forward = name === 'filter' ? placed.find((chain) => chain.name === 'FORWARD') : undefined;
-  const fallsThrough = forward !== undefined && forward.policy === 'DROP' && hasOthersBelow(forward);
+  const forward = name === 'filter' ? replaced.find((chain) => chain.name === 'FORWARD') : undefined;
+  const fallsThrough = forward !== undefined && forward.policy === 'DROP' && hasForeignBelow(forward);
   const own = (desired?.chains ?? [])
     .filter((chain) => isOwned(chain.name))
     .map((chain) =>
@@ -97,13 +90,13 @@ function placeTable(name: TableName, live: Table | undefined, desired: Table | u
         ? { ...chain, rules: withoutTail(chain.rules) }
         : chain,
     );
-  return [{ ...base, chains: inSaveOrder(name, [...placed, ...foreign, ...own]) }];
+  return [{ ...base, chains: inSaveOrder(name, [...replaced, ...foreign, ...own]) }];
 }
 
 /**
- * Only the filter table's policies are ours. Where nothing is desired any more, a chain that we had closed is opened
- * with our rules gone, else nobody would be let in. A FORWARD policy of DROP is Docker's own doing too, and stays as
- * long as it has rules there.
+ * Only the policies of the filter table are managed. Where nothing is desired any more, a chain is set to ACCEPT when its
+ * entry jump goes, because nothing would accept packets. Docker sets the policy of FORWARD to DROP too: it stays as
+ * long as Docker has rules there.
  */
 function policyOf(live: Table, desired: Table | undefined, chain: Chain): 'ACCEPT' | 'DROP' {
   const now = chain.policy ?? 'ACCEPT';
@@ -116,9 +109,9 @@ function policyOf(live: Table, desired: Table | undefined, chain: Chain): 'ACCEP
   return chain.name === 'FORWARD' && wanted === 'ACCEPT' && now === 'DROP' && shared ? 'DROP' : wanted;
 }
 
-/** Ours replaced, where the kernel holds the same already as it is; a set that others' rules name is kept. */
-function placeSets(live: Ruleset, desired: Ruleset): readonly IpSet[] {
-  const wanted = new Map(desired.sets.map((set) => [set.name, set]));
+/** Managed sets replaced; equal ones stay as the kernel has them, and a set that foreign rules name is kept. */
+function replaceSets(live: Ruleset, desired: Ruleset): readonly IpSet[] {
+  const managed = new Map(desired.sets.map((set) => [set.name, set]));
   const named = new Set(
     FAMILIES.flatMap((family) =>
       live[family].flatMap((table) =>
@@ -129,83 +122,72 @@ function placeSets(live: Ruleset, desired: Ruleset): readonly IpSet[] {
     ),
   );
   const kept = live.sets.flatMap((set): readonly IpSet[] => {
-    const ours = wanted.get(set.name);
-    if (ours === undefined)
+    const next = managed.get(set.name);
+    if (next === undefined)
       return !isOwned(set.name) || (named.has(set.name) && set.name !== TEMPORARY_SET) ? [set] : [];
-    return [sameSet(set, ours) ? set : ours];
+    return [sameSet(set, next) ? set : next];
   });
   const present = new Set(kept.map(({ name }) => name));
   return inSetOrder([...kept, ...desired.sets.filter(({ name }) => !present.has(name))]);
 }
 
+/** The same type, options and members. */
 export const sameSet = (a: IpSet, b: IpSet): boolean =>
   setMeaning(a) === setMeaning(b) &&
   a.members.length === b.members.length &&
   a.members.toSorted().join('\n') === b.members.toSorted().join('\n');
 
-const FAMILY_WORD: { readonly [family in Family]: string } = { v4: 'IPv4', v6: 'IPv6' };
-
 function findings(live: Tables, desired: Tables, family: Family): readonly Problem[] {
   return live.flatMap((table) => {
     const wanted = tableOf(desired, table.name);
-    const where = (chain: Chain): string =>
-      `${table.name === 'filter' ? '' : `${table.name} `}${chain.name} (${FAMILY_WORD[family]})`;
-    return table.chains.flatMap((chain) =>
-      isOwned(chain.name)
-        ? []
-        : isBuiltIn(table.name, chain.name)
-          ? [
-              ...bypassing({ live: table, desired: wanted, chain }).map((rule) =>
-                warning(
-                  'bypass',
-                  `In ${where(chain)} a rule above the hook may accept what the policy would drop: ${rule.text}`,
-                  {
-                    location: rule.location,
-                    hint: 'A deploy puts the hook above it; take the rule out, or into the policy.',
-                  },
-                ),
+    return table.chains.flatMap((chain) => {
+      if (isOwned(chain.name)) return [];
+      const where = chainText(family, table, chain);
+      return isBuiltIn(table.name, chain.name)
+        ? [
+            ...bypassing({ live: table, desired: wanted, chain }).map((rule) =>
+              warning(
+                'bypass',
+                `In ${where} a rule above the jump to the policy's rules may accept what the policy drops: ${rule.text}`,
+                rule.location,
+                'A deploy moves the jump above it; remove the rule, or add it to the policy.',
               ),
-              ...staleHooks(chain, wanted, where(chain)),
-            ]
-          : strayJumps(chain, wanted, where(chain)),
-    );
+            ),
+            ...staleJumps(chain, wanted, where),
+          ]
+        : strayJumps(chain, wanted, where);
+    });
   });
 }
 
-function staleHooks(chain: Chain, wanted: Table | undefined, where: string): readonly Problem[] {
+function staleJumps(chain: Chain, wanted: Table | undefined, where: string): readonly Problem[] {
   const left = new Set(chainOf(wanted, chain.name)?.rules.map(({ text }) => text));
   return chain.rules
-    .filter(isEntryJump)
-    .filter((rule) => !left.delete(rule.text))
+    .filter((rule) => isEntryJump(rule) && !left.delete(rule.text))
     .map((rule) =>
       warning(
         'stale-hook',
-        `In ${where} a jump to an owned chain is not the hook that the policy wants: ${rule.text}`,
-        { location: rule.location, hint: 'A deploy takes it out.' },
+        `In ${where} a jump to an owned chain is not the one of the policy: ${rule.text}`,
+        rule.location,
+        'A deploy removes it.',
       ),
     );
 }
 
-/** Others' chains may lead into ours, until ours go. */
-function strayJumps(chain: Chain, wanted: Table | undefined, where: string): readonly Problem[] {
-  return chain.rules.filter(isEntryJump).flatMap((rule) => {
-    const stays = chainOf(wanted, rule.target?.name ?? '') !== undefined;
-    return stays
-      ? []
-      : [
-          error(
-            'jump-to-owned',
-            `In ${where} a rule jumps to an owned chain that the policy no longer has: ${rule.text}`,
-            {
-              location: rule.location,
-              hint: 'Take the rule out on the host: the chain cannot be removed while it is there.',
-            },
-          ),
-        ];
-  });
-}
+/** Jumps from foreign chains to owned ones that will be removed. */
+const strayJumps = ({ rules }: Chain, wanted: Table | undefined, where: string): readonly Problem[] =>
+  rules
+    .filter((rule) => isEntryJump(rule) && chainOf(wanted, rule.target?.name ?? '') === undefined)
+    .map((rule) =>
+      error(
+        'jump-to-owned',
+        `In ${where} a rule jumps to an owned chain that the policy no longer has: ${rule.text}`,
+        rule.location,
+        'Remove the rule on the host: the chain cannot be deleted while the rule exists.',
+      ),
+    );
 
-/** A literal rule may name a chain or a set of others: without it the whole table does not load. */
+/** A literal rule may name a foreign chain or set: without it the whole table fails to load. */
 function unresolved(next: Tables, sets: readonly IpSet[]): readonly Problem[] {
   const present = new Set(sets.map(({ name }) => name));
   return next.flatMap((table) => {
@@ -226,12 +208,14 @@ function unresolved(next: Tables, sets: readonly IpSet[]): readonly Problem[] {
 }
 
 const missing = (what: 'chain' | 'set', name: string, rule: Rule): Problem =>
-  error(`missing-${what}`, `There is no ${what} ${name} here, which this rule names: ${rule.text}`, {
-    location: rule.location,
-    hint: 'Make it on the host first, or take the rule out of the policy.',
-  });
+  error(
+    `missing-${what}`,
+    `There is no ${what} ${name} on the host, which this rule names: ${rule.text}`,
+    rule.location,
+    'Create it on the host first, or remove the rule from the policy.',
+  );
 
-/** What of a ruleset is ours: enough to place it again. With `tables` that is everything but others' sets. */
+/** The managed part of a ruleset, from which it can be restored. With `tables` that is everything but foreign sets. */
 export function ownedPart(ruleset: Ruleset, ownership: Ownership): Ruleset {
   const sets = ruleset.sets.filter(({ name }) => isOwned(name) && name !== TEMPORARY_SET);
   if (ownership === 'tables') return { ...ruleset, sets };
@@ -251,8 +235,8 @@ function ownedTables(tables: Tables): Tables {
   });
 }
 
-/** Others' chains by name (`DOCKER`, `nat DOCKER`) and how many rules of others there are, in both families. */
-function foreignOf({ v4, v6 }: Ruleset): {
+/** Foreign chains by name (`DOCKER`, `nat DOCKER`) and the number of foreign rules, in both families. */
+export function foreignOf({ v4, v6 }: Ruleset): {
   readonly chains: readonly string[];
   readonly rules: number;
 } {

@@ -1,4 +1,4 @@
-/** `ownership: tables`: everything is ours, and what is not of the policy goes, each rule of it named first. */
+/** `ownership: tables`: the policy manages everything, and each foreign rule that is removed is reported. */
 
 import { FAMILIES } from '../../lib/family.js';
 import { error, type Problem, warning } from '../../lib/problem.js';
@@ -10,25 +10,25 @@ import { isEntryJump, isOwned } from '../names.js';
 import { programOfRule } from '../programs.js';
 
 /**
- * The desired tables in place of the live ones; tables that only the host has are there, empty. Sets of others stay:
- * they decide nothing without a rule.
+ * The desired tables instead of the live ones; tables that only the host has become empty. Foreign sets stay: they have
+ * no effect without a rule.
  */
 export function takeTables(
   live: Ruleset,
   desired: Ruleset,
   mayRemove: readonly ProgramName[],
 ): { readonly next: Ruleset; readonly problems: readonly Problem[] } {
-  const replace = (mine: Tables, theirs: Tables): Tables => {
-    const names = theirs.map(({ name }): TableName => name);
-    const all = withBuiltIns(mine, names);
+  const replace = (next: Tables, present: Tables): Tables => {
+    const names = present.map(({ name }): TableName => name);
+    const all = withBuiltIns(next, names);
     return TABLE_NAMES.flatMap((name) => tableOf(all, name) ?? []);
   };
-  const others = live.sets.filter(({ name }) => !isOwned(name));
+  const foreign = live.sets.filter(({ name }) => !isOwned(name));
   return {
     next: {
       v4: replace(desired.v4, live.v4),
       v6: replace(desired.v6, live.v6),
-      sets: inSetOrder([...others, ...desired.sets]),
+      sets: inSetOrder([...foreign, ...desired.sets]),
     },
     problems: FAMILIES.flatMap((family) =>
       live[family].flatMap((table) => removals(table, tableOf(desired[family], table.name), mayRemove)),
@@ -55,16 +55,16 @@ function removal(where: string, chain: string, rule: Rule, mayRemove: readonly P
   const program = programOfRule(chain, rule);
   const text = rule.text === '' ? 'an empty rule' : rule.text;
   return program === undefined || mayRemove.includes(program)
-    ? warning('removes-foreign', `The policy owns the whole table, so this rule of ${where} goes: ${text}`, {
-        location: rule.location,
-        hint: 'Take it into the policy, or write "ownership: chains".',
-      })
+    ? warning(
+        'removes-foreign',
+        `The policy manages the whole table, so this rule of ${where} is removed: ${text}`,
+        rule.location,
+        'Add it to the policy, or set "ownership: chains".',
+      )
     : error(
         'removes-program',
-        `The policy owns the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
-        {
-          location: rule.location,
-          hint: `Write "ownership: chains", or stop ${program} on this host, or let its rules go with "may_remove: [${program}]".`,
-        },
+        `The policy manages the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
+        rule.location,
+        `Set "ownership: chains", or stop ${program} on this host, or allow the removal with "may_remove: [${program}]".`,
       );
 }

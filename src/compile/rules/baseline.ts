@@ -1,4 +1,4 @@
-/** What every host gets before its own rules, and what stands after them. */
+/** The rules that every host has before its own, and those after them. */
 
 import type { Family } from '../../lib/family.js';
 import type { Rule } from '../../netfilter/model.js';
@@ -71,7 +71,7 @@ function firstLines({ leftToRules = [] }: Baseline, loopback: string, invalid = 
   );
 }
 
-/** Loopback, established connections, what connection tracking cannot place, ICMP, SSH: in this order. */
+/** Loopback, established connections, invalid packets, ICMP, SSH: in this order. */
 export function inputBaseline(fleet: Fleet, host: Host, family: Family): RuleFragment {
   const admin = host.baseline.leftToRules?.includes('ssh') ? EMPTY_FRAGMENT : adminLines(fleet, host, family);
   const icmp = icmpLines(host.baseline, family, true);
@@ -79,30 +79,31 @@ export function inputBaseline(fleet: Fleet, host: Host, family: Family): RuleFra
   return { ...admin, rules: [...first, ...icmp, ...admin.rules] };
 }
 
-/** Before any rule on what leaves: without it a deny or a locked host would lose its own sessions and its neighbours. */
+/** Comes before any rule on output: without it a deny would cut the host's own sessions and neighbour discovery. */
 export const outputBaseline = (host: Host, family: Family): readonly string[] => [
   ...firstLines(host.baseline, '-o lo -j ACCEPT'),
   ...icmpLines(host.baseline, family, false),
 ];
 
-/** Before any rule on what is forwarded; ICMP errors of forwarded connections are RELATED. */
+/** Comes before any rule on forwarded packets; ICMP errors of forwarded connections are RELATED. */
 export const forwardBaseline = (host: Host): readonly string[] => firstLines(host.baseline, '', INVALID);
 
-/** What is left is logged, not more often than the policy says, and dropped. */
-export const dropTail = (baseline: Baseline, look: LogOptions): readonly string[] => [
-  ...(baseline.log === undefined ? [] : [join(limit(look.rate, look.burst), logTarget(look))]),
+/** The remaining packets are logged, with the limit of the policy, and dropped. */
+export const dropTail = (baseline: Baseline, log: LogOptions): readonly string[] => [
+  ...(baseline.log === undefined ? [] : [join(limit(log.rate, log.burst), logTarget(log))]),
   '-j DROP',
 ];
 
-/** The last rule of a tail: rules of the policy carry a comment. */
-export const isEnding = (rule: Rule | undefined): boolean => rule?.text === '-j DROP';
+/** Whether it is the last rule of {@link dropTail}: rules of the policy have a comment. */
+export const isDropTail = (rule: Rule | undefined): boolean => rule?.text === '-j DROP';
 
-/** A chain's rules without its tail. */
+/** A chain's rules without {@link dropTail}. */
 export function withoutTail(rules: readonly Rule[]): readonly Rule[] {
-  if (!isEnding(rules.at(-1))) return rules;
+  if (!isDropTail(rules.at(-1))) return rules;
   const log = rules.at(-2);
   const isLog = log?.target?.name === 'LOG' && log.matches.every(({ name }) => name === 'limit');
   return rules.slice(0, isLog ? -2 : -1);
 }
 
+/** Whether it is the rule that drops invalid packets. */
 export const isInvalidDrop = (rule: Rule): boolean => rule.text === INVALID;

@@ -1,31 +1,23 @@
-/** Text of this room made into rules by the language itself: canonical by construction, text and fields in agreement. */
+/** Compiled text parsed as iptables would: canonical by construction, so that text and fields agree. */
 
-import type { Family } from '../../lib/family.js';
 import type { Problem, SourceLocation } from '../../lib/problem.js';
-import type { Rule, TableName } from '../../netfilter/model.js';
-import { parseRules } from '../../netfilter/text/parse.js';
+import type { Rule } from '../../netfilter/model.js';
+import { parseRules, type RuleContext } from '../../netfilter/text/parse.js';
 
 /** Canonical rules by family and text: the hosts of a role have most of their rules in common. */
 export type Canonical = Map<string, readonly Rule[]>;
 
-export interface RuleLocation {
-  readonly family: Family;
-  readonly table: TableName;
-  readonly chain: string;
-  readonly location: SourceLocation;
-}
-
-/** The rules that a text stands for, at the place of the policy that it comes from; problems go to `problems`. */
+/** The rules that a text means, with the location of their statement; problems are added to `problems`. */
 export function canonicalRules(
   text: string,
-  spot: RuleLocation,
+  context: RuleContext,
   known: Canonical,
   problems: Problem[],
 ): readonly Rule[] {
-  const key = `${spot.family} ${text}`;
+  const key = `${context.family} ${text}`;
   const found = known.get(key);
-  if (found !== undefined) return found.map((rule) => at(rule, spot.location));
-  const read = parseRules(text, spot);
+  if (found !== undefined) return found.map((rule) => at(rule, context.location));
+  const read = parseRules(text, context);
   problems.push(...read.problems);
   if (!read.ok) return [];
   known.set(key, read.value);

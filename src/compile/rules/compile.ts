@@ -1,4 +1,4 @@
-/** From a host of the fleet to the rules that it must run: the owned part alone. */
+/** From a host of the fleet to the rules that it should run: the part that the policy manages. */
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import {
@@ -27,31 +27,31 @@ import { dropTail, forwardBaseline, inputBaseline, outputBaseline } from './base
 import { type Canonical, canonicalRules } from './canonical.js';
 import { EMPTY_FRAGMENT, type LogOptions, logOptions, type RuleFragment } from './fragment.js';
 import { type Translation, translate } from './nat.js';
-import { rawLine, ruleLines, ruleProblems } from './rules.js';
+import { rawRule, ruleFragment, ruleProblems } from './rules.js';
 
-/** Lines that come from one place of the policy, and the built-in chain in whose owned chain they stand. */
+/** The rules of one statement of the policy, and the built-in chain to whose owned chain they belong. */
 interface Part {
   readonly table: TableName;
   readonly chain: string;
   readonly location: SourceLocation;
-  readonly lines: RuleFragment;
+  readonly fragment: RuleFragment;
 }
 
-/** Roles share their rules between hosts as the same objects: each is written and read once for a way of logging. */
-const WRITTEN = new WeakMap<PolicyRule, Map<string, RuleFragment>>();
-const READ = new WeakMap<RuleFragment, Read>();
+/** Hosts share the rules of a role as the same objects: each is compiled and parsed once for the same log options. */
+const COMPILED = new WeakMap<PolicyRule, Map<string, RuleFragment>>();
+const PARSED = new WeakMap<RuleFragment, ParsedFragment>();
 const KNOWN = new WeakMap<Fleet, Canonical>();
 
-/** Lines as canonical rules. */
-interface Read {
+/** A fragment as canonical rules. */
+interface ParsedFragment {
   readonly rules: readonly Rule[];
   readonly chains: readonly { readonly name: string; readonly rules: readonly Rule[] }[];
 }
 
 /**
- * What Sallyport owns on a host: `SALLYPORT-*` chains, one hook in each built-in chain that has one, the policies of the
- * filter table, and the sets. Every rule's place is its line of the policy; the baseline's is the host's. The same
- * policy gives the same rules.
+ * What Sallyport owns on a host: `SALLYPORT-*` chains, the jump to each of them from its built-in chain, the policies of
+ * the filter table, and the sets. The location of a rule is its line of the policy; of the baseline, that of the host.
+ * The same policy gives the same rules.
  */
 export function compileHost(fleet: Fleet, host: Host): Result<Ruleset> {
   const problems = [...host.input, ...host.output, ...host.forward].flatMap(ruleProblems);
@@ -60,7 +60,7 @@ export function compileHost(fleet: Fleet, host: Host): Result<Ruleset> {
   KNOWN.set(fleet, known);
   const log = logOptions(host.baseline);
   const parts = FAMILIES.map((family) => partsOf(fleet, host, family, log));
-  problems.push(...unwritten(host, parts.flat()));
+  problems.push(...matchingNothing(host, parts.flat()));
   const [v4 = [], v6 = []] = FAMILIES.map((family, index) =>
     tablesOf(host, family, parts[index] ?? [], known, problems),
   );
@@ -70,7 +70,7 @@ export function compileHost(fleet: Fleet, host: Host): Result<Ruleset> {
     : { ok: true, value: { v4, v6, sets: setsOf(parts.flat()) }, problems: sorted };
 }
 
-/** Everything of one family in its final order: baseline, literal rules, the policy's rules, what is left is dropped. */
+/** All rules of one family in their final order: baseline, literal rules, rules of the policy, the final drop. */
 function partsOf(fleet: Fleet, host: Host, family: Family, log: LogOptions): readonly Part[] {
   const { baseline, location } = host;
   const translations = host.nat.flatMap((rule) => {
@@ -81,17 +81,25 @@ function partsOf(fleet: Fleet, host: Host, family: Family, log: LogOptions): rea
   const rulesOf = (chain: string, rules: readonly PolicyRule[]): readonly Part[] => {
     const context = { family, chain: ownedChain(chain), setsFrom: fleet.setsFrom, log };
     return rules.map((rule): Part => {
-      const lines = once(WRITTEN, rule, key, () => ruleLines(rule, context));
-      return { table: 'filter', chain, location: rule.location, lines };
+      const byKey = COMPILED.get(rule) ?? new Map<string, RuleFragment>();
+      COMPILED.set(rule, byKey);
+      const fragment = byKey.get(key) ?? ruleFragment(rule, context);
+      byKey.set(key, fragment);
+      return { table: 'filter', chain, location: rule.location, fragment };
     });
   };
   const own = (chain: string, rules: readonly PolicyRule[]): readonly Part[] =>
     [
       ...rawParts(host, family, 'filter', chain),
       ...rulesOf(chain, rules),
-      ...broughtTo(chain, translations),
-    ].filter(({ lines }) => lines.rules.length > 0);
-  const fixed = (chain: string, lines: RuleFragment): Part => ({ table: 'filter', chain, location, lines });
+      ...acceptParts(chain, translations),
+    ].filter(({ fragment }) => fragment.rules.length > 0);
+  const fixed = (chain: string, fragment: RuleFragment): Part => ({
+    table: 'filter',
+    chain,
+    location,
+    fragment,
+  });
   const rules = (texts: readonly string[]): RuleFragment => ({ ...EMPTY_FRAGMENT, rules: texts });
   const tail = (chain: string, verdict: 'drop' | 'accept'): Part =>
     fixed(chain, rules(verdict === 'drop' ? dropTail(baseline, log) : []));
@@ -111,11 +119,11 @@ function partsOf(fleet: Fleet, host: Host, family: Family, log: LogOptions): rea
       BUILT_IN_CHAINS[table].flatMap((chain) => rawParts(host, family, table, chain)),
     ),
     ...translations.map(
-      ({ rule, translation: { chain, lines } }): Part => ({
+      ({ rule: { location }, translation: { chain, fragment } }): Part => ({
         table: 'nat',
         chain,
-        location: rule.location,
-        lines,
+        location,
+        fragment,
       }),
     ),
   ];
@@ -129,47 +137,33 @@ const rawParts = (host: Host, family: Family, table: TableName, chain: string): 
         table,
         chain,
         location: rule.location,
-        lines: { ...EMPTY_FRAGMENT, rules: [rawLine(rule)] },
+        fragment: { ...EMPTY_FRAGMENT, rules: [rawRule(rule)] },
       }),
     );
 
-const broughtTo = (
+const acceptParts = (
   chain: string,
   translations: readonly { readonly rule: NatRule; readonly translation: Translation }[],
 ): readonly Part[] =>
-  translations.flatMap(({ rule, translation: { brought } }) =>
-    brought?.chain === chain
-      ? [{ table: 'filter' as const, chain, location: rule.location, lines: brought.lines }]
-      : [],
+  translations.flatMap(({ rule: { location }, translation: { accept } }) =>
+    accept?.chain === chain ? [{ table: 'filter' as const, chain, location, fragment: accept.fragment }] : [],
   );
 
-/** A statement from which nothing comes in either family lost what it names: that is never what was meant. */
-function unwritten(host: Host, parts: readonly Part[]): readonly Problem[] {
-  const written = new Set(
-    parts.filter(({ lines }) => lines.rules.length > 0).map(({ location }) => location),
+/** Statements without a rule in either family: never intended. */
+function matchingNothing(host: Host, parts: readonly Part[]): readonly Problem[] {
+  const compiled = new Set(
+    parts.filter(({ fragment }) => fragment.rules.length > 0).map(({ location }) => location),
   );
   return [...host.input, ...host.output, ...host.forward, ...host.nat]
-    .filter(({ location }) => !written.has(location))
+    .filter(({ location }) => !compiled.has(location))
     .map(({ location }) =>
       error(
         'matches-nothing',
         'No packet can match this rule: it has no address and no service of the same family.',
-        { location, hint: 'Name addresses and services of one family, or take the rule out.' },
+        location,
+        'Name addresses and services of one family, or remove the rule.',
       ),
     );
-}
-
-function once(
-  memory: WeakMap<PolicyRule, Map<string, RuleFragment>>,
-  rule: PolicyRule,
-  key: string,
-  make: () => RuleFragment,
-): RuleFragment {
-  const known = memory.get(rule) ?? new Map<string, RuleFragment>();
-  memory.set(rule, known);
-  const lines = known.get(key) ?? make();
-  known.set(key, lines);
-  return lines;
 }
 
 type Draft = Map<string, Rule[]>;
@@ -187,7 +181,7 @@ function tablesOf(
   for (const part of parts) {
     const draft = drafts.get(part.table) ?? new Map<string, Rule[]>();
     drafts.set(part.table, draft);
-    const { rules, chains } = readPart(part, family, known, problems);
+    const { rules, chains } = parsePart(part, family, known, problems);
     for (const { name, rules: some } of [{ name: ownedChain(part.chain), rules }, ...chains]) {
       const to = draft.get(name) ?? [];
       draft.set(name, to);
@@ -200,33 +194,33 @@ function tablesOf(
   });
 }
 
-function readPart(
-  { table, chain, location, lines }: Part,
+function parsePart(
+  { table, chain, location, fragment }: Part,
   family: Family,
   known: Canonical,
   problems: Problem[],
-): Read {
-  const before = READ.get(lines);
-  if (before !== undefined) return before;
+): ParsedFragment {
+  const earlier = PARSED.get(fragment);
+  if (earlier !== undefined) return earlier;
   const found: Problem[] = [];
-  const read = (name: string, texts: readonly string[]): readonly Rule[] =>
+  const parse = (name: string, texts: readonly string[]): readonly Rule[] =>
     texts.flatMap((text) => canonicalRules(text, { family, table, chain: name, location }, known, found));
-  const made = {
-    rules: read(ownedChain(chain), lines.rules),
-    chains: lines.chains.map(({ name, rules }) => ({ name, rules: read(name, rules) })),
+  const parsed = {
+    rules: parse(ownedChain(chain), fragment.rules),
+    chains: fragment.chains.map(({ name, rules }) => ({ name, rules: parse(name, rules) })),
   };
-  if (found.length === 0) READ.set(lines, made);
+  if (found.length === 0) PARSED.set(fragment, parsed);
   problems.push(...found);
-  return made;
+  return parsed;
 }
 
 function tableOf(name: TableName, draft: Draft, host: Host, family: Family, known: Canonical): Table {
   const builtIn = BUILT_IN_CHAINS[name].map((chain): Chain => {
-    const spot = { family, table: name, chain, location: host.location };
-    const hook = draft.has(ownedChain(chain))
-      ? canonicalRules(`-j ${ownedChain(chain)}`, spot, known, [])
+    const context = { family, table: name, chain, location: host.location };
+    const rules = draft.has(ownedChain(chain))
+      ? canonicalRules(`-j ${ownedChain(chain)}`, context, known, [])
       : [];
-    return { name: chain, policy: name === 'filter' ? policyOf(chain, host) : 'ACCEPT', rules: hook };
+    return { name: chain, policy: name === 'filter' ? policyOf(chain, host) : 'ACCEPT', rules };
   });
   const own = [...draft].map(([chain, rules]): Chain => ({ name: chain, rules }));
   return { name, chains: inSaveOrder(name, [...builtIn, ...own]) };
@@ -243,8 +237,10 @@ function policyOf(chain: string, host: Host): 'ACCEPT' | 'DROP' {
   return key !== undefined && host.baseline[key] === 'drop' ? 'DROP' : 'ACCEPT';
 }
 
-/** Two statements with one name for a set have the same members: names tell what a set holds. */
+/** Sets of the same name have the same members: the name is derived from what they hold. */
 const setsOf = (parts: readonly Part[]): readonly IpSet[] =>
   inSetOrder([
-    ...new Map(parts.flatMap(({ lines }) => lines.sets.map((set) => [set.name, set] as const))).values(),
+    ...new Map(
+      parts.flatMap(({ fragment }) => fragment.sets.map((set) => [set.name, set] as const)),
+    ).values(),
   ]);

@@ -1,4 +1,4 @@
-/** Translation of addresses, and the filter rules without which it would lead nowhere. */
+/** Address translation, and the filter rules that accept the translated packets. */
 
 import type { Family } from '../../lib/family.js';
 import { parseAddress } from '../../lib/ip.js';
@@ -10,9 +10,9 @@ import { around, type Side, sideOf } from './sides.js';
 /** A `nat` statement in one family. */
 export interface Translation {
   readonly chain: 'PREROUTING' | 'POSTROUTING';
-  readonly lines: RuleFragment;
-  /** The rule in the filter table that lets the translated packets through. */
-  readonly brought?: { readonly chain: 'INPUT' | 'FORWARD'; readonly lines: RuleFragment };
+  readonly fragment: RuleFragment;
+  /** The rules of the filter table that accept the translated packets. */
+  readonly accept?: { readonly chain: 'INPUT' | 'FORWARD'; readonly fragment: RuleFragment };
 }
 
 type Kind = NatRule['kind'];
@@ -24,7 +24,7 @@ const CHAIN: { readonly [kind in Kind]: Translation['chain'] } = {
   redirect: 'PREROUTING',
 };
 
-const WORDS: { readonly [kind in Kind]: string } = {
+const TARGET: { readonly [kind in Kind]: string } = {
   masquerade: '-j MASQUERADE',
   snat: '-j SNAT --to-source',
   dnat: '-j DNAT --to-destination',
@@ -67,43 +67,43 @@ export function translate(
 ): Translation | undefined {
   const target = readTarget(rule);
   if (target === undefined || (target.family ?? family) !== family) return undefined;
-  const wish = { family, setsFrom, mayReturn: false };
-  const from = sideOf(rule.from, undefined, { ...wish, direction: 'source' });
-  const to = sideOf(rule.to, undefined, { ...wish, direction: 'destination' });
+  const options = { family, setsFrom, mayReturn: false };
+  const from = sideOf(rule.from, undefined, { ...options, direction: 'source' });
+  const to = sideOf(rule.to, undefined, { ...options, direction: 'destination' });
   const services = serviceMatches(rule.services, family);
   if (from === undefined || to === undefined || services.length === 0) return undefined;
-  const words = comment(oneLine(`${rule.origin}: ${rule.reason}`));
-  const jump = join(WORDS[rule.kind], rule.target ?? '');
+  const reason = comment(oneLine(`${rule.origin}: ${rule.reason}`));
+  const jump = join(TARGET[rule.kind], rule.target ?? '');
   const interfaces = join(rule.in ? `-i ${rule.in}` : '', rule.out ? `-o ${rule.out}` : '');
   const rules = from.matches.flatMap((source) =>
     to.matches.flatMap((destination) =>
       services.map((service) =>
-        join(around(source, destination, join(interfaces, service.text)), words, jump),
+        join(around(source, destination, join(interfaces, service.text)), reason, jump),
       ),
     ),
   );
   const chain = CHAIN[rule.kind];
-  const lines: RuleFragment = { ...EMPTY_FRAGMENT, rules, sets: [...from.sets, ...to.sets] };
-  if (chain === 'POSTROUTING') return { chain, lines };
-  return { chain, lines, brought: brings(rule, target, { host, from, services, words }) };
+  const fragment: RuleFragment = { ...EMPTY_FRAGMENT, rules, sets: [...from.sets, ...to.sets] };
+  if (chain === 'POSTROUTING') return { chain, fragment };
+  return { chain, fragment, accept: acceptTranslated(rule, target, { host, from, services, reason }) };
 }
 
-interface Parts {
+interface TranslationParts {
   readonly host: Host;
   readonly from: Side;
   readonly services: readonly ServiceMatch[];
-  readonly words: string;
+  readonly reason: string;
 }
 
 /**
- * The filter sees the new address and port. Only connections that were translated pass (`--ctstate DNAT`), so that the
- * new address is not reachable under its own name.
+ * The filter sees the new address and port. Only translated connections are accepted (`--ctstate DNAT`), so that the
+ * new address cannot be reached directly.
  */
-function brings(
+function acceptTranslated(
   rule: NatRule,
   target: Target,
-  { host, from, services, words }: Parts,
-): NonNullable<Translation['brought']> {
+  { host, from, services, reason }: TranslationParts,
+): NonNullable<Translation['accept']> {
   const own = target.address === undefined || isOwnAddress(target.address, host);
   const { ports } = target;
   const after =
@@ -119,12 +119,12 @@ function brings(
       join(
         around(source, destination, join(interfaces, service.text)),
         '-m conntrack --ctstate DNAT',
-        words,
+        reason,
         '-j ACCEPT',
       ),
     ),
   );
-  return { chain: own ? 'INPUT' : 'FORWARD', lines: { ...EMPTY_FRAGMENT, rules, sets: from.sets } };
+  return { chain: own ? 'INPUT' : 'FORWARD', fragment: { ...EMPTY_FRAGMENT, rules, sets: from.sets } };
 }
 
 const isOwnAddress = (address: string, host: Host): boolean =>

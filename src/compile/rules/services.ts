@@ -1,11 +1,11 @@
-/** What a rule names, as matches of one family. */
+/** Services as matches of one family. */
 import type { Family } from '../../lib/family.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { PortRange, Service } from '../../policy/fleet.js';
 
-/** One way in which a packet can be what a rule names. */
+/** One of the matches that together are the services of a rule. */
 export interface ServiceMatch {
-  /** Begins with `-p …`; empty for every packet. */
+  /** Starts with `-p`; empty for every packet. */
   readonly text: string;
   /** `undefined` for every protocol. */
   readonly protocol?: string;
@@ -13,7 +13,7 @@ export interface ServiceMatch {
   readonly ports?: string;
   /**
    * Whether its first packet is NEW to connection tracking. ICMP errors are RELATED, and neighbour discovery and MLD
-   * are UNTRACKED (nf_conntrack_proto_icmpv6.c), so that for ICMP the state says nothing.
+   * are UNTRACKED (nf_conntrack_proto_icmpv6.c), so that a rule on ICMP does not match on the state.
    */
   readonly tracked: boolean;
 }
@@ -29,7 +29,7 @@ const FAMILY_OF: ReadonlyMap<number, Family> = new Map([
 
 /**
  * The matches that together are the services, in this family; none when all of them belong to the other.
- * Ports of one protocol are put together, sorted, overlapping ones merged.
+ * Ports of one protocol are sorted, and overlapping ones merged.
  */
 export function serviceMatches(services: readonly Service[], family: Family): readonly ServiceMatch[] {
   if (services.some(({ kind }) => kind === 'any')) return [{ text: '', tracked: true }];
@@ -60,12 +60,14 @@ export function serviceMatches(services: readonly Service[], family: Family): re
 const unique = (matches: readonly ServiceMatch[]): readonly ServiceMatch[] =>
   matches.filter((match, index) => matches.findIndex(({ text }) => text === match.text) === index);
 
+/** @param type `3`, or `type/code` */
 export function icmpMatch(type: string, family: Family): ServiceMatch {
   return family === 'v4'
     ? { text: `-p icmp -m icmp --icmp-type ${type}`, protocol: 'icmp', tracked: false }
     : { text: `-p ipv6-icmp -m icmp6 --icmpv6-type ${type}`, protocol: 'ipv6-icmp', tracked: false };
 }
 
+/** Destination ports as `--dport`, or as many `--dports` as multiport needs. */
 export function portMatches(protocol: string, ranges: readonly PortRange[]): readonly ServiceMatch[] {
   return chunks(merge(ranges)).map((chunk): ServiceMatch => {
     const ports = chunk.map(({ from, to }) => (from === to ? `${from}` : `${from}:${to}`)).join(',');
@@ -90,15 +92,15 @@ function merge(ranges: readonly PortRange[]): readonly PortRange[] {
 
 function chunks(ranges: readonly PortRange[]): readonly (readonly PortRange[])[] {
   const found: PortRange[][] = [];
-  let room = 0;
+  let free = 0;
   for (const range of ranges) {
     const slots = range.from === range.to ? 1 : 2;
-    if (slots > room) {
+    if (slots > free) {
       found.push([]);
-      room = MULTIPORT_SLOTS;
+      free = MULTIPORT_SLOTS;
     }
     found.at(-1)?.push(range);
-    room -= slots;
+    free -= slots;
   }
   return found;
 }

@@ -10,26 +10,21 @@ import { setName } from '../names.js';
 
 export type Direction = 'source' | 'destination';
 
-/** The addresses on one side of a rule. A packet is on it when it fits one of `matches` and none of `returns`. */
+/** The addresses on one side of a rule: a packet matches when it fits one of `matches` and none of `returns`. */
 export interface Side {
   /** Alternatives; the empty text is every address. */
   readonly matches: readonly string[];
-  /** What to leave out, where one match cannot say it. */
+  /** Exceptions, where one match cannot express them. */
   readonly returns: readonly string[];
   readonly sets: readonly IpSet[];
 }
 
-interface Wording {
-  readonly flag: string;
-  readonly end: string;
-}
-
-const WORDING: { readonly [direction in Direction]: Wording } = {
+const FLAGS = {
   source: { flag: '-s', end: 'src' },
   destination: { flag: '-d', end: 'dst' },
-};
+} as const;
 
-/** So many networks are looked at from the other side: "everywhere but here" is mostly shorter. */
+/** From this many networks on the complement is tried: "everywhere but here" is often shorter. */
 const MANY = 8;
 
 const COMPLEMENTS = new WeakMap<readonly string[], readonly string[]>();
@@ -43,22 +38,26 @@ function complement(networks: readonly string[], family: Family): readonly strin
   return rest;
 }
 
-export interface Wish {
+export interface SideOptions {
   readonly direction: Direction;
   readonly family: Family;
-  /** So many networks and more become a set. */
+  /** This many networks or more become a set. */
   readonly setsFrom: number;
-  /** Whether a chain that returns may leave something out; without it there are more matches, and never `returns`. */
+  /** Whether a chain may RETURN what is excepted; otherwise there are more matches and no `returns`. */
   readonly mayReturn: boolean;
 }
 
 /**
- * The side in this family, or `undefined` when no address of the family is on it. Networks without their exceptions
- * are computed address by address; every address without some is a negated match, a set, or a chain that returns.
+ * The side in this family, or `undefined` when no address of the family is on it. Exceptions from networks are
+ * subtracted; exceptions from every address are a negated match, a set, or rules that RETURN.
  */
-export function sideOf(addresses: AddressSet, except: AddressSet | undefined, wish: Wish): Side | undefined {
-  const { direction, family, setsFrom, mayReturn } = wish;
-  const { flag, end } = WORDING[direction];
+export function sideOf(
+  addresses: AddressSet,
+  except: AddressSet | undefined,
+  options: SideOptions,
+): Side | undefined {
+  const { direction, family, setsFrom, mayReturn } = options;
+  const { flag, end } = FLAGS[direction];
   if (except?.any) return undefined;
   const out = except?.[family] ?? [];
   if (!addresses.any) {
@@ -90,7 +89,7 @@ const label = (addresses: AddressSet, except?: AddressSet): string =>
 
 const INET: { readonly [family in Family]: string } = { v4: 'inet', v6: 'inet6' };
 
-/** Sizes as powers of two: room enough that the kernel never grows the table, which would change what it prints. */
+/** Sizes as powers of two, large enough that the kernel never grows the table, which would change what it prints. */
 const HASH_SIZE = 1024;
 const MAX_ELEMENTS = 65536;
 
@@ -108,7 +107,7 @@ function setOf(name: string, networks: readonly string[], family: Family): IpSet
   };
 }
 
-/** A source, a destination and the rest of a rule in the order in which they read best: sets after the protocol. */
+/** A source, a destination and the rest of a rule as text: sets come after the protocol. */
 export function around(source: string, destination: string, rest: string): string {
   const sides = [source, destination].filter((match) => match !== '');
   const isSet = (match: string): boolean => match.startsWith('-m');

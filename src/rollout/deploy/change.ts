@@ -1,6 +1,6 @@
 /** The change that a host's transaction makes, from its plan. */
 import { rulesetDigest } from '../../compile/merge/digest.js';
-import { stepsBetween } from '../../compile/merge/restore-scripts.js';
+import { restoreScripts } from '../../compile/merge/restore-scripts.js';
 import { renderRuleset } from '../../compile/render.js';
 import type { Change } from '../../host/client.js';
 import type { Fleet } from '../../policy/fleet.js';
@@ -39,8 +39,8 @@ export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transi
     confirmWithinSeconds: fleet.rollout.confirmWithinSeconds,
     live: state.live,
     next: renderRuleset(next),
-    forward: stepsBetween(before, next),
-    backward: stepsBetween(next, before),
+    forward: restoreScripts(before, next),
+    backward: restoreScripts(next, before),
     savedBefore: state.saved,
     savedAfter: renderRuleset(saved.next),
     owned: renderRuleset(transitions.desired),

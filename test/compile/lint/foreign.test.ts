@@ -35,7 +35,7 @@ const CASES: Readonly<Record<string, Case>> = {
       FORWARD('-A MINE -p tcp -j ACCEPT\n-A MINE -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j DROP\n'),
       MINE,
     ],
-    where: 'Rule 2 of MINE (IPv4) never denies anything',
+    where: 'Rule 2 of MINE (IPv4) never matches',
     line: 6,
     silent: [
       FORWARD(
@@ -47,7 +47,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'foreign-log-without-limit': {
     fires: [FORWARD('-A MINE -j LOG\n-A MINE -p tcp -j LOG\n'), MINE],
     where:
-      'Rule 1 of MINE (IPv4) logs without a limit, so anyone can fill the disk of the host. So it is with 1 more',
+      'Rule 1 of MINE (IPv4) logs without a limit, so anyone can fill the disk of the host. The same applies to 1 more',
     line: 5,
     silent: [FORWARD('-A MINE -m limit --limit 5/min -j LOG\n'), MINE],
   },
@@ -62,13 +62,13 @@ const CASES: Readonly<Record<string, Case>> = {
       FORWARD('-A MINE -s 10.0.0.1/32 -j DROP\n-A MINE -p tcp -j DROP\n-A MINE -s 10.0.0.1/32 -j DROP\n'),
       MINE,
     ],
-    where: 'Rule 3 of MINE (IPv4) stands in its chain already',
+    where: 'Rule 3 of MINE (IPv4) is a duplicate of an earlier rule of its chain',
     line: 7,
     silent: [FORWARD('-A MINE -s 10.0.0.1/32 -j DROP\n-A MINE -s 10.0.0.2/32 -j DROP\n'), MINE],
   },
   'foreign-unreached': {
     fires: ['-A INPUT -s 192.0.2.7/32 -j DROP\n-A INPUT -p tcp -m tcp --dport 8081 -j ACCEPT\n'],
-    where: 'Rule 3 of INPUT (IPv4) is reached by no packet',
+    where: 'Rule 3 of INPUT (IPv4) is unreachable',
     line: 3,
     silent: ['-A INPUT -s 192.0.2.7/32 -j DROP\n-A FORWARD -p tcp -j ACCEPT\n'],
   },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ownedPart, replaceManaged } from '../../../src/compile/merge/replace-managed.js';
-import { stepsBetween } from '../../../src/compile/merge/restore-scripts.js';
+import { restoreScripts } from '../../../src/compile/merge/restore-scripts.js';
 import { renderRuleset } from '../../../src/compile/render.js';
 import type { Ruleset } from '../../../src/netfilter/model.js';
 import { GOLDEN, OTHERS } from '../cases.js';
@@ -294,7 +294,7 @@ describe('properties', () => {
         const again = replaceManaged(next, wanted, 'chains');
         expect(again.next).toEqual(next);
         expect(again.problems.filter(({ id }) => id === 'bypass' || id === 'stale-hook')).toEqual([]);
-        expect(stepsBetween(next, again.next)).toEqual({ v4: '', v6: '', sets: '', setsAfter: '' });
+        expect(restoreScripts(next, again.next)).toEqual({ v4: '', v6: '', sets: '', setsAfter: '' });
         expect(problems.every(({ location }) => location !== undefined)).toBe(true);
       }),
       { numRuns: 500 },

@@ -1,8 +1,8 @@
 /** From one state to another and back on the real kernel, with others at work in between. */
 import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';
-import { type RestoreScript, stepsBetween } from '../../../src/compile/merge/restore-scripts.js';
+import { restoreScripts } from '../../../src/compile/merge/restore-scripts.js';
 import { readRuleset, renderRuleset } from '../../../src/compile/render.js';
-import type { Ruleset } from '../../../src/netfilter/model.js';
+import type { RestoreScripts, Ruleset } from '../../../src/netfilter/model.js';
 import { GOLDEN, OTHERS } from '../cases.js';
 import { compiled, unwrap } from '../fleet.js';
 import { read, STATES } from '../foreign.js';
@@ -16,7 +16,7 @@ save() { ipset save > $1.sets.out; $v4-save > $1.v4.out; $v6-save > $1.v6.out; }
 load() { ipset restore < $1.sets; $v4-restore < $1.v4; $v6-restore < $1.v6; }
 `;
 
-const wayFiles = (name: string, { sets, v4, v6, setsAfter }: RestoreScript) => ({
+const wayFiles = (name: string, { sets, v4, v6, setsAfter }: RestoreScripts) => ({
   [`${name}.sets`]: sets,
   [`${name}.v4`]: v4,
   [`${name}.v6`]: v6,
@@ -64,8 +64,8 @@ describe.each(BACKENDS)('%s', (backend) => {
       const { next } = replaceManaged(live, caseOf(name), 'chains');
       const files = {
         ...stateFiles('live', live),
-        ...wayFiles('forward', stepsBetween(live, next)),
-        ...wayFiles('backward', stepsBetween(next, live)),
+        ...wayFiles('forward', restoreScripts(live, next)),
+        ...wayFiles('backward', restoreScripts(next, live)),
       };
       const script = `${TAKE}load live; save before; take forward; save there; take backward; save back`;
       const out = inKernel(backend, files, script, outputs('before', 'there', 'back'));
@@ -88,7 +88,7 @@ describe.each(BACKENDS)('%s', (backend) => {
       {},
       ...placed.map(({ name, live, next }) => ({
         ...stateFiles(`${name}.live`, live),
-        ...wayFiles(name, stepsBetween(live, next)),
+        ...wayFiles(name, restoreScripts(live, next)),
       })),
     );
     const script = placed
@@ -109,7 +109,10 @@ load ${name}.live; take ${name}; save ${name}'`,
       const text = (part: string): string => out[`${name}.${part}.out`] ?? '';
       const again = unwrap(readRuleset({ v4: text('v4'), v6: text('v6'), sets: text('sets') }, name));
       const same = replaceManaged(again, to, 'chains').next;
-      expect([name, stepsBetween(again, same)]).toEqual([name, { v4: '', v6: '', sets: '', setsAfter: '' }]);
+      expect([name, restoreScripts(again, same)]).toEqual([
+        name,
+        { v4: '', v6: '', sets: '', setsAfter: '' },
+      ]);
     }
   });
 
@@ -125,8 +128,8 @@ load ${name}.live; take ${name}; save ${name}'`,
       ipset create f2b-all hash:ip; ipset add f2b-all 198.51.100.6`;
     const files = {
       ...stateFiles('live', live),
-      ...wayFiles('forward', stepsBetween(live, next)),
-      ...wayFiles('backward', stepsBetween(next, live)),
+      ...wayFiles('forward', restoreScripts(live, next)),
+      ...wayFiles('backward', restoreScripts(next, live)),
     };
     const script = `${TAKE}load live; ${container}\ntake forward; save there; ${ban}\ntake backward; save back`;
     const out = inKernel(backend, files, script, outputs('there', 'back'));
@@ -144,8 +147,8 @@ load ${name}.live; take ${name}; save ${name}'`,
     const live = read('');
     const { next } = replaceManaged(live, caseOf('db'), 'chains');
     const files = {
-      ...wayFiles('forward', stepsBetween(live, next)),
-      ...wayFiles('backward', stepsBetween(next, live)),
+      ...wayFiles('forward', restoreScripts(live, next)),
+      ...wayFiles('backward', restoreScripts(next, live)),
     };
     const out = inKernel(
       backend,
@@ -162,8 +165,8 @@ load ${name}.live; take ${name}; save ${name}'`,
     const { next } = replaceManaged(live, caseOf('web'), 'tables', { mayRemove: ['fail2ban'] });
     const files = {
       ...stateFiles('live', live),
-      ...wayFiles('forward', stepsBetween(live, next)),
-      ...wayFiles('backward', stepsBetween(next, live)),
+      ...wayFiles('forward', restoreScripts(live, next)),
+      ...wayFiles('backward', restoreScripts(next, live)),
     };
     const script = `${TAKE}load live; take forward; save there; take backward; save back`;
     const out = inKernel(backend, files, script, outputs('there', 'back'));
@@ -185,10 +188,10 @@ test('a set that changes gains and then loses members, one that is new is made, 
   const third = compiled(host('other'), files('192.0.2.1, 192.0.2.5', '10.0.0.1, 10.0.0.9'));
   const script = `${TAKE}take a; save a; take b; save b; take c; save c; take d; save d`;
   const ways = {
-    ...wayFiles('a', stepsBetween(read(''), first)),
-    ...wayFiles('b', stepsBetween(first, second)),
-    ...wayFiles('c', stepsBetween(second, third)),
-    ...wayFiles('d', stepsBetween(third, read(''))),
+    ...wayFiles('a', restoreScripts(read(''), first)),
+    ...wayFiles('b', restoreScripts(first, second)),
+    ...wayFiles('c', restoreScripts(second, third)),
+    ...wayFiles('d', restoreScripts(third, read(''))),
   };
   const out = inKernel('nft', ways, script, outputs('a', 'b', 'c', 'd'));
   expect(stateOf(out, 'a')).toEqual(expected(first));
@@ -196,5 +199,5 @@ test('a set that changes gains and then loses members, one that is new is made, 
   expect(stateOf(out, 'c')).toEqual(expected(third));
   expect(stateOf(out, 'd')).toEqual({ v4: [], v6: [], sets: [] });
   // Rules that did not change are not written again.
-  expect(stepsBetween(first, second)).toMatchObject({ v4: '', v6: '' });
+  expect(restoreScripts(first, second)).toMatchObject({ v4: '', v6: '' });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';
-import { stepsBetween } from '../../../src/compile/merge/restore-scripts.js';
+import { restoreScripts } from '../../../src/compile/merge/restore-scripts.js';
 import { compiled } from '../fleet.js';
 import { DOCKER, FAIL2BAN, read } from '../foreign.js';
 
@@ -13,7 +13,7 @@ const lines = (text: string): readonly string[] =>
 
 test('the first activation: policies, chains and hooks in one commit, nothing of others named', () => {
   const live = read(DOCKER);
-  const { v4 } = stepsBetween(live, replaceManaged(live, HTTP, 'chains').next);
+  const { v4 } = restoreScripts(live, replaceManaged(live, HTTP, 'chains').next);
   expect(lines(v4)).toEqual([
     '*filter',
     ':INPUT DROP [0:0]',
@@ -29,19 +29,19 @@ test('the first activation: policies, chains and hooks in one commit, nothing of
 });
 
 test('a changed rule writes its chain and nothing else', () => {
-  const { v4, ...rest } = stepsBetween(HTTP, { ...HTTP, v4: HTTPS.v4 });
+  const { v4, ...rest } = restoreScripts(HTTP, { ...HTTP, v4: HTTPS.v4 });
   expect(lines(v4)).toEqual(['*filter', ':SALLYPORT-INPUT - [0:0]', 'COMMIT', '']);
   expect({ ...rest, v4: '' }).toEqual(NONE);
 });
 
 test('nothing that differs is nothing to do', () => {
-  expect(stepsBetween(HTTP, HTTP)).toEqual(NONE);
-  expect(stepsBetween(read(''), read('*filter\n:INPUT ACCEPT [3:4]\nCOMMIT\n'))).toEqual(NONE);
+  expect(restoreScripts(HTTP, HTTP)).toEqual(NONE);
+  expect(restoreScripts(read(''), read('*filter\n:INPUT ACCEPT [3:4]\nCOMMIT\n'))).toEqual(NONE);
 });
 
 test('the way back takes hooks out before the chains behind them', () => {
   const live = read(FAIL2BAN);
-  const { v4 } = stepsBetween(replaceManaged(live, HTTP, 'chains').next, live);
+  const { v4 } = restoreScripts(replaceManaged(live, HTTP, 'chains').next, live);
   expect(lines(v4)).toEqual([
     '*filter',
     ':INPUT ACCEPT [0:0]',
@@ -62,13 +62,13 @@ test('the way back takes hooks out before the chains behind them', () => {
 
 test('a hook that comes last is appended, so that a rule of others gone meanwhile is no obstacle', () => {
   const live = read(FAIL2BAN.replace(/-A INPUT .*ACCEPT\n/g, ''));
-  const { v4 } = stepsBetween(live, replaceManaged(live, HTTP, 'chains').next);
+  const { v4 } = restoreScripts(live, replaceManaged(live, HTTP, 'chains').next);
   expect(v4).toContain('\n-A INPUT -j SALLYPORT-INPUT\n');
 });
 
 test('a set that a broken run left behind is cleared away first', () => {
   const left = read('', '', 'create SALLYPORT-TMP hash:net family inet\n');
-  expect(stepsBetween(left, HTTP).sets).toBe('destroy SALLYPORT-TMP\n');
+  expect(restoreScripts(left, HTTP).sets).toBe('destroy SALLYPORT-TMP\n');
   expect(replaceManaged(left, HTTP, 'chains').next.sets).toEqual([]);
 });
 
@@ -83,9 +83,9 @@ describe('a set that changes', () => {
   test('gets its new members before the rules change, and loses the old ones after them', () => {
     const [old, next] = [set(['10.0.0.1', '10.0.0.2']), set(['10.0.0.2', '10.0.0.3'])];
     const add = { sets: 'add SALLYPORT-app-4 10.0.0.3\n', setsAfter: 'del SALLYPORT-app-4 10.0.0.1\n' };
-    expect(stepsBetween(old, next)).toEqual({ ...NONE, ...add });
+    expect(restoreScripts(old, next)).toEqual({ ...NONE, ...add });
     const back = { sets: 'add SALLYPORT-app-4 10.0.0.1\n', setsAfter: 'del SALLYPORT-app-4 10.0.0.3\n' };
-    expect(stepsBetween(next, old)).toEqual({ ...NONE, ...back });
+    expect(restoreScripts(next, old)).toEqual({ ...NONE, ...back });
   });
 
   test.each([
@@ -93,7 +93,7 @@ describe('a set that changes', () => {
     ['has no room for both', 'family inet maxelem 3', 'family inet maxelem 3'],
   ])('and %s is swapped with a new one', (_, before, after) => {
     const old = set(['10.0.0.1', '10.0.0.2'], before);
-    expect(stepsBetween(old, set(['10.0.0.3', '10.0.0.4'], after))).toEqual({
+    expect(restoreScripts(old, set(['10.0.0.3', '10.0.0.4'], after))).toEqual({
       ...NONE,
       sets: `create SALLYPORT-TMP hash:net ${after}
 add SALLYPORT-TMP 10.0.0.3

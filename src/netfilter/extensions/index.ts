@@ -1,44 +1,48 @@
 /** The whole table of extensions, by kind, family and name. */
 import type { Family } from '../../lib/family.js';
-import { CONNECTION } from './matches/connection.js';
-import { CONTENT } from './matches/content.js';
-import { COUNTING } from './matches/counting.js';
-import { HEADER } from './matches/header.js';
+import { ADDRESS_INTERFACE } from './matches/address-interface.js';
+import { CONNTRACK } from './matches/conntrack.js';
+import { COUNTERS } from './matches/counters.js';
+import { HASHLIMIT } from './matches/hashlimit.js';
 import { ICMP_MATCHES } from './matches/icmp.js';
 import { IPSEC } from './matches/ipsec.js';
 import { IPV6 } from './matches/ipv6.js';
-import { LOCAL } from './matches/local.js';
+import { LIMIT_RECENT } from './matches/limit-recent.js';
 import { PACKET } from './matches/packet.js';
-import { RATE } from './matches/rate.js';
+import { PAYLOAD } from './matches/payload.js';
 import { RATEEST } from './matches/rateest.js';
+import { SOCKET } from './matches/socket.js';
 import { TIME } from './matches/time.js';
 import { TRANSPORT } from './matches/transport.js';
 import { type ExtensionRow, findOption } from './row.js';
-import { ALTERING } from './targets/altering.js';
-import { MARKING } from './targets/marking.js';
+import { ACTIVITY } from './targets/activity.js';
+import { MANGLE } from './targets/mangle.js';
+import { MARK } from './targets/mark.js';
 import { NAT } from './targets/nat.js';
-import { STEERING } from './targets/steering.js';
+import { PROXY } from './targets/proxy.js';
 import { VERDICTS } from './targets/verdicts.js';
 
 export const EXTENSIONS: readonly ExtensionRow[] = [
   ...TRANSPORT,
   ...ICMP_MATCHES,
-  ...CONNECTION,
-  ...RATE,
-  ...COUNTING,
+  ...CONNTRACK,
+  ...LIMIT_RECENT,
+  HASHLIMIT,
+  ...COUNTERS,
   RATEEST,
-  ...HEADER,
+  ...PACKET,
   ...IPV6,
   ...IPSEC,
-  ...LOCAL,
-  ...CONTENT,
+  ...SOCKET,
+  ...PAYLOAD,
   ...TIME,
-  ...PACKET,
+  ...ADDRESS_INTERFACE,
   ...VERDICTS,
   ...NAT,
-  ...MARKING,
-  ...ALTERING,
-  ...STEERING,
+  ...MARK,
+  ...MANGLE,
+  ...PROXY,
+  ...ACTIVITY,
 ];
 
 const index = (kind: ExtensionRow['kind'], family: Family): ReadonlyMap<string, ExtensionRow> =>
@@ -59,7 +63,7 @@ export const extensionsWith = (family: Family, flag: string): readonly string[] 
     ({ name }) => name,
   );
 
-/** The row of `-m name` or `-j name`; `undefined` when the table does not know it. */
+/** The row of `-m name` or `-j name`; `undefined` when the table does not have it. */
 export const findExtension = (
   kind: ExtensionRow['kind'],
   family: Family,

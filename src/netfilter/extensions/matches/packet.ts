@@ -1,153 +1,178 @@
-/** Matches on addresses, sets, interfaces and marks of the packet itself. */
-
-import { formatAddress, parseAddress } from '../../../lib/ip.js';
+/** Matches on the packet itself: length, ttl, hl, dscp, tos, ecn, pkttype, realm, mark, comment. */
 import type { Option } from '../../model.js';
+import { type ExtensionRow, exclusive, isRefusal, option, refuse, type ValueType } from '../row.js';
 import {
-  ARRIVING,
-  type ExtensionRow,
-  exclusive,
-  has,
-  isRefusal,
-  LEAVING,
-  option,
-  type Refusal,
-  refuse,
-  type ValueType,
-} from '../row.js';
-import { flags, kind, mac, mark, noAddress, parseWithin, string, U32, u64, word } from '../values.js';
+  formatHex,
+  integer,
+  kind,
+  mark,
+  oneOf,
+  parseInteger,
+  parseWithin,
+  range,
+  string,
+  U32,
+  u8,
+} from '../values.js';
 
-const addressRange: ValueType = kind(
-  { v4: ['10.0.0.1-10.0.0.9', '192.0.2.1'], v6: ['2001:db8::1-2001:db8::f', '::1'] },
-  (text, { family }) => {
-    const cut = text.indexOf('-');
-    const [from, to] = cut === -1 ? [text, text] : [text.slice(0, cut), text.slice(cut + 1)];
-    const [low, high] = [parseAddress(from, family), parseAddress(to, family)];
-    if (low === undefined) return noAddress(from, family);
-    if (high === undefined) return noAddress(to, family);
-    return `${formatAddress(low, family)}-${formatAddress(high, family)}`;
-  },
-);
-
-const ADDRESS_TYPES = [
-  'UNSPEC',
-  'UNICAST',
-  'LOCAL',
-  'BROADCAST',
-  'ANYCAST',
-  'MULTICAST',
-  'BLACKHOLE',
-  'UNREACHABLE',
-  'PROHIBIT',
-  'THROW',
-  'NAT',
-  'XRESOLVE',
-];
-
-/** The kernel's IPv6 routes know the first of these types only. */
-const ADDRESS_TYPES_V6 = ['UNSPEC', 'UNICAST', 'LOCAL', 'ANYCAST', 'MULTICAST', 'UNREACHABLE'];
-
-const addressTypes: ValueType = {
-  examples: { v4: flags(ADDRESS_TYPES).examples.v4, v6: flags(ADDRESS_TYPES_V6).examples.v6 },
-  parse: (text, context) =>
-    flags(context.family === 'v4' ? ADDRESS_TYPES : ADDRESS_TYPES_V6).parse(text, context),
+/** RFC 1349 names; a name stands for its bits under the mask 0x3f. */
+const TOS_NAMES: Readonly<Record<string, bigint>> = {
+  'minimize-delay': 0x10n,
+  'maximize-throughput': 0x08n,
+  'maximize-reliability': 0x04n,
+  'minimize-cost': 0x02n,
+  'normal-service': 0x00n,
 };
 
-/** Ids of users are numbers: a name means another number on another host, but root is 0 everywhere. */
-const ids: ValueType = kind(['0', 'root', '1000-2000', '1000:1010', '33'], (text) => {
-  if (text === 'root') return '0';
-  const parts = text.split(/[-:]/);
-  const numbers = parts.map((part) => parseWithin(part, 0n, U32 - 1n));
-  if (parts.length > 2 || numbers.some(isRefusal))
+/** `0x10/0xff`, both always printed with two digits. */
+export const tos: ValueType = kind(['0x10', '4/0x1c', 'Minimize-Delay', 'normal-service', '255'], (text) => {
+  const named = TOS_NAMES[text.toLowerCase()];
+  if (named !== undefined) return `${formatHex(named, 2)}/0x3f`;
+  const cut = text.indexOf('/');
+  const value = parseWithin(cut === -1 ? text : text.slice(0, cut), 0n, 255n);
+  const mask = cut === -1 ? 255n : parseWithin(text.slice(cut + 1), 0n, 255n);
+  if (isRefusal(value) || isRefusal(mask))
     return refuse(
-      `takes a number or a range of numbers, not "${text}"`,
-      'Write the id: names differ from host to host.',
+      `does not accept "${text}"`,
+      `Write a number, number/mask or one of ${Object.keys(TOS_NAMES).join(', ')}.`,
     );
-  const [from, to = from] = numbers;
-  return from === to ? String(from) : `${from}-${to}`;
+  return `${formatHex(value, 2)}/${formatHex(mask, 2)}`;
 });
 
-/** One `src` or `dst` for each dimension of the set. */
-const directions: ValueType = kind(['src', 'dst', 'src,dst', 'dst,dst'], (text) => {
-  const parts = text.split(',');
-  const fits = parts.length <= 6 && parts.every((part) => part === 'src' || part === 'dst');
-  return fits ? text : refuse(`takes src and dst, at most six with commas, not "${text}"`);
+/** RFC 2474, RFC 2597 and RFC 3246. */
+const DSCP_CLASSES: Readonly<Record<string, number>> = {
+  CS0: 0x00,
+  CS1: 0x08,
+  CS2: 0x10,
+  CS3: 0x18,
+  CS4: 0x20,
+  CS5: 0x28,
+  CS6: 0x30,
+  CS7: 0x38,
+  BE: 0x00,
+  AF11: 0x0a,
+  AF12: 0x0c,
+  AF13: 0x0e,
+  AF21: 0x12,
+  AF22: 0x14,
+  AF23: 0x16,
+  AF31: 0x1a,
+  AF32: 0x1c,
+  AF33: 0x1e,
+  AF41: 0x22,
+  AF42: 0x24,
+  AF43: 0x26,
+  EF: 0x2e,
+};
+
+const dscpHex = (value: bigint): string => formatHex(value, 2);
+
+export const dscp: ValueType = kind(['0', '0x2e', '63'], (text) => {
+  const value = parseWithin(text, 0n, 63n);
+  return isRefusal(value) ? value : dscpHex(value);
 });
 
-/** IPSET_MAXNAMELEN with its final zero byte is 32. */
-export const setName = word(31, 1, ['set4', 'set-a']);
-export const setDirections = directions;
+/** A class by name; the value is its number, since that is what save prints. */
+export const dscpClass: ValueType = kind(Object.keys(DSCP_CLASSES), (text) => {
+  const value = DSCP_CLASSES[text.toUpperCase()];
+  if (value === undefined)
+    return refuse(
+      `does not accept the class "${text}"`,
+      `Write one of ${Object.keys(DSCP_CLASSES).join(', ')}.`,
+    );
+  return dscpHex(BigInt(value));
+});
 
-function counters(options: readonly Option[]): readonly Option[] | Refusal {
-  return has(options, '--return-nomatch') && !has(options, '--match-set')
-    ? refuse('needs --match-set')
-    : options;
-}
+/** Puts every option that is another spelling of `flag` under that name. */
+export const rename =
+  (from: string, flag: string) =>
+  (options: readonly Option[]): readonly Option[] =>
+    options.map((each) => (each.flag === from ? { ...each, flag } : each));
 
-const counter = (name: string) =>
+const compared = (name: string) =>
   exclusive(
-    option(`--${name}-eq`, u64, { not: true }),
-    option(`--${name}-lt`, u64),
-    option(`--${name}-gt`, u64),
+    option(`--${name}-eq`, u8, { aliases: [`--${name}`], not: true }),
+    option(`--${name}-lt`, u8),
+    option(`--${name}-gt`, u8),
   );
+
+/**
+ * A number that iproute2 may have a name for on the host. The number loads everywhere and so it is what is printed;
+ * of names only that of 0 is the same on every host that has one.
+ */
+export const lookedUp = (zero: string): ValueType =>
+  kind(['5', '0x1/0x2a', '0x0/0xf'], (text) => {
+    if (text === zero) return '0x0';
+    const cut = text.indexOf('/');
+    const value = parseInteger(cut === -1 ? text : text.slice(0, cut));
+    const mask = cut === -1 ? U32 : parseInteger(text.slice(cut + 1));
+    if (value === undefined || mask === undefined || value > U32 || mask > U32)
+      return refuse(
+        `takes a number or number/mask, not "${text}"`,
+        'Write the number: names differ from host to host.',
+      );
+    return mask === U32 ? formatHex(value) : `${formatHex(value)}/${formatHex(mask)}`;
+  });
 
 export const PACKET: readonly ExtensionRow[] = [
   {
     kind: 'match',
-    name: 'comment',
-    options: [option('--comment', string(255), { required: true })],
+    name: 'length',
+    options: [option('--length', range(65535n), { not: true, required: true })],
+  },
+  { kind: 'match', name: 'ttl', family: 'v4', oneOf: 'any', options: compared('ttl') },
+  { kind: 'match', name: 'hl', family: 'v6', oneOf: 'any', options: compared('hl') },
+  {
+    kind: 'match',
+    name: 'dscp',
+    oneOf: 'any',
+    options: exclusive(
+      option('--dscp', dscp, { not: true }),
+      option('--dscp-class', dscpClass, { not: true }),
+    ),
+    finish: rename('--dscp-class', '--dscp'),
+  },
+  { kind: 'match', name: 'tos', options: [option('--tos', tos, { not: true, required: true })] },
+  {
+    kind: 'match',
+    name: 'ecn',
+    oneOf: 'any',
+    options: [
+      option('--ecn-tcp-ece', [], { not: true }),
+      option('--ecn-tcp-cwr', [], { not: true }),
+      option('--ecn-ip-ect', integer(3), { not: true }),
+    ],
+    finish: (options, context) =>
+      options.some((each) => each.flag.startsWith('--ecn-tcp')) && context.protocol !== 'tcp'
+        ? refuse('matches TCP bits only with -p tcp')
+        : options,
   },
   {
     kind: 'match',
-    name: 'set',
-    oneOf: ['--match-set'],
+    name: 'pkttype',
     options: [
-      option('--match-set', [setName, directions], { aliases: ['--set'], not: true }),
-      option('--return-nomatch'),
-      option('--update-counters', [], { not: true, hidden: '' }),
-      option('--update-subcounters', [], { not: true, hidden: '' }),
-      ...counter('packets'),
-      ...counter('bytes'),
+      option(
+        '--pkt-type',
+        oneOf(['unicast', 'broadcast', 'multicast', 'otherhost'], {
+          bcast: 'broadcast',
+          mcast: 'multicast',
+          host: 'unicast',
+        }),
+        { not: true, required: true },
+      ),
     ],
-    finish: counters,
+  },
+  {
+    kind: 'match',
+    name: 'realm',
+    family: 'v4',
+    hooks: ['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+    options: [option('--realm', lookedUp('cosmos'), { not: true, required: true })],
   },
   { kind: 'match', name: 'mark', options: [option('--mark', mark, { not: true, required: true })] },
   {
     kind: 'match',
-    name: 'mac',
-    hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
-    options: [option('--mac-source', mac, { not: true, required: true })],
-  },
-  {
-    kind: 'match',
-    name: 'iprange',
-    oneOf: 'any',
-    options: [
-      option('--src-range', addressRange, { not: true }),
-      option('--dst-range', addressRange, { not: true }),
-    ],
-  },
-  {
-    kind: 'match',
-    name: 'addrtype',
-    hooks: (options) =>
-      has(options, '--limit-iface-in') ? ARRIVING : has(options, '--limit-iface-out') ? LEAVING : undefined,
-    oneOf: ['--src-type', '--dst-type'],
-    options: [
-      option('--src-type', addressTypes, { not: true }),
-      option('--dst-type', addressTypes, { not: true }),
-      ...exclusive(option('--limit-iface-in'), option('--limit-iface-out')),
-    ],
-  },
-  {
-    kind: 'match',
-    name: 'owner',
-    hooks: ['OUTPUT', 'POSTROUTING'],
-    oneOf: 'any',
-    options: [
-      option('--socket-exists', [], { not: true }),
-      option('--uid-owner', ids, { not: true }),
-      option('--gid-owner', ids, { not: true }),
-      option('--suppl-groups', [], { after: ['--gid-owner'] }),
-    ],
+    name: 'comment',
+    options: [option('--comment', string(255), { required: true })],
   },
 ];

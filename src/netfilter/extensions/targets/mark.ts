@@ -1,6 +1,6 @@
-/** Targets that mark packets and connections, or change how they are tracked. */
+/** Targets that mark or track: MARK, CONNMARK, CT, NOTRACK, SET, SECMARK, CONNSECMARK. */
 import type { Option } from '../../model.js';
-import { setDirections, setName } from '../matches/packet.js';
+import { setDirections, setName } from '../matches/address-interface.js';
 import {
   type ExtensionRow,
   exclusive,
@@ -105,7 +105,7 @@ function setTarget(options: readonly Option[]): readonly Option[] | Refusal {
   return options;
 }
 
-export const MARKING: readonly ExtensionRow[] = [
+export const MARK: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'MARK',
@@ -163,5 +163,18 @@ export const MARKING: readonly ExtensionRow[] = [
       option('--map-queue', [], { needs: ['--map-set'] }),
     ],
     finish: setTarget,
+  },
+  {
+    kind: 'target',
+    name: 'SECMARK',
+    tables: ['mangle', 'security'],
+    options: [option('--selctx', word(255, 1, ['system_u:object_r:ssh_packet_t:s0']), { required: true })],
+  },
+  {
+    kind: 'target',
+    name: 'CONNSECMARK',
+    tables: ['mangle', 'security'],
+    oneOf: 'any',
+    options: exclusive(option('--save'), option('--restore')),
   },
 ];

@@ -1,10 +1,30 @@
-/** Matches on what connection tracking knows. */
-import { type ExtensionRow, option } from '../row.js';
-import { flags, mark, network, oneOf, portRange, protocol, range, U32 } from '../values.js';
+/** Matches on connection tracking: conntrack, state, connmark, connlabel, helper. */
+import { type ExtensionRow, option, type ValueType } from '../row.js';
+import {
+  flags,
+  integer,
+  kind,
+  mark,
+  network,
+  oneOf,
+  portRange,
+  protocol,
+  range,
+  string,
+  U32,
+} from '../values.js';
 
 const STATES = ['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED'];
 
-export const CONNECTION: readonly ExtensionRow[] = [
+/** A bit from 0 to 127, or its name in the host's connlabel.conf; save prints either in quotes. */
+const label: ValueType = {
+  ...kind(['40', '0', '127'], (text, context) =>
+    /^[a-z_][\w.-]*$/i.test(text) ? text : integer(127).parse(text, context),
+  ),
+  print: (value) => `"${value}"`,
+};
+
+export const CONNTRACK: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'conntrack',
@@ -31,4 +51,10 @@ export const CONNECTION: readonly ExtensionRow[] = [
     options: [option('--state', flags(STATES), { not: true, required: true })],
   },
   { kind: 'match', name: 'connmark', options: [option('--mark', mark, { not: true, required: true })] },
+  { kind: 'match', name: 'helper', options: [option('--helper', string(29), { not: true, required: true })] },
+  {
+    kind: 'match',
+    name: 'connlabel',
+    options: [option('--label', label, { not: true, required: true }), option('--set')],
+  },
 ];

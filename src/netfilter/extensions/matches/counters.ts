@@ -1,4 +1,4 @@
-/** Matches that count connections, bytes or packets, or choose at random. */
+/** Matches that count or choose at random: connlimit, connbytes, statistic, quota, nfacct. */
 import type { Option } from '../../model.js';
 import {
   type ExtensionRow,
@@ -72,7 +72,7 @@ function statistic(options: readonly Option[]): readonly Option[] | Refusal {
   return options;
 }
 
-export const COUNTING: readonly ExtensionRow[] = [
+export const COUNTERS: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'connlimit',

@@ -1,7 +1,7 @@
-/** Targets that change the packet's headers. */
+/** Targets that change headers: CHECKSUM, CLASSIFY, DSCP, ECN, HL, HMARK, TCPMSS, TCPOPTSTRIP, TOS, TTL. */
 import type { Option, Rule } from '../../model.js';
-import { dscp, dscpClass, rename, tos } from '../matches/header.js';
 import { prefixed } from '../matches/ipv6.js';
+import { dscp, dscpClass, rename, tos } from '../matches/packet.js';
 import {
   type ExtensionRow,
   exclusive,
@@ -31,7 +31,7 @@ import {
   u32,
 } from '../values.js';
 
-const ALTERING_TABLE = ['mangle'] as const;
+const MANGLE_TABLE = ['mangle'] as const;
 
 /** How each shorthand becomes the one operation that the kernel has: tos = (tos & ~mask) ^ value. */
 function setTos(options: readonly Option[]): readonly Option[] {
@@ -197,7 +197,7 @@ const translation = (name: string, hooks: readonly string[]): ExtensionRow => ({
   kind: 'target',
   name,
   family: 'v6',
-  tables: ALTERING_TABLE,
+  tables: MANGLE_TABLE,
   hooks,
   options: [
     option('--src-pfx', translated, { required: true, hidden: '::/0' }),
@@ -205,11 +205,11 @@ const translation = (name: string, hooks: readonly string[]): ExtensionRow => ({
   ],
 });
 
-export const ALTERING: readonly ExtensionRow[] = [
+export const MANGLE: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'TOS',
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     oneOf: 'any',
     options: exclusive(
       option('--set-tos', tos),
@@ -222,7 +222,7 @@ export const ALTERING: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'DSCP',
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     oneOf: 'any',
     options: exclusive(option('--set-dscp', dscp), option('--set-dscp-class', dscpClass)),
     finish: rename('--set-dscp-class', '--set-dscp'),
@@ -231,16 +231,16 @@ export const ALTERING: readonly ExtensionRow[] = [
     kind: 'target',
     name: 'TTL',
     family: 'v4',
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     oneOf: 'any',
     options: stepped('ttl'),
   },
-  { kind: 'target', name: 'HL', family: 'v6', tables: ALTERING_TABLE, oneOf: 'any', options: stepped('hl') },
+  { kind: 'target', name: 'HL', family: 'v6', tables: MANGLE_TABLE, oneOf: 'any', options: stepped('hl') },
   {
     kind: 'target',
     name: 'ECN',
     family: 'v4',
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     oneOf: 'any',
     order: 'given',
     options: ECN_OPTIONS,
@@ -259,7 +259,7 @@ export const ALTERING: readonly ExtensionRow[] = [
     kind: 'target',
     name: 'TCPOPTSTRIP',
     protocols: ['tcp'],
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     options: [option('--strip-options', tcpOptions)],
   },
   {
@@ -271,7 +271,7 @@ export const ALTERING: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'CHECKSUM',
-    tables: ALTERING_TABLE,
+    tables: MANGLE_TABLE,
     options: [option('--checksum-fill', [], { required: true })],
   },
   { kind: 'target', name: 'HMARK', order: 'given', options: HMARK_OPTIONS, finish: hmark },

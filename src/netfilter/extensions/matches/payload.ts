@@ -1,4 +1,4 @@
-/** Matches that look into the packet: strings, 32-bit words, BPF programs. */
+/** Matches on the bytes of the packet: string, u32, bpf. */
 import type { Option } from '../../model.js';
 import {
   type ExtensionRow,
@@ -140,7 +140,7 @@ const program: ValueType = {
   print: (value) => `"${value}"`,
 };
 
-export const CONTENT: readonly ExtensionRow[] = [
+export const PAYLOAD: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'string',

@@ -1,11 +1,9 @@
-/** Matches on what the host knows about a packet: sockets, processors, devices, groups, routes. */
+/** Matches on local state: owner, socket, cgroup, cpu, osf, cluster, ipvs. */
 import type { Option } from '../../model.js';
 import {
-  ARRIVING,
   type ExtensionRow,
   exclusive,
-  has,
-  LEAVING,
+  isRefusal,
   option,
   type Refusal,
   refuse,
@@ -15,11 +13,11 @@ import {
 import {
   formatHex,
   integer,
-  interfaceName,
   kind,
   network,
   oneOf,
   parseInteger,
+  parseWithin,
   portRange,
   protocol,
   string,
@@ -27,7 +25,6 @@ import {
   u32,
   word,
 } from '../values.js';
-import { lookedUp } from './header.js';
 
 const hexadecimal: ValueType = kind(['0xfeedcafe', '7'], (text) => {
   const value = parseInteger(text);
@@ -50,34 +47,36 @@ function cluster(options: readonly Option[]): readonly Option[] | Refusal {
   ];
 }
 
-/** A bit from 0 to 127, or its name in the host's connlabel.conf; save prints either in quotes. */
-const label: ValueType = {
-  ...kind(['40', '0', '127'], (text, context) =>
-    /^[a-z_][\w.-]*$/i.test(text) ? text : integer(127).parse(text, context),
-  ),
-  print: (value) => `"${value}"`,
-};
-
 /** How the kernel sent a packet to a real server of IPVS. */
 const IPVS_METHODS = ['GATE', 'IPIP', 'MASQ'];
 
-/** What an interface stands for is known only where packets have one on that side. */
-const sides =
-  (arriving: string, leaving: string) =>
-  (options: readonly Option[]): readonly string[] | undefined => {
-    const [one, other] = [has(options, arriving), has(options, leaving)];
-    if (one && other) return ['FORWARD'];
-    return one ? ARRIVING : other ? LEAVING : undefined;
-  };
+/** Ids of users are numbers: a name means another number on another host, but root is 0 everywhere. */
+const ids: ValueType = kind(['0', 'root', '1000-2000', '1000:1010', '33'], (text) => {
+  if (text === 'root') return '0';
+  const parts = text.split(/[-:]/);
+  const numbers = parts.map((part) => parseWithin(part, 0n, U32 - 1n));
+  if (parts.length > 2 || numbers.some(isRefusal))
+    return refuse(
+      `takes a number or a range of numbers, not "${text}"`,
+      'Write the id: names differ from host to host.',
+    );
+  const [from, to = from] = numbers;
+  return from === to ? String(from) : `${from}-${to}`;
+});
 
-/** The bridge port by which a packet will leave is not known in OUTPUT. */
-function physdevHooks(options: readonly Option[]): readonly string[] | undefined {
-  const bridged = options.some((each) => each.flag === '--physdev-is-bridged' && !each.negated);
-  const leaving = has(options, '--physdev-out') || has(options, '--physdev-is-out');
-  return leaving && !bridged ? ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'] : undefined;
-}
-
-export const LOCAL: readonly ExtensionRow[] = [
+export const SOCKET: readonly ExtensionRow[] = [
+  {
+    kind: 'match',
+    name: 'owner',
+    hooks: ['OUTPUT', 'POSTROUTING'],
+    oneOf: 'any',
+    options: [
+      option('--socket-exists', [], { not: true }),
+      option('--uid-owner', ids, { not: true }),
+      option('--gid-owner', ids, { not: true }),
+      option('--suppl-groups', [], { after: ['--gid-owner'] }),
+    ],
+  },
   {
     kind: 'match',
     name: 'socket',
@@ -94,43 +93,7 @@ export const LOCAL: readonly ExtensionRow[] = [
       option('--cgroup', u32, { not: true }),
     ),
   },
-  {
-    kind: 'match',
-    name: 'devgroup',
-    hooks: sides('--src-group', '--dst-group'),
-    oneOf: 'any',
-    options: [
-      option('--src-group', lookedUp('default'), { not: true }),
-      option('--dst-group', lookedUp('default'), { not: true }),
-    ],
-  },
   { kind: 'match', name: 'cpu', options: [option('--cpu', u32, { not: true, required: true })] },
-  { kind: 'match', name: 'helper', options: [option('--helper', string(29), { not: true, required: true })] },
-  {
-    kind: 'match',
-    name: 'connlabel',
-    options: [option('--label', label, { not: true, required: true }), option('--set')],
-  },
-  {
-    kind: 'match',
-    name: 'physdev',
-    hooks: physdevHooks,
-    oneOf: 'any',
-    options: [
-      option('--physdev-is-in', [], { not: true }),
-      option('--physdev-in', interfaceName, { not: true }),
-      option('--physdev-is-out', [], { not: true }),
-      option('--physdev-out', interfaceName, { not: true }),
-      option('--physdev-is-bridged', [], { not: true }),
-    ],
-  },
-  {
-    kind: 'match',
-    name: 'rpfilter',
-    tables: ['raw', 'mangle'],
-    hooks: ['PREROUTING'],
-    options: [option('--loose'), option('--validmark'), option('--accept-local'), option('--invert')],
-  },
   {
     kind: 'match',
     name: 'osf',

@@ -1,54 +1,7 @@
-/** Targets that hand packets on, copy them, measure or label them. */
+/** Targets that record or signal activity: AUDIT, IDLETIMER, RATEEST, LED. */
 import type { Option } from '../../model.js';
-import {
-  type ExtensionRow,
-  exclusive,
-  isRefusal,
-  option,
-  type Refusal,
-  refuse,
-  type ValueType,
-} from '../row.js';
-import {
-  fullMark,
-  host,
-  integer,
-  interfaceName,
-  kind,
-  oneOf,
-  parseEnds,
-  parsePort,
-  string,
-  u8,
-  u16,
-  u32,
-  word,
-} from '../values.js';
-
-/** At least two queues, the last but one at most 65534. */
-const queues: ValueType = kind(['0:3', '10:65534'], (text) => {
-  const ends = parseEnds(text, 65534n);
-  if (isRefusal(ends)) return ends;
-  return text.includes(':') && ends[0] < ends[1]
-    ? ends.join(':')
-    : refuse(`takes a range of queues such as 0:3, not "${text}"`);
-});
-
-function nfqueue(options: readonly Option[]): readonly Option[] {
-  const numbered = options.some((each) => each.flag === '--queue-num' || each.flag === '--queue-balance');
-  return numbered ? options : [{ flag: '--queue-num', negated: false, values: ['0'] }, ...options];
-}
-
-const port: ValueType = kind(['8080', 'http'], (text) => {
-  const number = parsePort(text, undefined);
-  return isRefusal(number) ? number : String(number);
-});
-
-/** Packets cannot be sent to no address. */
-const gateway: ValueType = kind({ v4: ['10.1.2.3'], v6: ['2001:db8::1'] }, (text, context) => {
-  const address = host.parse(text, context);
-  return address === '0.0.0.0' || address === '::' ? refuse('takes a non-zero address') : address;
-});
+import { type ExtensionRow, option, type Refusal, refuse, type ValueType } from '../row.js';
+import { integer, kind, oneOf, string, u32, word } from '../values.js';
 
 /** xt_rateest counts in microseconds. */
 const SECOND = 1_000_000;
@@ -93,64 +46,11 @@ function rateest(options: readonly Option[]): readonly Option[] | Refusal {
 /** The kernel counts milliseconds in a signed integer. */
 const IDLE_SECONDS = 2_147_482;
 
-export const STEERING: readonly ExtensionRow[] = [
-  {
-    kind: 'target',
-    name: 'NFQUEUE',
-    options: [
-      ...exclusive(option('--queue-num', u16), option('--queue-balance', queues)),
-      option('--queue-bypass'),
-      option('--queue-cpu-fanout', [], { needs: ['--queue-balance'] }),
-    ],
-    finish: nfqueue,
-  },
-  {
-    kind: 'target',
-    name: 'TEE',
-    options: [option('--gateway', gateway, { required: true }), option('--oif', interfaceName)],
-  },
-  {
-    kind: 'target',
-    name: 'TPROXY',
-    tables: ['mangle'],
-    hooks: ['PREROUTING'],
-    protocols: ['tcp', 'udp'],
-    options: [
-      option('--on-port', port, { required: true }),
-      option('--on-ip', host, { implied: { v4: '0.0.0.0', v6: '::' } }),
-      option('--tproxy-mark', fullMark, { implied: '0x0/0x0' }),
-    ],
-  },
-  {
-    kind: 'target',
-    name: 'SYNPROXY',
-    protocols: ['tcp'],
-    hooks: ['INPUT', 'FORWARD'],
-    options: [
-      option('--sack-perm'),
-      option('--timestamp'),
-      option('--wscale', u8),
-      option('--mss', u16),
-      option('--ecn'),
-    ],
-  },
+export const ACTIVITY: readonly ExtensionRow[] = [
   {
     kind: 'target',
     name: 'AUDIT',
     options: [option('--type', oneOf(['accept', 'drop', 'reject']), { required: true })],
-  },
-  {
-    kind: 'target',
-    name: 'SECMARK',
-    tables: ['mangle', 'security'],
-    options: [option('--selctx', word(255, 1, ['system_u:object_r:ssh_packet_t:s0']), { required: true })],
-  },
-  {
-    kind: 'target',
-    name: 'CONNSECMARK',
-    tables: ['mangle', 'security'],
-    oneOf: 'any',
-    options: exclusive(option('--save'), option('--restore')),
   },
   {
     kind: 'target',

@@ -1,4 +1,4 @@
-/** Matches that count packets over time. */
+/** Matches that count packets over time: limit, recent. */
 
 import type { Family } from '../../../lib/family.js';
 import type { Option } from '../../model.js';
@@ -16,7 +16,6 @@ import {
   type ValueType,
 } from '../row.js';
 import { host, integer, kind, U32, word } from '../values.js';
-import { HASHLIMIT } from './hashlimit.js';
 
 /** Ticks a second of xt_limit (XT_LIMIT_SCALE). */
 const LIMIT_SCALE = 10_000n;
@@ -77,7 +76,7 @@ const RECENT_OPTIONS = [
   option('--rdest'),
 ];
 
-export const RATE: readonly ExtensionRow[] = [
+export const LIMIT_RECENT: readonly ExtensionRow[] = [
   {
     kind: 'match',
     name: 'limit',
@@ -86,7 +85,6 @@ export const RATE: readonly ExtensionRow[] = [
       option('--limit-burst', integer(10_000, 1), { hidden: '5' }),
     ],
   },
-  HASHLIMIT,
   {
     kind: 'match',
     name: 'recent',

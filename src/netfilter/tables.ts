@@ -5,7 +5,7 @@ import { BUILT_IN_CHAINS, type Chain, type Rule, type Table, type TableName, typ
 export const TABLE_NAMES = Object.keys(BUILT_IN_CHAINS) as readonly TableName[];
 
 /** A table whose chains are empty and accept: it decides as one that is absent. */
-const emptyTable = (name: TableName): Table => ({
+export const emptyTable = (name: TableName): Table => ({
   name,
   chains: BUILT_IN_CHAINS[name].map((chain): Chain => ({ name: chain, policy: 'ACCEPT', rules: [] })),
 });

@@ -149,8 +149,10 @@ function findings(live: Tables, desired: Tables, family: Family): readonly Probl
               warning(
                 'bypass',
                 `In ${where} a rule above the jump to the policy's rules may accept what the policy drops: ${rule.text}`,
-                rule.location,
-                'A deploy moves the jump above it; remove the rule, or add it to the policy.',
+                {
+                  location: rule.location,
+                  hint: 'A deploy moves the jump above it; remove the rule, or add it to the policy.',
+                },
               ),
             ),
             ...staleJumps(chain, wanted, where),
@@ -168,8 +170,7 @@ function staleJumps(chain: Chain, wanted: Table | undefined, where: string): rea
       warning(
         'stale-hook',
         `In ${where} a jump to an owned chain is not the one of the policy: ${rule.text}`,
-        rule.location,
-        'A deploy removes it.',
+        { location: rule.location, hint: 'A deploy removes it.' },
       ),
     );
 }
@@ -182,8 +183,10 @@ const strayJumps = ({ rules }: Chain, wanted: Table | undefined, where: string):
       error(
         'jump-to-owned',
         `In ${where} a rule jumps to an owned chain that the policy no longer has: ${rule.text}`,
-        rule.location,
-        'Remove the rule on the host: the chain cannot be deleted while the rule exists.',
+        {
+          location: rule.location,
+          hint: 'Remove the rule on the host: the chain cannot be deleted while the rule exists.',
+        },
       ),
     );
 
@@ -208,12 +211,10 @@ function unresolved(next: Tables, sets: readonly IpSet[]): readonly Problem[] {
 }
 
 const missing = (what: 'chain' | 'set', name: string, rule: Rule): Problem =>
-  error(
-    `missing-${what}`,
-    `There is no ${what} ${name} on the host, which this rule names: ${rule.text}`,
-    rule.location,
-    'Create it on the host first, or remove the rule from the policy.',
-  );
+  error(`missing-${what}`, `There is no ${what} ${name} on the host, which this rule names: ${rule.text}`, {
+    location: rule.location,
+    hint: 'Create it on the host first, or remove the rule from the policy.',
+  });
 
 /** The managed part of a ruleset, from which it can be restored. With `tables` that is everything but foreign sets. */
 export function ownedPart(ruleset: Ruleset, ownership: Ownership): Ruleset {
@@ -236,7 +237,7 @@ function ownedTables(tables: Tables): Tables {
 }
 
 /** Foreign chains by name (`DOCKER`, `nat DOCKER`) and the number of foreign rules, in both families. */
-export function foreignOf({ v4, v6 }: Ruleset): {
+function foreignOf({ v4, v6 }: Ruleset): {
   readonly chains: readonly string[];
   readonly rules: number;
 } {

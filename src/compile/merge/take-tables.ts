@@ -58,13 +58,14 @@ function removal(where: string, chain: string, rule: Rule, mayRemove: readonly P
     ? warning(
         'removes-foreign',
         `The policy manages the whole table, so this rule of ${where} is removed: ${text}`,
-        rule.location,
-        'Add it to the policy, or set "ownership: chains".',
+        { location: rule.location, hint: 'Add it to the policy, or set "ownership: chains".' },
       )
     : error(
         'removes-program',
         `The policy manages the whole table, but this rule of ${where} belongs to ${program}: ${text}`,
-        rule.location,
-        `Set "ownership: chains", or stop ${program} on this host, or allow the removal with "may_remove: [${program}]".`,
+        {
+          location: rule.location,
+          hint: `Set "ownership: chains", or stop ${program} on this host, or allow the removal with "may_remove: [${program}]".`,
+        },
       );
 }

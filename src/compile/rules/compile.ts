@@ -160,8 +160,7 @@ function matchingNothing(host: Host, parts: readonly Part[]): readonly Problem[]
       error(
         'matches-nothing',
         'No packet can match this rule: it has no address and no service of the same family.',
-        location,
-        'Name addresses and services of one family, or remove the rule.',
+        { location, hint: 'Name addresses and services of one family, or remove the rule.' },
       ),
     );
 }

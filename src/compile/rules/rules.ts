@@ -27,7 +27,7 @@ export interface RuleContext {
 }
 
 /** `web: Prometheus scrapes node_exporter [sre OPS-12]`: origin, reason, owner and ticket. */
-export function ruleComment(rule: PolicyRule): string {
+function ruleComment(rule: PolicyRule): string {
   const ask = join(rule.owner ?? '', rule.ticket ?? '');
   const why = rule.reason === undefined ? rule.origin : `${rule.origin}: ${rule.reason}`;
   return oneLine(ask === '' ? why : `${why} [${ask}]`);
@@ -39,12 +39,10 @@ export function ruleProblems(rule: PolicyRule): readonly Problem[] {
   const problems: Problem[] = [];
   if (rule.rate !== undefined && (rule.verb === 'deny' || rule.verb === 'reject'))
     problems.push(
-      error(
-        'rate-on-deny',
-        `A ${rule.verb} with a rate does not apply to packets beyond the rate.`,
+      error('rate-on-deny', `A ${rule.verb} with a rate does not apply to packets beyond the rate.`, {
         location,
-        'Put the rate on the allow rule: packets beyond it are not accepted.',
-      ),
+        hint: 'Put the rate on the allow rule: packets beyond it are not accepted.',
+      }),
     );
   const text = ruleComment(rule);
   if (Buffer.byteLength(text) > COMMENT_BYTES)
@@ -52,8 +50,7 @@ export function ruleProblems(rule: PolicyRule): readonly Problem[] {
       note(
         'comment-cut',
         `The reason is longer than the ${COMMENT_BYTES} bytes of a rule's comment and is truncated on the host.`,
-        location,
-        'Shorten it.',
+        { location, hint: 'Shorten it.' },
       ),
     );
   return problems;

@@ -1,4 +1,4 @@
-/** The two families of addresses. */
+/** Address families. */
 export type Family = 'v4' | 'v6';
 
 export const FAMILIES: readonly Family[] = ['v4', 'v6'];

@@ -1,5 +1,6 @@
-/** Groups of equal things. */
-/** `Map.groupBy`, which Node 20 lacks; groups and members keep their order. */
+/** Groups of items with the same key. */
+
+/** `Map.groupBy`, which Node 20 does not have; groups and members keep their order. */
 export function groupBy<T>(
   items: readonly T[],
   keyOf: (item: T) => string,

@@ -1,4 +1,4 @@
-/** Did you mean …? */
+/** For hints: "Did you mean …?" */
 
 /** The name that is at most two edits away, if one is. */
 export function nearest(text: string, names: readonly string[]): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * The one family of errors. A problem is a value: it has a stable id, a place a person can open, a sentence that
- * says what is wrong, and a hint that says how to mend it. Functions that can find many problems return them all.
+ * Errors, warnings and notes. A problem is a value: a stable id, a location that a person can open, a sentence that says
+ * what is wrong, and a hint how to fix it. Functions that can find many problems return them all.
  */
 
 /** A position in a text. Lines and columns count from 1; columns are UTF-16 code units, as editors count. */
@@ -28,12 +28,12 @@ export interface Problem {
   readonly level: Level;
   /** One sentence: what is wrong. */
   readonly message: string;
-  /** One sentence: how to mend it. */
+  /** One sentence: how to fix it. */
   readonly hint?: string;
   readonly location?: SourceLocation;
 }
 
-/** Thrown only across room borders where a result type would say nothing more; carries every problem found. */
+/** Thrown between modules where a `Result` would add nothing; has every problem found. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly problems: readonly Problem[];
@@ -45,12 +45,12 @@ export class ProblemError extends Error {
 
 /** `file:line:column: message Hint.`, the form that editors and GitHub's log turn into links. */
 export function formatProblem(problem: Problem): string {
-  const where = problem.location
+  const prefix = problem.location
     ? `${problem.location.file}:${problem.location.line}:${problem.location.column}: `
     : '';
   const level = problem.level === 'error' ? '' : `${problem.level}: `;
   const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
-  return `${where}${level}${problem.message}${hint}`;
+  return `${prefix}${level}${problem.message}${hint}`;
 }
 
 /** Where a problem is, and how to fix it. */
@@ -100,10 +100,11 @@ export const problemsOf = (thrown: unknown, hint: string): readonly Problem[] =>
 
 const stackOf = (thrown: unknown): string => (thrown instanceof Error && thrown.stack) || messageOf(thrown);
 
+/** Whether one of the problems is an error. */
 export const hasErrors = (problems: readonly Problem[]): boolean =>
   problems.some((found) => found.level === 'error');
 
-/** By file, line, column, then text: the same order on every run. */
+/** Compares by file, line, column, then message: the same order on every run. */
 export function byLocation(a: Problem, b: Problem): number {
   const left = a.location;
   const right = b.location;
@@ -119,7 +120,7 @@ export function byLocation(a: Problem, b: Problem): number {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Either a value (perhaps with warnings) or the problems that stand in its way. */
+/** Either a value, perhaps with warnings, or the problems that prevent it. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly problems: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };

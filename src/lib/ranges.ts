@@ -1,11 +1,15 @@
 /** Sets of numbers as sorted, disjoint, non-adjacent ranges with both ends included. */
+/** The first and the last number. */
 export type Range = readonly [bigint, bigint];
 export type Ranges = readonly Range[];
 
 const NOTHING: Ranges = [];
 
+/** One number. */
 export const one = (value: bigint): Ranges => [[value, value]];
+/** All numbers from one to another; nothing when `from` is above `to`. */
 export const between = (from: bigint, to: bigint): Ranges => (from > to ? NOTHING : [[from, to]]);
+/** These numbers, in any order. */
 export const ofValues = (values: readonly bigint[]): Ranges =>
   normalise(values.map((value) => [value, value] as const));
 
@@ -23,9 +27,10 @@ export function normalise(ranges: readonly Range[]): Ranges {
   return joined;
 }
 
+/** The numbers in any of the sets. */
 export const union = (...sets: readonly Ranges[]): Ranges => normalise(sets.flat());
 
-/** What `within` holds beyond `ranges`. */
+/** The numbers of `within` that are not in `ranges`. */
 export function subtract(within: Ranges, ranges: Ranges): Ranges {
   const rest: Range[] = [];
   let index = 0;
@@ -43,13 +48,17 @@ export function subtract(within: Ranges, ranges: Ranges): Ranges {
   return rest;
 }
 
+/** The numbers in both sets. */
 export const intersect = (a: Ranges, b: Ranges): Ranges => subtract(a, subtract(a, b));
 
+/** Whether the set has no number. */
 export const isEmpty = (ranges: Ranges): boolean => ranges.length === 0;
 
+/** Whether both sets have the same numbers. */
 export const equalRanges = (a: Ranges, b: Ranges): boolean =>
   a.length === b.length && a.every(([from, to], index) => from === b[index]?.[0] && to === b[index]?.[1]);
 
+/** Whether the number is in the set. */
 export function has(ranges: Ranges, value: bigint): boolean {
   let [low, high] = [0, ranges.length - 1];
   while (low <= high) {
@@ -62,6 +71,7 @@ export function has(ranges: Ranges, value: bigint): boolean {
   return false;
 }
 
+/** How many numbers the set has. */
 export const sizeOf = (ranges: Ranges): bigint =>
   ranges.reduce((sum, [from, to]) => sum + to - from + 1n, 0n);
 

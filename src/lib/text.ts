@@ -1,6 +1,7 @@
 /** Numbers, lists and names as people read them. */
+
 /** `1,000`. */
-export const grouped = (number: number): string => number.toLocaleString('en-US');
+export const grouped = (number: number | bigint): string => number.toLocaleString('en-US');
 
 /** `1 host`, `2 hosts`, `1,000 hosts`. */
 export const count = (number: number, noun: string): string =>
@@ -16,6 +17,7 @@ export function list(items: readonly string[], max = Number.POSITIVE_INFINITY): 
 
 export const FAMILY = { v4: 'IPv4', v6: 'IPv6' } as const;
 
+/** `sha256:` and the first 12 digits. */
 export const shortDigest = (digest: string): string =>
   digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1');
 

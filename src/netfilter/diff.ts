@@ -13,9 +13,8 @@ interface ChainPair {
 }
 
 /**
- * The difference of two families' tables; counters, places and the order of tables mean nothing, and an absent table
- * is one that accepts everything. The same rule at another place in its chain is `moved`; as few rules as possible
- * are called so.
+ * The difference of two versions of the tables of one family. Counters, locations and the order of tables do not count,
+ * and an absent table accepts everything. A rule at another position of its chain is `moved`, as few as possible.
  */
 export function diffTables(before: Tables, after: Tables): RuleDiff {
   if (equalTables(before, after)) return { added: [], removed: [], moved: [], text: '' };
@@ -46,7 +45,7 @@ const byName = (tables: Tables): ReadonlyMap<TableName, ReadonlyMap<string, Chai
   );
 
 function diffChain(pair: ChainPair): RuleDiff {
-  const heads = headChanges(pair);
+  const chain = chainChanges(pair);
   const rules = matchRules(pair.before?.rules ?? [], pair.after?.rules ?? []);
   const change = (rule: Rule): RuleChange => ({
     table: pair.table,
@@ -55,15 +54,15 @@ function diffChain(pair: ChainPair): RuleDiff {
     source: rule.location,
   });
   return {
-    added: [...heads.added, ...rules.added.map(change)],
-    removed: [...rules.removed.map(change), ...heads.removed],
+    added: [...chain.added, ...rules.added.map(change)],
+    removed: [...rules.removed.map(change), ...chain.removed],
     moved: rules.moved.map(change),
     text: unified(pair),
   };
 }
 
-/** `-N NAME` for a chain that is new or gone, `-P NAME POLICY` for the two sides of a changed policy. */
-function headChanges(pair: ChainPair): {
+/** `-N NAME` for a new or removed chain, `-P NAME POLICY` for the two sides of a changed policy. */
+function chainChanges(pair: ChainPair): {
   readonly added: readonly RuleChange[];
   readonly removed: readonly RuleChange[];
 } {
@@ -84,12 +83,12 @@ export interface Matched {
   readonly moved: readonly Rule[];
 }
 
-/** Pairs the n-th of equal rules with the n-th; what is paired but out of the longest common order has moved. */
+/** Pairs the n-th of equal rules with the n-th; a pair outside the longest common order has moved. */
 export function matchRules(before: readonly Rule[], after: readonly Rule[]): Matched {
-  const places = new Map<string, number[]>();
+  const positions = new Map<string, number[]>();
   for (const [index, rule] of before.entries()) {
-    const known = places.get(rule.text);
-    if (known === undefined) places.set(rule.text, [index]);
+    const known = positions.get(rule.text);
+    if (known === undefined) positions.set(rule.text, [index]);
     else known.push(index);
   }
   const used = new Map<string, number>();
@@ -98,7 +97,7 @@ export function matchRules(before: readonly Rule[], after: readonly Rule[]): Mat
   const added: Rule[] = [];
   for (const rule of after) {
     const count = used.get(rule.text) ?? 0;
-    const index = places.get(rule.text)?.[count];
+    const index = positions.get(rule.text)?.[count];
     if (index === undefined) {
       added.push(rule);
       continue;
@@ -137,8 +136,8 @@ function longestIncreasing(values: readonly number[]): ReadonlySet<number> {
 }
 
 /**
- * Myers' algorithm takes time in the product of lines and changes; past this many changes a chain is shown as what
- * went and what came.
+ * Myers' algorithm takes time in the product of lines and changes; past this many changes a chain is shown as the lines
+ * removed and those added.
  */
 const MAX_EDITS = 1000;
 const MAX_MILLISECONDS = 2000;
@@ -175,15 +174,15 @@ const chainLines = (chain: Chain | undefined): readonly string[] =>
 function setDifference(old: readonly string[], next: readonly string[]): readonly string[] {
   const [before, after] = [new Set(old), new Set(next)];
   return [
-    '@@ too many changes to line up: what is gone, then what is new @@',
+    '@@ too many changes to align: removed lines, then added lines @@',
     ...old.filter((line) => !after.has(line)).map((line) => `-${line}`),
     ...next.filter((line) => !before.has(line)).map((line) => `+${line}`),
   ];
 }
 
 /**
- * Members added and removed and options changed, one entry a set that differs, by name; a set that is new or gone
- * counts as empty.
+ * Members added and removed and options changed: an entry for each set that differs, by name. A missing set counts as
+ * empty.
  */
 export function diffSets(before: readonly IpSet[], after: readonly IpSet[]): readonly SetDiff[] {
   const [old, next] = [setsByName(before), setsByName(after)];
@@ -196,7 +195,7 @@ export function diffSets(before: readonly IpSet[], after: readonly IpSet[]): rea
     const options = { before: setMeaning(left), after: setMeaning(right) };
     const changed = options.before !== options.after;
     if (added.length === 0 && removed.length === 0 && !changed) return [];
-    return [{ name, added, removed, ...(changed ? { options } : {}) }];
+    return [{ name, added, removed, options: changed ? options : undefined }];
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * iptables rules as data. Everything here is canonical: what two spellings mean is spelled one way, the way
- * `iptables-save` prints it, so that equality of text is equality of rules.
+ * iptables rules as data. Everything is canonical: spelled as `iptables-save` prints it, so that rules are equal when
+ * their texts are.
  */
 import type { SourceLocation } from '../lib/problem.js';
 export type TableName = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
@@ -28,7 +28,7 @@ export interface RestoreScripts extends RulesText {
   readonly setsAfter: string;
 }
 
-/** Compared as a map: the order of tables in a save file means nothing (nft and legacy print different ones). */
+/** The order of tables does not matter: nft and legacy print different ones. */
 export type Tables = readonly Table[];
 
 export interface Table {
@@ -39,7 +39,7 @@ export interface Table {
 
 export interface Chain {
   readonly name: string;
-  /** `undefined` for a user chain. */
+  /** `undefined` for a user-defined chain. */
   readonly policy?: 'ACCEPT' | 'DROP';
   readonly counters?: Counters;
   readonly rules: readonly Rule[];
@@ -52,7 +52,7 @@ export interface Counters {
 
 /**
  * One rule. `text` is its canonical form without `-A CHAIN` (`-s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT`)
- * and is its identity: two rules are the same exactly when their texts are. The parsed fields say what it means.
+ * and is its identity: two rules are equal when their texts are. The other fields are parsed from it.
  */
 export interface Rule {
   readonly text: string;
@@ -83,7 +83,7 @@ export interface Negatable {
 export interface Extension {
   readonly name: string;
   readonly options: readonly Option[];
-  /** `false` when the table of extensions does not know it: the options are kept as they stood, in order. */
+  /** `false` when the table of extensions does not have it: the options are kept unchanged, in order. */
   readonly known: boolean;
 }
 
@@ -97,7 +97,7 @@ export interface Option {
 export interface Target extends Extension {
   /** `-g` instead of `-j`. */
   readonly goto: boolean;
-  /** A user chain (or one that is not there), not an extension such as ACCEPT or LOG. */
+  /** A user-defined chain (which may be missing), not an extension such as ACCEPT or LOG. */
   readonly chain: boolean;
 }
 
@@ -124,7 +124,7 @@ export const BUILT_IN_CHAINS: { readonly [table in TableName]: readonly string[]
 export interface RuleDiff {
   readonly added: readonly RuleChange[];
   readonly removed: readonly RuleChange[];
-  /** Same text, same chain, other place in the order. */
+  /** Same text and chain, other position. */
   readonly moved: readonly RuleChange[];
   /** Unified text, chain by chain, for people; empty when equal. */
   readonly text: string;
@@ -133,7 +133,7 @@ export interface RuleDiff {
 export interface RuleChange {
   readonly table: TableName;
   readonly chain: string;
-  /** Without `-A CHAIN`; a changed policy is `-P INPUT DROP`, a new or gone chain `-N NAME`. */
+  /** Without `-A CHAIN`; a changed policy is `-P INPUT DROP`, a new or removed chain `-N NAME`. */
   readonly text: string;
   readonly source?: SourceLocation;
 }
@@ -142,6 +142,6 @@ export interface SetDiff {
   readonly name: string;
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** What the set is, where that differs on both sides: `hash:net family inet maxelem 65536`. */
+  /** Type and options, where they differ: `hash:net family inet maxelem 65536`. */
   readonly options?: { readonly before: string; readonly after: string };
 }

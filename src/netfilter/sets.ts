@@ -51,7 +51,7 @@ export function parseSets(text: string, file: string): Result<readonly IpSet[]> 
   return { ok: true, value: inSetOrder(sets), problems };
 }
 
-/** The text that `ipset restore` reads, the same for the same sets. No sets are the empty text. */
+/** The text that `ipset restore` reads, equal for equal sets; empty without sets. */
 export function printSets(sets: readonly IpSet[]): string {
   return inSetOrder(sets)
     .flatMap((set) => [
@@ -62,7 +62,7 @@ export function printSets(sets: readonly IpSet[]): string {
     .join('');
 }
 
-/** Of a set's type and options those that say what it holds; the rest is the kernel's own bookkeeping. */
+/** Type and options of a set without those that only size its hash table. */
 export function setMeaning(set: IpSet): string {
   const options = set.options.replace(/ ?\b(hashsize \d+|bucketsize \d+|initval \S+)/g, '').trim();
   return `${set.type} ${options}`;
@@ -165,7 +165,7 @@ function readAdd(reader: Reader, verb: Token, words: readonly Token[]): void {
   open.members.add(canonicalMember(member));
 }
 
-/** Words of a create line, as they stand. */
+/** The options of a create line, unchanged. */
 const join = (words: readonly Token[]): string => words.map(({ text }) => text).join(' ');
 
 /** Options of a member in the order in which `ipset save` prints them, and whether a value follows. */
@@ -195,7 +195,7 @@ function canonicalMember([element, ...words]: readonly Token[]): string {
   return [parts.join(','), ...ordered.map(({ text }) => text)].join(' ');
 }
 
-/** An address or network as ipset prints it, without the mask of a single host; anything else as it stands. */
+/** An address or network as ipset prints it, without the mask of a single host; anything else unchanged. */
 function canonicalPart(text: string): string {
   for (const family of FAMILIES) {
     const network = canonicalNetwork(text, family);
@@ -212,7 +212,7 @@ export const inSetOrder = (sets: readonly IpSet[]): readonly IpSet[] =>
       (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
 
-/** Addresses by their number, everything else by its text. */
+/** Addresses by number, everything else by text. */
 function byMember(a: string, b: string): number {
   const [left, right] = [sortKey(a), sortKey(b)];
   return left < right ? -1 : left > right ? 1 : a < b ? -1 : a > b ? 1 : 0;

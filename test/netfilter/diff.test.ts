@@ -71,7 +71,7 @@ test('a chain with thousands of changes ends in what went and what came', () => 
   const range = (from: number): readonly number[] => Array.from({ length: 4000 }, (_, index) => from + index);
   const diff = diffTables(ports(range(1)), ports(range(10_000)));
   expect([diff.added.length, diff.removed.length, diff.moved.length]).toEqual([4000, 4000, 0]);
-  expect(diff.text).toContain('too many changes to line up');
+  expect(diff.text).toContain('too many changes to align');
   expect(diff.text).toContain('--A INPUT -p tcp -m tcp --dport 4000 -j ACCEPT\n');
 });
 

@@ -1,6 +1,6 @@
 /**
- * The shape of the table of extensions: one row a match or target, one row an option in it. The rows say what
- * iptables-restore accepts and what iptables-save prints; the parser knows no extension by name.
+ * Types of the table of extensions: a row for each match or target, with a row for each option. They define what
+ * iptables-restore accepts and what iptables-save prints; the parser has no code for single extensions.
  */
 
 import type { Family } from '../../lib/family.js';
@@ -13,15 +13,16 @@ export interface ValueContext {
   readonly protocol?: string;
 }
 
-/** Why a value or a combination is refused: the end of a sentence, and how to mend it. */
+/** Why a value or a combination is refused: the end of a sentence, and how to fix it. */
 export interface Refusal {
   readonly refused: string;
   readonly hint?: string;
 }
 
-export const refuse = (refused: string, hint?: string): Refusal =>
-  hint === undefined ? { refused } : { refused, hint };
+/** @param refused continues a sentence that starts with the option or extension: `takes a number, not "x"` */
+export const refuse = (refused: string, hint?: string): Refusal => ({ refused, hint });
 
+/** Tells a refusal from a parsed value. */
 export const isRefusal = (value: unknown): value is Refusal =>
   typeof value === 'object' && value !== null && 'refused' in value;
 
@@ -30,9 +31,9 @@ export interface ValueType {
   readonly parse: (text: string, context: ValueContext) => string | Refusal;
   /** How save writes the value, where that is not the value itself: in quotes, mostly. */
   readonly print?: (value: string) => string;
-  /** May be left out; the next word is its value unless it starts with `-` or `!`. */
+  /** May be omitted; the next word is its value unless it starts with `-` or `!`. */
   readonly optional?: true;
-  /** Spellings that are accepted, some of them canonical: what documentation shows and tests generate from. */
+  /** Accepted spellings, some of them canonical: shown in the documentation, and used to generate tests. */
   readonly examples: { readonly [family in Family]: readonly string[] };
 }
 
@@ -41,27 +42,29 @@ export interface OptionRow {
   readonly flag: string;
   /** Other spellings of the same option. */
   readonly aliases: readonly string[];
-  /** One type an argument. */
+  /** The type of each argument. */
   readonly values: readonly ValueType[];
   readonly negatable: boolean;
   /** The rule is refused without it. */
   readonly required: boolean;
-  /** May stand more than once; each is kept. */
+  /** May occur more than once; each is kept. */
   readonly repeatable: boolean;
-  /** Flags that may not stand beside it. */
+  /** Flags that are not allowed with it. */
   readonly excludes: readonly string[];
-  /** Flags that must stand beside it. */
+  /** Flags that it requires. */
   readonly needs: readonly string[];
-  /** Flags that must stand before it. */
+  /** Flags that must come before it. */
   readonly after: readonly string[];
-  /** The value that save leaves out (when not negated). */
+  /** The value that save omits (when not negated). */
   readonly hidden?: ByFamily;
   /** The value that save prints when the option was not given. */
   readonly implied?: ByFamily;
 }
 
+/** One text for both families, or one for each. */
 export type ByFamily = string | { readonly [family in Family]: string };
 
+/** The text for the family. */
 export const forFamily = (value: ByFamily, family: Family): string =>
   typeof value === 'string' ? value : value[family];
 
@@ -74,23 +77,23 @@ export interface ExtensionRow {
   readonly family?: Family;
   /** In the order in which save prints them. */
   readonly options: readonly OptionRow[];
-  /** `given`: the order of the options matters, so `finish` gets them as they stood; else in the order of `options`. */
+  /** `given`: the order of the options matters, so `finish` gets them in that order; else in the order of `options`. */
   readonly order?: 'given';
   /** At least one of these flags must be given; `any` is any of all. */
   readonly oneOf?: 'any' | readonly string[];
   /** The rule must name one of these protocols. */
   readonly protocols?: readonly string[];
-  /** The only tables in which the kernel takes it; may depend on the options. */
+  /** The only tables in which the kernel accepts it; may depend on the options. */
   readonly tables?: readonly TableName[] | ((options: readonly Option[]) => readonly TableName[] | undefined);
-  /** The only built-in chains from which the kernel lets it be reached; may depend on the options. */
+  /** The only built-in chains from which it may be reached; may depend on the options. */
   readonly hooks?: readonly string[] | ((options: readonly Option[]) => readonly string[] | undefined);
-  /** What the kernel demands of the rest of the rule. */
+  /** What the kernel requires of the rest of the rule. */
   readonly suits?: (rule: Pick<Rule, 'matches'>) => Refusal | undefined;
-  /** What depends on several options at once: rewrites them, or says why they cannot stand together. */
+  /** For what depends on several options: rewrites them, or refuses the combination. */
   readonly finish?: (options: readonly Option[], context: ValueContext) => readonly Option[] | Refusal;
 }
 
-/** Built-in chains that packets pass with an interface they came in on, and with one they go out on. */
+/** Built-in chains in which packets have an incoming interface, and those in which they have an outgoing one. */
 export const ARRIVING: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD'];
 export const LEAVING: readonly string[] = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
 
@@ -106,7 +109,7 @@ interface OptionExtras {
   readonly implied?: ByFamily;
 }
 
-/** An option row: `option('--dport', portRange, { not: true })`. `not` means that `!` may stand before it. */
+/** An option row: `option('--dport', portRange, { not: true })`. `not` means that it may be negated. */
 export function option(
   flag: string,
   values: ValueType | readonly ValueType[] = [],
@@ -122,12 +125,12 @@ export function option(
     excludes: extras.excludes ?? [],
     needs: extras.needs ?? [],
     after: extras.after ?? [],
-    ...(extras.hidden === undefined ? {} : { hidden: extras.hidden }),
-    ...(extras.implied === undefined ? {} : { implied: extras.implied }),
+    hidden: extras.hidden,
+    implied: extras.implied,
   };
 }
 
-/** Marks a group of options as excluding one another. */
+/** Options of which only one is allowed. */
 export function exclusive(...rows: readonly OptionRow[]): OptionRow[] {
   const flags = rows.map((row) => row.flag);
   return rows.map((row) => ({
@@ -136,16 +139,16 @@ export function exclusive(...rows: readonly OptionRow[]): OptionRow[] {
   }));
 }
 
-interface Indexed {
+interface IndexedOption {
   readonly row: OptionRow;
-  /** Where it stands among the rows: the order of printing. */
+  /** Its index among the rows: the order of printing. */
   readonly position: number;
 }
 
-const INDEX = new WeakMap<ExtensionRow, ReadonlyMap<string, Indexed>>();
+const INDEX = new WeakMap<ExtensionRow, ReadonlyMap<string, IndexedOption>>();
 
 /** The option of an extension by any of its names. */
-export function findOption(extension: ExtensionRow, name: string): Indexed | undefined {
+export function findOption(extension: ExtensionRow, name: string): IndexedOption | undefined {
   let index = INDEX.get(extension);
   if (index === undefined) {
     index = new Map(
@@ -158,19 +161,21 @@ export function findOption(extension: ExtensionRow, name: string): Indexed | und
   return index.get(name);
 }
 
-/** For `finish`: reads and writes the options of one extension. */
+/** For `finish`: the first value of an option. */
 export const valueGiven = (options: readonly Option[], flag: string): string | undefined =>
   options.find((given) => given.flag === flag)?.values[0];
 
+/** For `finish`: whether the option is given. */
 export const has = (options: readonly Option[], flag: string): boolean =>
   options.some((given) => given.flag === flag);
 
-/** Sorts options into the order of their rows, for a `finish` that has put some in. */
+/** For `finish`: the options in the order of their rows. */
 export function inOrder(options: readonly Option[], rows: readonly OptionRow[]): readonly Option[] {
   const order = rows.map((row) => row.flag);
   return options.toSorted((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag));
 }
 
+/** For `finish`: an option that is not negated. */
 export const given = (flag: string, ...values: readonly string[]): Option => ({
   flag,
   negated: false,

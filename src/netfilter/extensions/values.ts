@@ -44,6 +44,7 @@ export function parseInteger(text: string): bigint | undefined {
   return undefined;
 }
 
+/** A number that {@link parseInteger} reads, within limits. */
 export function parseWithin(text: string, least: bigint, most: bigint): bigint | Refusal {
   const value = parseInteger(text);
   return value === undefined || value < least || value > most
@@ -54,6 +55,7 @@ export function parseWithin(text: string, least: bigint, most: bigint): bigint |
 export const U32 = 0xffff_ffffn;
 export const U64 = 0xffff_ffff_ffff_ffffn;
 
+/** A number from `least` to `most`. */
 export function integer(most: bigint | number, least: bigint | number = 0): ValueType {
   const [low, high] = [BigInt(least), BigInt(most)];
   const examples = [low, high, (low + high) / 3n].map(String);
@@ -75,10 +77,11 @@ export const hex = (most: bigint, digits = 1): ValueType =>
     return isRefusal(value) ? value : formatHex(value, digits);
   });
 
+/** `0x1f`, with zeros before it up to `digits`. */
 export const formatHex = (value: bigint, digits = 1): string =>
   `0x${value.toString(16).padStart(digits, '0')}`;
 
-/** `from:to` of integers: one number stays alone, an open end becomes the limit. */
+/** `from:to` of integers, or one number; an open end becomes the limit. */
 export function range(most: bigint, separator = ':'): ValueType {
   const examples = ['1', `2${separator}9`, `${separator}7`, `3${separator}`, `5${separator}5`];
   return kind(examples, (text) => {
@@ -110,7 +113,7 @@ export const string = (most: number, least = 0): ValueType => ({
   parse: (text) => sized(text, most, least),
 });
 
-/** A name that is printed as it stands, without quotes. */
+/** A name that is printed without quotes. */
 export const word = (most: number, least = 1, examples: readonly string[] = ['name', 'a-b_c.1']): ValueType =>
   kind(examples, (text) =>
     /[\s"]/.test(text)
@@ -136,13 +139,13 @@ export const oneOf = (names: readonly string[], accepts: Readonly<Record<string,
     return found ?? refuse(`does not accept "${text}"`, `Write one of ${names.join(', ')}.`);
   });
 
-/** One of a list of names, which iptables compares letter by letter. */
+/** One of a list of names, compared with case. */
 export const exactly = (...names: readonly string[]): ValueType =>
   kind(names, (text) =>
     names.includes(text) ? text : refuse(`does not accept "${text}"`, `Write one of ${names.join(', ')}.`),
   );
 
-/** A list of flags, printed once each in the kernel's order; a name may be cut short where iptables allows it. */
+/** A list of flags, printed once each in the kernel's order; names may be abbreviated. */
 export const flags = (names: readonly string[], none?: string): ValueType =>
   kind([...names, names.toReversed().join(','), (names[0] ?? '').toLowerCase()], (text) => {
     const chosen = new Set<string>();
@@ -161,6 +164,7 @@ export const flags = (names: readonly string[], none?: string): ValueType =>
     return names.filter((name) => chosen.has(name)).join(',') || (none ?? '');
   });
 
+/** A port number, or the name of a service of the protocol. */
 export function parsePort(text: string, protocol: string | undefined): bigint | Refusal {
   if (/^0\d/.test(text)) return refuse(`takes a port without leading zeros, not "${text}"`);
   const value = parseInteger(text);
@@ -171,7 +175,7 @@ export function parsePort(text: string, protocol: string | undefined): bigint | 
     value === undefined
       ? `does not accept the service "${text}"`
       : `takes a port from 0 to 65535, not "${text}"`,
-    value === undefined ? 'Write the port number: a name may mean another port on another host.' : undefined,
+    value === undefined ? 'Write the port number: service names differ from host to host.' : undefined,
   );
 }
 
@@ -194,7 +198,7 @@ function parsePorts(
 
 const PORT_EXAMPLES = ['22', '1024:65535', ':1023', '8000:', '7:7'];
 
-/** Examples of names and numbers, as far as the protocol has names. */
+/** Examples of names and numbers for the protocol. */
 const portExamples = (protocol?: string): readonly string[] =>
   ({ tcp: [...PORT_EXAMPLES, 'http', 'ssh:http', '0x50'], sctp: [...PORT_EXAMPLES, 'amqp'] })[
     protocol ?? ''
@@ -224,6 +228,7 @@ const NO_ADDRESS: { readonly [family in Family]: string } = {
   v6: 'Write it in full or with one "::"; names are not resolved.',
 };
 
+/** The refusal of an address. */
 export const noAddress = (text: string, family: Family): Refusal =>
   refuse(`takes an IP${family} address, not "${text}"`, NO_ADDRESS[family]);
 
@@ -238,7 +243,7 @@ export const host: ValueType = kind(HOSTS, (text, { family }) => {
   return address === undefined ? noAddress(text, family) : formatAddress(address, family);
 });
 
-/** `address/mask`, the host's bits cleared when `clear`; a full mask is left out. */
+/** `address/mask`, the host's bits cleared when `clear`; a full mask is omitted. */
 export const network = (clear: boolean): ValueType =>
   kind(
     {
@@ -284,7 +289,7 @@ export const prefix: ValueType = kind(
   },
 );
 
-/** `value/mask` of 32 bits, the mask left out when it is all ones. */
+/** `value/mask` of 32 bits, the mask omitted when it is all ones. */
 export const mark: ValueType = kind(['5', '0x10/0xff', '0xffffffff', '7/7'], (text) => {
   const parsed = parseMark(text);
   return isRefusal(parsed) ? parsed : formatMark(parsed[0], parsed[1]);
@@ -296,6 +301,7 @@ export const fullMark: ValueType = kind(['5', '0x10/0xff'], (text) => {
   return isRefusal(parsed) ? parsed : `${formatHex(parsed[0])}/${formatHex(parsed[1])}`;
 });
 
+/** `value/mask` of 32 bits; the default mask is all ones. */
 export function parseMark(text: string): readonly [bigint, bigint] | Refusal {
   const cut = text.indexOf('/');
   const value = parseWithin(cut === -1 ? text : text.slice(0, cut), 0n, U32);

@@ -8,44 +8,50 @@ import { canonicalNetwork } from '../extensions/values.js';
 import type { Token } from '../text/tokens.js';
 import { fault, load, type State, takeArgument } from './state.js';
 
-/** One option: its letter, its long names, and what it does with its value. */
+/** One option: its letter, its long names, and how its value is read. */
 export interface Core {
   readonly letter: string;
   readonly long: readonly string[];
   readonly argument: boolean;
-  /** Its value is a word of its own: iptables 1.8.9 reads `-ieth0` as an interface `-ieth0`. */
-  readonly apart?: true;
+  /** Its value must be a separate word: iptables 1.8.9 reads `-ieth0` as an interface `-ieth0`. */
+  readonly separate?: true;
   readonly read: (state: State, value: Token, flag: Token) => void;
 }
 
 export const CORE: readonly Core[] = [
-  { letter: 'p', long: ['--protocol'], argument: true, apart: true, read: readProtocol },
-  { letter: 's', long: ['--source', '--src'], argument: true, apart: true, read: addresses('source') },
+  { letter: 'p', long: ['--protocol'], argument: true, separate: true, read: readProtocol },
+  { letter: 's', long: ['--source', '--src'], argument: true, separate: true, read: addresses('source') },
   {
     letter: 'd',
     long: ['--destination', '--dst'],
     argument: true,
-    apart: true,
+    separate: true,
     read: addresses('destination'),
   },
-  { letter: 'i', long: ['--in-interface'], argument: true, apart: true, read: interfaceOf('inInterface') },
-  { letter: 'o', long: ['--out-interface'], argument: true, apart: true, read: interfaceOf('outInterface') },
+  { letter: 'i', long: ['--in-interface'], argument: true, separate: true, read: interfaceOf('inInterface') },
+  {
+    letter: 'o',
+    long: ['--out-interface'],
+    argument: true,
+    separate: true,
+    read: interfaceOf('outInterface'),
+  },
   { letter: 'f', long: ['--fragments'], argument: false, read: readFragment },
   { letter: 'm', long: ['--match'], argument: true, read: readMatch },
-  { letter: 'j', long: ['--jump'], argument: true, apart: true, read: readTarget(false) },
+  { letter: 'j', long: ['--jump'], argument: true, separate: true, read: readTarget(false) },
   { letter: 'g', long: ['--goto'], argument: true, read: readTarget(true) },
   { letter: 'c', long: ['--set-counters'], argument: true, read: readCounters },
   { letter: '4', long: ['--ipv4'], argument: false, read: onlyFor('v4') },
   { letter: '6', long: ['--ipv6'], argument: false, read: onlyFor('v6') },
-  // How a listing would look; restore takes it and it changes nothing.
+  // For listings; restore accepts and ignores it.
   { letter: 'v', long: ['--verbose'], argument: false, read: () => undefined },
 ];
 
 /**
- * The other long options of iptables: they do not stand in a rule, but a name cut short must not fit one of them too
- * (getopt_long's rule: `--in` may be --in-interface or --insert).
+ * The other long options of iptables: they do not occur in a rule, but an abbreviation must not match one of them too
+ * (as getopt_long: `--in` may be --in-interface or --insert).
  */
-export const ELSEWHERE: readonly string[] = [
+export const COMMAND_OPTIONS: readonly string[] = [
   '--append',
   '--check',
   '--delete',
@@ -208,10 +214,11 @@ export function wrongFamily(state: State, name: { readonly text: string; readonl
     name,
     'wrong-family',
     `${name.text} is for IP${OTHER[family]} and this is IP${family}.`,
-    `Move the rule to the IP${OTHER[family]} rules, or add ${family === 'v4' ? '-6' : '-4'} to it.`,
+    `Move the rule to the IP${OTHER[family]} rules, or add ${family === 'v4' ? '-6' : '-4'}, so that it applies to IP${OTHER[family]} only.`,
   );
 }
 
+/** Whether only the other family has the extension. */
 export const isOfOtherFamily = (kind: 'match' | 'target', family: Family, name: string): boolean =>
   findExtension(kind, family, name) === undefined && findExtension(kind, OTHER[family], name) !== undefined;
 

@@ -1,4 +1,4 @@
-/** One extension's options, checked against one another and put into canonical form. */
+/** The options of one extension: checked together, in canonical form. */
 
 import type { Family } from '../../lib/family.js';
 import { protocolName } from '../extensions/protocols.js';
@@ -20,7 +20,7 @@ export interface Finished {
   readonly text: string;
 }
 
-/** Checks an extension's options against one another and puts them into their canonical order. */
+/** Checks the combination of an extension's options and puts them in canonical order. */
 export function finish(state: State, loaded: Loaded): Finished {
   const { row } = loaded;
   if (row === undefined) return verbatim(loaded);
@@ -32,9 +32,7 @@ export function finish(state: State, loaded: Loaded): Finished {
   }
   const context: ValueContext = { family: state.family, ...protocolContext(state) };
   const ordered =
-    row.order === 'given'
-      ? loaded.given.map((given) => given.option)
-      : inTableOrder(loaded, row, state.family);
+    row.order === 'given' ? loaded.given.map((given) => given.option) : inRowOrder(loaded, row, state.family);
   const rewritten = row.finish === undefined ? ordered : row.finish(ordered, context);
   if (isRefusal(rewritten)) {
     fault(state, loaded, 'bad-combination', `${row.name} ${rewritten.refused}.`, rewritten.hint);
@@ -44,7 +42,7 @@ export function finish(state: State, loaded: Loaded): Finished {
   return { extension: { name: row.name, options, known: true }, text: optionsText(options, row) };
 }
 
-function inTableOrder(loaded: Loaded, row: ExtensionRow, family: Family): readonly Option[] {
+function inRowOrder(loaded: Loaded, row: ExtensionRow, family: Family): readonly Option[] {
   const options = loaded.given.map((given) => given.option);
   for (const each of row.options)
     if (each.implied !== undefined && !loaded.given.some((given) => given.row === each))
@@ -101,7 +99,7 @@ function optionsText(options: readonly Option[], row: ExtensionRow): string {
   return text;
 }
 
-/** An extension that the table does not know keeps its words, their order, and quotes where it had them. */
+/** An unknown extension keeps its words, their order and their quotes. */
 function verbatim(loaded: Loaded): Finished {
   const options = loaded.given.map((each) => each.option);
   let text = '';

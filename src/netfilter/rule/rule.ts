@@ -1,6 +1,6 @@
 /**
- * One rule's words, read the way iptables reads its command line (getopt over a list of options that grows with every
- * `-m` and `-j`), made canonical through the table of extensions.
+ * The words of one rule, read as iptables reads its command line (getopt over a list of options that grows with every
+ * `-m` and `-j`), and made canonical by the table of extensions.
  */
 
 import type { Family } from '../../lib/family.js';
@@ -11,11 +11,11 @@ import { type ExtensionRow, findOption, isRefusal, type OptionRow } from '../ext
 import type { Counters, Extension, Negatable, Rule, Target } from '../model.js';
 import type { Token } from '../text/tokens.js';
 import {
+  COMMAND_OPTIONS,
   CORE,
   CORE_BY_LETTER,
   CORE_LONG,
   type Core,
-  ELSEWHERE,
   EVERYWHERE,
   isOfOtherFamily,
   wrongFamily,
@@ -38,8 +38,8 @@ import {
 
 export type RuleResult = { readonly rules: readonly Rule[] } | { readonly faults: readonly Fault[] };
 
-/** What a rule's words are read with. */
-export interface Surroundings {
+/** What the meaning of a rule's words depends on. */
+export interface ReadContext {
   readonly family: Family;
   /** `[packets:bytes]` before the rule. */
   readonly counters?: Counters | undefined;
@@ -50,7 +50,7 @@ export interface Surroundings {
 /** Reads the words after `-A CHAIN`. One text becomes several rules when `-s` or `-d` lists addresses. */
 export function readRule(
   tokens: readonly Token[],
-  { family, counters, chains = new Set() }: Surroundings,
+  { family, counters, chains = new Set() }: ReadContext,
 ): RuleResult {
   const state: State = {
     family,
@@ -79,7 +79,7 @@ export function readRule(
     finish(state, loaded),
   );
   const { target } = state;
-  // Without options it may be a chain's name.
+  // Without options it may be the name of a chain.
   if (target && target.given.length > 0 && isOfOtherFamily('target', family, target.name))
     wrongFamily(state, { text: target.name, column: target.column });
   if (state.otherFamily) return { rules: [] };
@@ -143,7 +143,7 @@ function readArgument(state: State, core: Core, flag: Token): void {
 }
 
 function readAttached(state: State, core: Core, value: Token, flag: Token): void {
-  if (core.apart)
+  if (core.separate)
     fault(
       state,
       flag,
@@ -225,7 +225,7 @@ interface Found {
   readonly row: OptionRow;
 }
 
-/** As getopt_long does: an exact name first (the latest extension before earlier ones), then a start that fits one. */
+/** As getopt_long does: an exact name first (the latest extension before earlier ones), then a unique abbreviation. */
 function lookUp(state: State, name: string): Core | Found | undefined {
   const core = CORE_LONG.get(name);
   if (core !== undefined) return core;
@@ -235,7 +235,7 @@ function lookUp(state: State, name: string): Core | Found | undefined {
     const row = loaded.row && findOption(loaded.row, name)?.row;
     if (row !== undefined) return { loaded, row };
   }
-  if (ELSEWHERE.some((long) => long.startsWith(name))) return undefined;
+  if (COMMAND_OPTIONS.some((long) => long.startsWith(name))) return undefined;
   const starts: (Core | Found)[] = CORE.filter((each) => each.long.some((long) => long.startsWith(name)));
   for (const loaded of newestFirst)
     for (const row of loaded.row?.options ?? [])
@@ -243,14 +243,14 @@ function lookUp(state: State, name: string): Core | Found | undefined {
   return starts.length === 1 ? starts[0] : undefined;
 }
 
-/** The match that belongs to the rule's protocol, if it has one that is not loaded yet. */
+/** The match of the rule's protocol, if it is not loaded yet. */
 const protocolMatch = (state: State): ExtensionRow | undefined =>
   state.implied || state.protocol === undefined
     ? undefined
     : (findExtension('match', state.family, protocolName(state.protocol.number)) ??
       findExtension('match', state.family, state.protocol.written));
 
-/** `-p tcp … --dport 22` means `-m tcp --dport 22`, the match standing where its first option does. */
+/** `-p tcp … --dport 22` means `-m tcp --dport 22`, the match being where its first option is. */
 function implyProtocolMatch(state: State, token: Token, name: string): boolean {
   const row = protocolMatch(state);
   const names = row?.options.flatMap((each) => [each.flag, ...each.aliases]) ?? [];
@@ -261,8 +261,8 @@ function implyProtocolMatch(state: State, token: Token, name: string): boolean {
 }
 
 /**
- * What an unknown match takes is not known, so it gets every option up to the next `-m` or `-j`, which is how save
- * writes it; an unknown target may be a chain, so it gets only what nothing else knows.
+ * The options of an unknown match are not known, so it gets every option up to the next `-m` or `-j`, as save writes it;
+ * an unknown target may be a chain, so it gets only options that nothing else has.
  */
 const latestUnknown = (state: State): Loaded | undefined =>
   state.latest !== undefined && state.latest.row === undefined ? state.latest : undefined;
@@ -322,7 +322,7 @@ function expand(state: State, finished: readonly Finished[]): readonly Rule[] {
   return rules;
 }
 
-/** A rule while it is put together: files have thousands, and spreading optional parts costs more than reading them. */
+/** A rule under construction: files have thousands, and spreading optional parts takes longer than reading them. */
 type Draft = { -readonly [key in keyof Rule]: Rule[key] };
 
 function asTarget(
@@ -340,7 +340,7 @@ const flagText = (flag: string, part: Negatable | undefined): string =>
 const named = (part: Negatable | undefined): Negatable | undefined =>
   part?.value === '+' && !part.negated ? undefined : part;
 
-/** One entry an address; addresses that stand for everything are not printed. */
+/** An entry for each address; an address that means every address is not printed. */
 function each(part: Addresses | undefined, family: Family): readonly (Negatable | undefined)[] {
   if (part === undefined) return [undefined];
   return part.values.map((value) =>

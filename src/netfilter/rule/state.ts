@@ -1,4 +1,4 @@
-/** What is known of a rule while its words are being read. */
+/** The state of reading one rule. */
 
 import type { Family } from '../../lib/family.js';
 import { protocolName } from '../extensions/protocols.js';
@@ -6,7 +6,7 @@ import type { ExtensionRow, OptionRow } from '../extensions/row.js';
 import type { Counters, Negatable, Option } from '../model.js';
 import type { Token } from '../text/tokens.js';
 
-/** A refusal and the word it is about. */
+/** What is wrong with a word. */
 export interface Fault {
   readonly id: string;
   readonly message: string;
@@ -27,7 +27,7 @@ export interface Loaded {
   readonly row: ExtensionRow | undefined;
   readonly column: number;
   readonly given: Given[];
-  /** A value was refused, so there is nothing to hold the options against one another with. */
+  /** A value was refused, so that the combination of options cannot be checked. */
   broken: boolean;
 }
 
@@ -40,9 +40,9 @@ export interface State {
   at: number;
   negated: Token | undefined;
   target: (Loaded & { readonly goto: boolean }) | undefined;
-  /** `written` in lower case: `-p mh` brings the match mh, `-p 135` and `-p ipv6-mh` do not. */
+  /** `written` in lower case: `-p mh` loads the match mh, `-p 135` and `-p ipv6-mh` do not. */
   protocol: { readonly number: number; readonly negated: boolean; readonly written: string } | undefined;
-  /** `-p tcp` loads its match once, on the first option that nothing else knows. */
+  /** `-p tcp` loads its match once, on the first option that nothing else has. */
   implied: boolean;
   /** The match or target that was loaded last. */
   latest: Loaded | undefined;
@@ -61,6 +61,7 @@ export interface Addresses {
   readonly negated: boolean;
 }
 
+/** Adds a fault at the position of a word. */
 export function fault(
   state: State,
   token: { readonly column: number },
@@ -68,7 +69,7 @@ export function fault(
   message: string,
   hint?: string,
 ): void {
-  state.faults.push({ id, message, column: token.column, ...(hint === undefined ? {} : { hint }) });
+  state.faults.push({ id, message, column: token.column, hint });
 }
 
 /** Adds a match to the rule. */
@@ -92,12 +93,14 @@ export function takeArgument(state: State, flag: Token): Token | undefined {
   return value;
 }
 
+/** Whether the word is `!`. */
 export const isBang = ({ text, quoted }: Token): boolean => text === '!' && !quoted;
 
-/** The order of old: `-s ! 10.0.0.1`. */
+/** The old order: `-s ! 10.0.0.1`. */
 export const bangAfter = (state: State, flag: Token, bang: Token): void =>
   fault(state, bang, 'bad-negation', `"!" follows ${flag.text}.`, `Write it before: ! ${flag.text} ….`);
 
+/** The canonical name of the rule's protocol, unless it is negated. */
 export const protocolContext = (state: State): { readonly protocol?: string } =>
   state.protocol === undefined || state.protocol.negated
     ? {}

@@ -1,4 +1,4 @@
-/** Tables under construction: what parsing declares, and how it reports problems. */
+/** Tables under construction: chains, policies and problems. */
 
 import type { Family } from '../../lib/family.js';
 import { error, type Problem } from '../../lib/problem.js';
@@ -17,7 +17,7 @@ export interface Reader {
 export interface Section {
   readonly name: TableName;
   readonly chains: Map<string, OpenChain>;
-  /** The chains that rules read so far lead to. */
+  /** The chains that the rules so far jump to. */
   readonly jumpedTo: Set<string>;
 }
 
@@ -27,6 +27,7 @@ export interface OpenChain {
   rules: Rule[];
 }
 
+/** Adds an error on the current line. */
 export function report(reader: Reader, id: string, message: string, column: number, hint?: string): void {
   reader.problems.push(
     error(id, message, { location: { kind: 'host', file: reader.file, line: reader.line, column }, hint }),
@@ -34,16 +35,18 @@ export function report(reader: Reader, id: string, message: string, column: numb
 }
 
 export const OPEN_QUOTE = 'Unclosed double quote.';
-export const CLOSE_IT = 'Close it, or write a backslash before it inside other quotes.';
+export const CLOSE_IT = 'Close it, or escape it with a backslash inside other quotes.';
 
+/** The first word of a line. */
 export const firstWord = (line: string): string => line.trim().split(/\s/)[0] ?? '';
 
+/** `[packets:bytes]`. */
 export const parseCounters = (text: string): Counters | undefined => {
   const found = /^\[(\d+):(\d+)\]$/.exec(text);
   return found === null ? undefined : { packets: BigInt(found[1] ?? 0), bytes: BigInt(found[2] ?? 0) };
 };
 
-/** Declares a chain of one's own. */
+/** Declares a user-defined chain; reports a name that is not valid. */
 export function addChain(
   reader: Reader,
   table: Section,
@@ -51,12 +54,12 @@ export function addChain(
   column: number,
 ): OpenChain | undefined {
   const known = table.chains.has(name);
-  const flaw = known ? 'it is there already' : nameFlaw(name);
+  const flaw = known ? '' : nameFlaw(name);
   if (flaw !== undefined) {
     report(
       reader,
       known ? 'chain-twice' : 'bad-chain-name',
-      `"${name}" cannot be the name of a chain: ${flaw}.`,
+      known ? `Duplicate chain "${name}".` : `"${name}" is not a valid chain name: ${flaw}.`,
       column,
       known
         ? 'Declare it once.'
@@ -94,6 +97,7 @@ interface PolicyChange {
   readonly column: number;
 }
 
+/** Sets the policy of a built-in chain; reports one that is not valid. */
 export function setPolicy(reader: Reader, table: Section, change: PolicyChange): void {
   const { name, chain, policy, column } = change;
   const builtIn = BUILT_IN_CHAINS[table.name].includes(name);

@@ -1,4 +1,4 @@
-/** One line of iptables-restore's input as words, the way its own `add_param_to_argv` splits it. */
+/** One line of input of iptables-restore as words, split as its `add_param_to_argv` does. */
 
 export interface Token {
   readonly text: string;

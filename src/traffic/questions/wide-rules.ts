@@ -1,6 +1,8 @@
 /** Accepting rules that are wider than their reader may think, by the threshold of the policy's own lint. */
+
 import type { Family } from '../../lib/family.js';
 import { has, intersect, isEmpty, type Ranges, sizeOf, subtract } from '../../lib/ranges.js';
+import { grouped } from '../../lib/text.js';
 import { ALL_PORTS, isWide, portsText } from '../../policy/lint/width.js';
 import {
   type CompiledChain,
@@ -98,7 +100,7 @@ function widthOf(restriction: ReadonlyMap<Field, Ranges>, family: Family): strin
     family === 'v4' ? [sizeOf(sources), 'addresses'] : [sizeOf(sources) >> 64n, '/64 networks'];
   if (!isWide(Math.max(1, Number(size)), ports)) return undefined;
   const everyone = isEmpty(subtract([domain('src', family)], sources));
-  return `${portsText(ports)} from ${everyone ? 'every address' : `${size.toLocaleString('en-US')} ${what}`}`;
+  return `${portsText(ports)} from ${everyone ? 'every address' : `${grouped(size)} ${what}`}`;
 }
 
 const MEASURED: ReadonlySet<Field> = new Set<Field>(['in', 'protocol', 'src', 'dst', 'dport']);

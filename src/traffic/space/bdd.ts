@@ -4,6 +4,8 @@
  * is ever freed: a manager lives as long as one proof.
  */
 
+import { grouped } from '../../lib/text.js';
+
 export interface Budget {
   /** The maximum number of nodes. */
   readonly nodes: number;
@@ -119,7 +121,7 @@ export function createManager(budget: Budget): BddManager {
 
   function allocate(level: number, low: number, high: number): number {
     if (count >= budget.nodes)
-      throw new OverBudget(`The model needs more than ${budget.nodes.toLocaleString('en-US')} nodes.`);
+      throw new OverBudget(`The model needs more than ${grouped(budget.nodes)} nodes.`);
     if ((count & 0x3fff) === 0) checkTime();
     if (count === capacity) grow();
     levels[count] = level;

@@ -60,7 +60,7 @@ test.each([
   ['--colour blue', 'unknown-option', 'Load the match that has it with -m before it.'],
   ['--in eth0', 'unknown-option', undefined],
   ['-p icmpv6 -m icmp6 --icmpv6-type 128', 'wrong-family', 'Move the rule to the IPv6 rules'],
-  ['-j HL --hl-set 5', 'wrong-family', 'or put -6 into it'],
+  ['-j HL --hl-set 5', 'wrong-family', 'or add -6, so that it applies to IPv6 only.'],
   ['-c 1 2 -c 3 4', 'option-twice', 'Keep one of them.'],
   ['! -c 1 2', 'bad-negation', 'before the option it negates'],
   ['-p tcp --dport ! 22', 'bad-negation', 'Write it before: ! --dport'],
@@ -105,7 +105,7 @@ test.each([
   ['-ptcp -j ACCEPT', 'joined-value', 'Write the value as a separate word: --protocol tcp.'],
   ['-ieth0 -j ACCEPT', 'joined-value', '--in-interface eth0'],
   ['--source=10.0.0.1 -j ACCEPT', 'joined-value', '--source 10.0.0.1'],
-  ['-i=eth0 -j ACCEPT', 'joined-value', 'own: --in-interface eth0.'],
+  ['-i=eth0 -j ACCEPT', 'joined-value', 'word: --in-interface eth0.'],
 ])('%s: %s', (text, id, hint) => {
   const parsed = parse(text);
   expect(parsed.ok).toBe(false);

@@ -120,4 +120,4 @@ input:
 services:
   metrics: [tcp/9100, tcp/9187]
 `;var EXAMPLE_POLICY={"fleet.yml":fleet_default,"networks.yml":networks_default,"services.yml":services_default,"roles/base.yml":base_default,"roles/web.yml":web_default2,"roles/database.yml":database_default,"roles/dns.yml":dns_default,"roles/locked-egress.yml":locked_egress_default,"hosts/web.yml":web_default,"hosts/db-1.yml":db_1_default,"hosts/dns-1.yml":dns_1_default,"hosts/pay-1.yml":pay_1_default},scaffold=({policies,workflows})=>({policy:new Map(Object.entries(EXAMPLE_POLICY).map(([path,text])=>[`${policies}/${path}`,withPublishedSchema(text)])),workflows:new Map(Object.entries(workflows).map(([path,text])=>[path,inFolder(text,policies)]))}),withPublishedSchema=text=>text.replace(/\$schema=(?:\.\.\/)+schema\//,`$schema=${SCHEMAS}`);function inFolder(workflow,policies){return policies==="policies"?workflow:workflow.replaceAll('"policies/**"',`"${policies}/**"`).replace(/^(\s+(?:path|policies): )policies$/gm,`$1${policies}`).replace(/^(\s+)(ssh-key: )/gm,`$1policies: ${policies}
-$1$2`)}export{EXAMPLE_POLICY,scaffold};
+$1$2`)}export{scaffold};

@@ -1,7 +1,7 @@
 /** The entry of `dist/cli.js`. What is heavy is loaded by the command that needs it. */
 import { run } from './program.js';
 
-// `sallyport … | head` closes the pipe early. Nobody listens any more; what is under way goes on to its own end.
+// `sallyport … | head` closes the pipe early. The command continues to its end without output.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -26,7 +26,7 @@ interface Form {
   readonly text: string;
 }
 
-/** Each way in which a secret may come out: as it is, line by line, in Base64 at any offset, as part of a URL, as hex. */
+/** Each form in which a secret may appear: as it is, line by line, in Base64 at any offset, as part of a URL, as hex. */
 function formsOf(secret: string): readonly Form[] {
   const lines = secret
     .split(/\r?\n/)
@@ -50,15 +50,15 @@ function inBase64(text: string, offset: number): string {
   return whole.toString('base64').slice(offset === 0 ? 0 : 4);
 }
 
-/** Where secrets are seen: `summary: in Base64`, never the secret itself. Lines that tell the runner to mask are none. */
+/** Where secrets are seen: `summary: in Base64`, never the secret itself. Lines that mask a secret are excluded. */
 export function leaksIn(
   secrets: readonly string[],
   outputs: Readonly<Record<string, string>>,
 ): readonly string[] {
   const forms = secrets.flatMap(formsOf);
   const seen = Object.entries(outputs).flatMap(([where, text]) => {
-    const said = text.replace(/^::add-mask::.*$/gm, '');
-    return forms.filter((form) => said.includes(form.text)).map(({ name }) => `${where}: ${name}`);
+    const visible = text.replace(/^::add-mask::.*$/gm, '');
+    return forms.filter((form) => visible.includes(form.text)).map(({ name }) => `${where}: ${name}`);
   });
   return [...new Set(seen)];
 }

@@ -88,7 +88,7 @@ test('after the canary: it keeps the new rules, the others keep the old ones, an
   expect(await having(9001)).toEqual([true, false, false, false]);
 });
 
-test('in the middle of hosts: each of them ends whole, one way or the other, and the job started again goes on', async () => {
+test('in the middle of hosts: each ends with all new or all old rules, and the job started again goes on', async () => {
   writePolicy(lab, hosts, {
     rules: '  - {allow: tcp/9002, from: any, reason: A change}\n',
     rollout: ', parallel: 4',
@@ -106,9 +106,10 @@ test('in the middle of hosts: each of them ends whole, one way or the other, and
   );
   const runs = await having(9002);
   for (const [index, name] of NAMES.entries()) {
-    const said = outcomes.hosts.find(({ host }) => host === name)?.outcome;
-    if (said === 'confirmed') expect([name, runs[index]]).toEqual([name, true]);
-    if (said === 'rolled-back' || said === 'not-reached') expect([name, runs[index]]).toEqual([name, false]);
+    const reported = outcomes.hosts.find(({ host }) => host === name)?.outcome;
+    if (reported === 'confirmed') expect([name, runs[index]]).toEqual([name, true]);
+    if (reported === 'rolled-back' || reported === 'not-reached')
+      expect([name, runs[index]]).toEqual([name, false]);
   }
   const again = prepareStep(lab, program, 'push');
   expect(await lab.run(...again.command, again.options)).toMatchObject({ code: 0 });

@@ -188,8 +188,8 @@ test('a token that may only read gives the plan in the summary, and a note which
   expect((await hub.call('GET', `/repos/${REPOSITORY}/issues/${pull}/comments`)).body).toEqual([]);
 });
 
-test('a deployment whose result cannot be posted is told in the log and the summary of its job', async () => {
-  const pull = await hub.openPull('told');
+test('a deployment whose result cannot be posted is in the log and the summary of its job', async () => {
+  const pull = await hub.openPull('unposted');
   const merged = await hub.call('PUT', `/repos/${REPOSITORY}/pulls/${pull}/merge`, {});
   hub.faults.push({ when: ({ path }) => /\/issues\/\d+\/comments/.test(path), status: 502, times: 10_000 });
   const { deploy } = COMMANDS;

@@ -51,9 +51,9 @@ test('the key is nowhere in what the action says or leaves', async () => {
   expect(line.length).toBeGreaterThan(40);
   for (const event of ['push', 'schedule']) {
     const { stdout, stderr, output } = await step(event);
-    // The runner is told to mask each line of it, by the one command that holds it.
-    const said = stdout.replace(/^::add-mask::.*$/gm, '');
-    expect(said + stderr + output).not.toContain(line);
+    // The runner masks each line of it, by the one command that contains it.
+    const log = stdout.replace(/^::add-mask::.*$/gm, '');
+    expect(log + stderr + output).not.toContain(line);
     const folder = join(lab.directory, `step-${event}`);
     expect(readFileSync(join(folder, 'summary'), 'utf8')).not.toContain(line);
   }

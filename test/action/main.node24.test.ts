@@ -34,7 +34,7 @@ test('who asks for the Node of the actions while another fetches it gets a whole
   }
 }, 180_000);
 
-/** Until a part of the binary stands anywhere in the cache: a fetch is under way. */
+/** Until a part of the binary stands anywhere in the cache: a download is in progress. */
 async function begunToWrite(cache: string): Promise<void> {
   for (let left = 60_000; left > 0; left -= 2) {
     const files = existsSync(cache) ? readdirSync(cache, { recursive: true, encoding: 'utf8' }) : [];

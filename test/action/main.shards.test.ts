@@ -117,7 +117,7 @@ test('four shards of 200 hosts make the one comment that one job would have made
   expect(blocks.map(([, more]) => Number(more) + 4)).toEqual([180, 20]);
 });
 
-test('a shard that delivered nothing, or something broken, is said loudly and fails the check', async () => {
+test('a shard that delivered nothing, or a broken report, is reported first and fails the check', async () => {
   const lost = planOf('plans/plan-3/plan.json').hosts.length;
   writeFileSync(inside('plans/plan-3/plan.json'), '{"version":1,"dig');
   const pull = await hub.openPull('three-shards');

@@ -163,7 +163,7 @@ test('what nobody expected is a sentence and a red step, not a stack', async () 
   expect(ended.stderr).toBe('');
 });
 
-test('no secret is seen anywhere, whatever hosts say; the runner is told what to blot out', async () => {
+test('no secret is in any output, whatever hosts answer; the runner masks secrets', async () => {
   const pull = await hub.openPull('secrets');
   const leak = `The host said ${PRIVATE_KEY} ${PASSPHRASE} ${TOKEN}`;
   const plan = {

@@ -69,7 +69,7 @@ describe('the report', () => {
     expect(job.failures).toEqual([]);
   });
 
-  test('of plans tells what there is to say of the policy, and `fail-on` counts it', async () => {
+  test('of plans shows findings of the policy, and `fail-on` counts them', async () => {
     const location = { kind: 'policy' as const, file: 'policies/hosts/db.yml', line: 3, column: 5 };
     const found = warning('sensitive-port-open', 'The rule opens mysql to the internet.', { location });
     const job = await runJob({

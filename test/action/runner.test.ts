@@ -31,7 +31,7 @@ async function opened() {
   return openRunner(process.env);
 }
 
-test('what would make it larger than GitHub takes goes to the log, and later words still find room', async () => {
+test('what would make it larger than GitHub takes goes to the log, and later texts still fit', async () => {
   writeFileSync(summary, '');
   const runner = await opened();
   await runner.summary('a'.repeat(1_000_000));

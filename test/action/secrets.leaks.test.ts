@@ -1,4 +1,4 @@
-/** The scanner finds what is leaked on purpose, in every form and at every way out, and nothing else. */
+/** The scanner finds what is leaked on purpose, in every form and every output, and nothing else. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ describe('a step that leaks', () => {
     await expect(failed).rejects.not.toThrow(TOKEN);
   });
 
-  test('and one that only tells the runner what to mask passes', async () => {
+  test('and one that only masks passes', async () => {
     await expect(leaky("console.log('::add-mask::' + token)")).resolves.toMatchObject({ status: 0 });
   });
 });

@@ -1,4 +1,4 @@
-/** No secret of the job leaves by any way out. */
+/** No secret of the job is in any output. */
 import { describe, expect, test } from '@jest/globals';
 import { redactor, secretsOf } from '../../src/action/secrets.js';
 import { error, warning } from '../../src/lib/problem.js';

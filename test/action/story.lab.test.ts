@@ -99,11 +99,11 @@ const green = (ended: Ended) =>
   expect({
     status: ended.status,
     stderr: ended.stderr,
-    said: ended.status === 0 ? '' : ended.stdout.slice(-3000),
+    output: ended.status === 0 ? '' : ended.stdout.slice(-3000),
   }).toEqual({
     status: 0,
     stderr: '',
-    said: '',
+    output: '',
   });
 
 /** What the runner does for these events: the commit that the event is about, the policy of that commit, the inputs. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Both pipes are closed before the program has said a word. */
+/** Both pipes are closed before the program prints anything. */
 function unheard(...argv: readonly string[]): Promise<number | null> {
   const child = spawn(process.execPath, [program, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();

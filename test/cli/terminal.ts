@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Io } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
 
-export interface Said {
+export interface CliResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -16,7 +16,7 @@ export interface Sitting {
 }
 
 /** Runs `sallyport …argv` from source, in this process. */
-export async function sallyport(argv: readonly string[], sitting: Sitting = {}): Promise<Said> {
+export async function sallyport(argv: readonly string[], sitting: Sitting = {}): Promise<CliResult> {
   const [out, err]: [string[], string[]] = [[], []];
   const stream = (parts: string[]) => ({
     isTTY: sitting.tty === true,

@@ -14,13 +14,13 @@ const LOOPBACK = 'raw:\n  - {rule: -i lo -j DROP, table: mangle, chain: PREROUTI
 const NEIGHBOURS =
   'raw:\n  - {rule: -p ipv6-icmp -j DROP, table: raw, chain: PREROUTING, family: v6, reason: x}\n';
 
-test('a literal rule that blocks the loopback or the neighbours is told at its line', () => {
+test('a raw rule that blocks loopback or neighbour discovery is reported with its line', () => {
   expect(found(LOOPBACK)).toEqual([['loopback-blocked', 3]]);
   expect(new Set(found(NEIGHBOURS).map(([id]) => id))).toEqual(new Set(['icmp-blocked']));
   expect(found(LOOPBACK.replace('-i lo', '-i eth0 -p udp'))).toEqual([]);
 });
 
-test('a rule that can never match is told, and what is accepted is not', () => {
+test('a rule that can never match is reported, unless the finding is accepted', () => {
   const idle =
     'input:\n  - {allow: https, from: app, reason: x}\n  - {allow: https, from: 10.10.1.0/24, reason: y}\n';
   expect(found(idle)).toEqual([['redundant-rule', 4]]);

@@ -1,4 +1,4 @@
-/** Policies for the tests of this room: written as users write them, read by the policy room. */
+/** Policies for the tests of compile/: written as users write them, read by policy/. */
 import { compileHost } from '../../src/compile/rules/compile.js';
 import { formatProblem, type Result } from '../../src/lib/problem.js';
 import type { Ruleset } from '../../src/netfilter/model.js';

@@ -1,4 +1,4 @@
-/** The kernel as a judge of what this room writes: scripts in a throw-away network namespace, with files beside them. */
+/** Runs scripts in a temporary network namespace of the real kernel, with files beside them. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -267,7 +267,7 @@ describe('the drift issue', () => {
   const issuesOf = async (environment: string) =>
     (await issues()).filter(({ body }) => body.includes(`environment=${environment}`));
   const inFleet = (environment: string, state: string): Marker => ({ ...drift(state), environment });
-  const said = async (number: number): Promise<readonly string[]> =>
+  const commentsOf = async (number: number): Promise<readonly string[]> =>
     (await hub.call('GET', `/repos/${REPOSITORY}/issues/${number}/comments`)).body.map(
       ({ body }: { body: string }) => body,
     );
@@ -314,7 +314,7 @@ describe('the drift issue', () => {
     const all = (await everyIssue()).filter(({ body }) => body.includes('environment=double'));
     expect(all.map(({ state }) => state).toSorted()).toEqual(['closed', 'open']);
     const closed = all.find(({ state }) => state === 'closed');
-    expect(await said(closed?.number ?? 0)).toEqual([
+    expect(await commentsOf(closed?.number ?? 0)).toEqual([
       expect.stringMatching(/^Duplicate of #\d+: two runs opened an issue at the same time\.$/),
     ]);
   });
@@ -336,7 +336,7 @@ describe('the drift issue', () => {
     expect(value(await open().driftIssue(inFleet('left', '0'), clean)).action).toBe('closed');
     const issue = (await everyIssue()).find(({ body }) => body.includes('environment=left'));
     expect(issue?.state).toBe('closed');
-    expect((await said(issue?.number ?? 0)).join()).toContain(
+    expect((await commentsOf(issue?.number ?? 0)).join()).toContain(
       'No longer checked, because no longer in the policy: `web-9`.',
     );
   });

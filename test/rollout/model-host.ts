@@ -1,6 +1,6 @@
 /**
  * Hosts in memory behind the real port: they hold live and saved texts, take changes all or nothing, keep what they
- * confirmed, and go back when nobody could confirm. What a host is told to do wrong, it does once a change is applied.
+ * confirmed, and go back when nobody could confirm. A configured failure happens once a change is applied.
  */
 import type {
   Change,
@@ -47,7 +47,7 @@ export interface ModelFleet extends HostClient {
   readonly hosts: ReadonlyMap<string, ModelHost>;
   /** `read web-1`, `transact web-1`, in the order in which they began. */
   readonly log: readonly string[];
-  /** The most transactions that were under way at once. */
+  /** The most transactions that ran at the same time. */
   readonly most: () => number;
   readonly changes: readonly { readonly host: string; readonly change: Change }[];
 }

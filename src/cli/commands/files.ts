@@ -187,7 +187,7 @@ async function rulesFile(path: string, io: Io, sets?: string): Promise<RulesFile
       ...(sets === undefined ? {} : { sets: { path: sets, text: await readText(io, sets) } }),
     };
   const part = async (name: string): Promise<string | undefined> =>
-    (await isThere(join(path, name))) ? readText(io, join(path, name)) : undefined;
+    (await exists(join(path, name))) ? readText(io, join(path, name)) : undefined;
   const [v4, v6, own] = [await part('rules.v4'), await part('rules.v6'), await part('sets')];
   if (v4 === undefined && v6 === undefined)
     throw new ProblemError([
@@ -209,7 +209,7 @@ const isFolder = async (path: string): Promise<boolean> =>
     (found) => found.isDirectory(),
     () => false,
   );
-const isThere = async (path: string): Promise<boolean> =>
+const exists = async (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
     () => false,

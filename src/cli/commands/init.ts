@@ -34,7 +34,7 @@ async function runInit(directory: string, options: InitOptions, io: Io): Promise
   const all = options.shards === undefined ? WORKFLOWS : shardedWorkflows(options.shards);
   const { policies } = options;
   const { policy, workflows } = scaffold({ policies, workflows: options.workflows ? all : {} });
-  // Hosts of an example have no place beside those of somebody's own policy, such as `import` writes.
+  // Example hosts are not added to an existing policy, such as one that `import` wrote.
   const own = existsSync(join(directory, policies, 'fleet.yml'));
   let written = 0;
   for (const [path, text] of [...policy, ...workflows]) {

@@ -38,7 +38,7 @@ const STATES: { readonly [status in HostDrift['status']]?: string } = {
   error: 'could not be read',
 };
 
-/** @param most differences of each place of a host */
+/** @param most differences shown for each of live, saved and boot */
 export function driftView(drift: Drift, most = Number.POSITIVE_INFINITY): DriftView {
   const totals = driftTotals(drift);
   const { chains, rules } = totals.ignored;

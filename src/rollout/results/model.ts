@@ -114,7 +114,7 @@ export interface Drift {
 
 export interface HostDrift {
   readonly host: string;
-  /** `busy`: somebody is changing it just now, so that nothing can be said of it. */
+  /** `busy`: somebody is changing it just now, so that its state is not known. */
   readonly status: 'clean' | 'drifted' | 'busy' | 'unreachable' | 'error';
   readonly reason?: string;
   /** Each a sentence about one difference: desired against live, against saved, and what would load at boot. */

@@ -1,10 +1,10 @@
-/** A packet on its way through the tables, as `explain` traces it. An unmodelled match splits it into several states. */
+/** A packet in the tables, as `explain` traces it. An unmodelled match splits it into several states. */
 
 import type { DecidingRule, Packet, PathStep, Verdict } from '../model.js';
 import type { CompiledRuleset } from '../program/compiled-ruleset.js';
 import type { Field } from '../program/fields.js';
 
-/** A packet at some point of its way. */
+/** A packet at some point of its trace. */
 export interface PacketState {
   readonly values: ReadonlyMap<Field, bigint>;
   /** `undefined`: not known. */

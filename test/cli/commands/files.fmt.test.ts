@@ -32,7 +32,7 @@ describe('fmt', () => {
     });
   });
 
-  test('takes IPv6 by the name of the file, by what it holds, or as told', async () => {
+  test('takes IPv6 from the name of the file, its content, or --family', async () => {
     const text = LOOSE.replace('-p', '-s 2001:db8::/32 -p');
     for (const argv of [
       ['fmt', file('rules.v6', text)],

@@ -73,7 +73,7 @@ describe('compare', () => {
     expect(JSON.parse(stdout).opened).toMatchObject([{ family: 'v6', dport: ['443'] }]);
   });
 
-  test('reports a file that does not load, with its place', async () => {
+  test('reports a file that does not load, with its location', async () => {
     const bad = file('bad.v4', '*filter\n-A INPUT -p tcp --dport x -j ACCEPT\nCOMMIT\n');
     const { status, stderr } = await sallyport(['compare', bad, bad]);
     expect(status).toBe(1);

@@ -54,7 +54,7 @@ describe('init', () => {
     restore();
   });
 
-  test('puts the policy where it is told to, and the workflows know', async () => {
+  test('--policies sets the folder of the policy, also in the workflows', async () => {
     const other = join(directory, 'other');
     await sallyport(['init', other, '--policies', 'firewall']);
     expect(await sallyport(['check', '--policies', join(other, 'firewall')])).toMatchObject({ status: 0 });
@@ -97,7 +97,7 @@ describe('init', () => {
     },
   );
 
-  test('shares the hosts out among as many jobs as it is told', async () => {
+  test('--shards splits the hosts among that many jobs', async () => {
     const large = join(directory, 'large');
     expect(await sallyport(['init', large, '--shards', '6'])).toMatchObject({ status: 0 });
     const rollout = readFileSync(join(large, '.github/workflows/firewall-rollout.yml'), 'utf8');
@@ -107,7 +107,7 @@ describe('init', () => {
 });
 
 describe('check', () => {
-  test('prints every problem with its place and ends with 1', async () => {
+  test('prints every problem with its location and exits with 1', async () => {
     const restore = edit('roles/web.yml', (text) => text.replace('from: any', 'form: any'));
     const { status, stdout, stderr } = await sallyport(['check', ...here]);
     restore();
@@ -215,7 +215,7 @@ describe('on recorded states', () => {
     );
   });
 
-  test('--exit-code tells a change by 2, a host without a plan is a failure', async () => {
+  test('--exit-code returns 2 for a change; a host without a plan is a failure', async () => {
     expect((await sallyport(['plan', ...recorded, '--hosts', 'web-1', '--exit-code'])).status).toBe(2);
     rmSync(join(states, 'db-1.v4'));
     rmSync(join(states, 'db-1.v6'));

@@ -1,4 +1,4 @@
-/** Each finding about others' rules once firing and once silent, on live rules with the policy's in their place. */
+/** Each finding about foreign rules, once reported and once not, on live rules after a deploy. */
 import { describe, expect, test } from '@jest/globals';
 import { FOREIGN_IDS, lintForeign } from '../../../src/compile/lint/foreign.js';
 import { replaceManaged } from '../../../src/compile/merge/replace-managed.js';

@@ -72,13 +72,13 @@ test.each<readonly [string, (v4: string) => string]>([
     (v4) => v4.replace('-A SALLYPORT-INPUT', '-A SALLYPORT-INPUT -i docker0 -j ACCEPT\n-A SALLYPORT-INPUT'),
   ],
   ['a policy', (v4) => v4.replace(':INPUT DROP', ':INPUT ACCEPT')],
-  ['a hook gone', (v4) => v4.replace('-A INPUT -j SALLYPORT-INPUT\n', '')],
+  ['an entry jump removed', (v4) => v4.replace('-A INPUT -j SALLYPORT-INPUT\n', '')],
   [
     'a rule of an administrator',
     (v4) => v4.replace(/COMMIT\n$/, '-A INPUT -p tcp -m tcp --dport 9 -j ACCEPT\nCOMMIT\n'),
   ],
   [
-    'a program that accepts above the hook',
+    'a program that accepts above the entry jump',
     (v4) => v4.replace('-A INPUT', '-A INPUT -i docker0 -j ACCEPT\n-A INPUT'),
   ],
   [

@@ -16,7 +16,7 @@ const filter = (rules: string, chains = '', policies = 'ACCEPT'): string =>
 const replace = (live: Ruleset, desired: Ruleset = HOST): Ruleset =>
   replaceManaged(live, desired, 'chains').next;
 
-/** Every line that is neither ours, nor a hook, nor a policy of the filter table, in order. */
+/** Every line that is neither managed, nor an entry jump, nor a policy of the filter table, in order. */
 const foreignLines = (ruleset: Ruleset): readonly string[] => {
   const { v4, v6, sets } = renderRuleset(ruleset);
   return [v4, v6, sets].flatMap((text) =>
@@ -28,7 +28,7 @@ const foreignLines = (ruleset: Ruleset): readonly string[] => {
   );
 };
 
-describe('the place of the hook', () => {
+describe('the position of the entry jump', () => {
   test('an empty host, and an absent saved file, become complete files', () => {
     expect(renderRuleset(replace(read('')))).toEqual(renderRuleset(HOST));
   });
@@ -52,7 +52,7 @@ describe('the place of the hook', () => {
     ['a chain gone to that accepts', '-A INPUT -g A\n-A A -j ACCEPT\n', ':A - [0:0]\n'],
     ['a program that decides', '-A INPUT -p tcp -j NFQUEUE --queue-num 0\n', ''],
     ['what nobody knows', '-A INPUT -p tcp -j HOLOGRAM --at 1\n', ''],
-  ])('inserted above the hook, %s is a bypass, and the hook moves above it', (_, rules, chains) => {
+  ])('inserted above the entry jump, %s is a bypass, and the jump moves above it', (_, rules, chains) => {
     const ours = renderRuleset(HOST).v4;
     const live = read(
       ours
@@ -86,7 +86,7 @@ describe('the place of the hook', () => {
     ['a count', '-A INPUT -p tcp\n', ''],
     ['a return, where the policy drops', '-A INPUT -s 10.0.0.0/8 -j RETURN\n', ''],
     ['a ban', '-A INPUT -j f2b-x\n-A f2b-x -j RETURN\n', ':f2b-x - [0:0]\n'],
-  ])('inserted above the hook, %s is no bypass, and the hook stays', (_, rules, chains) => {
+  ])('inserted above the entry jump, %s is not a bypass, and the jump stays', (_, rules, chains) => {
     const [first = '', ...rest] = rules.split('\n');
     const live = read(
       renderRuleset(HOST)
@@ -142,7 +142,7 @@ describe('FORWARD', () => {
     expect(renderRuleset(next).v4).toBe(booted);
   });
 
-  test('where the policy denies something forwarded, the hook comes first', () => {
+  test('where the policy denies forwarded traffic, the entry jump comes first', () => {
     const denies = compiled('forward:\n  - deny: any\n    from: 10.0.0.0/8\n');
     const { v4, v6 } = renderRuleset(denies);
     const booted = v4.replace('-A FORWARD', '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT\n-A FORWARD');
@@ -219,9 +219,9 @@ describe('whole tables', () => {
       ['removes-program', 'error', 9],
       ['removes-program', 'error', 10],
     ]);
-    const told = replaceManaged(read(FAIL2BAN), HOST, 'tables', { mayRemove: ['fail2ban'] });
+    const allowed = replaceManaged(read(FAIL2BAN), HOST, 'tables', { mayRemove: ['fail2ban'] });
     expect(problems[0]?.hint).toContain('"may_remove: [fail2ban]"');
-    expect(told.problems.every(({ level }) => level === 'warning')).toBe(true);
+    expect(allowed.problems.every(({ level }) => level === 'warning')).toBe(true);
   });
 
   test('every rule of Docker and of kube-proxy is theirs, marked or not', () => {

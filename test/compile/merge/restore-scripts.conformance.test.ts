@@ -60,7 +60,7 @@ describe.each(BACKENDS)('%s', (backend) => {
   describe.each(STATES)('%s', (_, foreign) => {
     const live = read(foreign);
 
-    test.each(HOSTS)('gets %s and is as it was after the way back', (name) => {
+    test.each(HOSTS)('gets %s and is as before after the backward script', (name) => {
       const { next } = replaceManaged(live, caseOf(name), 'chains');
       const files = {
         ...stateFiles('live', live),
@@ -75,7 +75,7 @@ describe.each(BACKENDS)('%s', (backend) => {
     });
   });
 
-  test('the way from each host to each other, and placing what the kernel prints changes nothing more', () => {
+  test('from each host to each other, and replacing in what the kernel prints changes nothing more', () => {
     const rulesets = HOSTS.map(caseOf);
     const pairs = rulesets.flatMap((from, a) =>
       rulesets.flatMap((to, b) => (a === b ? [] : [{ from, to, name: `${HOSTS[a]}-${HOSTS[b]}` }])),
@@ -143,7 +143,7 @@ load ${name}.live; take ${name}; save ${name}'`,
     expect(stateOf(out, 'back').sets.join('\n')).toContain('add f2b-all 198.51.100.6');
   });
 
-  test('after the way back to nothing, policies accept and no owned chain or set is left', () => {
+  test('back to an empty state, policies accept and no owned chain or set is left', () => {
     const live = read('');
     const { next } = replaceManaged(live, caseOf('db'), 'chains');
     const files = {
@@ -160,7 +160,7 @@ load ${name}.live; take ${name}; save ${name}'`,
     expect(stateOf(out, 'back')).toEqual({ v4: [], v6: [], sets: [] });
   });
 
-  test('owning whole tables removes what others had, and the way back brings it again', () => {
+  test('managing whole tables removes foreign rules, and the backward script restores them', () => {
     const live = read(STATES[2]?.[1] ?? '');
     const { next } = replaceManaged(live, caseOf('web'), 'tables', { mayRemove: ['fail2ban'] });
     const files = {

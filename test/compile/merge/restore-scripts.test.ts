@@ -39,7 +39,7 @@ test('nothing that differs is nothing to do', () => {
   expect(restoreScripts(read(''), read('*filter\n:INPUT ACCEPT [3:4]\nCOMMIT\n'))).toEqual(NONE);
 });
 
-test('the way back takes hooks out before the chains behind them', () => {
+test('the backward script removes entry jumps before their chains', () => {
   const live = read(FAIL2BAN);
   const { v4 } = restoreScripts(replaceManaged(live, HTTP, 'chains').next, live);
   expect(lines(v4)).toEqual([
@@ -60,7 +60,7 @@ test('the way back takes hooks out before the chains behind them', () => {
   ]);
 });
 
-test('a hook that comes last is appended, so that a rule of others gone meanwhile is no obstacle', () => {
+test('an entry jump that comes last is appended, so that a foreign rule removed meanwhile does not matter', () => {
   const live = read(FAIL2BAN.replace(/-A INPUT .*ACCEPT\n/g, ''));
   const { v4 } = restoreScripts(live, replaceManaged(live, HTTP, 'chains').next);
   expect(v4).toContain('\n-A INPUT -j SALLYPORT-INPUT\n');

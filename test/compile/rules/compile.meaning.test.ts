@@ -18,7 +18,7 @@ const rule = (verb: string, from: string, except?: string): string =>
 
 test.each([
   ['a few networks', rule('allow', '[10.0.0.1, 192.0.2.0/24, "2001:db8::/32"]')],
-  ['the internet, mostly said by what it is not', rule('allow', 'internet')],
+  ['the internet, defined by the networks that it excludes', rule('allow', 'internet')],
   ['the internet without some of it', rule('deny', 'internet', '[198.51.100.0/24, 10.0.0.0/8]')],
   ['everything without something', rule('allow', 'any', '[198.51.100.0/24, 10.0.0.0/9, "2001:db8::/32"]')],
   ['a list without some of it', rule('reject', 'blocklist', '[192.0.2.4, 192.0.2.128/25]')],

@@ -39,7 +39,7 @@ export function compare(judge: Judge, texts: readonly string[]): Comparison {
 }
 
 /** Says which listed differences occurred. */
-export function tell(title: string, judge: Judge, comparison: Comparison): void {
+export function report(title: string, judge: Judge, comparison: Comparison): void {
   const { same, refused, excepted } = comparison;
   const named = [...excepted].map(([name, times]) => `${name} (${times})`).join(', ');
   console.info(

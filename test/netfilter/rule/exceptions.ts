@@ -219,7 +219,7 @@ const EXCEPTIONS: readonly Exception[] = [
     name: 'ICMP type 255 with a code',
     pattern: /--icmp-type 255\/255/,
     versions: NEW,
-    reason: 'later versions tell it from "any"',
+    reason: 'later versions distinguish it from "any"',
   },
   {
     name: 'masks with holes',
@@ -321,7 +321,7 @@ const EXCEPTIONS: readonly Exception[] = [
     pattern: /(-group|--realm) (0|default|cosmos)\b/,
     reason: 'they are printed where iproute2 has a file of names; the number loads everywhere',
   },
-  { name: 'sets', pattern: /-set foo /, reason: '`fmt` is not told which sets exist' },
+  { name: 'sets', pattern: /-set foo /, reason: '`fmt` does not know which sets exist' },
 ];
 
 export const exceptionFor = (judge: Judge, text: string): Exception | undefined =>

@@ -1,5 +1,5 @@
 import { judges } from '../kernel.js';
-import { compare, tell } from './compare.js';
+import { compare, report } from './compare.js';
 import { RULES } from './corpus.js';
 import { TEXTS } from './corpus-texts.js';
 import { TEXTS_V6 } from './corpus-texts-v6.js';
@@ -11,13 +11,13 @@ describe.each(judges)('fmt against iptables-$backend, $family', (judge) => {
       (rule) => `*filter\n:USERCHAIN - [0:0]\n-A FORWARD ${rule}\nCOMMIT\n`,
     );
     const comparison = compare(judge, texts);
-    tell('hand-written rules', judge, comparison);
+    report('hand-written rules', judge, comparison);
     expect(comparison.differences).toEqual([]);
   });
 
   test('reads whole texts as iptables-restore does', () => {
     const comparison = compare(judge, TEXTS);
-    tell('whole texts', judge, comparison);
+    report('whole texts', judge, comparison);
     expect(comparison.differences).toEqual([]);
   });
 });
@@ -26,7 +26,7 @@ describe.each(judges.filter(({ family }) => family === 'v6'))('fmt against ip6ta
   test('prints what people write by hand as the kernel saves it', () => {
     const rules = RULES_V6.map((rule) => `*filter\n:USERCHAIN - [0:0]\n-A FORWARD ${rule}\nCOMMIT\n`);
     const comparison = compare(judge, [...rules, ...TEXTS_V6]);
-    tell('IPv6 by hand', judge, comparison);
+    report('IPv6 by hand', judge, comparison);
     expect(comparison.differences).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { EXTENSIONS } from '../../../src/netfilter/extensions/index.js';
 import type { ExtensionRow } from '../../../src/netfilter/extensions/row.js';
 import { agree, format, type Judge, judgeAll, judges, LACKING, type Verdict } from '../kernel.js';
-import { compare, tell } from './compare.js';
+import { compare, report } from './compare.js';
 import { placesOf, ruleText } from './generate.js';
 
 const rowsFor = (judge: Judge): readonly ExtensionRow[] =>
@@ -64,7 +64,7 @@ describe.each(judges)('rules from the table against iptables-$backend, $family',
   test('every extension alone, many ways', () => {
     const texts = rows.flatMap((row) => fc.sample(ruleText([row], judge.family), { numRuns: 5, seed: SEED }));
     const comparison = compare(judge, texts);
-    tell('extensions alone', judge, comparison);
+    report('extensions alone', judge, comparison);
     expect(comparison.differences).toEqual([]);
   });
 

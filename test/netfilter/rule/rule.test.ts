@@ -123,7 +123,7 @@ test('a text may be "!", and /0 is everywhere whatever stands before it', () => 
   expect(text('-s any/0 -d ::/0 -j DROP')).toBe('-j DROP');
 });
 
-test('all problems of a rule are told at once', () => {
+test('all problems of a rule are reported', () => {
   const parsed = parse('-s 300.0.0.1 -p nosuch -j REJECT --reject-with x');
   expect(parsed.problems.map((problem) => problem.id)).toEqual(['bad-address', 'bad-value', 'bad-value']);
 });

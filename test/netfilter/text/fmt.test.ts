@@ -27,7 +27,7 @@ test('what the kernel would refuse is refused', () => {
   });
 });
 
-/** Each in a text of its own, with the place that an editor jumps to. */
+/** Each in a text of its own, with the location that an editor jumps to. */
 const FLAWS: readonly (readonly [what: string, lines: readonly string[], line: number, column: number])[] = [
   ['a jump to a missing chain', ['*filter', '-A INPUT -j NOWHERE'], 2, 4],
   ['a jump loop', ['*filter', ':A - [0:0]', '-A INPUT -j A', '-A A -j A'], 4, 4],

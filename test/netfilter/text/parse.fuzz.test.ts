@@ -1,4 +1,4 @@
-/** Mutated rules: whatever stands there, the answer is tables or problems with a place, never anything else. */
+/** Mutated rules: whatever stands there, the answer is tables, or problems with a location. */
 
 import type { Family } from '../../../src/lib/family.js';
 import { formatRules } from '../../../src/netfilter/text/fmt.js';
@@ -96,7 +96,7 @@ test(`${LINES} mutated lines`, () => {
         formatted.problems.length === 0 ||
         formatted.problems.some(({ location }) => !location || location.line < 1 || location.column < 1)
       )
-        throw new Error(`a problem without a place: ${text}`);
+        throw new Error(`a problem without a location: ${text}`);
     }
   }
   expect(accepted).toBeGreaterThan(LINES / 20);

@@ -121,7 +121,7 @@ test('a jump goes to the chain of that name before it means a target', () => {
   expect(target('-j MARK --set-mark 1')).toMatchObject({ name: 'MARK', chain: false });
 });
 
-test('every problem of a file is told at once, in the order of its lines', () => {
+test('all problems of a file are reported, in the order of its lines', () => {
   const parsed = parse(
     '*filter\n-A INPUTT -j ACCEPT\n-A INPUT -s 1.2.3 -j ACCEPT\n-A INPUT -p tcp --dport x\nCOMMIT\n',
   );

@@ -27,7 +27,7 @@ test('a word knows where it stands and whether it was quoted', () => {
   ]);
 });
 
-test('an open quote is told with its place', () => {
+test('an open quote is reported with its location', () => {
   expect(tokenise('-m comment --comment "never closed')).toEqual({ openQuote: 22 });
   expect(tokenise(String.raw`--comment "ends in \"`)).toEqual({ openQuote: 11 });
 });

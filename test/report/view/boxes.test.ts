@@ -78,7 +78,7 @@ describe('boxes', () => {
     fc.assert(
       fc.property(some, (points) => {
         const box = hull(points.map(flowAt).map(boxOf));
-        // States that differ are said row by row: a box says where traffic begins.
+        // Rows with different states stay apart: a joined row is about new connections.
         expect(points.filter((point) => !holds({ ...box, state: [] }, point))).toEqual([]);
       }),
       { numRuns: 200 },

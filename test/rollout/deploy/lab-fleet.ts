@@ -16,7 +16,7 @@ export interface Deployed {
   readonly stderr: string;
 }
 
-/** A deploy that is under way. */
+/** A deploy in progress. */
 export interface Running {
   /** Waits until its journal holds such an event. */
   seen(what: (event: RolloutEvent) => boolean): Promise<void>;

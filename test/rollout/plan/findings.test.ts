@@ -51,7 +51,7 @@ describe('a port that Docker publishes', () => {
     ],
     ['the policy accepts it', DOCKER, { more: `accept: [{finding: ${ID}, reason: It is the shop}]` }],
     ['the role accepts it', DOCKER, { web: `accept: [{finding: ${ID}, reason: It is the shop}]\n` }],
-  ])('is not told when %s', async (_, live, words) => {
+  ])('is not reported when %s', async (_, live, words) => {
     expect(await of(ID, live, words)).toEqual([]);
   });
 });

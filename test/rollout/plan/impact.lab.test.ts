@@ -63,8 +63,8 @@ const CLOSES =
 const IDLE = ['nothing-listens: This rule allows tcp/80 and tcp/443, where nothing listens now. at line 2'];
 
 test('the peer of a real connection would be refused, by number and not by address; nothing listens for the site', async () => {
-  const said = about(await findings(web));
-  expect(said).toEqual([
+  const messages = about(await findings(web));
+  expect(messages).toEqual([
     expect.stringMatching(
       new RegExp(`^${CLOSES.replaceAll(/[().]/g, '\\$&')} 1 established flow will stay open until it ends`),
     ),
@@ -73,10 +73,10 @@ test('the peer of a real connection would be refused, by number and not by addre
     ),
     ...IDLE,
   ]);
-  expect(said.join('\n')).not.toContain(lab.otherClient.v4);
+  expect(messages.join('\n')).not.toContain(lab.otherClient.v4);
 });
 
-test('it is told again from a recorded state, which names no stranger either', async () => {
+test('it is reported from a recorded state too, which names no stranger either', async () => {
   await findings(web, '--save', 'states');
   const text = await lab.run('cat', ['states/web-1.activity'], { cwd: lab.directory });
   expect(text.stdout).toContain('"port": 5432');
@@ -85,7 +85,7 @@ test('it is told again from a recorded state, which names no stranger either', a
   expect(recorded).toHaveLength(3);
 });
 
-test('the connection does go on after the deploy, as was said', async () => {
+test('the connection continues after the deploy, as the plan reported', async () => {
   const { code, stderr } = await program('deploy', '--hosts', 'web-1', '--yes');
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   const [socket] = sockets;
@@ -100,7 +100,7 @@ test('the connection does go on after the deploy, as was said', async () => {
   );
 });
 
-test('without conntrack and ss the kernel is asked itself, and without any way nothing is said', async () => {
+test('without conntrack and ss the kernel is read directly; without that either, nothing is reported', async () => {
   await bare.must('rm -f "$(command -v conntrack)" "$(command -v ss)"');
   expect(about(await findings(bare))[0]).toContain(CLOSES);
   await bare.must('rm -f /usr/bin/awk /usr/bin/mawk /usr/bin/gawk /etc/alternatives/awk');

@@ -74,12 +74,12 @@ describe('current peers', () => {
     const flows = Array.from({ length: 300 }, (_, index) =>
       flow(`198.51.${index >> 8}.${index & 255}`, 8080 + (index % 3)),
     );
-    const said = impact({ flows }).join('\n');
-    expect(said).toContain('In use now: tcp/8080 from 100 addresses (100 flows)');
-    expect(said).not.toMatch(/198\.51\./);
+    const messages = impact({ flows }).join('\n');
+    expect(messages).toContain('In use now: tcp/8080 from 100 addresses (100 flows)');
+    expect(messages).not.toMatch(/198\.51\./);
   });
 
-  test('that were refused before as well are told apart', () => {
+  test('that were refused before as well are separate', () => {
     const before = ruleset({ v4: hostRules() });
     expect(impact({ flows: [flow('10.20.30.7', 5432)] }, {}, before)).toEqual([
       expect.stringContaining(
@@ -123,8 +123,14 @@ describe('current peers', () => {
       more: false,
     };
     const [host] = fleet.hosts;
-    const said = impactOf(fleet, { host: host as Host, activity, addresses: ADDRESSES, before: OPEN, next });
-    expect(said[0]?.message).toContain(
+    const messages = impactOf(fleet, {
+      host: host as Host,
+      activity,
+      addresses: ADDRESSES,
+      before: OPEN,
+      next,
+    });
+    expect(messages[0]?.message).toContain(
       'It will be cut: the rules do not accept packets of established connections.',
     );
   });

@@ -30,7 +30,7 @@ test('what hosts run before is what goes away, without lines that nobody can ope
   ]);
 });
 
-test('a host that cannot be read is named as missing, and nothing is said of it', async () => {
+test('a host that cannot be read is listed as missing, without any flows', async () => {
   const { map } = await drawn({ 'web-2': modelHost({ behaviour: 'unreachable' }) });
   expect(map?.missing).toEqual([{ host: 'web-2', why: expect.any(String) }]);
   expect(map?.edges[0]?.hosts).toEqual(['web-1', 'web-3', 'web-4']);

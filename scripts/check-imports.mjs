@@ -1,6 +1,6 @@
 /**
  * The layout, enforced: imports run one way between folders, no files import one another in a circle, a package stays in
- * the folders that need it, and no folder grows past what a reader can take in.
+ * the folders that need it, no folder has too many files, and tests have the paths of their sources.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -102,7 +102,7 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
   }
   graph.set(name, targets);
 }
-wrong.push(...circles(), ...crowdedFolders());
+wrong.push(...circles(), ...crowdedFolders(), ...misplacedTests());
 
 function wrongArrow(file, folder, path) {
   const to = relative(src, resolve(dirname(file), path)).replace(/\.js$/, '');
@@ -158,6 +158,21 @@ function crowdedFolders() {
   return [...counts]
     .filter(([, count]) => count > MOST_FILES)
     .map(([folder, count]) => `src/${folder}: ${count} files; split a folder of more than ${MOST_FILES}.`);
+}
+
+/** `test/a/b/` holds the tests of `src/a/b/`; those of docs and scripts have their folders at the top. */
+function misplacedTests() {
+  const tests = join(root, 'test');
+  if (!existsSync(tests)) return [];
+  return readdirSync(tests, { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .filter(
+      (name) => ![join(src, dirname(name)), join(root, dirname(name))].some((folder) => existsSync(folder)),
+    )
+    .map(
+      (name) =>
+        `test/${name}:1:1: There is no folder src/${dirname(name)}: a test has the path of its source.`,
+    );
 }
 
 for (const line of wrong) console.error(line);

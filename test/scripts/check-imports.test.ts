@@ -71,3 +71,11 @@ test('a folder of too many files is reported', () => {
   const files = Array.from({ length: 15 }, (_, index) => [`src/lib/f${index}.ts`, 'export {};\n']);
   expect(check(Object.fromEntries(files)).output).toContain('src/lib: 15 files');
 });
+
+test('a test in a folder that has no sources is reported', () => {
+  const source = { 'src/lib/a.ts': 'export {};\n' };
+  expect(check({ ...source, 'test/lib/a.test.ts': '' }).status).toBe(0);
+  expect(check({ ...source, 'test/unit/a.test.ts': '' }).output).toContain(
+    'test/unit/a.test.ts:1:1: There is no folder src/unit',
+  );
+});

@@ -92,7 +92,7 @@ jobs:
         with:
           name: firewall-deploy
           path: \${{ steps.deploy.outputs.json }}
-`;var drift_default=`# Every hour: whether the hosts still run the policy. One issue tells, is updated when the drift changes, and closes itself.
+`;var drift_default=`# Every hour: whether the hosts still run the policy. One issue reports drift, is updated when the drift changes, and closes itself.
 name: Firewall drift
 
 on:
@@ -307,7 +307,7 @@ jobs:
           overwrite: true
           retention-days: 1
 
-  # Also when a shard failed: what it did not deliver is said, and fails this check. This is the one to require.
+  # Also when a shard failed: what it did not deliver is reported, and fails this check. This is the one to require.
   plan:
     needs: shard
     if: always() && needs.shard.result != 'skipped' && needs.shard.result != 'cancelled'

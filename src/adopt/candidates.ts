@@ -106,7 +106,7 @@ function addCandidate(host: Host, list: ListName, entry: Entry, { preceding }: C
     edits: [{ kind: 'add', host: host.location, list, entry, after }],
     how:
       list === 'raw'
-        ? `A literal rule of ${host.name}.`
+        ? `A raw rule of ${host.name}.`
         : `A rule under \`${list}:\` of ${host.name}: \`${entryText(entry)}\`.`,
   };
 }
@@ -202,7 +202,7 @@ export function fromRole({ rules }: DifferenceOf<'removed'>, host: Host): Candid
   };
 }
 
-/** The log of drops is the one rule of the baseline that a setting of its own turns off. */
+/** `baseline: {log: false}` removes the log of drops; no other rule of the baseline can be switched off. */
 function logCandidate(rules: readonly ChangedRule[], { host }: CandidateContext): readonly Candidate[] {
   return rules.every(({ rule }) => rule.target?.name === 'LOG')
     ? [
@@ -214,7 +214,7 @@ function logCandidate(rules: readonly ChangedRule[], { host }: CandidateContext)
     : [];
 }
 
-/** Sets the policy of a chain, which covers its missing last drop and the log before it. */
+/** Sets the policy of a chain, which also explains a missing final DROP and the LOG before it. */
 function baseline(
   { table, chain, policy }: DifferenceOf<'policy'>,
   { host, differences }: CandidateContext,

@@ -82,8 +82,8 @@ export function collectPeers(hosts: readonly MapHost[], context: MapContext): Fl
 }
 
 /**
- * Draws what comes in at each host, and, of hosts whose output is locked, what may leave for peers outside of the fleet.
- * @param against what these peers do not let through for all of a peer, by whatever name, is an edge with `change`.
+ * Draws what each host accepts, and, for hosts whose OUTPUT is restricted, what may leave to peers outside the fleet.
+ * @param against the other version of the fleet; traffic that it does not accept for the whole peer is an edge with `change`
  */
 export function buildMap(
   { peers, missing, reaches }: FleetPeers,
@@ -145,7 +145,7 @@ const servicesFor = (reach: Reach, peers: Ranges): Ranges =>
     ...reach.filter(({ perhaps }) => isEmpty(subtract(peers, perhaps))).map(({ services }) => [services]),
   );
 
-/** A node of which more comes in by one port than by another is drawn once. */
+/** Names of peers with different ranges per port, as one node. */
 const mergeNames = (one: ResolvedName, other: ResolvedName): ResolvedName => {
   const hosts = [...new Set([...(one.hosts ?? []), ...(other.hosts ?? [])])].sort();
   return {
@@ -272,7 +272,7 @@ const edgeOf = ({ from, to, service, change, size, flows, hosts, rules }: EdgeDr
   change,
 });
 
-/** Marks what no host of the sender lets out, and adds what none of the receiver lets in. */
+/** Marks edges that the OUTPUT of the sender blocks, and adds edges that the INPUT of the receiver blocks. */
 function markBlocked(
   edges: readonly MapEdge[],
   oneSided: readonly OneSided[],

@@ -17,7 +17,7 @@ test('sent but not let in: the note is at the line that sends, and names the lin
   expect(linesOf(mapped)).toContain('role web → role db: redis (blocked roles/web.yml:4)');
 });
 
-test('let in but not sent: the output of the other end is locked', () => {
+test('allowed by the receiver, blocked by the OUTPUT of the sender', () => {
   const mapped = mapOf(locked);
   expect(mapped.notes.map(formatProblem)).toEqual([
     'policies/roles/db.yml:2:6: note: db lets postgres in from web, but the rules of web do not let it out (policies/hosts/all.yml:2). Allow it in "output" of web, or take it out here.',

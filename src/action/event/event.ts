@@ -60,8 +60,8 @@ const eventPayload = z.object({
 });
 
 /**
- * Why a payload is not one of this event. The part that names the pull request must be there: without it, nothing would
- * be refused that is refused for a pull request.
+ * Why a payload is not one of this event. The part that names the pull request is required: without it, a pull
+ * request would pass the checks that stop it from deploying.
  */
 export function invalidEvent(env: Environment, payload: unknown): Problem | undefined {
   const name = env.GITHUB_EVENT_NAME ?? '';

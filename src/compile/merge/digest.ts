@@ -1,4 +1,4 @@
-/** A digest of a state: equal for two states when they differ in nothing that a review is about. */
+/** A digest of a state: equal for states with the same rules, policies and sets, apart from counters, locations and what programs add at run time. */
 import { createHash } from 'node:crypto';
 import { FAMILIES } from '../../lib/family.js';
 import type { Ruleset, Table } from '../../netfilter/model.js';

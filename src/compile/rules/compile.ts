@@ -24,10 +24,10 @@ import { inSaveOrder, TABLE_NAMES } from '../../netfilter/tables.js';
 import type { Fleet, Host, NatRule, PolicyRule } from '../../policy/fleet.js';
 import { ownedChain } from '../names.js';
 import { dropTail, forwardBaseline, inputBaseline, outputBaseline } from './baseline.js';
-import { type Canonical, canonicalRules } from './canonical.js';
 import { EMPTY_FRAGMENT, type LogOptions, logOptions, type RuleFragment } from './fragment.js';
 import { type Translation, translate } from './nat.js';
 import { rawRule, ruleFragment, ruleProblems } from './rules.js';
+import { type ParsedRules, rulesWithLocation } from './rules-with-location.js';
 
 /** The rules of one statement of the policy, and the built-in chain to whose owned chain they belong. */
 interface Part {
@@ -40,7 +40,7 @@ interface Part {
 /** Hosts share the rules of a role as the same objects: each is compiled and parsed once for the same log options. */
 const COMPILED = new WeakMap<PolicyRule, Map<string, RuleFragment>>();
 const PARSED = new WeakMap<RuleFragment, ParsedFragment>();
-const KNOWN = new WeakMap<Fleet, Canonical>();
+const KNOWN = new WeakMap<Fleet, ParsedRules>();
 
 /** A fragment as canonical rules. */
 interface ParsedFragment {
@@ -171,7 +171,7 @@ function tablesOf(
   host: Host,
   family: Family,
   parts: readonly Part[],
-  known: Canonical,
+  known: ParsedRules,
   problems: Problem[],
 ): Tables {
   const drafts = new Map<TableName, Draft>([
@@ -196,14 +196,14 @@ function tablesOf(
 function parsePart(
   { table, chain, location, fragment }: Part,
   family: Family,
-  known: Canonical,
+  known: ParsedRules,
   problems: Problem[],
 ): ParsedFragment {
   const earlier = PARSED.get(fragment);
   if (earlier !== undefined) return earlier;
   const found: Problem[] = [];
   const parse = (name: string, texts: readonly string[]): readonly Rule[] =>
-    texts.flatMap((text) => canonicalRules(text, { family, table, chain: name, location }, known, found));
+    texts.flatMap((text) => rulesWithLocation(text, { family, table, chain: name, location }, known, found));
   const parsed = {
     rules: parse(ownedChain(chain), fragment.rules),
     chains: fragment.chains.map(({ name, rules }) => ({ name, rules: parse(name, rules) })),
@@ -213,11 +213,11 @@ function parsePart(
   return parsed;
 }
 
-function tableOf(name: TableName, draft: Draft, host: Host, family: Family, known: Canonical): Table {
+function tableOf(name: TableName, draft: Draft, host: Host, family: Family, known: ParsedRules): Table {
   const builtIn = BUILT_IN_CHAINS[name].map((chain): Chain => {
     const context = { family, table: name, chain, location: host.location };
     const rules = draft.has(ownedChain(chain))
-      ? canonicalRules(`-j ${ownedChain(chain)}`, context, known, [])
+      ? rulesWithLocation(`-j ${ownedChain(chain)}`, context, known, [])
       : [];
     return { name: chain, policy: name === 'filter' ? policyOf(chain, host) : 'ACCEPT', rules };
   });

@@ -7,8 +7,8 @@ import { type CommandResult, type Connection, type RunOptions, unreachable } fro
 import activity from './activity.sh';
 import base from './base.sh';
 import begin from './begin.sh';
+import facts from './facts.sh';
 import finish from './finish.sh';
-import host from './host.sh';
 import main from './main.sh';
 import rollback from './rollback.sh';
 import rules from './rules.sh';
@@ -17,7 +17,7 @@ import state from './state.sh';
 import watchdogs from './watchdogs.sh';
 
 /** The whole script, its parts in the order of their dependencies, without comments. */
-export const AGENT = [base, host, activity, rules, state, saved, watchdogs, rollback, finish, begin, main]
+export const AGENT = [base, facts, activity, rules, state, saved, watchdogs, rollback, finish, begin, main]
   .join('\n')
   // It is sent with every request, and some shells read it byte by byte.
   .replace(/^ *#.*\n/gm, '');

@@ -9,7 +9,7 @@ import { beginVariables } from '../agent/variables.js';
 import type { Change, HostState, OutcomeKind, Phase, Reverified, TransactionResult } from '../client.js';
 import type { Connection } from '../ssh/transport.js';
 import { reachableBehindBastion } from './checks.js';
-import { type RunOutcome, readOutcome } from './outcome.js';
+import { type RunOutcome, readOutcome } from './read-outcome.js';
 import {
   attemptSeconds,
   retryDelay,

@@ -6,7 +6,7 @@ import { type AgentAnswer, askAgent } from '../agent/agent.js';
 import type { Change, Phase } from '../client.js';
 import type { Connection, Transport } from '../ssh/transport.js';
 import { bastionFailure, checkFailure } from './checks.js';
-import { type RunOutcome, readOutcome } from './outcome.js';
+import { type RunOutcome, readOutcome } from './read-outcome.js';
 
 /** Seconds after which a new connection is abandoned and another one tried. */
 export const attemptSeconds = (window: number): number => Math.min(5, window / 3);

@@ -1,4 +1,4 @@
-/** Raw iptables-save text without what changes by itself. */
+/** Raw iptables-save text without counters, comments and empty lines. */
 
 /**
  * Takes out comment lines, empty lines and counters, so that two saves of the same rules are the same text. Nothing

@@ -1,4 +1,4 @@
-/** Lints for literal rules that do something else than they seem to. */
+/** Lints for `raw:` rules with a surprising effect. */
 import type { Rule } from '../../netfilter/model.js';
 import { parseRules } from '../../netfilter/text/parse.js';
 import type { Fleet, RawRule } from '../fleet.js';

@@ -1,4 +1,4 @@
-/** Equal items of many hosts as one, so that a thousand hosts read like one. */
+/** Merges equal items of several hosts into one. */
 import { groupBy } from '../../lib/group.js';
 import type { Finding, HostPlan } from '../../rollout/results/model.js';
 

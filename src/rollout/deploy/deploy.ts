@@ -20,7 +20,7 @@ import {
 import { bastionsOf } from './bastions.js';
 import { changeOf, type Run } from './change.js';
 import { preflight, type Verdict } from './preflight.js';
-import { rollBack } from './rollback.js';
+import { rollBackConfirmed } from './rollback.js';
 import { judgeSoak, remainingSoak, type SoakingHost, type SoakResult } from './soak.js';
 
 export interface DeployOptions {
@@ -355,7 +355,7 @@ async function rollBackChanged(rollout: Rollout): Promise<void> {
         const known = rollout.outcomes.get(host);
         if (changed === undefined || known === undefined || !HAS_NEW_RULES.has(known.outcome)) return;
         if (isCancelled(rollout)) return record(rollout, { ...known, reason: keepsNewRules(known) });
-        const rollingBack = rollBack(fleet, changed.deployable, client, newRun(options));
+        const rollingBack = rollBackConfirmed(fleet, changed.deployable, client, newRun(options));
         record(rollout, {
           host,
           wave,

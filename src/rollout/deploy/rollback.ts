@@ -96,7 +96,7 @@ async function transactIfGood(
  * Undoes a rollout on one host: the managed part of its live and saved rules becomes as it was before, other rules stay
  * as they are now. Without a new lockout proof: the host had these rules until the rollout.
  */
-export async function rollBack(
+export async function rollBackConfirmed(
   fleet: Fleet,
   before: DeployableHost,
   client: HostClient,

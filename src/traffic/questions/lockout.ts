@@ -30,7 +30,7 @@ export interface LockoutQuestion {
 /**
  * Proves, for every admin network and the run's own address, every address of the host and each family that both have:
  * new connections to SSH are accepted for sure, their replies may leave, and established sessions pass; for IPv6 also
- * neighbour discovery. `violated` names a packet that is refused whatever is unknown.
+ * neighbour discovery. `violated` names a packet that is dropped in every case, however unknown matches turn out.
  */
 export function proveLockout(
   ruleset: Ruleset,
@@ -43,7 +43,7 @@ export function proveLockout(
   if (families.length === 0) {
     verdicts.push('not-proven');
     reasons.push(
-      'No admin network is of the same family as an address of the host: there is nothing to prove.',
+      'No admin network is of the same family as an address of the host, so access to SSH cannot be checked.',
     );
   }
   for (const family of families)
@@ -242,5 +242,5 @@ function describe(
     proof.because.length > 0
       ? proof.because.map((text) => `"${text}"`).join(' and ')
       : 'the interface on which they pass';
-  return `${subject} may be dropped: that depends on ${why}, ${example}.`;
+  return `${subject} may be dropped, depending on ${why}, ${example}.`;
 }

@@ -60,7 +60,7 @@ test('D3 the first check that drifts opens the issue', async () => {
   expect(job.failures).toHaveLength(1);
 });
 
-test('D4 hosts that a deploy holds are no drift: the job is green, and the issue stays as it is', async () => {
+test('D4 a host that is being deployed is not drift: the job is green, and the issue stays as it is', async () => {
   const job = await runJob({ event, answers: { drift: done(of(clean, busy)) } });
   expect(job.outputs).toMatchObject({ outcome: 'busy', 'drifted-hosts': '', 'unreachable-hosts': '' });
   expect(issueOf(job)).toBeUndefined();
@@ -71,7 +71,7 @@ test('D4 hosts that a deploy holds are no drift: the job is green, and the issue
   expect(issueOf(both)?.[1]).toMatchObject({ body: expect.stringContaining('is being changed') });
 });
 
-test('D10 a check that cannot look fails the job and says nothing of the hosts', async () => {
+test('D10 a check that cannot read the policy fails the job and says nothing of the hosts', async () => {
   const job = await runJob({ event, answers: { drift: failed(error('unknown-key', 'Unknown key.')) } });
   expect(job.outputs.outcome).toBe('failed');
   expect(job.failures).toHaveLength(1);

@@ -100,7 +100,7 @@ describe('the position of the entry jump', () => {
     expect(renderRuleset(next)).toEqual(renderRuleset(live));
   });
 
-  test('a second hook is stale and goes', () => {
+  test('a duplicate entry jump is removed', () => {
     const live = read(
       renderRuleset(HOST).v4.replace(`-A INPUT ${HOOK}\n`, `-A INPUT ${HOOK}\n`.repeat(2)),
       renderRuleset(HOST).v6,
@@ -160,7 +160,7 @@ describe('FORWARD', () => {
 });
 
 describe('what is others’', () => {
-  test.each(STATES)('%s is equal before and after, and placing twice changes nothing', (_, state) => {
+  test.each(STATES)('%s is equal before and after, and applying twice changes nothing', (_, state) => {
     const live = read(
       state,
       filter('-A INPUT -s 2001:db8::/32 -j ACCEPT\n'),
@@ -279,7 +279,7 @@ describe('properties', () => {
     });
   const desired = fc.constantFrom(...[...GOLDEN, ...OTHERS].map(({ host, files }) => compiled(host, files)));
 
-  test('foreign rules are equal before and after, ours are what is desired, and placing twice is placing once', () => {
+  test('foreign rules are equal before and after, ours are what is desired, and applying twice is placing once', () => {
     fc.assert(
       fc.property(live, desired, (before, wanted) => {
         const { next, problems } = replaceManaged(before, wanted, 'chains');

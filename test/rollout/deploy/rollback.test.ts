@@ -91,9 +91,9 @@ test('a rollback of a bastion must keep the hosts behind it reachable', async ()
   const [before, after] = [fleetOf({ hosts }), fleetOf({ hosts, web: PREVIEW })];
   const client = modelFleet({ 'web-1': modelHost(), 'web-2': modelHost() });
   for (const fleet of [before, after]) await deployFleet(fleet, fleet.hosts, client, { owner: 'test' });
-  const [passage] = after.hosts;
-  if (passage === undefined) throw new Error('no host');
-  await rollbackHost(after, passage, client, RUN, { to: 2 });
+  const [bastion] = after.hosts;
+  if (bastion === undefined) throw new Error('no host');
+  await rollbackHost(after, bastion, client, RUN, { to: 2 });
   expect(client.changes.at(-1)).toMatchObject({
     host: 'web-1',
     change: { hostsBehind: [{ name: 'web-2' }] },

@@ -1,17 +1,17 @@
-/** Compiled text parsed as iptables would: canonical by construction, so that text and fields agree. */
+/** Compiled text parsed as iptables would, each rule with the location of its policy line. */
 
 import type { Problem, SourceLocation } from '../../lib/problem.js';
 import type { Rule } from '../../netfilter/model.js';
 import { parseRules, type RuleContext } from '../../netfilter/text/parse.js';
 
-/** Canonical rules by family and text: the hosts of a role have most of their rules in common. */
-export type Canonical = Map<string, readonly Rule[]>;
+/** Parsed rules by family and text: the hosts of a role have most of their rules in common. */
+export type ParsedRules = Map<string, readonly Rule[]>;
 
 /** The rules that a text means, with the location of their statement; problems are added to `problems`. */
-export function canonicalRules(
+export function rulesWithLocation(
   text: string,
   context: RuleContext,
-  known: Canonical,
+  known: ParsedRules,
   problems: Problem[],
 ): readonly Rule[] {
   const key = `${context.family} ${text}`;

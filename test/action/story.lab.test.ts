@@ -171,7 +171,7 @@ test('the merge is deployed: the canary, then waves; the result stands on the pu
     outputs: { outcome: 'failed', changed: '19', 'failed-hosts': OFF, 'unreachable-hosts': OFF },
     stderr: '',
   });
-  expect(ended.stdout).toMatch(/Canary: web-1$/m);
+  expect(ended.stdout).toMatch(/^Canary: 1 host \(web-1\)$/m);
   expect(ended.stdout.indexOf('web-1: confirmed')).toBeLessThan(ended.stdout.indexOf('web-2: confirmed'));
   expect(hub.deployments.at(-1)?.statuses.map(({ state }) => state)).toEqual(['in_progress', 'failure']);
   const result = (await commentsOn(1)).at(-1);

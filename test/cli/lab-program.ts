@@ -80,11 +80,11 @@ export const outcomesOf = ({ stdout }: ProcessResult): readonly string[] =>
     JSON.parse(stdout) as { readonly hosts: readonly { readonly host: string; readonly outcome: string }[] }
   ).hosts.map(({ host, outcome }) => `${host} ${outcome}`);
 
-/** The rules without tables that say nothing, which the kernel keeps once they were there. */
+/** The rules without empty tables, which the kernel keeps once they existed. */
 export const meaning = (rules: { readonly v4?: string; readonly v6?: string; readonly sets?: string }) =>
   Object.fromEntries(
     Object.entries(rules).map(([kind, text]) => [
       kind,
-      text.replace(/^\*\w+\n(?::\S+ ACCEPT \S+\n)*COMMIT\n/gm, ''),
+      text?.replace(/^\*\w+\n(?::\S+ ACCEPT \S+\n)*COMMIT\n/gm, ''),
     ]),
   );

@@ -15,25 +15,25 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
 });
 
-test('on real hosts: plan, deploy, a change, a lock-out that is taken back, drift, in under two minutes', async () => {
+test('on real hosts: plan, deploy, a change, a lock-out that is rolled back, drift, in under two minutes', async () => {
   const began = performance.now();
   const { code, stdout, stderr } = await run(process.execPath, [cli, 'demo', '--yes']);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   expect(performance.now() - began).toBeLessThan(120_000);
   for (const words of [
     'Deployed: 3 confirmed.',
-    "fail2ban's ban on web-2 still stands.",
+    "fail2ban's ban on web-2 is still there.",
     'Opens 1;',
     'The new rules would lock out SSH.',
     'rolled-back',
-    'All three hosts run the rules that they ran before',
+    'The live and saved rules of all three hosts are the same as before.',
     '1 of 3 hosts drifted.',
-    'The three hosts are gone again.',
+    'The three hosts have been removed.',
   ])
     expect(stdout).toContain(words);
 });
 
-test('on recorded state, where real hosts cannot be had', async () => {
+test('on recorded states, where there are no real hosts', async () => {
   const own = join(directory, 'tmp');
   mkdirSync(own);
   const env = { ...process.env, TMPDIR: own };

@@ -5,7 +5,7 @@ import type { Range } from '../lib/ranges.js';
 import type { Chain, IpSet, Ruleset, Table } from '../netfilter/model.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { changingSets } from '../traffic/program/compiled-ruleset.js';
-import { PIPELINES } from '../traffic/program/pipeline.js';
+import { BUILT_IN_HOOKS } from '../traffic/program/pipeline.js';
 import { type Reach, type Reached, type ReachHook, reachOf } from '../traffic/questions/reach.js';
 
 export interface SharedReach {
@@ -69,8 +69,7 @@ function reachable(table: Table, hook: ReachHook): readonly Chain[] {
     for (const { target } of table.chains.find((chain) => chain.name === name)?.rules ?? [])
       if (target?.chain) visit(target.name);
   };
-  for (const stage of PIPELINES[hook])
-    if (stage.kind === 'table' && stage.table === table.name) visit(stage.chain);
+  for (const chain of BUILT_IN_HOOKS[hook]) visit(chain);
   return table.chains.filter(({ name }) => found.has(name));
 }
 

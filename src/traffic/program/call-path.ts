@@ -10,7 +10,7 @@ import {
   calledChain,
   chainOf,
 } from './compiled-ruleset.js';
-import { PIPELINES } from './pipeline.js';
+import { tableStages } from './pipeline.js';
 
 /** The calls that lead from a built-in chain to where a packet is; empty in the built-in chain itself. */
 export type CallPath = readonly CompiledRule[];
@@ -73,8 +73,8 @@ function callersOf(ruleset: CompiledRuleset, hook: Hook): ReadonlyMap<CompiledCh
       visit(to);
     }
   };
-  for (const stage of PIPELINES[hook]) {
-    const start = stage.kind === 'table' ? chainOf(ruleset, stage.table, stage.chain) : undefined;
+  for (const { table, chain } of tableStages(ruleset, hook)) {
+    const start = chainOf(ruleset, table, chain);
     if (start !== undefined) visit(start);
   }
   return callers;

@@ -4,7 +4,7 @@ import type { Family } from '../../lib/family.js';
 import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { ofValues, one } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
-import type { IpSet, Rule, Ruleset, Table, TableName } from '../../netfilter/model.js';
+import type { IpSet, Rule, Ruleset, Table } from '../../netfilter/model.js';
 import { withoutComment } from '../../netfilter/text/print.js';
 import type { DecidingRule } from '../model.js';
 import { type Field, interfaceRange } from './fields.js';
@@ -14,7 +14,8 @@ import { ALWAYS, all, field, leaves, type Predicate, pure, unless } from './pred
 import { type Action, altersPackets, readTarget } from './targets.js';
 
 export interface CompiledRule {
-  readonly table: TableName;
+  /** `filter`, or `inet filter` for a table that nft made. */
+  readonly table: string;
   readonly chain: string;
   /** From 1. */
   readonly number: number;
@@ -25,7 +26,7 @@ export interface CompiledRule {
 }
 
 export interface CompiledChain {
-  readonly table: TableName;
+  readonly table: string;
   readonly name: string;
   /** Absent for a user chain. */
   readonly policy?: 'ACCEPT' | 'DROP';
@@ -36,8 +37,28 @@ export interface CompiledChain {
   readonly nondeterministic: boolean;
 }
 
+export type NetfilterHook =
+  | 'ingress'
+  | 'prerouting'
+  | 'input'
+  | 'forward'
+  | 'output'
+  | 'postrouting'
+  | 'egress';
+
+/** A chain of a native table that the kernel calls, beside the built-in ones of iptables. */
+export interface BaseChain {
+  readonly table: string;
+  readonly chain: string;
+  readonly hook: NetfilterHook;
+  readonly priority: number;
+  /** Of type nat. */
+  readonly nat: boolean;
+}
+
 export interface CompiledRuleset {
   readonly family: Family;
+  readonly baseChains: readonly BaseChain[];
   /** By {@link chainKey}. */
   readonly chains: ReadonlyMap<string, CompiledChain>;
   /** Addresses of the host in this family; empty when they are not known. */
@@ -49,14 +70,11 @@ export interface CompiledRuleset {
 }
 
 /** `filter INPUT`: the key of a chain in {@link CompiledRuleset.chains}. */
-export const chainKey = (table: TableName, chain: string): string => `${table} ${chain}`;
+export const chainKey = (table: string, chain: string): string => `${table} ${chain}`;
 
 /** The chain of that name in a table, if there is one. */
-export const chainOf = (
-  ruleset: CompiledRuleset,
-  table: TableName,
-  name: string,
-): CompiledChain | undefined => ruleset.chains.get(chainKey(table, name));
+export const chainOf = (ruleset: CompiledRuleset, table: string, name: string): CompiledChain | undefined =>
+  ruleset.chains.get(chainKey(table, name));
 
 /** The chain that a rule jumps or goes to; `undefined` for a rule with another target. */
 export const calledChain = (
@@ -115,7 +133,7 @@ function compile(ruleset: Ruleset, family: Family, addresses: readonly bigint[])
       ),
     ),
   );
-  return { family, chains, addresses, usedFields, rewritesPackets };
+  return { family, baseChains: [], chains, addresses, usedFields, rewritesPackets };
 }
 
 /** Names of the sets that rules add to or delete from, in either family: a set of ports belongs to neither. */
@@ -275,8 +293,9 @@ export const decidedBy = ({ table, chain, number, spec }: CompiledRule): Decidin
 });
 
 /** The policy of a chain as reports name it: rule number 0. */
-export const decidedByPolicy = (
-  table: TableName,
-  chain: string,
-  policy: 'ACCEPT' | 'DROP',
-): DecidingRule => ({ table, chain, number: 0, text: `-P ${chain} ${policy}` });
+export const decidedByPolicy = (table: string, chain: string, policy: 'ACCEPT' | 'DROP'): DecidingRule => ({
+  table,
+  chain,
+  number: 0,
+  text: `-P ${chain} ${policy}`,
+});

@@ -11,7 +11,17 @@ import { stateful, type Unknown } from './predicate.js';
 
 /** What a rule does with a packet that it matches. */
 export type Action =
-  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'untrack' | 'unknownMark' }
+  | {
+      readonly kind:
+        | 'accept'
+        | 'drop'
+        | 'reject'
+        | 'return'
+        | 'continue'
+        | 'untrack'
+        | 'unknownMark'
+        | 'snat';
+    }
   | { readonly kind: 'call'; readonly chain: string; readonly goto: boolean }
   /** `mark = (mark & ~mask) ^ value`. */
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
@@ -39,9 +49,8 @@ const PLAIN: Readonly<Record<string, Action>> = {
   DROP: { kind: 'drop' },
   REJECT: { kind: 'reject' },
   RETURN: { kind: 'return' },
-  // No later rule sees the new source.
-  SNAT: { kind: 'accept' },
-  MASQUERADE: { kind: 'accept' },
+  SNAT: { kind: 'snat' },
+  MASQUERADE: { kind: 'snat' },
   NOTRACK: { kind: 'untrack' },
   HMARK: { kind: 'unknownMark' },
 };

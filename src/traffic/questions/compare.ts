@@ -2,11 +2,11 @@
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { FAMILY } from '../../lib/text.js';
-import type { IpSet, Ruleset, TableName } from '../../netfilter/model.js';
+import type { IpSet, Ruleset } from '../../netfilter/model.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from '../model.js';
 import { type CompiledRuleset, chainKey, changingSets, compileRuleset } from '../program/compiled-ruleset.js';
 import { narrowedPair } from '../program/narrow.js';
-import { HOOKS, PIPELINES } from '../program/pipeline.js';
+import { HOOKS, tableStages } from '../program/pipeline.js';
 import { type Budget, FALSE, LEAF } from '../space/bdd.js';
 import { enumerateCubes } from '../space/cubes.js';
 import { type Decision, verdictsOnly, withRules } from '../space/decisions.js';
@@ -119,7 +119,7 @@ const setText = ({ name, type, options, members }: IpSet): readonly unknown[] =>
 /** Whether the rules of a hook are the same one by one: that needs no diagram. */
 function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): boolean {
   const seen = new Set<string>();
-  const same = (table: TableName, chain: string): boolean => {
+  const same = (table: string, chain: string): boolean => {
     const key = chainKey(table, chain);
     if (seen.has(key)) return true;
     seen.add(key);
@@ -136,7 +136,9 @@ function sameHook(before: CompiledRuleset, after: CompiledRuleset, hook: Hook): 
       )
     );
   };
-  return PIPELINES[hook].every((stage) => stage.kind !== 'table' || same(stage.table, stage.chain));
+  return [before, after]
+    .flatMap((ruleset) => tableStages(ruleset, hook))
+    .every(({ table, chain }) => same(table, chain));
 }
 
 /** The hooks in which some packet gets another verdict: {@link compareTraffic} without the rows. */

@@ -9,7 +9,7 @@ import type { Ruleset } from '../../netfilter/model.js';
 import type { DecidingRule, Explanation, Packet, TrafficOptions } from '../model.js';
 import { type CompiledRule, chainOf, compileRuleset, decidedBy } from '../program/compiled-ruleset.js';
 import type { Field } from '../program/fields.js';
-import { PIPELINES } from '../program/pipeline.js';
+import { tableStages } from '../program/pipeline.js';
 import { ALWAYS } from '../program/predicate.js';
 import { type TracedPacket, tracePacket } from '../trace/explain.js';
 import { familyOf, packetValues } from '../trace/packet.js';
@@ -57,8 +57,8 @@ function anomaliesFor(
       ? anomalies.has(rule)
       : anomalies.get(rule)?.reached === false;
   const arriving = packetValues(packet, family);
-  const stages = PIPELINES[packet.hook].filter((stage) => stage.kind === 'table');
-  const nat = stages.findIndex(({ table }) => table === 'nat');
+  const stages = tableStages(compiled, packet.hook);
+  const nat = stages.findIndex((stage) => stage.nat);
   const rules = stages.flatMap(({ table, chain: name }, index) => {
     const chain = chainOf(compiled, table, name);
     // Behind nat the packet may be changed.

@@ -14,7 +14,7 @@ import {
 } from '../program/compiled-ruleset.js';
 import { PROTOCOL, STATE } from '../program/fields.js';
 import { fieldsOf, mayMatch, type Scope } from '../program/narrow.js';
-import { PIPELINES, UNTRACKED_TYPES } from '../program/pipeline.js';
+import { tableStages, UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Predicate } from '../program/predicate.js';
 
 /** Whether all packets are accepted for sure. @param packets a conjunction of fields, and nothing else */
@@ -23,8 +23,8 @@ export function quickProof(ruleset: CompiledRuleset, hook: Hook, packets: Predic
   const fixed = fieldsOf(packets);
   const scope = ruleset.family === 'v6' ? afterConntrack(fixed) : fixed;
   if (fixed.size !== packets.of.length || scope === undefined) return false;
-  return PIPELINES[hook].every((stage) => {
-    const chain = stage.kind === 'table' ? chainOf(ruleset, stage.table, stage.chain) : undefined;
+  return tableStages(ruleset, hook).every(({ table, chain: name }) => {
+    const chain = chainOf(ruleset, table, name);
     return chain === undefined || (!chain.rewrites && through(ruleset, chain, scope, 0) === 'accepted');
   });
 }
@@ -58,7 +58,7 @@ function through(ruleset: CompiledRuleset, chain: CompiledChain, start: Scope, d
     if (action.kind === 'continue' || !mayMatch(match, left)) continue;
     const rest = unmatched(left, match);
     if (rest === 'unknown') return 'unknown';
-    if (action.kind === 'accept') {
+    if (action.kind === 'accept' || action.kind === 'snat') {
       if (rest === 'nothing') return 'accepted';
       left = rest;
     } else if (action.kind === 'call' && !action.goto && rest === 'nothing') {

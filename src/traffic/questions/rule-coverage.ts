@@ -12,7 +12,7 @@ import {
   chainOf,
 } from '../program/compiled-ruleset.js';
 import { STATE } from '../program/fields.js';
-import { HOOKS, PIPELINES, type TableStage } from '../program/pipeline.js';
+import { HOOKS, type TableStage, tableStages } from '../program/pipeline.js';
 import { all, field, notLoopback, type Predicate } from '../program/predicate.js';
 import { type Budget, FALSE, LEAF, TRUE } from '../space/bdd.js';
 import type { EvaluationContext } from '../space/context.js';
@@ -67,7 +67,7 @@ export function ruleCoverage(
   const predicates = [...EVALUATION_PREDICATES, ...FIRST_FROM_OUTSIDE];
   const space = createSpace(ruleset.family, [ruleset], predicates, budget);
   const first = space.encode(all(...FIRST_FROM_OUTSIDE));
-  for (const { stage, hook } of stagesOf()) {
+  for (const { stage, hook } of everyStage(ruleset)) {
     const chain = chainOf(ruleset, stage.table, stage.chain);
     if (chain === undefined) continue;
     const decisions = verdictsOnly(space.manager);
@@ -85,11 +85,12 @@ export function ruleCoverage(
 }
 
 /** Every built-in chain once, with a hook that passes it. */
-function stagesOf(): readonly { readonly stage: TableStage; readonly hook: Hook }[] {
+function everyStage(
+  ruleset: CompiledRuleset,
+): readonly { readonly stage: TableStage; readonly hook: Hook }[] {
   const found = new Map<string, { readonly stage: TableStage; readonly hook: Hook }>();
   for (const hook of HOOKS)
-    for (const stage of PIPELINES[hook]) {
-      if (stage.kind !== 'table') continue;
+    for (const stage of tableStages(ruleset, hook)) {
       const key = chainKey(stage.table, stage.chain);
       if (!found.has(key)) found.set(key, { stage, hook });
     }
@@ -260,6 +261,6 @@ function record(
 
 /** The verdict that a rule gives itself; `undefined` where its target gives none. */
 export function sideOf({ action }: CompiledRule): Side | undefined {
-  if (action.kind === 'accept') return 'accept';
+  if (action.kind === 'accept' || action.kind === 'snat') return 'accept';
   return action.kind === 'drop' || action.kind === 'reject' ? 'refuse' : undefined;
 }

@@ -22,6 +22,8 @@ export interface EvaluationContext extends Evaluation {
   readonly stage: TableStage;
   /** {@link Evaluation.relevant} as the packets reach this table. */
   readonly relevantHere: number;
+  /** The result for packets that a rule of it translates. */
+  readonly translated: number;
   /** The result for packets that a rule accepts; `undefined` is the chain's policy. */
   readonly accept: (rule: CompiledRule | undefined) => number;
   readonly summaries: Map<CompiledChain, number>;

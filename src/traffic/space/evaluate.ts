@@ -22,7 +22,7 @@ import {
   protocolNumbers,
   STATE,
 } from '../program/fields.js';
-import { isBeforeNat, PIPELINES, type Stage, type TableStage, UNTRACKED_TYPES } from '../program/pipeline.js';
+import { type Stage, stagesOf, type TableStage, translates, UNTRACKED_TYPES } from '../program/pipeline.js';
 import { all, any, field, type Predicate } from '../program/predicate.js';
 import { FALSE, TRUE } from './bdd.js';
 import type { Evaluation, EvaluationContext } from './context.js';
@@ -58,17 +58,44 @@ export const EVALUATION_PREDICATES: readonly Predicate[] = [TRACKED, FIRST_OF_CO
 /** A node whose leaves are decisions, over packets as they arrive at the hook's first table. @throws ChainLoopError */
 export function evaluate(evaluation: Evaluation): number {
   const { space, hook, decisions, ruleset } = evaluation;
-  const stages = PIPELINES[hook];
-  const relevant = relevantAt(evaluation, stages);
-  let rest = decisions.accepted;
+  const rest = evaluateStages(evaluation, stagesOf(ruleset, hook), {
+    rest: decisions.accepted,
+    translated: decisions.accepted,
+    relevant: evaluation.relevant ?? TRUE,
+  });
+  return onArrival(space, hook, rest);
+}
+
+interface Following {
+  /** The result behind the stages. */
+  readonly rest: number;
+  /** The result for packets that one of several chains with nat has translated: the others do not see them. */
+  readonly translated: number;
+  /** {@link Evaluation.relevant} as the packets reach the first of the stages. */
+  readonly relevant: number;
+}
+
+/** The stages from the last to the first. */
+function evaluateStages(evaluation: Evaluation, stages: readonly Stage[], following: Following): number {
+  const relevant = relevantAt(evaluation, stages, following.relevant);
+  let { rest, translated } = following;
   for (let index = stages.length - 1; index >= 0; index--) {
     const stage = stages[index] as Stage;
-    rest =
-      stage.kind === 'conntrack'
-        ? enterConntrack(space, ruleset, rest)
-        : evaluateTable(evaluation, stage, rest, relevant[index] as number);
+    if (index + 1 < stages.length && !translates(stages[index + 1])) translated = rest;
+    rest = evaluateStage(evaluation, stage, { rest, translated, relevant: relevant[index] as number });
   }
-  return onArrival(space, hook, rest);
+  return rest;
+}
+
+function evaluateStage(evaluation: Evaluation, stage: Stage, following: Following): number {
+  const { space, ruleset } = evaluation;
+  if (stage.kind === 'conntrack') return enterConntrack(space, ruleset, following.rest);
+  if (stage.kind === 'table') return evaluateTable(evaluation, stage, following);
+  const inner = translates(stage) ? following : { ...following, translated: following.rest };
+  const results = stage.orders.map((order) => evaluateStages(evaluation, order, inner));
+  return results.reduce((sum, result, index) =>
+    space.manager.ite(space.unknown(`${stage.name}\n${index}`), result, sum),
+  );
 }
 
 /** What the hook alone fixes about a packet. */
@@ -89,18 +116,26 @@ function onArrival(space: Space, hook: Hook, node: number): number {
   return fixed.reduce((sum, [name, value]) => space.fix(sum, name, value), node);
 }
 
-/** The relevant packets at each stage: behind a table that rewrites fields, these fields may have any value. */
-function relevantAt({ space, ruleset, relevant }: Evaluation, stages: readonly Stage[]): readonly number[] {
-  if (relevant === undefined) return stages.map(() => TRUE);
+/** The relevant packets at each stage: behind a chain that rewrites fields, these fields may have any value. */
+function relevantAt(
+  { space, ruleset }: Evaluation,
+  stages: readonly Stage[],
+  relevant: number,
+): readonly number[] {
   let now = relevant;
-  return stages.map((stage) => {
-    const before = now;
-    if (stage.kind === 'conntrack') {
+  const behind = (stage: Stage): void => {
+    if (stage.kind === 'unordered') for (const each of stage.orders[0] ?? []) behind(each);
+    else if (stage.kind === 'conntrack') {
       if (ruleset.family === 'v6') now = space.exists(now, 'state');
     } else if (chainOf(ruleset, stage.table, stage.chain)?.rewrites) {
-      if (stage.table === 'raw') now = space.exists(now, 'state');
-      if (stage.table === 'nat') now = space.exists(space.exists(now, 'dst'), 'dport');
+      if (stage.nat) now = space.exists(space.exists(now, 'dst'), 'dport');
+      else if (stage.table !== 'mangle') now = space.exists(now, 'state');
     }
+  };
+  return stages.map((stage) => {
+    if (stage.kind === 'unordered') behind(stage);
+    const before = now;
+    if (stage.kind !== 'unordered') behind(stage);
     return before;
   });
 }
@@ -110,18 +145,20 @@ function enterConntrack(space: Space, { family }: CompiledRuleset, rest: number)
   return space.manager.ite(space.encode(NEVER_TRACKED), space.fix(rest, 'state', STATE.UNTRACKED), rest);
 }
 
-function evaluateTable(evaluation: Evaluation, stage: TableStage, rest: number, relevant: number): number {
+function evaluateTable(
+  evaluation: Evaluation,
+  stage: TableStage,
+  { rest, translated, relevant }: Following,
+): number {
   const { space, ruleset, decisions } = evaluation;
   const chain = chainOf(ruleset, stage.table, stage.chain);
   const accept: Accept = (rule) => (stage.table === 'filter' ? decisions.acceptBy(rest, rule, stage) : rest);
   if (chain === undefined || (chain.rules.length === 0 && chain.policy === 'ACCEPT'))
     return accept(undefined);
   const end = chain.policy === 'DROP' ? decisions.refuseBy('drop', undefined, stage) : accept(undefined);
-  const context = evaluationContext(evaluation, stage, accept, relevant);
+  const context = evaluationContext(evaluation, stage, accept, relevant, translated);
   const decided = evaluateChain(context, chain, accept, end, []);
-  return stage.table === 'nat'
-    ? space.manager.ite(space.encode(FIRST_OF_CONNECTION), decided, rest)
-    : decided;
+  return stage.nat ? space.manager.ite(space.encode(FIRST_OF_CONNECTION), decided, rest) : decided;
 }
 
 /** The context for the rules of one table. */
@@ -130,8 +167,10 @@ export const evaluationContext = (
   stage: TableStage,
   accept: Accept,
   relevantHere: number = TRUE,
+  translated: number = accept(undefined),
 ): EvaluationContext => ({
   ...evaluation,
+  translated,
   stage,
   relevantHere,
   accept,
@@ -170,7 +209,7 @@ function evaluateChain(
   return rest;
 }
 
-const FINAL: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return']);
+const FINAL: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return', 'snat']);
 const isFinal = (rule: CompiledRule): boolean => FINAL.has(rule.action.kind);
 
 /** The result for packets that the rule matches. @param rest the result behind the rule, @param end behind its chain */
@@ -203,7 +242,10 @@ export function effect(
     case 'untrack':
       return space.fix(rest, 'state', STATE.UNTRACKED);
     case 'dnat':
-      return redirected(context, rule, action, accept(rule), namer(context, path));
+      return redirected(context, rule, action, context.translated, namer(context, path));
+    case 'snat':
+      // No later rule sees the new source.
+      return context.translated;
     case 'external': {
       const { ite } = space.manager;
       const name = namer(context, path);
@@ -247,7 +289,7 @@ function call(
 const namer =
   ({ space, stage, ruleset, hook }: EvaluationContext, path: CallPath) =>
   (occurrence: Occurrence): string => {
-    const phase = isBeforeNat(stage) ? 'before' : 'after';
+    const phase = stage.beforeNat ? 'before' : 'after';
     return `${space.nameOf(occurrence)}\n@${isPure(occurrence) ? phase : callPathNumber(ruleset, hook, path)}`;
   };
 

@@ -104,7 +104,6 @@ function anyDestination(context: EvaluationContext, rule: CompiledRule, rest: nu
   const every = space.forAll(space.forAll(accepted, 'dst'), 'dport');
   const some = space.exists(space.exists(accepted, 'dst'), 'dport');
   const possibly = manager.and(some, space.unknown(`${name}\n${accepted}`));
-  const accept =
-    stage.table === 'nat' ? decisions.acceptBy(decisions.accepted, rule, stage) : decisions.accepted;
+  const accept = stage.nat ? decisions.acceptBy(decisions.accepted, rule, stage) : decisions.accepted;
   return manager.ite(manager.or(every, possibly), accept, decisions.refuseBy('drop', rule, stage));
 }

@@ -71,7 +71,7 @@ function reachableRules(ruleset: CompiledRuleset): readonly CompiledRule[] {
   return [...ruleset.chains.values()].flatMap((chain) => reachable.get(chain) ?? []);
 }
 
-const VERDICTS: ReadonlySet<string> = new Set(['accept', 'drop', 'reject']);
+const VERDICTS: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'snat']);
 
 function decidesAll(ruleset: CompiledRuleset, rule: CompiledRule, callers: readonly string[]): boolean {
   const { match, action } = rule;

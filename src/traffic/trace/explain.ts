@@ -8,7 +8,7 @@ import type { Ruleset } from '../../netfilter/model.js';
 import type { Explanation, Packet, TrafficOptions } from '../model.js';
 import { type CompiledRuleset, compileRuleset, FRAGMENT } from '../program/compiled-ruleset.js';
 import type { Field } from '../program/fields.js';
-import { PIPELINES } from '../program/pipeline.js';
+import { type Stage, stagesOf } from '../program/pipeline.js';
 import { familyOf, packetValues } from './packet.js';
 import { distinct, type Ending, MOST_BRANCHES, type PacketState, type Trace } from './packet-state.js';
 import { enterConntrack, traceTable } from './trace.js';
@@ -50,7 +50,7 @@ export interface TracedPacket {
 export function tracePacket(ruleset: CompiledRuleset, packet: Packet): TracedPacket {
   const trace: Trace = { ruleset, packet, endings: [], branches: 0 };
   const values = packetValues(packet, ruleset.family);
-  let states: readonly PacketState[] = [
+  const start: readonly PacketState[] = [
     {
       values,
       mark: packet.hook === 'OUTPUT' ? undefined : 0,
@@ -63,12 +63,7 @@ export function tracePacket(ruleset: CompiledRuleset, packet: Packet): TracedPac
       by: null,
     },
   ];
-  for (const stage of PIPELINES[packet.hook])
-    states = states.flatMap((state) =>
-      stage.kind === 'conntrack'
-        ? [enterConntrack(ruleset, state)]
-        : distinct(traceTable(trace, stage, state)),
-    );
+  const states = traceStages(trace, stagesOf(ruleset, packet.hook), start);
   const accepted = states.map((state): Ending => ({ verdict: 'accept', by: state.by, state }));
   const endings = [...trace.endings, ...accepted];
   return {
@@ -76,6 +71,26 @@ export function tracePacket(ruleset: CompiledRuleset, packet: Packet): TracedPac
     ruleset,
     values: endings[0]?.state.values ?? values,
   };
+}
+
+/** The states that leave the stages. */
+function traceStages(
+  trace: Trace,
+  stages: readonly Stage[],
+  start: readonly PacketState[],
+): readonly PacketState[] {
+  return stages.reduce(
+    (states, stage) => distinct(states.flatMap((state) => traceStage(trace, stage, state))),
+    start,
+  );
+}
+
+function traceStage(trace: Trace, stage: Stage, state: PacketState): readonly PacketState[] {
+  if (stage.kind === 'conntrack') return [enterConntrack(trace.ruleset, state)];
+  if (stage.kind === 'table') return traceTable(trace, stage, state);
+  return stage.orders.flatMap((order) =>
+    traceStages(trace, order, [{ ...state, unmodelled: [...state.unmodelled, stage.name] }]),
+  );
 }
 
 function summarise({ ruleset, packet, branches }: Trace, endings: readonly Ending[]): Explanation {

@@ -2,7 +2,7 @@
 
 import { has } from '../../lib/ranges.js';
 import type { CompiledRule } from '../program/compiled-ruleset.js';
-import { isBeforeNat, type TableStage } from '../program/pipeline.js';
+import type { TableStage } from '../program/pipeline.js';
 import { evaluatePredicate, type Leaf } from '../program/predicate.js';
 import { testMark } from '../space/marks.js';
 import { occurrenceText } from '../space/unknowns.js';
@@ -61,7 +61,7 @@ const openText = (open: Leaf): string =>
   open.kind === 'field' ? 'the destination that nat chose' : `"-m ${occurrenceText(open)}"`;
 
 const assumedKey = (stage: TableStage, text: string): string =>
-  `${isBeforeNat(stage) ? 'before' : 'after'}\n${text}`;
+  `${stage.beforeNat ? 'before' : 'after'}\n${text}`;
 
 /** True, false, or the part of the match that leaves it open. */
 const evaluate = ({ match }: CompiledRule, { stage, assumed, state }: Context): boolean | Leaf =>

@@ -14,6 +14,8 @@ export interface PacketState {
   /** Every unmodelled match that was passed, as text. */
   readonly unmodelled: readonly string[];
   readonly path: readonly PathStep[];
+  /** A nat chain of this hook has translated it: the others do not see it. */
+  readonly translated?: boolean;
   /** The rule that accepted it in the filter table. */
   readonly by: DecidingRule | null;
 }
@@ -46,7 +48,7 @@ export function distinct(states: readonly PacketState[]): readonly PacketState[]
   if (states.length < 2) return states;
   const seen = new Map<string, PacketState>();
   for (const state of states) {
-    const { values, mark, assumed, by } = state;
+    const { values, mark, assumed, by, translated } = state;
     const key = JSON.stringify([
       [...values].map(([field, value]) => `${field}${value}`),
       mark,
@@ -54,6 +56,7 @@ export function distinct(states: readonly PacketState[]): readonly PacketState[]
       by?.table,
       by?.chain,
       by?.number,
+      translated,
     ]);
     const known = seen.get(key);
     if (known === undefined || known.unmodelled.length > state.unmodelled.length) seen.set(key, state);

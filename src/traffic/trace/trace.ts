@@ -35,13 +35,14 @@ const withValue = (state: PacketState, field: Field, value: bigint): PacketState
 });
 
 /** The states that a table accepts, which go on to the next; adds the others to the endings. */
-export function traceTable(trace: Trace, stage: TableStage, state: PacketState): readonly PacketState[] {
+export function traceTable(trace: Trace, stage: TableStage, start: PacketState): readonly PacketState[] {
+  const state = stage.nat ? start : { ...start, translated: undefined };
   const chain = chainOf(trace.ruleset, stage.table, stage.chain);
   const byPolicy = (verdict: 'ACCEPT' | 'DROP'): DecidingRule =>
     decidedByPolicy(stage.table, stage.chain, verdict);
   const accepted = (each: PacketState, by: DecidingRule): PacketState =>
     stage.table === 'filter' ? { ...each, by } : each;
-  if (chain === undefined || (stage.table === 'nat' && !isFirstOfConnection(state)))
+  if (chain === undefined || (stage.nat && (state.translated || !isFirstOfConnection(state))))
     return [accepted(state, byPolicy('ACCEPT'))];
   const result: Result = { accepted: [], returned: [] };
   traceChain({ trace, stage, chain, depth: 0 }, 0, state, result);
@@ -114,6 +115,9 @@ function apply(
     case 'accept':
       result.accepted.push({ state: step('accept'), by });
       return [];
+    case 'snat':
+      result.accepted.push({ state: { ...step('accept'), translated: true }, by });
+      return [];
     case 'drop':
     case 'reject':
       trace.endings.push({ verdict: action.kind, by, state: step(action.kind) });
@@ -143,7 +147,7 @@ function apply(
         action,
         step(describeDestination(action, trace.ruleset.family)),
       ))
-        result.accepted.push({ state: each, by });
+        result.accepted.push({ state: { ...each, translated: true }, by });
       return [];
     case 'external': {
       // The program that decides may also mark the packet.

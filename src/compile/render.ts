@@ -1,6 +1,7 @@
 /** A ruleset as three texts, written and read. */
 import type { Result } from '../lib/problem.js';
 import type { Ruleset, RulesText } from '../netfilter/model.js';
+import { readNftables } from '../netfilter/nftables/read.js';
 import { parseSets, printSets } from '../netfilter/sets.js';
 import { parseSave } from '../netfilter/text/parse.js';
 import { printTables } from '../netfilter/text/print.js';
@@ -26,6 +27,15 @@ export function readRuleset(text: RulesText, name: string): Result<Ruleset> {
   const sets = parseSets(text.sets, `${name} sets`);
   const problems = [...v4.problems, ...v6.problems, ...sets.problems];
   return v4.ok && v6.ok && sets.ok
-    ? { ok: true, value: { v4: v4.value, v6: v6.value, sets: sets.value }, problems }
+    ? {
+        ok: true,
+        value: {
+          v4: v4.value,
+          v6: v6.value,
+          sets: sets.value,
+          nft: text.nft === undefined ? undefined : readNftables(text.nft),
+        },
+        problems,
+      }
     : { ok: false, problems };
 }

@@ -3,6 +3,8 @@
  * their texts are.
  */
 import type { SourceLocation } from '../lib/problem.js';
+import type { NftRuleset } from './nftables/model.js';
+
 export type TableName = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
 
 /** One host's rules: both families, and the ipsets that they name. */
@@ -10,6 +12,8 @@ export interface Ruleset {
   readonly v4: Tables;
   readonly v6: Tables;
   readonly sets: readonly IpSet[];
+  /** The tables that others made with nft, which decide as well; absent where none are asked for. */
+  readonly nft?: NftRuleset;
 }
 
 /** A ruleset as text: exactly as `iptables-save`, `ip6tables-save` and `ipset save` print it, or as files hold it. */
@@ -17,13 +21,15 @@ export interface RulesText {
   readonly v4: string;
   readonly v6: string;
   readonly sets: string;
+  /** Native tables as `nativeTablesText` writes them. */
+  readonly nft?: string;
 }
 
 /**
  * The scripts from one state to another, applied in the order `sets`, `v4`, `v6`, `setsAfter`. `v4` and `v6` are for
  * `iptables-restore --noflush`.
  */
-export interface RestoreScripts extends RulesText {
+export interface RestoreScripts extends Omit<RulesText, 'nft'> {
   /** For `ipset restore`: destroys sets that no rule references any more. */
   readonly setsAfter: string;
 }

@@ -7,67 +7,15 @@ import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Rule, Ruleset, Table } from '../../netfilter/model.js';
 import { withoutComment } from '../../netfilter/text/print.js';
 import type { DecidingRule } from '../model.js';
-import { type Field, interfaceRange } from './fields.js';
+import { interfaceRange } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { readMatch } from './matches.js';
+import type { CompiledChain, CompiledRule, CompiledRuleset, PlainChain } from './model.js';
+import { compileNative, nativeName } from './native/compile.js';
 import { ALWAYS, all, field, leaves, type Predicate, pure, unless } from './predicate.js';
 import { type Action, altersPackets, readTarget } from './targets.js';
 
-export interface CompiledRule {
-  /** `filter`, or `inet filter` for a table that nft made. */
-  readonly table: string;
-  readonly chain: string;
-  /** From 1. */
-  readonly number: number;
-  /** The rule as it is written. */
-  readonly spec: Rule;
-  readonly match: Predicate;
-  readonly action: Action;
-}
-
-export interface CompiledChain {
-  readonly table: string;
-  readonly name: string;
-  /** Absent for a user chain. */
-  readonly policy?: 'ACCEPT' | 'DROP';
-  readonly rules: readonly CompiledRule[];
-  /** A rule of it, or of a chain it calls, changes the packet, its mark or its state, or hands it to a program. */
-  readonly rewrites: boolean;
-  /** A rule of it, or of a chain it calls, may match the same packet once and not the next time. */
-  readonly nondeterministic: boolean;
-}
-
-export type NetfilterHook =
-  | 'ingress'
-  | 'prerouting'
-  | 'input'
-  | 'forward'
-  | 'output'
-  | 'postrouting'
-  | 'egress';
-
-/** A chain of a native table that the kernel calls, beside the built-in ones of iptables. */
-export interface BaseChain {
-  readonly table: string;
-  readonly chain: string;
-  readonly hook: NetfilterHook;
-  readonly priority: number;
-  /** Of type nat. */
-  readonly nat: boolean;
-}
-
-export interface CompiledRuleset {
-  readonly family: Family;
-  readonly baseChains: readonly BaseChain[];
-  /** By {@link chainKey}. */
-  readonly chains: ReadonlyMap<string, CompiledChain>;
-  /** Addresses of the host in this family; empty when they are not known. */
-  readonly addresses: readonly bigint[];
-  /** Fields that some rule matches on. */
-  readonly usedFields: ReadonlySet<Field>;
-  /** Some rule alters packets, so that an unmodelled match may differ before and after it. */
-  readonly rewritesPackets: boolean;
-}
+export type { BaseChain, CompiledChain, CompiledRule, CompiledRuleset, NetfilterHook } from './model.js';
 
 /** `filter INPUT`: the key of a chain in {@link CompiledRuleset.chains}. */
 export const chainKey = (table: string, chain: string): string => `${table} ${chain}`;
@@ -75,6 +23,9 @@ export const chainKey = (table: string, chain: string): string => `${table} ${ch
 /** The chain of that name in a table, if there is one. */
 export const chainOf = (ruleset: CompiledRuleset, table: string, name: string): CompiledChain | undefined =>
   ruleset.chains.get(chainKey(table, name));
+
+/** Whether a table was made with nft: the name of its family comes first. */
+export const isNative = (table: string): boolean => table.includes(' ') || table === 'nft';
 
 /** The chain that a rule jumps or goes to; `undefined` for a rule with another target. */
 export const calledChain = (
@@ -121,11 +72,20 @@ function compile(ruleset: Ruleset, family: Family, addresses: readonly bigint[])
     changing: changingSets(ruleset),
     addresses: ofValues(addresses),
   };
-  const rewritesPackets = rulesOf(tables).some((rule) => altersPackets(rule.target));
-  const chains = new Map<string, CompiledChain>();
-  for (const table of tables)
-    for (const chain of compileTable(table, { ...shared, table: table.name }, rewritesPackets))
-      chains.set(chainKey(table.name, chain.name), chain);
+  const native = compileNative(ruleset.nft ?? { tables: [] }, shared);
+  const rewritesPackets = native.altersPackets || rulesOf(tables).some((rule) => altersPackets(rule.target));
+  const plain = [
+    ...tables.flatMap((table) => compileTable(table, { ...shared, table: table.name })),
+    ...native.chains,
+  ];
+  const chains = withEffects(
+    rewritesPackets
+      ? plain.map((chain) => ({
+          ...chain,
+          rules: chain.rules.map((rule) => ({ ...rule, match: impure(rule.match) })),
+        }))
+      : plain,
+  );
   const usedFields = new Set(
     [...chains.values()].flatMap(({ rules }) =>
       rules.flatMap(({ match }) =>
@@ -133,7 +93,7 @@ function compile(ruleset: Ruleset, family: Family, addresses: readonly bigint[])
       ),
     ),
   );
-  return { family, baseChains: [], chains, addresses, usedFields, rewritesPackets };
+  return { family, baseChains: native.baseChains, chains, addresses, usedFields, rewritesPackets };
 }
 
 /** Names of the sets that rules add to or delete from, in either family: a set of ports belongs to neither. */
@@ -148,49 +108,50 @@ export function changingSets({ v4, v6 }: Ruleset): ReadonlySet<string> {
   );
 }
 
-function compileTable(
-  table: Table,
-  context: MatchContext,
-  rewritesPackets: boolean,
-): readonly CompiledChain[] {
+function compileTable(table: Table, context: MatchContext): readonly PlainChain[] {
   const userChains = new Set(
     table.chains.filter((chain) => chain.policy === undefined).map((chain) => chain.name),
   );
-  const rules = new Map(
-    table.chains.map((chain) => [
-      chain.name,
-      chain.rules.map((spec, index): CompiledRule => {
-        const match = predicateOf(spec, context);
-        return {
-          table: table.name,
-          chain: chain.name,
-          number: index + 1,
-          spec,
-          match: rewritesPackets ? impure(match) : match,
-          action: readTarget(spec, context.family, userChains),
-        };
-      }),
-    ]),
-  );
-  const someRule = (start: string, holds: (rule: CompiledRule) => boolean): boolean => {
-    const seen = new Set<string>();
-    const visit = (name: string): boolean => {
-      if (seen.has(name)) return false;
-      seen.add(name);
-      return (rules.get(name) ?? []).some(
-        (rule) => holds(rule) || (rule.action.kind === 'call' && visit(rule.action.chain)),
-      );
-    };
-    return visit(start);
-  };
-  return table.chains.map(({ name, policy }) => ({
+  return table.chains.map(({ name, policy, rules }) => ({
     table: table.name,
     name,
     policy,
-    rules: rules.get(name) ?? [],
-    rewrites: someRule(name, ({ action }) => REWRITING.has(action.kind)),
-    nondeterministic: someRule(name, isNondeterministic),
+    rules: rules.map(
+      (spec, index): CompiledRule => ({
+        table: table.name,
+        chain: name,
+        number: index + 1,
+        spec,
+        match: predicateOf(spec, context),
+        action: readTarget(spec, context.family, userChains),
+      }),
+    ),
   }));
+}
+
+/** The chains by their keys, with what their rules and those of the chains they call do. */
+function withEffects(chains: readonly PlainChain[]): ReadonlyMap<string, CompiledChain> {
+  const byKey = new Map(chains.map((chain) => [chainKey(chain.table, chain.name), chain]));
+  const known = new Map<PlainChain, { rewrites: boolean; nondeterministic: boolean }>();
+  const effectsOf = (chain: PlainChain): { rewrites: boolean; nondeterministic: boolean } => {
+    const before = known.get(chain);
+    if (before !== undefined) return before;
+    const effects = {
+      rewrites: chain.rules.some(({ action }) => REWRITING.has(action.kind)),
+      nondeterministic: chain.rules.some(isNondeterministic),
+    };
+    // The kernel refuses loops; here they must only terminate.
+    known.set(chain, effects);
+    for (const { table, action } of chain.rules) {
+      const called = action.kind === 'call' ? byKey.get(chainKey(table, action.chain)) : undefined;
+      if (called === undefined) continue;
+      const inner = effectsOf(called);
+      effects.rewrites ||= inner.rewrites;
+      effects.nondeterministic ||= inner.nondeterministic;
+    }
+    return effects;
+  };
+  return new Map([...byKey].map(([key, chain]) => [key, { ...chain, ...effectsOf(chain) }]));
 }
 
 const REWRITING: ReadonlySet<Action['kind']> = new Set([
@@ -293,9 +254,8 @@ export const decidedBy = ({ table, chain, number, spec }: CompiledRule): Decidin
 });
 
 /** The policy of a chain as reports name it: rule number 0. */
-export const decidedByPolicy = (table: string, chain: string, policy: 'ACCEPT' | 'DROP'): DecidingRule => ({
-  table,
-  chain,
-  number: 0,
-  text: `-P ${chain} ${policy}`,
-});
+export const decidedByPolicy = (table: string, chain: string, policy: 'ACCEPT' | 'DROP'): DecidingRule => {
+  const name = nativeName(chain);
+  const text = isNative(table) ? `policy ${policy.toLowerCase()}` : `-P ${name} ${policy}`;
+  return { table, chain: name, number: 0, text };
+};

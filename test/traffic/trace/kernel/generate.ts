@@ -7,7 +7,7 @@ import type { Random } from './random.js';
 export const DEVICES: readonly string[] = ['eth0', 'eth1', 'eth0.10', 'wlan0', 'ppp0'];
 const PATTERNS = [...DEVICES.slice(0, 4), 'eth+', 'eth0+', 'wlan+', 'tun+'];
 
-interface Pool {
+export interface Pool {
   readonly networks: readonly string[];
   readonly holes: readonly string[];
   readonly ranges: readonly string[];
@@ -19,7 +19,7 @@ interface Pool {
   readonly types: readonly (readonly [number, number])[];
 }
 
-const POOLS: { readonly [family in Family]: Pool } = {
+export const POOLS: { readonly [family in Family]: Pool } = {
   v4: {
     networks: [
       '10.0.0.0/8',
@@ -103,8 +103,8 @@ const POOLS: { readonly [family in Family]: Pool } = {
   },
 };
 
-const PORTS = [0, 1, 21, 22, 23, 53, 80, 443, 1023, 1024, 1025, 8080, 8081, 65534, 65535];
-const FLAGS = ['SYN', 'SYN,ACK', 'ACK', 'PSH,ACK', 'FIN,ACK', 'RST', 'NONE', 'SYN,FIN'];
+export const PORTS = [0, 1, 21, 22, 23, 53, 80, 443, 1023, 1024, 1025, 8080, 8081, 65534, 65535];
+export const FLAGS = ['SYN', 'SYN,ACK', 'ACK', 'PSH,ACK', 'FIN,ACK', 'RST', 'NONE', 'SYN,FIN'];
 const MASKS = [
   'FIN,SYN,RST,ACK SYN',
   'SYN,RST SYN,RST',

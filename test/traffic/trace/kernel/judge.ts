@@ -1,11 +1,12 @@
 /** Tests the model against the kernel, ruleset by ruleset, and reduces a disagreement to a small example. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Family } from '../../../../src/lib/family.js';
 import type { Ruleset } from '../../../../src/netfilter/model.js';
+import { nativeTablesText, readNftables } from '../../../../src/netfilter/nftables/read.js';
 import { parseSets } from '../../../../src/netfilter/sets.js';
 import { parseSave } from '../../../../src/netfilter/text/parse.js';
 import type { Explanation, Packet } from '../../../../src/traffic/model.js';
@@ -19,6 +20,7 @@ import {
   OWN_ADDRESSES,
   type Sample,
 } from './generate.js';
+import { generateNft } from './generate-nft.js';
 import { bytesOf } from './packet-bytes.js';
 import { seededRandom } from './random.js';
 
@@ -42,6 +44,16 @@ export interface JudgeOptions {
   readonly packetsEach: number;
   /** The folder of `harness.pl`. */
   readonly folder: string;
+  /** Also native nft tables. */
+  readonly native?: boolean;
+}
+
+/** What is loaded, as text. */
+interface Rules {
+  readonly rules: string;
+  readonly sets: string;
+  /** For `nft -f`. */
+  readonly nft: string;
 }
 
 interface Harness {
@@ -82,30 +94,33 @@ export async function judge(options: JudgeOptions): Promise<Tally> {
     await expectAnswer(harness, `devices ${DEVICES.join(' ')}`, 'ready');
     for (let index = 0; index < rulesets && tally.disagreements.length < 5; index++) {
       const random = seededRandom(seed + index);
-      const [rules, sets] = [generateRules(random, family), generateSets(random, family)];
+      const loaded: Rules = {
+        rules: generateRules(random, family),
+        sets: generateSets(random, family),
+        nft: options.native ? generateNft(random, family) : '',
+      };
       const samples = generatePackets(random, family, packetsEach);
-      const kernel = await askKernel(harness, folder, backend, family, rules, sets, samples);
+      const kernel = await askKernel(harness, folder, backend, family, loaded, samples);
       if (typeof kernel === 'string') {
         tally.refused++;
         if (!EXPECTED_REFUSALS.test(kernel))
-          tally.disagreements.push(`seed ${seed + index}: refused: ${kernel}\n${rules}`);
+          tally.disagreements.push(`seed ${seed + index}: refused: ${kernel}\n${loaded.rules}${loaded.nft}`);
         continue;
       }
-      const model = explainAll(family, rules, sets, samples);
+      const model = explainAll(family, loaded, kernel.listing, samples);
       tally.rulesets++;
       tally.packets += samples.length;
       for (const [at, explanation] of model.entries()) {
         if (explanation.verdict === 'unknown') tally.unknown++;
-        else if ((explanation.verdict === 'accept') !== kernel[at]) {
-          const ask = (text: string, some: readonly Sample[]) =>
-            askKernel(harness, folder, backend, family, text, sets, some);
-          const smaller = await shrink(ask, family, rules, sets, samples.slice(0, at + 1));
+        else if ((explanation.verdict === 'accept') !== kernel.accepted[at]) {
+          const ask: Ask = (some, packets) => askKernel(harness, folder, backend, family, some, packets);
+          const smaller = await shrink(ask, family, loaded, samples.slice(0, at + 1));
           tally.disagreements.push(
             [
-              `seed ${seed + index}, packet ${at}, iptables-${backend}: the kernel ${kernel[at] ? 'accepts' : 'refuses'}, the model says ${explanation.verdict}`,
+              `seed ${seed + index}, packet ${at}, iptables-${backend}: the kernel ${kernel.accepted[at] ? 'accepts' : 'refuses'}, the model says ${explanation.verdict}`,
               ...smaller.samples.map((sample) => JSON.stringify(sample)),
-              sets + smaller.rules,
-              JSON.stringify(explainAll(family, smaller.rules, sets, smaller.samples).at(-1), null, 1),
+              smaller.loaded.sets + smaller.loaded.rules + smaller.loaded.nft,
+              JSON.stringify(smaller.explanation, null, 1),
             ].join('\n'),
           );
           break;
@@ -131,16 +146,25 @@ async function expectAnswer(harness: Harness, line: string, wanted: string): Pro
 const DESTROY =
   '{ for try in $(seq 100); do ipset destroy lists 2> /dev/null; ipset destroy 2> /dev/null && break; sleep 0.02; done; ipset destroy; }';
 
-/** Whether each packet was accepted; or why the rules do not load. */
+/** The tables that `generateNft` may make. */
+const NATIVE_TABLES = ['ip one', 'ip6 one', 'inet two', 'inet three', 'netdev early'];
+
+interface Answer {
+  /** Of each packet. */
+  readonly accepted: readonly boolean[];
+  /** What `nft -j list ruleset` prints. */
+  readonly listing: string;
+}
+
+/** What the kernel does; or why the rules do not load. */
 async function askKernel(
   harness: Harness,
   folder: string,
   backend: Backend,
   family: Family,
-  rules: string,
-  sets: string,
+  { rules, sets, nft }: Rules,
   samples: readonly Sample[],
-): Promise<readonly boolean[] | string> {
+): Promise<Answer | string> {
   writeFileSync(join(folder, 'rules'), rules);
   writeFileSync(join(folder, 'sets'), sets);
   const empty = rules
@@ -152,9 +176,12 @@ async function askKernel(
     join(folder, 'flows'),
     samples.flatMap(({ flow }) => (flow ? [knownFlow(flow)] : [])).join(''),
   );
+  const without = NATIVE_TABLES.map((name) => `table ${name}\ndelete table ${name}\n`).join('');
+  writeFileSync(join(folder, 'native'), without + nft);
   const restore = `${PROGRAM[family]}-${backend}-restore`;
+  const native = nft === '' ? '' : 'nft -f native && nft -j list ruleset > listing && ';
   const loaded = await harness.ask([
-    `run cd ${folder} && ${restore} < empty && ${DESTROY} && ipset restore < sets && ${restore} < rules && conntrack -F 2> /dev/null && { [ ! -s flows ] || conntrack -R flows; }`,
+    `run cd ${folder} && ${restore} < empty && ${DESTROY} && ipset restore < sets && ${restore} < rules && ${native}conntrack -F 2> /dev/null && { [ ! -s flows ] || conntrack -R flows; }`,
   ]);
   if (loaded !== 'ok') return loaded;
   const lines = samples.map(
@@ -162,7 +189,10 @@ async function askKernel(
       `${packet.hook} ${device} ${bytesOf(packet, family, service, id, packet.state === 'RELATED' ? flow : undefined).toString('hex')}`,
   );
   const answer = await harness.ask([`packets ${samples.length}`, ...lines]);
-  return [...answer].map((bit) => bit === '1');
+  return {
+    accepted: [...answer].map((bit) => bit === '1'),
+    listing: nft === '' ? '' : readFileSync(join(folder, 'listing'), 'utf8'),
+  };
 }
 
 /** A connection that has seen packets both ways, as `conntrack --load-file` reads it. */
@@ -171,12 +201,14 @@ const knownFlow = ({ src, dst, protocol, sport, dport }: Packet): string =>
 
 function explainAll(
   family: Family,
-  rules: string,
-  sets: string,
+  { rules, sets }: Rules,
+  listing: string,
   samples: readonly Sample[],
 ): readonly Explanation[] {
+  const nft = listing === '' ? undefined : readNftables(nativeTablesText(listing, 'nft'));
+  const ruleset: Ruleset = { ...rulesetOf(family, rules, sets), nft };
   const explainers = (['INPUT', 'FORWARD'] as const).map((hook) =>
-    explainer(rulesetOf(family, rules, sets), {
+    explainer(ruleset, {
       // The harness delivers to itself whatever it does not forward.
       addresses:
         hook === 'INPUT' ? [...OWN_ADDRESSES[family], ...NAT_TARGETS[family]] : OWN_ADDRESSES[family],
@@ -196,37 +228,37 @@ export function rulesetOf(family: Family, rules: string, sets: string): Ruleset 
   return { v4: [], v6: [], sets: named.value, [family]: tables.value };
 }
 
+type Ask = (loaded: Rules, samples: readonly Sample[]) => Promise<Answer | string>;
+
 interface Case {
-  readonly rules: string;
+  readonly loaded: Rules;
   /** The last is the one with different verdicts. */
   readonly samples: readonly Sample[];
+  readonly explanation: Explanation | undefined;
 }
 
 /** Leaves out packets, then rule after rule, while the disagreement about the last packet stays. */
-async function shrink(
-  ask: (rules: string, samples: readonly Sample[]) => Promise<readonly boolean[] | string>,
-  family: Family,
-  rules: string,
-  sets: string,
-  all: readonly Sample[],
-): Promise<Case> {
-  const disagree = async (text: string, samples: readonly Sample[]): Promise<boolean> => {
-    const kernel = await ask(text, samples);
-    const verdict = explainAll(family, text, sets, samples.slice(-1))[0]?.verdict;
-    return typeof kernel !== 'string' && verdict !== 'unknown' && (verdict === 'accept') !== kernel.at(-1);
+async function shrink(ask: Ask, family: Family, all: Rules, packets: readonly Sample[]): Promise<Case> {
+  let best: Case = { loaded: all, samples: packets, explanation: undefined };
+  const disagrees = async (loaded: Rules, samples: readonly Sample[]): Promise<boolean> => {
+    const kernel = await ask(loaded, samples);
+    if (typeof kernel === 'string') return false;
+    const explanation = explainAll(family, loaded, kernel.listing, samples.slice(-1))[0];
+    const { verdict } = explanation ?? { verdict: 'unknown' };
+    if (verdict === 'unknown' || (verdict === 'accept') === kernel.accepted.at(-1)) return false;
+    best = { loaded, samples, explanation };
+    return true;
   };
-  let samples = all;
-  for (let size = samples.length - 1; size >= 1; size = Math.floor(size / 2))
-    for (let from = 0; from + size < samples.length; ) {
-      const fewer = samples.toSpliced(from, size);
-      if (await disagree(rules, fewer)) samples = fewer;
-      else from += size;
+  for (let size = packets.length - 1; size >= 1; size = Math.floor(size / 2))
+    for (let from = 0; from + size < best.samples.length; )
+      if (!(await disagrees(best.loaded, best.samples.toSpliced(from, size)))) from += size;
+  for (const part of ['rules', 'nft'] as const) {
+    const count = best.loaded[part].split('\n').length;
+    for (let index = count - 1; index >= 0; index--) {
+      const lines = best.loaded[part].split('\n');
+      if (!/^(-A| {2}(?!type ))/.test(lines[index] ?? '')) continue;
+      await disagrees({ ...best.loaded, [part]: lines.toSpliced(index, 1).join('\n') }, best.samples);
     }
-  let lines = rules.split('\n');
-  for (let index = lines.length - 1; index >= 0; index--) {
-    if (!lines[index]?.startsWith('-A')) continue;
-    const fewer = lines.toSpliced(index, 1);
-    if (await disagree(fewer.join('\n'), samples)) lines = fewer;
   }
-  return { rules: lines.join('\n'), samples };
+  return best;
 }

@@ -143,7 +143,9 @@ const named = z.record(text, texts);
 /** `plan.json`. */
 export const planSchema = object<Plan>({
   ...{ version: z.literal(1), commit: text.nullable(), digest: text, hosts: z.array(hostPlan) },
-  states: z.record(text, object<RulesText>({ v4: text, v6: text, sets: text, nft: text.optional() })).optional(),
+  states: z
+    .record(text, object<RulesText>({ v4: text, v6: text, sets: text, nft: text.optional() }))
+    .optional(),
   names: object<PolicyNames>({ networks: named, hosts: named, services: named }).optional(),
   map: map.optional(),
   shard: object<NonNullable<Plan['shard']>>({

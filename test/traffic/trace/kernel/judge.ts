@@ -52,8 +52,8 @@ export interface JudgeOptions {
 interface Rules {
   readonly rules: string;
   readonly sets: string;
-  /** For `nft -f`. */
-  readonly nft: string;
+  /** For `nft -f`; absent where no native tables take part. */
+  readonly nft?: string;
 }
 
 interface Harness {
@@ -83,6 +83,8 @@ function startHarness(folder: string): Harness {
   };
 }
 
+const textOf = ({ rules, sets, nft = '' }: Rules): string => sets + rules + nft;
+
 const PROGRAM: { readonly [family in Family]: string } = { v4: 'iptables', v6: 'ip6tables' };
 
 export async function judge(options: JudgeOptions): Promise<Tally> {
@@ -97,14 +99,14 @@ export async function judge(options: JudgeOptions): Promise<Tally> {
       const loaded: Rules = {
         rules: generateRules(random, family),
         sets: generateSets(random, family),
-        nft: options.native ? generateNft(random, family) : '',
+        nft: options.native ? generateNft(random, family) : undefined,
       };
       const samples = generatePackets(random, family, packetsEach);
       const kernel = await askKernel(harness, folder, backend, family, loaded, samples);
       if (typeof kernel === 'string') {
         tally.refused++;
         if (!EXPECTED_REFUSALS.test(kernel))
-          tally.disagreements.push(`seed ${seed + index}: refused: ${kernel}\n${loaded.rules}${loaded.nft}`);
+          tally.disagreements.push(`seed ${seed + index}: refused: ${kernel}\n${textOf(loaded)}`);
         continue;
       }
       const model = explainAll(family, loaded, kernel.listing, samples);
@@ -119,7 +121,7 @@ export async function judge(options: JudgeOptions): Promise<Tally> {
             [
               `seed ${seed + index}, packet ${at}, iptables-${backend}: the kernel ${kernel.accepted[at] ? 'accepts' : 'refuses'}, the model says ${explanation.verdict}`,
               ...smaller.samples.map((sample) => JSON.stringify(sample)),
-              smaller.loaded.sets + smaller.loaded.rules + smaller.loaded.nft,
+              textOf(smaller.loaded),
               JSON.stringify(smaller.explanation, null, 1),
             ].join('\n'),
           );
@@ -177,9 +179,9 @@ async function askKernel(
     samples.flatMap(({ flow }) => (flow ? [knownFlow(flow)] : [])).join(''),
   );
   const without = NATIVE_TABLES.map((name) => `table ${name}\ndelete table ${name}\n`).join('');
-  writeFileSync(join(folder, 'native'), without + nft);
+  writeFileSync(join(folder, 'native'), without + (nft ?? ''));
   const restore = `${PROGRAM[family]}-${backend}-restore`;
-  const native = nft === '' ? '' : 'nft -f native && nft -j list ruleset > listing && ';
+  const native = nft === undefined ? '' : 'nft -f native && nft -j list ruleset > listing && ';
   const loaded = await harness.ask([
     `run cd ${folder} && ${restore} < empty && ${DESTROY} && ipset restore < sets && ${restore} < rules && ${native}conntrack -F 2> /dev/null && { [ ! -s flows ] || conntrack -R flows; }`,
   ]);
@@ -191,7 +193,7 @@ async function askKernel(
   const answer = await harness.ask([`packets ${samples.length}`, ...lines]);
   return {
     accepted: [...answer].map((bit) => bit === '1'),
-    listing: nft === '' ? '' : readFileSync(join(folder, 'listing'), 'utf8'),
+    listing: nft === undefined ? '' : readFileSync(join(folder, 'listing'), 'utf8'),
   };
 }
 
@@ -253,9 +255,9 @@ async function shrink(ask: Ask, family: Family, all: Rules, packets: readonly Sa
     for (let from = 0; from + size < best.samples.length; )
       if (!(await disagrees(best.loaded, best.samples.toSpliced(from, size)))) from += size;
   for (const part of ['rules', 'nft'] as const) {
-    const count = best.loaded[part].split('\n').length;
+    const count = (best.loaded[part] ?? '').split('\n').length;
     for (let index = count - 1; index >= 0; index--) {
-      const lines = best.loaded[part].split('\n');
+      const lines = (best.loaded[part] ?? '').split('\n');
       if (!/^(-A| {2}(?!type ))/.test(lines[index] ?? '')) continue;
       await disagrees({ ...best.loaded, [part]: lines.toSpliced(index, 1).join('\n') }, best.samples);
     }

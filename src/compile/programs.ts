@@ -51,6 +51,24 @@ const PROGRAMS: readonly Program[] = [
   { name: 'sshguard', chains: /^sshguard/, sets: /^sshguard/ },
 ];
 
+/** The native nft tables of programs that change them as they run; each name is one that the program gives. */
+const NATIVE_TABLES: readonly (readonly [program: string, table: RegExp])[] = [
+  ['Docker', /^docker-bridges$/],
+  ['fail2ban', /^f2b-table$/],
+  ['CrowdSec', /^crowdsec6?(-chain)?$/],
+  ['kube-proxy', /^kube-proxy$/],
+  ['libvirt', /^libvirt_network$/],
+  ['Podman', /^netavark$/],
+  ['systemd-nspawn', /^io\.systemd\.nat$/],
+  ['Incus', /^(incus|lxd)$/],
+  ['firewalld', /^firewalld$/],
+  ['Tailscale', /^tailscale/],
+];
+
+/** The program that made a native nft table, as people call it. */
+export const programOfNativeTable = (name: string): string | undefined =>
+  NATIVE_TABLES.find(([, table]) => table.test(name))?.[0];
+
 /** The program that owns the chain. */
 export const programOfChain = (name: string): ProgramName | undefined =>
   PROGRAMS.find(({ chains }) => chains.test(name))?.name;

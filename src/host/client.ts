@@ -149,6 +149,8 @@ export interface KnownGood {
   readonly commit: string;
   readonly time: string;
   readonly digest: string;
+  /** The native nft tables at that time, as `nativeDigestText` writes them; absent where it is not known. */
+  readonly native?: string;
   /** The policy's name for the host, and its machine-id, at that time. */
   readonly host?: string;
   readonly machineId?: string;
@@ -196,6 +198,8 @@ export interface Change {
   readonly hostsBehind?: readonly Host[];
   /** The plan's digest of `next`, kept with the known good; default: a digest of `owned`. */
   readonly digest?: string;
+  /** The native nft tables, as `nativeDigestText` writes them. */
+  readonly native?: string;
 }
 
 export type OutcomeKind = 'unchanged' | 'confirmed' | 'rolled-back' | 'refused' | 'unreachable' | 'unknown';

@@ -52,7 +52,7 @@ describe('it contains nothing that changes a host', () => {
   ])('%s', (tool) => {
     const reads: Readonly<Record<string, string>> = {
       ipset: 'ipset version|ipset save|has ipset',
-      nft: 'has nft|nft list|nft --debug=netlink list|nft_listing|iptables-nft|tables-nft-save|section nft',
+      nft: 'has nft|nft -j list|nft list|nft --debug=netlink list|nft_listing|iptables-nft|tables-nft-save|section nft',
     };
     const rest = code
       .replace(new RegExp(reads[tool] ?? '$.', 'g'), '')

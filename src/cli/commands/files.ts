@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Explainable } from '../../commands/explain.js';
-import type { RulesFile } from '../../commands/inputs/rules-file.js';
+import type { RulesFile, TextFile } from '../../commands/inputs/rules-file.js';
 import type { Family } from '../../lib/family.js';
 import { error, failure, ProblemError, type Result } from '../../lib/problem.js';
 import type { Explanation, Packet } from '../../traffic/model.js';
@@ -21,6 +21,12 @@ const familyOption = (): Option =>
     'v6',
   ]);
 
+const nativeOption = (): Option =>
+  new Option(
+    '--nft <file>',
+    'native nft tables that decide as well: the output of "nft -j list ruleset" (in a folder: nft.json)',
+  );
+
 /** Defines `explain`, `compare` and `fmt`. */
 export function defineFileCommands(program: Command, act: Act, io: Io): void {
   const explain = definePacket(
@@ -34,6 +40,7 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
         .argument('[host]', 'a host of the policy')
         .option('--rules <file>', 'an iptables-save file (or a folder with rules.v4, rules.v6, sets)')
         .addOption(familyOption())
+        .addOption(nativeOption())
         .option('--packets <file>', 'packets, one JSON object per line ("-": standard input)')
         .option('--packet <json>', 'one packet as JSON')
         .addOption(new Option('-f, --format <format>', 'format of the answer').choices(['text', 'json'])),
@@ -58,7 +65,8 @@ export function defineFileCommands(program: Command, act: Act, io: Io): void {
       .argument('<old>', 'an iptables-save file or a folder')
       .argument('<new>', 'an iptables-save file or a folder to compare it with')
       .addOption(familyOption())
-      .option('--sets <file>', 'an ipset save file for both'),
+      .option('--sets <file>', 'an ipset save file for both')
+      .addOption(nativeOption()),
   );
   examples(
     compare,
@@ -86,6 +94,7 @@ type ExplainOptions = FamilyOptions &
   PacketOptions & {
     readonly policies: string;
     readonly rules?: string;
+    readonly nft?: string;
     readonly packets?: string;
     readonly packet?: string;
     readonly format?: 'text' | 'json';
@@ -115,12 +124,12 @@ const answerLine = ({ verdict, rule, assumptions, ...rest }: Explanation): strin
 
 async function explainable(
   host: string | undefined,
-  { policies, rules, family }: ExplainOptions,
+  { policies, rules, family, nft }: ExplainOptions,
   io: Io,
 ): Promise<Result<Explainable>> {
+  const { readRulesFile, readListing } = await import('../../commands/inputs/rules-file.js');
   if (rules !== undefined) {
-    const { readRulesFile } = await import('../../commands/inputs/rules-file.js');
-    const read = readRulesFile(await rulesFile(rules, io), family);
+    const read = readRulesFile(await rulesFile(rules, io, { nft }), family);
     return read.ok ? { ...read, value: { ruleset: read.value, addresses: [] } } : read;
   }
   if (host === undefined)
@@ -128,7 +137,12 @@ async function explainable(
       error('no-rules', 'No rules given.', { hint: 'Give a host of the policy, or --rules FILE.' }),
     );
   const { desiredOf } = await import('../../commands/explain.js');
-  return desiredOf({ policies, hosts: host });
+  const listing = readListing(await textFile(nft, io));
+  if (!listing.ok) return listing;
+  const desired = await desiredOf({ policies, hosts: host });
+  if (!desired.ok) return desired;
+  const { ruleset, addresses } = desired.value;
+  return { ...desired, value: { ruleset: { ...ruleset, nft: listing.value }, addresses } };
 }
 
 async function packetsOf(
@@ -144,11 +158,11 @@ async function packetsOf(
   return packet.ok ? { ...packet, value: [packet.value] } : packet;
 }
 
-type CompareOptions = FamilyOptions & OutputOptions & { readonly sets?: string };
+type CompareOptions = FamilyOptions & OutputOptions & { readonly sets?: string; readonly nft?: string };
 
 async function runCompare(old: string, next: string, options: CompareOptions, io: Io): Promise<number> {
   const { compare } = await import('../../commands/compare.js');
-  const [before, after] = [await rulesFile(old, io, options.sets), await rulesFile(next, io, options.sets)];
+  const [before, after] = [await rulesFile(old, io, options), await rulesFile(next, io, options)];
   const compared = reportProblems(io, compare(before, after, options));
   if (compared === undefined) return FAILED;
   const { value } = compared;
@@ -177,14 +191,28 @@ async function runFmt(
   return DONE;
 }
 
+/** Files beside those with rules. */
+interface Beside {
+  readonly sets?: string;
+  readonly nft?: string;
+}
+
+const textFile = async (path: string | undefined, io: Io): Promise<TextFile | undefined> =>
+  path === undefined ? undefined : { path, text: await readText(io, path) };
+
+const existing = async (path: string): Promise<string | undefined> =>
+  (await exists(path)) ? path : undefined;
+
 /** A file, or a folder as `sallyport render` writes it. */
-async function rulesFile(path: string, io: Io, sets?: string): Promise<RulesFile> {
+async function rulesFile(path: string, io: Io, beside: Beside): Promise<RulesFile> {
+  const nft = await textFile(beside.nft, io);
   if (path === '-' || !(await isFolder(path)))
     return {
       kind: 'file',
       path: path === '-' ? 'standard input' : path,
       text: await readText(io, path),
-      ...(sets === undefined ? {} : { sets: { path: sets, text: await readText(io, sets) } }),
+      sets: await textFile(beside.sets, io),
+      nft,
     };
   const part = async (name: string): Promise<string | undefined> =>
     (await exists(join(path, name))) ? readText(io, join(path, name)) : undefined;
@@ -201,6 +229,7 @@ async function rulesFile(path: string, io: Io, sets?: string): Promise<RulesFile
     v4,
     v6,
     sets: own,
+    nft: nft ?? (await textFile(await existing(join(path, 'nft.json')), io)),
   };
 }
 

@@ -8,10 +8,12 @@ import { isOwned, ownedChain } from '../names.js';
 import { isDynamicSet, programOfChain, programOfRule } from '../programs.js';
 import { withoutTail } from '../rules/baseline.js';
 import { bypassing, endsInDrop, hasForeignBelow } from './entry-jump.js';
+import { nativeDigests } from './native-digests.js';
 import type { Ownership } from './replace-managed.js';
 
 /**
  * `sha256:<hex>` over rules, policies and sets. Counters, locations, the order of tables and empty tables do not count.
+ * Native nft tables count as {@link nativeDigests} says.
  * With `chains`, rules that programs change while they run (bans, containers) do not count either, unless they are above
  * an entry jump and accept; rules of owned chains always count. With `tables` everything counts.
  */
@@ -28,9 +30,12 @@ export function rulesetDigest(ruleset: Ruleset, ownership: Ownership): string {
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((set) => [`set ${set.name} ${setMeaning(set)}`, ...set.members.toSorted()]);
   return `sha256:${createHash('sha256')
-    .update([...lines, ...sets].join('\n'))
+    .update([...lines, ...sets, ...nativeLines(ruleset.nft)].join('\n'))
     .digest('hex')}`;
 }
+
+const nativeLines = (nft: Ruleset['nft']): readonly string[] =>
+  nft === undefined ? [] : [...nativeDigests(nft)].map(([name, digest]) => `native ${name} ${digest}`);
 
 function tableLines(table: Table, ownership: Ownership): readonly string[] {
   const all = ownership === 'tables';

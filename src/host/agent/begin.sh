@@ -89,6 +89,7 @@ unpack() {
     read_line /etc/machine-id
     fact machine-id "$line"
     fact digest "$SP_DIGEST"
+    fact native "$SP_NATIVE"
     fact time "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
   } >"$DIR/about" || return 1
   ERRORS=$DIR/error

@@ -195,6 +195,84 @@ nft_listing() {
   { nft --debug=netlink list ruleset || nft list chains; } 2>/dev/null | rule_shapes listing=yes -
 }
 
+# Prints the native tables as nft has them in JSON, one document for each; nothing where there are none. Without nft, or
+# where it cannot print JSON, prints lines: `table FAMILY NAME` for each table that is there, or `unseen REASON`.
+native_tables() {
+  if ! has nft; then
+    if ! nft_in_kernel; then return 0; fi
+    if has perl; then netlink_tables; else echo 'unseen nft is not installed'; fi
+    return 0
+  fi
+  if ! tables=$(nft list tables 2>&1); then
+    echo "unseen nft list tables: ${tables%%"$NEWLINE"*}"
+    return 0
+  fi
+  while IFS=' ' read -r _ family name; do
+    if [ -z "$name" ] || of_iptables "$family" "$name"; then continue; fi
+    # A table that a program has removed since then is no failure.
+    nft -j list table "$family" "$name" 2>/dev/null ||
+      { ! nft list table "$family" "$name" >/dev/null 2>&1 || echo "unseen nft cannot print $family $name as JSON"; }
+  done <<END
+$tables
+END
+}
+
+NEWLINE='
+'
+
+# Whether iptables-nft made the table, so that iptables-save prints it.
+of_iptables() {
+  case $VERSION in
+  *nf_tables*)
+    case "$1 $2" in
+    'ip filter' | 'ip nat' | 'ip mangle' | 'ip raw' | 'ip security') return 0 ;;
+    'ip6 filter' | 'ip6 nat' | 'ip6 mangle' | 'ip6 raw' | 'ip6 security') return 0 ;;
+    esac
+    ;;
+  esac
+  return 1
+}
+
+# Whether the kernel has nf_tables, loaded or built in; asking it would load the module.
+nft_in_kernel() {
+  case $VERSION in *nf_tables*) return 0 ;; esac
+  if [ ! -e /proc/modules ]; then return 0; fi
+  while read -r module _; do
+    if [ "$module" = nf_tables ]; then return 0; fi
+  done </proc/modules
+  read_line /proc/sys/kernel/osrelease
+  if [ ! -e "/lib/modules/$line/modules.builtin" ]; then return 1; fi
+  while read -r module; do
+    case $module in */nf_tables.ko) return 0 ;; esac
+  done <"/lib/modules/$line/modules.builtin"
+  return 1
+}
+
+# Asks the kernel for its tables as nft does (NFT_MSG_GETTABLE, include/uapi/linux/netfilter/nf_tables.h).
+netlink_tables() {
+  perl -e '
+    my %families = (1 => "inet", 2 => "ip", 3 => "arp", 5 => "netdev", 7 => "bridge", 10 => "ip6");
+    socket(my $netlink, 16, 3, 12) or exit print "unseen nft is not installed\n";
+    send($netlink, pack("LSSLLCCn", 20, 0xa01, 0x301, 1, 0, 0, 0, 0), 0);
+    my $data;
+    while (defined recv($netlink, $data, 1 << 16, 0) and length $data) {
+      while (length $data >= 16) {
+        my ($length, $type) = unpack "LS", $data;
+        exit if $type == 3;
+        exit print "unseen nft is not installed\n" if $type == 2 or $length < 20;
+        my $family = unpack "C", substr($data, 16, 1);
+        for (my $at = 20; $at + 4 <= $length;) {
+          my ($size, $kind) = unpack "SS", substr($data, $at, 4);
+          last if $size < 4;
+          print "table ", $families{$family} // "unknown", " ", unpack("Z*", substr($data, $at + 4, $size - 4)), "\n"
+            if ($kind & 0x3fff) == 1;
+          $at += ($size + 3) & ~3;
+        }
+        $data = substr $data, ($length + 3) & ~3;
+      }
+    }' 2>/dev/null || echo 'unseen nft is not installed'
+}
+
 file_section() { if [ -n "$2" ] && [ -e "$2" ]; then section "$1" cat "$2"; fi; }
 
 read_state() {
@@ -208,6 +286,7 @@ read_state() {
   section live-sets save_sets
   section other other_backend
   section nft nft_listing
+  section native native_tables
   section boot boot_facts
   find_loader
   file_section saved-v4 "$BOOT_V4"

@@ -102,7 +102,7 @@ abort() {
 
 : "${SP_MARK=}" "${SP_AGENT=}" "${SP_RUN=}" "${SP_TOKEN=}" "${SP_REASON=}" "${SP_SSH=}" "${SP_KNOWN=}" "${SP_LOG=}" "${SP_ACTIVITY=}"
 : "${SP_PATH_V4=}" "${SP_PATH_V6=}" "${SP_PATH_SETS=}"
-: "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_HOST=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_SUMS=}"
+: "${SP_COMMIT=}" "${SP_OWNER=}" "${SP_HOST=}" "${SP_SECONDS=}" "${SP_DIGEST=}" "${SP_NATIVE=}" "${SP_SUMS=}"
 : "${SP_OWNERSHIP=}" "${SP_ENABLE=}"
 : "${SP_FORWARD_SETS=}" "${SP_FORWARD_V4=}" "${SP_FORWARD_V6=}" "${SP_FORWARD_AFTER=}"
 : "${SP_BACKWARD_SETS=}" "${SP_BACKWARD_V4=}" "${SP_BACKWARD_V6=}" "${SP_BACKWARD_AFTER=}"

@@ -42,6 +42,7 @@ export function beginVariables(host: Host, change: Change, token: string): Varia
     TOKEN: token,
     SECONDS: String(change.confirmWithinSeconds),
     DIGEST: change.digest ?? `sha256:${sha256([owned.v4, owned.v6, owned.sets].join('\0'))}`,
+    NATIVE: change.native ?? '',
     OWNERSHIP: change.ownership ?? 'chains',
     ENABLE: enable ? 'yes' : 'no',
     SUMS: texts.map(([, file, text]) => `${sha256(text)}  ${file}\n`).join(''),

@@ -33,6 +33,7 @@ export function readRecord(text: string, rules?: RulesText, rulesNumber?: number
         commit: value('commit'),
         time: value('time'),
         digest: value('digest'),
+        native: value('native') || undefined,
         host: value('host') || undefined,
         machineId: value('machine-id') || undefined,
         rules: number === rulesNumber ? rules : undefined,

@@ -6,6 +6,7 @@ import { pairs, type Section } from '../agent/agent.js';
 import type { Boot, HostFacts, HostState, Reading } from '../client.js';
 import { readActivity } from './activity.js';
 import { dropCount, storedDropCount } from './drops.js';
+import { nativeNotes, nativeText } from './native.js';
 import { readRecord } from './record.js';
 
 /** Reads the sections of an answer. `knownGood` is the number of the history entry whose rules were requested. */
@@ -17,11 +18,13 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
   const pairsOfFacts = pairs(text('facts'));
   const facts = readFacts(pairsOfFacts, text('addresses'));
   const saved = (name: string) => sections.get(`saved-${name}`)?.out;
+  const native = nativeText(sections.get('native'), text('nft'), backendOf(version));
   const state: HostState = {
     live: {
       v4: withoutCounters(text('live-v4')),
       v6: withoutCounters(text('live-v6')),
       sets: text('live-sets'),
+      nft: native,
     },
     saved: { v4: saved('v4'), v6: saved('v6'), sets: saved('sets') },
     boot: readBoot(text('boot')),
@@ -33,7 +36,7 @@ export function readState(host: Host, sections: ReadonlyMap<string, Section>, kn
     },
     facts,
     record: readRecord(text('record'), knownRules(sections), knownGood),
-    notes: [...nativeChains(host, text('nft')), ...nativeRules(host, text('nft'))],
+    notes: [...nativeNotes(host, native), ...nativeRules(host, text('nft'))],
     drops: {
       now: dropCount(text('facts'), { v4: text('live-v4'), v6: text('live-v6') }),
       before: sections.has('counted') ? storedDropCount(text('counted')) : undefined,
@@ -149,28 +152,6 @@ const lastLines = (stderr: string): string =>
 /** Whether there is more than empty chains with policy ACCEPT. */
 const holdsRules = (text: string): boolean =>
   /^-A |^:\S+ (DROP|-) |^# cannot be seen|^# Table .* (is|contains) incompatible/m.test(text);
-
-/** The nft tables of iptables-nft (iptables-nft(8)). */
-const COMPATIBLE = /^table ip6? (filter|nat|mangle|raw|security) \{$/;
-
-/** Notes native nft tables with filter hooks: no rule of Sallyport can accept what they drop. */
-function nativeChains(host: Host, listing: string): readonly Problem[] {
-  const found = new Map<string, string[]>();
-  let table = '';
-  let chain = '';
-  for (const line of listing.split('\n')) {
-    if (/^table /.test(line)) table = COMPATIBLE.test(line) ? '' : line.replace(/^table (.*) \{$/, '$1');
-    else if (/^\tchain /.test(line)) chain = line.replace(/^\tchain (.*) \{$/, '$1');
-    else if (table !== '' && /type filter hook (input|output|forward|prerouting|ingress)/.test(line))
-      found.set(table, [...(found.get(table) ?? []), chain]);
-  }
-  return [...found].map(([name, chains]) => ({
-    id: 'native-nft-chains',
-    level: 'note',
-    message: `${host.name}: native nft table "${name}" also filters packets (${chains.join(', ')}); it is not compared.`,
-    hint: 'Packets must pass it too.',
-  }));
-}
 
 /** Warns of nft rules in the tables of iptables; a deploy checks each, and refuses those that are printed wrongly. */
 function nativeRules(host: Host, listing: string): readonly Problem[] {

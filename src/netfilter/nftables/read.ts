@@ -1,6 +1,7 @@
 /**
  * Reads `nft -j list ruleset`, of nft 1.0.6 to 1.1: what is not known is kept as it is or left out, and never an error.
  */
+import { groupBy } from '../../lib/group.js';
 import type { Json, NftBase, NftChain, NftFamily, NftRule, NftRuleset, NftSet, NftTable } from './model.js';
 
 /** A JSON object; empty for anything else. */
@@ -31,24 +32,24 @@ const isOfIptables = (family: string, table: string): boolean =>
   (family === 'ip' || family === 'ip6') && IPTABLES.has(table);
 
 /**
- * The native tables of a listing as a text that is the same as long as the tables are: without counters, handles and
+ * The native tables of listings as a text that is the same as long as the tables are: without counters, handles and
  * the time that members have left.
- * @param output of `nft -j list ruleset`
+ * @param outputs of `nft -j list ruleset`, or of `nft -j list table` for each
  * @param backend of iptables: the tables of iptables-nft are not native
  * @param devices of netdev chains, by `TABLE CHAIN`, which nft 1.0.6 does not print in JSON
  */
 export function nativeTablesText(
-  output: string,
+  outputs: readonly string[],
   backend: 'nft' | 'legacy',
   devices: ReadonlyMap<string, readonly string[]> = new Map(),
 ): string {
-  let json: Json;
-  try {
-    json = JSON.parse(output) as Json;
-  } catch {
-    return unreadTablesText('the output of "nft -j list ruleset" is not JSON');
+  const items: Item[] = [];
+  for (const output of outputs) {
+    const json = parseJson(output);
+    if (json === undefined) return unreadTablesText('the output of nft is not JSON');
+    items.push(...itemsOf(json));
   }
-  const lines = itemsOf(json).flatMap(([kind, value]) => {
+  const lines = items.flatMap(([kind, value]) => {
     const family = textOf(value.family);
     const table = kind === 'table' ? textOf(value.name) : textOf(value.table);
     if (kind === 'metainfo' || (backend === 'nft' && isOfIptables(family, table))) return [];
@@ -57,6 +58,14 @@ export function nativeTablesText(
     return [JSON.stringify({ [kind]: withoutState(whole) })];
   });
   return lines.length === 0 ? '' : `{"nftables": [\n${lines.join(',\n')}\n]}\n`;
+}
+
+function parseJson(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The text for tables that could not be read. @param reason a clause */
@@ -76,37 +85,46 @@ function withoutState(json: Json): Json {
 /** The tables of a text that {@link nativeTablesText} or {@link unreadTablesText} made; none of an empty one. */
 export function readNftables(text: string): NftRuleset {
   if (text.trim() === '') return { tables: [] };
-  let json: Json;
-  try {
-    json = JSON.parse(text) as Json;
-  } catch {
-    return { tables: [], unread: 'their listing is not JSON' };
-  }
+  const json = parseJson(text);
+  if (json === undefined) return { tables: [], unread: 'their listing is not JSON' };
   const { unread } = objectOf(json);
   if (typeof unread === 'string') return { tables: [], unread };
   const items = itemsOf(json);
-  const inTable = (table: Json | undefined, family: Json | undefined, wanted: string): readonly Item[] =>
-    items.filter(([kind, value]) => kind === wanted && value.table === table && value.family === family);
+  const byTable = groupBy(
+    items,
+    ([kind, { family, table, name }]) => `${textOf(family)} ${textOf(kind === 'table' ? name : table)}`,
+  );
   const tables = items
     .filter(([kind]) => kind === 'table')
-    .map(([, { name, family }]): NftTable => {
-      const rules = inTable(name, family, 'rule');
-      const sets = [...inTable(name, family, 'set'), ...inTable(name, family, 'map')];
-      return {
-        family: textOf(family) as NftFamily,
-        name: textOf(name),
-        chains: inTable(name, family, 'chain').map(([, chain]) => readChain(chain, rules)),
-        sets: new Map(sets.map(([, set]) => [textOf(set.name), readSet(set, rules)])),
-      };
-    });
+    .map(([, { name, family }]) =>
+      readTable(
+        textOf(family) as NftFamily,
+        textOf(name),
+        byTable.get(`${textOf(family)} ${textOf(name)}`) ?? [],
+      ),
+    );
   return { tables };
 }
 
-function readChain(chain: Item[1], rules: readonly Item[]): NftChain {
+function readTable(family: NftFamily, name: string, items: readonly Item[]): NftTable {
+  const of = (...kinds: readonly string[]): readonly Item[1][] =>
+    items.flatMap(([kind, value]) => (kinds.includes(kind) ? [value] : []));
+  const rules = of('rule');
+  const byChain = groupBy(rules, ({ chain }) => textOf(chain));
+  const changed = new Set(rules.flatMap(({ expr }) => listOf(expr).flatMap(changedSets)));
+  return {
+    family,
+    name,
+    chains: of('chain').map((chain) => readChain(chain, byChain.get(textOf(chain.name)) ?? [])),
+    sets: new Map(of('set', 'map').map((set) => [textOf(set.name), readSet(set, changed)])),
+  };
+}
+
+function readChain(chain: Item[1], rules: readonly Item[1][]): NftChain {
   return {
     name: textOf(chain.name),
     base: chain.hook === undefined ? undefined : readBase(chain),
-    rules: rules.filter(([, rule]) => rule.chain === chain.name).map(([, rule]) => readRule(rule)),
+    rules: rules.map(readRule),
   };
 }
 
@@ -125,20 +143,17 @@ function readBase({ type, hook, prio, policy, dev }: Item[1]): NftBase {
   };
 }
 
-/** Statements that add to a set or delete from it: `{"set": {"op": "add", "set": "@name"}}`, and maps alike. */
-const changesSet = (statement: Json, name: string): boolean =>
-  Object.values(objectOf(statement)).some((each) => {
+/** The sets that a statement adds to or deletes from: `{"set": {"op": "add", "set": "@name"}}`, and maps alike. */
+const changedSets = (statement: Json): readonly string[] =>
+  Object.values(objectOf(statement)).flatMap((each) => {
     const { set, map, op } = objectOf(each);
-    return op !== undefined && (set === `@${name}` || map === `@${name}`);
+    return op === undefined ? [] : [textOf(set), textOf(map)].filter((name) => name.startsWith('@'));
   });
 
-function readSet({ name, elem, flags }: Item[1], rules: readonly Item[]): NftSet {
-  const own = textOf(name);
+function readSet({ name, elem, flags }: Item[1], changed: ReadonlySet<string>): NftSet {
   return {
-    name: own,
+    name: textOf(name),
     elements: listOf(elem),
-    dynamic:
-      listOf(flags).includes('dynamic') ||
-      rules.some(([, { expr }]) => listOf(expr).some((statement) => changesSet(statement, own))),
+    dynamic: listOf(flags).includes('dynamic') || changed.has(`@${textOf(name)}`),
   };
 }

@@ -171,6 +171,9 @@ const endpoint = (address: string, port: number | undefined): string =>
 
 /** The rule as iptables-save prints it, without its comment, which is shown as its reason. */
 export function ruleText(rule: DecidingRule): string {
+  // A table that nft made has the name of its family before its own.
+  if (rule.table.includes(' ')) return `nft ${rule.table} ${rule.chain}: ${rule.text}`;
+  if (rule.table === 'nft') return rule.text;
   if (rule.number === 0) return `${rule.chain} policy ${rule.text.split(' ').at(-1) ?? ''}`.trim();
   const bare = withoutComment({ text: rule.text, comment: rule.reason });
   return bare.startsWith('-A ') ? bare : `-A ${rule.chain} ${bare}`;

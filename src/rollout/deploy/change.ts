@@ -1,9 +1,11 @@
 /** The change that a host's transaction makes, from its plan. */
 import { rulesetDigest } from '../../compile/merge/digest.js';
+import { nativeDigestText } from '../../compile/merge/native-digests.js';
 import { restoreScripts } from '../../compile/merge/restore-scripts.js';
 import { renderRuleset } from '../../compile/render.js';
 import type { Change } from '../../host/client.js';
 import type { Fleet } from '../../policy/fleet.js';
+import { nativeDrift } from '../drift/drift-items.js';
 import type { DeployableHost } from '../plan/assess.js';
 import { sameRuleset, type Transition } from '../plan/transition.js';
 import { hostsBehind } from './bastions.js';
@@ -17,7 +19,7 @@ export interface Run {
 
 /** Whether live rules, saved files and boot are as the policy wants them, and no change is pending, which may roll back. */
 export function isUpToDate({ host, state, transitions }: DeployableHost): boolean {
-  if (state.record.pending !== undefined) return false;
+  if (state.record.pending !== undefined || nativeDrift(state, transitions.live).length > 0) return false;
   if (!transitions.saved.ok || !isApplied(transitions.live) || !isApplied(transitions.saved.value))
     return false;
   return state.boot.enabled || !host.boot.enable;
@@ -46,5 +48,6 @@ export function changeOf(fleet: Fleet, deployable: DeployableHost, saved: Transi
     owned: renderRuleset(transitions.desired),
     ownership: fleet.ownership,
     digest: rulesetDigest(next, fleet.ownership),
+    native: next.nft === undefined || next.nft.unread !== undefined ? undefined : nativeDigestText(next.nft),
   };
 }

@@ -1,4 +1,5 @@
 /** The drift of one host as sentences: live rules, saved files, boot. */
+import { nativeDigests, readNativeDigests } from '../../compile/merge/native-digests.js';
 import type { HostState } from '../../host/client.js';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { diffSets, diffTables } from '../../netfilter/diff.js';
@@ -19,6 +20,19 @@ export function liveDrift(
     .filter(({ id }) => id === 'bypass')
     .map(({ message }): DriftItem => ({ kind: 'bypass', message }));
   return [...differences(before, next, expiredRules(fleet, host)), ...bypasses];
+}
+
+/** Native nft tables that are not as they were at the last deploy: their chains decide beside those of the policy. */
+export function nativeDrift({ record }: HostState, { before: { nft } }: Transition): readonly DriftItem[] {
+  const then = record.current?.native;
+  if (then === undefined || nft === undefined || nft.unread !== undefined) return [];
+  const [old, now] = [readNativeDigests(then), nativeDigests(nft)];
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((name): readonly DriftItem[] => {
+    if (old.get(name) === now.get(name)) return [];
+    const what = !old.has(name) ? 'is new' : now.has(name) ? 'has changed' : 'is gone';
+    const message = `The native nft table "${name}" ${what} since the last deploy: it decides on packets beside the rules of the policy. A deploy records it as it is.`;
+    return [{ kind: 'native', message }];
+  });
 }
 
 /** What a reboot would load against the policy: missing, invalid and different saved files. */

@@ -10,7 +10,7 @@ import { transitionsOf } from '../plan/transition.js';
 import type { OnEvent } from '../results/events.js';
 import { findingOf } from '../results/finding.js';
 import type { Drift, Finding, HostDrift } from '../results/model.js';
-import { bootDrift, liveDrift, savedDrift } from './drift-items.js';
+import { bootDrift, liveDrift, nativeDrift, savedDrift } from './drift-items.js';
 
 export interface DriftOptions {
   /** Default: the policy's. */
@@ -70,7 +70,7 @@ export function driftOf(fleet: Fleet, host: Host, reading: Reading): HostDrift {
   const transitions = transitionsOf(fleet, host, state, compiled.value);
   if (!transitions.ok) return unread(host, 'error', transitions.problems);
   const items = {
-    live: liveDrift(fleet, host, transitions.value.live),
+    live: [...liveDrift(fleet, host, transitions.value.live), ...nativeDrift(state, transitions.value.live)],
     saved: state.recorded ? [] : savedDrift(fleet, host, state, transitions.value),
     boot: state.recorded ? [] : bootDrift(host, state),
   };

@@ -42,7 +42,9 @@ function transition(
   const read = readRuleset(text, name);
   if (!read.ok) return read;
   const managed = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
-  return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };
+  // What others made with nft stays as it is, and decides as before.
+  const next: Ruleset = { ...managed.next, nft: read.value.nft };
+  return { ok: true, value: { before: read.value, ...managed, next }, problems: read.problems };
 }
 
 /** Without IPv6 in the kernel ip6tables may fail; where ip6tables-save printed rules, it works. */
@@ -51,11 +53,12 @@ export const hasIpv6 = ({ facts, live }: HostState): boolean => facts.ipv6 || li
 const supportedBy = (state: HostState, desired: Ruleset): Ruleset =>
   hasIpv6(state) ? desired : { ...desired, v6: [] };
 
-/** The saved files; a missing one is empty, since nothing is loaded from it. */
-export const savedText = ({ saved }: HostState): RulesText => ({
+/** The saved files; a missing one is empty, since nothing is loaded from it. Native tables count as they are now. */
+export const savedText = ({ saved, live }: HostState): RulesText => ({
   v4: saved.v4 ?? '',
   v6: saved.v6 ?? '',
   sets: saved.sets ?? '',
+  nft: live.nft,
 });
 
 /** Whether rules, chain policies and sets are equal. */

@@ -126,7 +126,17 @@ export interface HostDrift {
 }
 
 export interface DriftItem {
-  readonly kind: 'missing' | 'extra' | 'moved' | 'policy' | 'set' | 'file' | 'boot' | 'expired' | 'bypass';
+  readonly kind:
+    | 'missing'
+    | 'extra'
+    | 'moved'
+    | 'policy'
+    | 'set'
+    | 'file'
+    | 'boot'
+    | 'expired'
+    | 'bypass'
+    | 'native';
   readonly family?: 'v4' | 'v6';
   readonly message: string;
   /** The rule concerned, as iptables-save prints it. */

@@ -192,7 +192,7 @@ export const outcomesSchema = object<Outcomes>({
 const driftItem = object<DriftItem>({
   kind: oneOf<DriftItem['kind']>({
     ...{ missing: true, extra: true, moved: true, policy: true, set: true, file: true, boot: true },
-    ...{ expired: true, bypass: true },
+    ...{ expired: true, bypass: true, native: true },
   }),
   ...{ family: family.optional(), message: text, rule: optionalText, source: optionalLocation },
 }).meta({ id: 'DriftItem' });

@@ -1,6 +1,6 @@
 /**
- * Recorded states in a folder: `<host>.v4`, `<host>.v6`, `<host>.sets`, as the tools on the host print them, and
- * `<host>.activity`, what it was doing then.
+ * Recorded states in a folder: `<host>.v4`, `<host>.v6`, `<host>.sets`, as the tools on the host print them,
+ * `<host>.nft.json`, the native nft tables, and `<host>.activity`, what it was doing then.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,14 +10,18 @@ import type { RulesText } from '../../netfilter/model.js';
 import { stripVolatile } from '../../netfilter/text/normalise.js';
 import { activityText, readActivityText } from './activity.js';
 
-const KINDS = ['v4', 'v6', 'sets'] as const;
+const KINDS = ['v4', 'v6', 'sets', 'nft'] as const;
+/** What follows the name of the host. */
+const ENDINGS = { v4: 'v4', v6: 'v6', sets: 'sets', nft: 'nft.json', activity: 'activity' } as const;
 
 /** Reads hosts from a folder instead of over SSH. A host without a file is unreachable. */
 export function snapshotClient(directory: string): Pick<HostClient, 'read' | 'close'> {
   return {
     read: async ({ name }): Promise<Reading> => {
-      const [v4, v6, sets, activity] = await Promise.all(
-        [...KINDS, 'activity'].map((kind) => readIfExists(join(directory, `${name}.${kind}`))),
+      const [v4, v6, sets, nft, activity] = await Promise.all(
+        ([...KINDS, 'activity'] as const).map((kind) =>
+          readIfExists(join(directory, `${name}.${ENDINGS[kind]}`)),
+        ),
       );
       if (v4 === undefined && v6 === undefined)
         return {
@@ -26,7 +30,7 @@ export function snapshotClient(directory: string): Pick<HostClient, 'read' | 'cl
             hint: 'Record one with `sallyport plan --save`.',
           }),
         };
-      const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '' };
+      const live = { v4: v4 ?? '', v6: v6 ?? '', sets: sets ?? '', nft };
       const state = recordedState(name, live);
       return { status: 'read', state: { ...state, activity: readActivityText(activity ?? '') } };
     },
@@ -42,11 +46,14 @@ export async function saveSnapshot(
   activity?: Activity,
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
-  const texts = { v4: stripVolatile(live.v4), v6: stripVolatile(live.v6), sets: live.sets };
-  const write = (kind: string, text: string): Promise<void> =>
-    writeFile(join(directory, `${host}.${kind}`), text);
+  const texts = { v4: stripVolatile(live.v4), v6: stripVolatile(live.v6), sets: live.sets, nft: live.nft };
+  const write = (kind: keyof typeof ENDINGS, text: string): Promise<void> =>
+    writeFile(join(directory, `${host}.${ENDINGS[kind]}`), text);
   await Promise.all([
-    ...KINDS.map((kind) => write(kind, texts[kind])),
+    ...KINDS.flatMap((kind) => {
+      const text = texts[kind];
+      return text === undefined ? [] : [write(kind, text)];
+    }),
     ...(activity === undefined ? [] : [write('activity', activityText(activity))]),
   ]);
 }

@@ -4,8 +4,10 @@ import type { Family } from '../../lib/family.js';
 import { type Problem, warning } from '../../lib/problem.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { Packet } from '../model.js';
+import { isNative } from '../program/compiled-ruleset.js';
 import { STRANGER } from '../trace/example.js';
 import { explainer } from '../trace/explain.js';
+import { nativeRuleText } from '../trace/sentences.js';
 
 interface Essential {
   readonly id: string;
@@ -94,8 +96,9 @@ export function blockedEssentials(ruleset: Ruleset, addresses: readonly string[]
       const { verdict, rule } = explain(sent);
       if ((verdict !== 'drop' && verdict !== 'reject') || rule === null) return [];
       const { table, chain, number, text, source } = rule;
-      const by = number === 0 ? `the policy of ${chain}` : `"-A ${chain} ${text}"`;
-      const message = `${what} is dropped by ${by} (${table}): ${harm}.`;
+      const inTable = number === 0 ? `the policy of ${chain}` : `"-A ${chain} ${text}"`;
+      const by = isNative(table) ? nativeRuleText(rule) : `${inTable} (${table})`;
+      const message = `${what} is dropped by ${by}: ${harm}.`;
       return [warning(id, message, { location: source, hint: 'Accept it before that rule.' })];
     }),
   );

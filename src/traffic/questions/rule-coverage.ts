@@ -10,6 +10,7 @@ import {
   calledChain,
   chainKey,
   chainOf,
+  isNative,
 } from '../program/compiled-ruleset.js';
 import { STATE } from '../program/fields.js';
 import { HOOKS, type TableStage, tableStages } from '../program/pipeline.js';
@@ -91,6 +92,8 @@ function everyStage(
   const found = new Map<string, { readonly stage: TableStage; readonly hook: Hook }>();
   for (const hook of HOOKS)
     for (const stage of tableStages(ruleset, hook)) {
+      // What others made with nft is not ours to judge.
+      if (isNative(stage.table)) continue;
       const key = chainKey(stage.table, stage.chain);
       if (!found.has(key)) found.set(key, { stage, hook });
     }

@@ -9,6 +9,7 @@ import {
   type CompiledRule,
   type CompiledRuleset,
   calledChain,
+  isNative,
 } from '../program/compiled-ruleset.js';
 import { domain, FIELDS, type Field } from '../program/fields.js';
 import { evaluatePredicate, leaves, type Predicate, type Unknown } from '../program/predicate.js';
@@ -27,7 +28,9 @@ interface Witness {
 
 /** True when every rule that a built-in chain leads to has a witness; false says nothing. */
 export function everyRuleHasWitness(ruleset: CompiledRuleset): boolean {
-  const used = [...ruleset.chains.values()].filter(({ rules }) => rules.length > 0);
+  const used = [...ruleset.chains.values()].filter(
+    ({ table, rules }) => rules.length > 0 && !isNative(table),
+  );
   const simple = used.every(
     ({ table, rewrites, rules }) =>
       table === 'filter' && !rewrites && rules.every(({ match }) => !testsMark(match)),

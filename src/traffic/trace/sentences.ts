@@ -2,6 +2,7 @@
 import type { Family } from '../../lib/family.js';
 import { formatAddress } from '../../lib/ip.js';
 import type { DecidingRule, Hook, Packet } from '../model.js';
+import { isNative } from '../program/compiled-ruleset.js';
 import { numbersText } from '../program/fields.js';
 import type { Action } from '../program/targets.js';
 
@@ -45,16 +46,26 @@ export function byRule(rule: DecidingRule | null): string {
   if (rule === null) return '';
   const location = rule.source === undefined ? '' : ` at ${rule.source.file}:${rule.source.line}`;
   if (rule.reason !== undefined && rule.source !== undefined) return `, by "${rule.reason}"${location}`;
+  if (isNative(rule.table)) return `, by ${nativeRuleText(rule)}`;
   return rule.number === 0
     ? `, by the policy of ${rule.chain} (${rule.table})`
     : `, by "-A ${rule.chain} ${rule.text}" (${rule.table})${location}`;
 }
 
+/** `rule 3 of chain input in the nft table "inet filter" ("tcp dport 22 drop")`. */
+export const nativeRuleText = ({ table, chain, number, text }: DecidingRule): string => {
+  if (table === 'nft') return text;
+  const where = `chain ${chain} in the nft table "${table}"`;
+  return number === 0 ? `the ${text} of ${where}` : `rule ${number} of ${where} ("${text}")`;
+};
+
 /**
  * `the rule "web: The public site" at policies/roles/web.yml:7`, `rule 4 of INPUT (-p tcp -j ACCEPT)`, `the policy of
  * INPUT`.
  */
-export function ruleName({ chain, number, text, reason, source }: DecidingRule): string {
+export function ruleName(rule: DecidingRule): string {
+  const { table, chain, number, text, reason, source } = rule;
+  if (isNative(table)) return nativeRuleText(rule);
   if (number === 0) return `the policy of ${chain}`;
   const location = source === undefined ? '' : ` at ${source.file}:${source.line}`;
   return reason !== undefined && source !== undefined

@@ -207,7 +207,7 @@ function explainAll(
   listing: string,
   samples: readonly Sample[],
 ): readonly Explanation[] {
-  const nft = listing === '' ? undefined : readNftables(nativeTablesText(listing, 'nft'));
+  const nft = listing === '' ? undefined : readNftables(nativeTablesText([listing], 'nft'));
   const ruleset: Ruleset = { ...rulesetOf(family, rules, sets), nft };
   const explainers = (['INPUT', 'FORWARD'] as const).map((hook) =>
     explainer(ruleset, {

@@ -1,6 +1,6 @@
 /**
- * Tests the traffic model against the kernel at length: `node scripts/kernel-judge.mjs [--packets 5000000] [--seed 1]`.
- * Needs root, perl-base, iptables, ipset, iproute2 and conntrack. Prints a line for every batch and, for every
+ * Tests the traffic model against the kernel at length: `node scripts/kernel-judge.mjs [--packets 10000000] [--seed 1]`.
+ * Needs root, perl-base, iptables, nftables, ipset, iproute2 and conntrack. Half of the rulesets have native nft tables. Prints a line for every batch and, for every
  * disagreement, the smallest rules and packets that reproduce it. Exit status: 0 when there is none.
  */
 import { rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 
 const { values } = parseArgs({
   options: {
-    packets: { type: 'string', default: '5000000' },
+    packets: { type: 'string', default: '10000000' },
     each: { type: 'string', default: '2500' },
     seed: { type: 'string', default: '1' },
   },
@@ -31,7 +31,9 @@ const { judge } = await import(outfile);
 
 const wanted = Number(values.packets);
 const packetsEach = Number(values.each);
-const kinds = ['nft', 'legacy'].flatMap((backend) => ['v4', 'v6'].map((family) => ({ backend, family })));
+const kinds = ['nft', 'legacy'].flatMap((backend) =>
+  ['v4', 'v6'].flatMap((family) => [false, true].map((native) => ({ backend, family, native }))),
+);
 const started = Date.now();
 const sum = { rulesets: 0, packets: 0, unknown: 0, disagreements: 0 };
 /** Rulesets in one namespace; each kind tests the same ones. */

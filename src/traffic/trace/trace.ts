@@ -12,6 +12,7 @@ import {
   decidedByPolicy,
 } from '../program/compiled-ruleset.js';
 import { type Field, LOOPBACK_ADDRESS, LOOPBACK_NETWORK, PROTOCOL, STATE } from '../program/fields.js';
+import { nativeName } from '../program/native/compile.js';
 import { type TableStage, UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Action } from '../program/targets.js';
 import { isWhole, setMark } from '../space/marks.js';
@@ -128,7 +129,7 @@ function apply(
     case 'continue':
       return [step('continue')];
     case 'call':
-      return enter(context, rule, action.goto, step(`jump ${action.chain}`), result);
+      return enter(context, rule, action.goto, step(`jump ${nativeName(action.chain)}`), result);
     case 'mark': {
       const mark =
         state.mark === undefined && !isWhole(action.mask)

@@ -6,16 +6,23 @@ import { join } from 'node:path';
 import { type Backend, judge } from './kernel/judge.js';
 
 const CASES = (['nft', 'legacy'] as const).flatMap((backend) =>
-  (['v4', 'v6'] as const).map((family): [Backend, 'v4' | 'v6'] => [backend, family]),
+  (['v4', 'v6'] as const).flatMap((family) =>
+    [false, true].map((native): [string, Backend, 'v4' | 'v6', boolean] => [
+      `iptables-${backend}${native ? ' with native nft tables' : ''}, ${family}`,
+      backend,
+      family,
+      native,
+    ]),
+  ),
 );
 
-/** 4 × 55 × 1,000 packets. */
-const RULESETS = 55;
+/** 8 × 63 × 1,000 packets. */
+const RULESETS = 63;
 const PACKETS = 1_000;
 
 test.each(CASES)(
-  'iptables-%s, %s',
-  async (backend, family) => {
+  '%s',
+  async (_, backend, family, native) => {
     const tally = await judge({
       backend,
       family,
@@ -23,11 +30,12 @@ test.each(CASES)(
       rulesets: RULESETS,
       packetsEach: PACKETS,
       folder: join(import.meta.dirname, 'kernel'),
+      native,
     });
     expect(tally.disagreements.join('\n\n')).toBe('');
     expect(tally.packets).toBe(RULESETS * PACKETS);
     // The model must not evade with "unknown".
     expect(tally.unknown).toBeLessThan(tally.packets / 10);
   },
-  120_000,
+  300_000,
 );

@@ -127,15 +127,17 @@ function compileBase(state: TableState, chain: NftChain, base: NftBase): readonl
   if (only === undefined) return [{ ...place, chain: name }];
   // Not all packets of the hook pass it.
   const outer = `${name}${SEPARATOR}some`;
-  const policy =
-    base.policy === 'drop' ? [ruleOf(state, chain.name, 0, POLICY_DROP, only, { kind: 'drop' })] : [];
+  const outerRule = (text: string, action: Action): CompiledRule => ({
+    ...ruleOf(state, chain.name, 0, NO_RULE, only, action),
+    spec: { text, matches: [] },
+  });
   state.done.set(outer, {
     table: nameOf(table),
     name: outer,
     policy: 'ACCEPT',
     rules: [
-      ruleOf(state, chain.name, 0, POLICY_DROP, only, { kind: 'call', chain: name, goto: false }),
-      ...policy,
+      outerRule(`hook ${base.hook}`, { kind: 'call', chain: name, goto: false }),
+      ...(base.policy === 'drop' ? [outerRule('policy drop', { kind: 'drop' })] : []),
     ],
   });
   const inner = state.done.get(name);
@@ -145,7 +147,7 @@ function compileBase(state: TableState, chain: NftChain, base: NftBase): readonl
     : [{ ...place, chain: outer }];
 }
 
-const POLICY_DROP: NftRule = { expr: [] };
+const NO_RULE: NftRule = { expr: [] };
 
 /** The packets that pass a chain, where not all of its hook do. */
 function onlyFor({ family }: NftTable, { hook, devices }: NftBase): Predicate | undefined {
@@ -204,7 +206,7 @@ const ruleOf = (
   table: nameOf(table),
   chain,
   number,
-  spec: { text: number === 0 ? 'policy drop' : ruleText(rule), matches: [], comment: rule.comment },
+  spec: { text: ruleText(rule), matches: [], comment: rule.comment },
   match,
   action,
 });

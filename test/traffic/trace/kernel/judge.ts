@@ -56,12 +56,12 @@ interface Rules {
   readonly nft?: string;
 }
 
-interface Harness {
+export interface Harness {
   readonly ask: (lines: readonly string[]) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
-function startHarness(folder: string): Harness {
+export function startHarness(folder: string): Harness {
   const child: ChildProcessWithoutNullStreams = spawn('unshare', ['-n', 'perl', join(folder, 'harness.pl')]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let errors = '';

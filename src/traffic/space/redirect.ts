@@ -21,6 +21,8 @@ export function redirected(
 ): number {
   const { space, hook, nat } = context;
   const elsewhere = context.decisions.refuseBy('drop', rule, context.stage);
+  // What the host redirects to itself is not forwarded.
+  if (to.addresses === 'own' && hook === 'FORWARD') return elsewhere;
   const name = nameOf(choice);
   const addresses = possibleAddresses(context, to.addresses);
   const ports = to.ports === undefined ? [undefined] : pieces(space, 'dport', to.ports);

@@ -12,7 +12,9 @@ export const ruleText = ({ expr }: NftRule): string =>
 /** `tcp dport 22`, `ct state established,related`: a match as nft writes it. */
 export function matchText(match: Json | undefined): string {
   const { op, left, right } = objectOf(match);
-  const operator = op === '==' || op === 'in' ? '' : `${String(op)} `;
+  // Behind a mask nft wants the operator that it implies elsewhere.
+  const implied = op === 'in' || (op === '==' && !isOperation(left));
+  const operator = implied ? '' : `${String(op)} `;
   return `${valueText(left)} ${operator}${rightText(right)}`;
 }
 
@@ -66,13 +68,22 @@ const STATEMENTS: { readonly [kind: string]: Writer } = {
 
 const OPERATORS = new Set(['&', '|', '^', '<<', '>>']);
 
+const isOperation = (value: Json | undefined): boolean =>
+  Object.keys(objectOf(value)).some((kind) => OPERATORS.has(kind));
+
+/** Flags of a mask, and operations within operations, are in parentheses. */
+const operandText = (value: Json): string => {
+  const text = Array.isArray(value) ? value.map(valueText).join(' | ') : valueText(value);
+  return Array.isArray(value) || isOperation(value) ? `(${text})` : text;
+};
+
 /** An expression, or a value, as nft writes it. */
 export function valueText(value: Json | undefined): string {
   if (value === undefined || value === null) return '';
   if (typeof value !== 'object') return String(value);
   if (Array.isArray(value)) return value.map(valueText).join(' ');
   const [[kind = '', of] = []] = Object.entries(value as { readonly [key: string]: Json });
-  if (OPERATORS.has(kind)) return listOf(of).map(valueText).join(` ${kind} `);
+  if (OPERATORS.has(kind)) return listOf(of).map(operandText).join(` ${kind} `);
   return VALUES[kind]?.(of as Json) ?? `${kind} ${valueText(Object.values(objectOf(of)))}`.trim();
 }
 

@@ -49,8 +49,9 @@ const STATEMENTS: { readonly [kind: string]: Reader } = {
   log: nothing,
   last: nothing,
   dup: nothing,
-  set: nothing,
-  map: nothing,
+  // The rule ends where a rate in braces is not reached, or where the set is full.
+  set: condition,
+  map: condition,
   flow: nothing,
   'ct helper': nothing,
   'ct timeout': nothing,

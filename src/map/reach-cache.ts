@@ -3,6 +3,7 @@ import { FAMILIES, type Family } from '../lib/family.js';
 import type { SourceLocation } from '../lib/problem.js';
 import type { Range } from '../lib/ranges.js';
 import type { Chain, IpSet, Ruleset, Table } from '../netfilter/model.js';
+import { nativeTexts } from '../netfilter/nftables/text.js';
 import type { DecidingRule } from '../traffic/model.js';
 import { changingSets } from '../traffic/program/compiled-ruleset.js';
 import { BUILT_IN_HOOKS } from '../traffic/program/pipeline.js';
@@ -38,8 +39,8 @@ export function createReachCache(): ReachCache {
 
 /** Rules for which the host's own addresses may matter; a pattern that matches too much only costs time. */
 const USES_OWN_ADDRESS: { readonly [hook in ReachHook]: RegExp } = {
-  INPUT: /(^| )-d |dst|addrtype|NAT|REDIRECT|NETMAP|TPROXY/m,
-  OUTPUT: /(^| )-s |src|addrtype|NAT|REDIRECT|NETMAP/m,
+  INPUT: /(^| )-d |dst|addrtype|NAT|REDIRECT|NETMAP|TPROXY|daddr|fib|dnat|redirect/m,
+  OUTPUT: /(^| )-s |src|addrtype|NAT|REDIRECT|NETMAP|saddr|fib|dnat|redirect/m,
 };
 
 const addressPart = (text: string, hook: ReachHook, addresses: readonly string[]): string =>
@@ -58,7 +59,7 @@ const hookText = (ruleset: Ruleset, hook: ReachHook): string => {
   );
   // Rules of other hooks may fill the sets that those of this one match.
   const filled = [...changingSets(ruleset)].sort().join(' ');
-  return [...chains, ...ruleset.sets.map(setText), filled].join('\n\n');
+  return [...chains, ...ruleset.sets.map(setText), filled, ...nativeTexts(ruleset.nft)].join('\n\n');
 };
 
 function reachable(table: Table, hook: ReachHook): readonly Chain[] {

@@ -50,7 +50,8 @@ export function replaceManaged(
       ? takeTables(live, desired, options.mayRemove ?? [])
       : replaceChains(live, desired);
   return {
-    next,
+    // What others made with nft stays as it is, and decides as before.
+    next: live.nft === undefined ? next : { ...next, nft: live.nft },
     foreign: foreignOf(live),
     problems: [...problems, ...FAMILIES.flatMap((family) => unresolved(next[family], next.sets))],
   };

@@ -1,5 +1,5 @@
 /** Rules in the syntax of nft, from their JSON. */
-import type { Json, NftRule } from './model.js';
+import type { Json, NftRule, NftRuleset } from './model.js';
 import { listOf, objectOf } from './read.js';
 
 /** A rule as nft writes it; what is not known is written as its JSON. */
@@ -8,6 +8,16 @@ export const ruleText = ({ expr }: NftRule): string =>
     .map(statementText)
     .filter((text) => text !== '')
     .join(' ');
+
+/** Everything that decides, as texts: equal for tables that decide the same. */
+export const nativeTexts = (nft: NftRuleset | undefined): readonly string[] => [
+  `unread ${nft?.unread}`,
+  ...(nft?.tables ?? []).flatMap(({ family, name, chains, sets }) => [
+    `table ${family} ${name}`,
+    ...chains.map((chain) => JSON.stringify([chain.name, chain.base, chain.rules.map(({ expr }) => expr)])),
+    ...[...sets.values()].map((set) => JSON.stringify([set.name, set.dynamic, set.elements])),
+  ]),
+];
 
 /** `tcp dport 22`, `ct state established,related`: a match as nft writes it. */
 export function matchText(match: Json | undefined): string {

@@ -42,9 +42,7 @@ function transition(
   const read = readRuleset(text, name);
   if (!read.ok) return read;
   const managed = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
-  // What others made with nft stays as it is, and decides as before.
-  const next: Ruleset = { ...managed.next, nft: read.value.nft };
-  return { ok: true, value: { before: read.value, ...managed, next }, problems: read.problems };
+  return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };
 }
 
 /** Without IPv6 in the kernel ip6tables may fail; where ip6tables-save printed rules, it works. */

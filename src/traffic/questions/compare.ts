@@ -3,6 +3,7 @@
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { FAMILY } from '../../lib/text.js';
 import type { IpSet, Ruleset } from '../../netfilter/model.js';
+import { nativeTexts } from '../../netfilter/nftables/text.js';
 import type { Flow, Hook, TrafficDiff, TrafficOptions } from '../model.js';
 import { type CompiledRuleset, chainKey, changingSets, compileRuleset } from '../program/compiled-ruleset.js';
 import { narrowedPair } from '../program/narrow.js';
@@ -103,8 +104,13 @@ function compareInput(
 
 /** Rules with the same text match other packets where their sets differ, or where rules begin to change a set. */
 const sameSets = (before: Ruleset, after: Ruleset): boolean =>
+  sameNative(before.nft, after.nft) &&
   (before.sets === after.sets || sameTexts(before.sets.map(setText), after.sets.map(setText))) &&
   sameTexts([...changingSets(before)].sort(), [...changingSets(after)].sort());
+
+/** Native tables that are the same have the same sets. */
+const sameNative = (before: Ruleset['nft'], after: Ruleset['nft']): boolean =>
+  before === after || nativeTexts(before).join('\n') === nativeTexts(after).join('\n');
 
 const sameTexts = (left: readonly unknown[], right: readonly unknown[]): boolean =>
   JSON.stringify(left) === JSON.stringify(right);

@@ -244,7 +244,7 @@ async function readTargetHost(target: Target, host: Host, client: Reader): Promi
   const reading = await client.read(host);
   if (reading.status !== 'read') return failure(reading.problem);
   const { live, facts, notes = [] } = reading.state;
-  const read = readRuleset(live, `${host.name} live`);
+  const read = readRuleset(live, `${host.name} live`, true);
   if (!read.ok) return read;
   const hasIpv6 = facts.ipv6 || live.v6.includes('COMMIT');
   const own = facts.addresses.filter((address) => !/^(127\.|::1$|fe80:|169\.254\.)/i.test(address));

@@ -19,11 +19,12 @@ export const renderRuleset = ({ v4, v6, sets }: Ruleset): RulesText => ({
 
 /**
  * Parses both families and the sets; every problem of all three at once.
+ * @param printed as for {@link parseSave}
  * @param name how locations call the text: `web-1 live` gives `web-1 live v4:12:1`
  */
-export function readRuleset(text: RulesText, name: string): Result<Ruleset> {
-  const v4 = parseSave(text.v4, 'v4', `${name} v4`);
-  const v6 = parseSave(text.v6, 'v6', `${name} v6`);
+export function readRuleset(text: RulesText, name: string, printed?: true): Result<Ruleset> {
+  const v4 = parseSave(text.v4, 'v4', `${name} v4`, printed);
+  const v6 = parseSave(text.v6, 'v6', `${name} v6`, printed);
   const sets = parseSets(text.sets, `${name} sets`);
   const problems = [...v4.problems, ...v6.problems, ...sets.problems];
   return v4.ok && v6.ok && sets.ok

@@ -75,6 +75,8 @@ export interface Rule {
   readonly comment?: string;
   readonly target?: Target;
   readonly counters?: Counters;
+  /** It was not understood: the text is as it was printed, and it may match any packet. */
+  readonly opaque?: true;
   /** The line that this rule comes from: of a YAML file (desired) or of a save file (live). */
   readonly location?: SourceLocation;
 }

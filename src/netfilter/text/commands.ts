@@ -13,6 +13,7 @@ import {
   type OpenChain,
   parseCounters,
   type Reader,
+  remark,
   report,
   type Section,
   setPolicy,
@@ -203,6 +204,22 @@ function splitNumber(tokens: readonly Token[]): { number?: number; rest: readonl
   return /^\d+$/.test(first) ? { number: Number(first), rest: tokens.slice(1) } : { rest: tokens };
 }
 
+/** A rule of which only the words after `-j` or `-g` are understood, and these only if it is one word. */
+function opaqueRule(line: string, { chain, counters }: Command, chains: Section['chains']): Rule {
+  const at = chain.column - 1 + chain.text.length + (chain.quoted ? 2 : 0);
+  const text = line.slice(at).trim();
+  const jump = /(?:^| )-([jg]) (\S+)(.*)$/s.exec(text);
+  const [, flag, name = '', rest = ''] = jump ?? [];
+  const known = rest.trim() === '' && /^(ACCEPT|DROP|RETURN)$/.test(name);
+  return {
+    text,
+    opaque: true,
+    matches: [{ name: text, options: [], known: false }],
+    target: jump ? { name, options: [], known, goto: flag === 'g', chain: chains.has(name) } : undefined,
+    counters,
+  };
+}
+
 function rulesOf(
   reader: Reader,
   { chains, jumpedTo }: Section,
@@ -210,16 +227,29 @@ function rulesOf(
   tokens: readonly Token[],
 ): readonly Rule[] {
   const read = readRule(tokens, { family: reader.family, counters: command.counters, chains });
-  if ('faults' in read) {
-    for (const { id, message, column, hint } of read.faults) report(reader, id, message, column, hint);
-    return [];
-  }
-  for (const { target } of read.rules) if (target?.chain) jumpedTo.add(target.name);
   const location: SourceLocation = {
     kind: 'host',
     file: reader.file,
     line: reader.line,
     column: command.chain.column,
   };
+  if ('faults' in read && reader.printed) {
+    const rule = opaqueRule(reader.text, command, chains);
+    const [first] = read.faults;
+    if (rule.target?.chain) jumpedTo.add(rule.target.name);
+    remark(
+      reader,
+      'rule-not-understood',
+      `The rule "${rule.text}" is not understood: ${first?.message ?? ''}`,
+      first?.column ?? command.chain.column,
+      'It stays as it is, and counts as unknown: it may match any packet.',
+    );
+    return [{ ...rule, location }];
+  }
+  if ('faults' in read) {
+    for (const { id, message, column, hint } of read.faults) report(reader, id, message, column, hint);
+    return [];
+  }
+  for (const { target } of read.rules) if (target?.chain) jumpedTo.add(target.name);
   return read.rules.map((rule) => ({ ...rule, location }));
 }

@@ -1,7 +1,7 @@
 /** Tables under construction: chains, policies and problems. */
 
 import type { Family } from '../../lib/family.js';
-import { error, type Problem } from '../../lib/problem.js';
+import { error, note, type Problem } from '../../lib/problem.js';
 import { BUILT_IN_CHAINS, type Counters, type Rule, type TableName } from '../model.js';
 import { CHAIN_NAME_BYTES } from '../rule/core.js';
 
@@ -12,6 +12,10 @@ export interface Reader {
   readonly tables: Map<TableName, Section>;
   table: Section | undefined;
   line: number;
+  /** The current line. */
+  text: string;
+  /** The kernel printed the text: whatever it holds is in force, understood or not. */
+  readonly printed: boolean;
 }
 
 export interface Section {
@@ -19,12 +23,21 @@ export interface Section {
   readonly chains: Map<string, OpenChain>;
   /** The chains that the rules so far jump to. */
   readonly jumpedTo: Set<string>;
+  /** A table of the kernel that is not known here: its lines are skipped. */
+  readonly unknown?: true;
 }
 
 export interface OpenChain {
   policy: 'ACCEPT' | 'DROP' | undefined;
   counters: Counters | undefined;
   rules: Rule[];
+}
+
+/** Adds a note on the current line. */
+export function remark(reader: Reader, id: string, message: string, column: number, hint: string): void {
+  reader.problems.push(
+    note(id, message, { location: { kind: 'host', file: reader.file, line: reader.line, column }, hint }),
+  );
 }
 
 /** Adds an error on the current line. */

@@ -44,7 +44,7 @@ export function changeSince(reviewed: Plan, { host, transitions, ownership }: De
   const { states = {} } = reviewed;
   const live = reviewed.hosts.find((plan) => plan.host === host.name)?.live ?? '';
   const text = Object.hasOwn(states, live) ? states[live] : undefined;
-  const seen = text === undefined ? undefined : readRuleset(text, `${host.name} reviewed`);
+  const seen = text === undefined ? undefined : readRuleset(text, `${host.name} reviewed`, true);
   return seen?.ok === true
     ? { since: diffStates(seen.value, withoutDynamic(before, ownership)), next }
     : { next };

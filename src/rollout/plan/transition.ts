@@ -27,7 +27,7 @@ export function transitionsOf(
   wholeDesired: Ruleset,
 ): Result<HostTransitions> {
   const desired = supportedBy(state, wholeDesired);
-  const live = transition(state.live, desired, `${host.name} live`, fleet);
+  const live = transition(state.live, desired, `${host.name} live`, fleet, true);
   if (!live.ok) return live;
   const saved = transition(savedText(state), desired, `${host.name} saved`, fleet);
   return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
@@ -38,8 +38,9 @@ function transition(
   desired: Ruleset,
   name: string,
   { ownership, mayRemove }: Fleet,
+  printed?: true,
 ): Result<Transition> {
-  const read = readRuleset(text, name);
+  const read = readRuleset(text, name, printed);
   if (!read.ok) return read;
   const managed = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
   return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };

@@ -58,7 +58,10 @@ function fork(trace: Trace, rule: CompiledRule, context: Context, open: Leaf): r
 }
 
 const openText = (open: Leaf): string =>
-  open.kind === 'field' ? 'the destination that nat chose' : `"-m ${occurrenceText(open)}"`;
+  open.kind === 'field' ? 'the destination that nat chose' : `"${matchName(occurrenceText(open))}"`;
+
+/** As a rule has it: what is not understood is more than one match. */
+const matchName = (text: string): string => (text.startsWith('-') ? text : `-m ${text}`);
 
 const assumedKey = (stage: TableStage, text: string): string =>
   `${stage.beforeNat ? 'before' : 'after'}\n${text}`;

@@ -115,17 +115,25 @@ export function includesAddress(
   });
 }
 
+const DOT = 46;
+
 function parseV4(text: string): number | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  let value = 0;
-  for (const part of parts) {
-    if (part.length > 3 || !isDecimal(part)) return undefined;
-    const octet = Number(part);
-    if (octet > 255) return undefined;
-    value = value * 256 + octet;
+  // Digit by digit: sets have 100,000 addresses.
+  let [value, octet, digits, dots] = [0, 0, 0, 0];
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === DOT) {
+      if (digits === 0 || ++dots > 3) return undefined;
+      value = value * 256 + octet;
+      octet = 0;
+      digits = 0;
+      continue;
+    }
+    if (code < 48 || code > 57 || (digits > 0 && octet === 0)) return undefined;
+    octet = octet * 10 + code - 48;
+    if (++digits > 3 || octet > 255) return undefined;
   }
-  return value;
+  return digits > 0 && dots === 3 ? value * 256 + octet : undefined;
 }
 
 function isDecimal(text: string): boolean {

@@ -28,7 +28,9 @@ export function normalise(ranges: readonly Range[]): Ranges {
 }
 
 /** The numbers in any of the sets. */
-export const union = (...sets: readonly Ranges[]): Ranges => normalise(sets.flat());
+export const union = (...sets: readonly Ranges[]): Ranges => unionOf(sets);
+/** {@link union} of a list, which may be longer than a call can have arguments. */
+export const unionOf = (sets: readonly Ranges[]): Ranges => normalise(sets.flat());
 
 /** The numbers of `within` that are not in `ranges`. */
 export function subtract(within: Ranges, ranges: Ranges): Ranges {

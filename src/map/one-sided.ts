@@ -6,7 +6,7 @@ import { FAMILIES, type Family } from '../lib/family.js';
 import { groupBy } from '../lib/group.js';
 import { formatAddress } from '../lib/ip.js';
 import { note, type Problem, type SourceLocation } from '../lib/problem.js';
-import { intersect, isEmpty, normalise, type Range, type Ranges, subtract, union } from '../lib/ranges.js';
+import { intersect, isEmpty, normalise, type Range, type Ranges, subtract, unionOf } from '../lib/ranges.js';
 import type { AddressNames, MapNode } from '../naming/address-names.js';
 import { protocolName } from '../netfilter/extensions/protocols.js';
 import { rangesOf } from '../policy/addresses.js';
@@ -139,7 +139,7 @@ function allowances(reach: Reach, addressNames: AddressNames, family: Family): r
   return [...rules].flatMap(([rule, own]) =>
     normalise(own.map(({ services }) => services)).map((services): Allowance => {
       const within = own.filter((part) => !isEmpty(intersect([part.services], [services])));
-      return { rule, services, peers: union(...within.map(({ peers }) => peers)) };
+      return { rule, services, peers: unionOf(within.map(({ peers }) => peers)) };
     }),
   );
 }
@@ -157,7 +157,7 @@ function refusedRows(
       const far = intersect(allowance.peers, other.addresses);
       if (isEmpty(far)) return [];
       const reached = entriesFor(other.reach, allowance.services).map(({ perhaps }) => perhaps);
-      const near = subtract(allower.addresses, union(...reached));
+      const near = subtract(allower.addresses, unionOf(reached));
       const [farHosts, nearHosts] = [addressNames.hostsIn(far, family), addressNames.hostsIn(near, family)];
       const [first] = nearHosts;
       // Packets of a host to itself use lo.

@@ -70,12 +70,17 @@ export function createNaming(names: PolicyNames = { networks: {}, hosts: {}, ser
   };
   const services = servicesByKey(names);
   const phrases = new Map<string, AddressPhrase>();
+  /** The key of many ranges is long: the same object has the same phrase. */
+  const byRanges = new WeakMap<FamilyRanges, { families: readonly Family[]; phrase: AddressPhrase }>();
   return {
     addresses: (ranges, families) => {
       if (ranges === undefined) return EVERYWHERE;
+      const same = byRanges.get(ranges);
+      if (same !== undefined && String(same.families) === String(families)) return same.phrase;
       const key = `${families} ${addressKey(ranges)}`;
       const phrase = phrases.get(key) ?? phraseOf(ranges, families, known);
       phrases.set(key, phrase);
+      byRanges.set(ranges, { families, phrase });
       return phrase;
     },
     service: (rows) => services.get(termsKey(rows.flatMap(rowTerms))),
@@ -111,6 +116,13 @@ const valuesOf = (ranges: Ranges): readonly bigint[] =>
 
 /** As a union, or as something larger without a part: whichever has fewer pieces. */
 function phraseOf(ranges: FamilyRanges, families: readonly Family[], known: Known): AddressPhrase {
+  const others = subtractRanges(inFamilies(EVERYTHING, families), ranges);
+  const [count, without] = [ranges, others].map(({ v4, v6 }) => v4.length + v6.length) as [number, number];
+  // Of a list of bans nobody reads more than its beginning and its length.
+  if (count > MOST_RANGES && without > MOST_RANGES)
+    return count <= without
+      ? { of: numbersOf(ranges, families), but: [] }
+      : { of: [], but: numbersOf(others, families) };
   const piecesWithout = (larger: FamilyRanges): readonly Piece[] =>
     piecesOf(subtractRanges(inFamilies(larger, families), ranges), families, known);
   const larger = [...known.networks, ...blockAround(ranges, families)].filter((network) =>
@@ -123,6 +135,15 @@ function phraseOf(ranges: FamilyRanges, families: readonly Family[], known: Know
   ];
   return phrases.reduce((best, phrase) => (lengthOf(phrase) < lengthOf(best) ? phrase : best));
 }
+
+/** More ranges than this are not searched for names. */
+const MOST_RANGES = 2000;
+
+/** Networks as numbers. */
+const numbersOf = (ranges: FamilyRanges, families: readonly Family[]): readonly Piece[] =>
+  families.flatMap((family) =>
+    addressesText(ranges[family], family).map((text) => ({ text, named: false, families: [family] })),
+  );
 
 /** The one block around all addresses of a row of one family. */
 function blockAround(ranges: FamilyRanges, families: readonly Family[]): readonly Candidate[] {

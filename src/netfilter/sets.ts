@@ -46,7 +46,7 @@ export function parseSets(text: string, file: string): Result<readonly IpSet[]> 
   if (problems.length > 0) return { ok: false, problems };
   const sets = [...reader.sets.values()].map(({ set, members }) => ({
     ...set,
-    members: [...members].toSorted(byMember),
+    members: sortedMembers([...members]),
   }));
   return { ok: true, value: inSetOrder(sets), problems };
 }
@@ -56,7 +56,7 @@ export function printSets(sets: readonly IpSet[]): string {
   return inSetOrder(sets)
     .flatMap((set) => [
       `create ${set.name} ${set.type}${set.options === '' ? '' : ` ${set.options}`}`,
-      ...[...set.members].toSorted(byMember).map((member) => `add ${set.name} ${member}`),
+      ...sortedMembers(set.members).map((member) => `add ${set.name} ${member}`),
     ])
     .map((line) => `${line}\n`)
     .join('');
@@ -212,11 +212,15 @@ export const inSetOrder = (sets: readonly IpSet[]): readonly IpSet[] =>
       (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
 
-/** Addresses by number, everything else by text. */
-function byMember(a: string, b: string): number {
-  const [left, right] = [sortKey(a), sortKey(b)];
-  return left < right ? -1 : left > right ? 1 : a < b ? -1 : a > b ? 1 : 0;
+/** Addresses by number, everything else by text. A set may have 100,000 members: each key is made once. */
+function sortedMembers(members: readonly string[]): readonly string[] {
+  const keyed = members.map((member): readonly [string, string] => [sortKey(member), member]);
+  const isSorted = keyed.every((each, index) => index === 0 || byKey(keyed[index - 1] ?? each, each) <= 0);
+  return isSorted ? members : keyed.sort(byKey).map(([, member]) => member);
 }
+
+const byKey = ([left, a]: readonly [string, string], [right, b]: readonly [string, string]): number =>
+  left < right ? -1 : left > right ? 1 : a < b ? -1 : a > b ? 1 : 0;
 
 function sortKey(member: string): string {
   const text = /^[0-9a-fA-F.:]+/.exec(member)?.[0] ?? '';

@@ -340,7 +340,14 @@ describe('refuses', () => {
       '-A INPUT -i lo',
       '-A INPUT -m set --match-set banned src -j DROP\n-A INPUT -i lo',
     );
-    const result = await importOf({ v4, sets }, ['203.0.113.0/24']);
+    // A ban of others is no reason.
+    const fine = await importOf({ v4, sets: `${sets}add banned 198.51.100.9 timeout 60\n` }, [
+      '203.0.113.0/24',
+    ]);
+    expect(fine.problems.filter(({ level }) => level === 'error')).toEqual([]);
+    const result = await importOf({ v4, sets: `${sets}add banned 203.0.113.9 timeout 60\n` }, [
+      '203.0.113.0/24',
+    ]);
     const refusal = result.problems.find(({ level }) => level === 'error');
     expect(refusal).toMatchObject({
       id: 'lockout-not-proven',

@@ -2,7 +2,7 @@
 import type { Family } from '../../lib/family.js';
 import { groupBy } from '../../lib/group.js';
 import { networkRanges, networksText } from '../../lib/ip.js';
-import { equalRanges, union } from '../../lib/ranges.js';
+import { equalRanges, unionOf } from '../../lib/ranges.js';
 import { joinServices, type RowService } from '../../naming/service-sets.js';
 import { EVERYTHING, type FamilyRanges, uniteRanges } from '../../policy/addresses.js';
 import type { ConnectionState, Flow } from '../../traffic/model.js';
@@ -47,8 +47,18 @@ export function createBoxOf(): (flow: Flow) => AddressBox {
 /** The texts of ranges, which boxes are compared by many times. */
 const TEXTS = new WeakMap<FamilyRanges, readonly string[]>();
 
+/** Rows are read several times, and one may name 100,000 networks. */
+const PARSED = new WeakMap<readonly string[], { readonly [family in Family]?: FamilyRanges }>();
+
 function parseAddresses(networks: readonly string[], family: Family): FamilyRanges {
-  const own = union(...networks.map((network) => networkRanges(network, family) ?? []));
+  const known = PARSED.get(networks) ?? {};
+  const parsed = known[family] ?? readAddresses(networks, family);
+  PARSED.set(networks, { ...known, [family]: parsed });
+  return parsed;
+}
+
+function readAddresses(networks: readonly string[], family: Family): FamilyRanges {
+  const own = unionOf(networks.map((network) => networkRanges(network, family) ?? []));
   const ranges = { v4: [], v6: [], [family]: own };
   TEXTS.set(ranges, networks);
   return ranges;

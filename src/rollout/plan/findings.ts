@@ -1,8 +1,13 @@
 /** Findings of a host's plan beyond the diff of its rules. */
 import { lintForeign } from '../../compile/lint/foreign.js';
+import { isDynamicSet } from '../../compile/programs.js';
 import type { HostState } from '../../host/client.js';
+import { FAMILIES } from '../../lib/family.js';
 import { includesAddress } from '../../lib/ip.js';
 import { error, note, type Problem, warning } from '../../lib/problem.js';
+import { list } from '../../lib/text.js';
+import type { Ruleset } from '../../netfilter/model.js';
+import { setsNamedBy } from '../../netfilter/tables.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import type { TrafficDiff } from '../../traffic/model.js';
 import { blockedEssentials } from '../../traffic/questions/essentials.js';
@@ -32,8 +37,29 @@ function unmanaged(host: Host, { facts }: HostState, transitions: HostTransition
   if (foreign.rules === 0 && host.raw.length === 0) return [];
   return [
     ...lintForeign(next),
+    ...bans(host, next),
     ...publishedPorts(next, facts.interfaces),
     ...blockedEssentials(next, [...new Set([...host.addresses, ...facts.addresses])]),
+  ];
+}
+
+/** One note for all sets by which programs refuse addresses: a proof knows the members that were read. */
+function bans({ name }: Host, next: Ruleset): readonly Problem[] {
+  const sets = next.sets.filter(isDynamicSet).map((set) => set.name);
+  const refusing = new Set(
+    FAMILIES.flatMap((family) => next[family])
+      .flatMap(({ chains }) => chains.flatMap(({ rules }) => rules))
+      .filter(({ target }) => target?.name === 'DROP' || target?.name === 'REJECT')
+      .flatMap(setsNamedBy),
+  );
+  const banning = sets.filter((set) => refusing.has(set));
+  if (banning.length === 0) return [];
+  return [
+    note(
+      'bans-may-come',
+      `Programs on ${name} refuse the addresses in ${list(banning, 4)}: the plan and the lock-out proof count the members of now, and an administrator may be banned later.`,
+      { hint: 'Exclude the admin networks in the configuration of the program.' },
+    ),
   ];
 }
 

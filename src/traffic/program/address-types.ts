@@ -2,14 +2,14 @@
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges } from '../../lib/ip.js';
-import { type Ranges, subtract, union } from '../../lib/ranges.js';
+import { type Ranges, subtract, union, unionOf } from '../../lib/ranges.js';
 import type { Option } from '../../netfilter/model.js';
 import { domain, LOOPBACK_NETWORK } from './fields.js';
 import type { MatchContext } from './match-context.js';
 import { all, any, field, type Predicate, pure, unless } from './predicate.js';
 
 const networks = (family: Family, ...texts: readonly string[]): Ranges =>
-  union(...texts.map((text) => networkRanges(text, family) ?? []));
+  unionOf(texts.map((text) => networkRanges(text, family) ?? []));
 
 /** RFC 5771 and RFC 4291. */
 const MULTICAST: { readonly [family in Family]: Ranges } = {
@@ -44,8 +44,8 @@ function addressType({ flag, values: [text = ''], negated }: Option, context: Ma
   const name = flag === '--src-type' ? 'src' : 'dst';
   const types = certain(family, context.addresses);
   const wanted = text.split(',');
-  const matching = union(...wanted.map((type) => types[type] ?? []));
-  const known = union(...Object.values(types));
+  const matching = unionOf(wanted.map((type) => types[type] ?? []));
+  const known = unionOf(Object.values(types));
   const others = subtract([domain(name, family)], known);
   const unknown = pure(`addrtype ${flag} ${text}`);
   return unless(negated, any(field(name, matching), all(field(name, others), unknown)), family);

@@ -1,4 +1,4 @@
-/** `-m set`: the members of an ipset as a predicate. Sets whose members expire, or that rules change, are unmodelled. */
+/** `-m set`: the members of an ipset as a predicate. Sets that rules change are unmodelled. */
 
 import type { Family } from '../../lib/family.js';
 import { networkRanges, parseAddress } from '../../lib/ip.js';
@@ -7,7 +7,7 @@ import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { IpSet, Option } from '../../netfilter/model.js';
 import { parseNumbers } from './fields.js';
 import type { MatchContext } from './match-context.js';
-import { all, any, field, NEVER, type Predicate, unless } from './predicate.js';
+import { all, any, anyOf, field, NEVER, type Predicate, pure, unless } from './predicate.js';
 
 type Side = 'src' | 'dst';
 
@@ -37,16 +37,43 @@ function members(
   const set = context.sets.get(name);
   if (set === undefined || parents.includes(name) || context.changing.has(name)) return undefined;
   const options = ` ${set.options} `;
-  if (options.includes(' timeout ')) return undefined;
+  if (options.includes(' timeout ')) return withTimeouts(set, sides, context, parents);
   if (set.type === 'list:set') {
     const parts = set.members.map((member) => members(word(member), sides, context, [...parents, name]));
-    return parts.includes(undefined) ? undefined : any(...(parts as Predicate[]));
+    return parts.includes(undefined) ? undefined : anyOf(parts as Predicate[]);
   }
   const family = / family inet6 /.test(options) ? 'v6' : 'v4';
   // A set of the other family matches nothing (xt_set.c); a set of ports has no family.
   if (set.type !== 'bitmap:port' && family !== context.family) return NEVER;
   return TYPES[set.type]?.(set, sides, family);
 }
+
+/**
+ * Members with a timeout were in the set when it was read; whether they still are is not known. Others are not in it:
+ * that a program may add them later is said by the plan.
+ */
+function withTimeouts(
+  set: IpSet,
+  sides: readonly Side[],
+  context: MatchContext,
+  parents: readonly string[],
+): Predicate | undefined {
+  if (set.members.some(excludes)) return undefined;
+  const of = (holds: (member: string) => boolean): Predicate | undefined => {
+    const part: IpSet = {
+      ...set,
+      options: set.options.replace(/(^| )timeout \d+/, ''),
+      members: set.members.filter(holds),
+    };
+    return members(set.name, sides, { ...context, sets: new Map([[set.name, part]]) }, parents);
+  };
+  const [lasting, passing] = [of((member) => !expires(member)), of(expires)];
+  if (lasting === undefined || passing === undefined) return undefined;
+  return any(lasting, all(passing, pure(`set ${set.name}, whose members expire`)));
+}
+
+/** `timeout 0` is for ever. */
+const expires = (member: string): boolean => / timeout [1-9]/.test(member.replace(/"[^"]*"/g, ''));
 
 const word = (member: string): string => member.split(' ', 1)[0] ?? '';
 const excludes = (member: string): boolean => / nomatch\b/.test(member.replace(/"[^"]*"/g, ''));
@@ -128,5 +155,5 @@ function withPorts(set: IpSet, sides: readonly Side[], family: Family): Predicat
       ),
     );
   }
-  return any(...elements);
+  return anyOf(elements);
 }

@@ -2,7 +2,7 @@
 
 import type { Family } from '../../lib/family.js';
 import { parseAddress } from '../../lib/ip.js';
-import { between, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { between, ofValues, one, type Ranges, subtract, union, unionOf } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
 import { parseMark } from '../../netfilter/extensions/values.js';
@@ -50,7 +50,7 @@ const inField =
 
 function numberList(text: string): Ranges | undefined {
   const parts = text.split(',').map(parseNumbers);
-  return parts.includes(undefined) ? undefined : union(...(parts as Ranges[]));
+  return parts.includes(undefined) ? undefined : unionOf(parts as Ranges[]);
 }
 
 const protocols = (...names: readonly string[]): Predicate =>

@@ -43,7 +43,10 @@ export const all = (...of: readonly Predicate[]): Predicate => {
 };
 
 /** Disjunction. */
-export const any = (...of: readonly Predicate[]): Predicate => {
+export const any = (...of: readonly Predicate[]): Predicate => anyOf(of);
+
+/** {@link any} of a list, which may be longer than a call can have arguments. */
+export const anyOf = (of: readonly Predicate[]): Predicate => {
   const parts = of.filter((each) => each !== NEVER);
   if (parts.includes(ALWAYS)) return ALWAYS;
   const [first = NEVER, second] = parts;

@@ -56,7 +56,7 @@ export function compareTraffic(before: Ruleset, after: Ruleset, options: Traffic
     );
     if (proved === undefined) continue;
     omitted += proved;
-    for (const kind of KINDS) rows[kind].push(...found[kind]);
+    for (const kind of KINDS) for (const row of found[kind]) rows[kind].push(row);
   }
   const proved = why.length === 0;
   for (const kind of KINDS) rows[kind].sort(byExposure);

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { networkRanges, parseAddresses } from '../../lib/ip.js';
 import { error, type Problem } from '../../lib/problem.js';
-import { between, isEmpty, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { between, isEmpty, ofValues, one, type Ranges, subtract, unionOf } from '../../lib/ranges.js';
 import { FAMILY } from '../../lib/text.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import type { Ruleset } from '../../netfilter/model.js';
@@ -81,7 +81,7 @@ function claimOf(guard: Guard, host: Host, family: Family): Claim {
 const addresses = (set: AddressSet, family: Family): Ranges =>
   set.any
     ? [domain('src', family)]
-    : union(...set[family].map((network) => networkRanges(network, family) ?? []));
+    : unionOf(set[family].map((network) => networkRanges(network, family) ?? []));
 
 const protocol = (name: string): Predicate => field('protocol', one(BigInt(protocolNumber(name) ?? 0)));
 
@@ -100,7 +100,7 @@ function serviceOf(service: Service, family: Family, wanted: Claim['verdict']): 
             ];
       return all(
         protocol(service.protocol),
-        field('dport', union(...service.ports.map(({ from, to }) => between(BigInt(from), BigInt(to))))),
+        field('dport', unionOf(service.ports.map(({ from, to }) => between(BigInt(from), BigInt(to))))),
         ...ordinary,
       );
     }

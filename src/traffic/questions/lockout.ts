@@ -2,7 +2,7 @@
 
 import { FAMILIES, type Family } from '../../lib/family.js';
 import { networkRanges, parseAddresses } from '../../lib/ip.js';
-import { between, ofValues, one, type Ranges, subtract, union } from '../../lib/ranges.js';
+import { between, ofValues, one, type Ranges, subtract, union, unionOf } from '../../lib/ranges.js';
 import { FAMILY } from '../../lib/text.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { AddressSet } from '../../policy/fleet.js';
@@ -71,7 +71,7 @@ export const NO_SENDER: { readonly [family in Family]: Ranges } = {
   v4: union(
     ...['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map((network) => networkRanges(network, 'v4') ?? []),
   ),
-  v6: union(...['::/127', 'ff00::/8'].map((network) => networkRanges(network, 'v6') ?? [])),
+  v6: unionOf(['::/127', 'ff00::/8'].map((network) => networkRanges(network, 'v6') ?? [])),
 };
 
 function peersOf({ admin, addresses, client }: LockoutQuestion, family: Family): readonly Peer[] {
@@ -189,7 +189,7 @@ function proveFamily(
   const addresses = options.addresses ?? question.addresses;
   const host = ofValues(parseAddresses(question.addresses, family));
   const peers = peersOf(question, family).filter((peer) => peer.ranges.length > 0);
-  const everyone: Peer = { name: 'admin networks', ranges: union(...peers.map((peer) => peer.ranges)) };
+  const everyone: Peer = { name: 'admin networks', ranges: unionOf(peers.map((peer) => peer.ranges)) };
   const access = requirements(host, question.port).map((requirement) => ({
     requirement,
     together: claimOf(requirement, everyone),

@@ -11,7 +11,7 @@ import {
   type Range,
   type Ranges,
   subtract,
-  union,
+  unionOf,
 } from '../../lib/ranges.js';
 import type { Ruleset } from '../../netfilter/model.js';
 import type { DecidingRule, TrafficOptions } from '../model.js';
@@ -148,7 +148,7 @@ function readReach(
     result,
     (leaf) => leaf !== FALSE && decisions.decisionOf(leaf).by?.table === 'nat',
   );
-  const redirected = union(...rectanglesOf(byNat).map(({ services }) => services));
+  const redirected = unionOf(rectanglesOf(byNat).map(({ services }) => services));
   return { value: entriesOf(parts, sure), redirected };
 }
 
@@ -207,7 +207,7 @@ function entriesOf(parts: readonly Part[], sure: readonly Rectangle[]): Reach {
     const entry: ReachEntry = {
       services: [from, next - 1n],
       by,
-      perhaps: union(...by.map(({ peers }) => peers)),
+      perhaps: unionOf(by.map(({ peers }) => peers)),
       surely: sureColumns.get(index) ?? [],
     };
     const last = entries.at(-1);
@@ -231,7 +231,7 @@ function columnsOf(cubes: readonly Rectangle[], starts: readonly bigint[]): Read
         else column.push(peers);
       }
     }
-  return new Map([...columns].map(([index, all]) => [index, union(...all)]));
+  return new Map([...columns].map(([index, all]) => [index, unionOf(all)]));
 }
 
 const alike = (one: ReachEntry, other: ReachEntry): boolean =>
@@ -244,7 +244,7 @@ const alike = (one: ReachEntry, other: ReachEntry): boolean =>
 /** Whether every port is accepted from or to every peer for sure: the hook filters nothing. */
 export const isOpen = (reach: Reach, family: Family): boolean =>
   isEmpty(
-    subtract([[0n, 256n * PORTS - 1n]], union(...reach.map(({ services }) => [services]), ICMP_SERVICES)),
+    subtract([[0n, 256n * PORTS - 1n]], unionOf([...reach.map(({ services }) => [services]), ICMP_SERVICES])),
   ) && reach.every(({ surely }) => isEmpty(subtract(everyPeer(family), surely)));
 
 /** The services that a {@link Reach} leaves out. */

@@ -55,7 +55,7 @@ function usualValues({ family, chains }: CompiledRuleset): ReadonlyMap<Field, bi
         if (leaf.kind !== 'field') continue;
         const known = tested.get(leaf.field) ?? [];
         tested.set(leaf.field, known);
-        known.push(...leaf.ranges);
+        for (const range of leaf.ranges) known.push(range);
       }
   return new Map(
     FIELDS.map((field) => {

@@ -5,7 +5,7 @@ import { listOf, objectOf } from '../../../netfilter/nftables/read.js';
 import { matchText, valueText } from '../../../netfilter/nftables/text.js';
 import { addressTypes } from '../address-types.js';
 import { domain, flagBits, interfaceNumber, LOOPBACK, STATE } from '../fields.js';
-import { ALWAYS, all, any, field, NEVER, not, type Predicate, pure, stateful } from '../predicate.js';
+import { ALWAYS, all, any, anyOf, field, NEVER, not, type Predicate, pure, stateful } from '../predicate.js';
 import type { NativeContext } from './context.js';
 import { bitsOf, type Operand, operandOf } from './operands.js';
 
@@ -147,8 +147,8 @@ function oneOf(
     }
     case 'mark': {
       if (!values.every((value) => typeof value === 'number')) return undefined;
-      return any(
-        ...values.map((value): Predicate => ({ kind: 'mark', value: Number(value), mask: operand.mask })),
+      return anyOf(
+        values.map((value): Predicate => ({ kind: 'mark', value: Number(value), mask: operand.mask })),
       );
     }
     case 'constant': {
@@ -260,7 +260,7 @@ function concatenations(
     if (components.includes(undefined)) return undefined;
     parts.push(all(...(components as Predicate[])));
   }
-  return any(...parts);
+  return anyOf(parts);
 }
 
 /** The component with the most values. */

@@ -334,7 +334,7 @@ describe('refuses', () => {
     expect(result.problems[1]?.location).toMatchObject({ file: 'h.v4', line: 9 });
   });
 
-  test('a policy that check would refuse, without locations in files that are not written', async () => {
+  test('administrators that a set of the host bans, without locations in files that are not written', async () => {
     const sets = 'create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600\n';
     const v4 = filter([]).replace(
       '-A INPUT -i lo',
@@ -350,7 +350,7 @@ describe('refuses', () => {
     ]);
     const refusal = result.problems.find(({ level }) => level === 'error');
     expect(refusal).toMatchObject({
-      id: 'lockout-not-proven',
+      id: 'import-lockout',
       hint: expect.stringContaining('On the host,'),
     });
     expect(messagesOf(result).join()).not.toContain('policies/');

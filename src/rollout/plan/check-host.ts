@@ -1,10 +1,12 @@
 /** Checks of one host that need no connection: what its policy compiles to, and what that proves. */
 import { compileHost } from '../../compile/rules/compile.js';
 import { FAMILIES } from '../../lib/family.js';
-import { error, type Problem, warning } from '../../lib/problem.js';
+import { error, note, type Problem, warning } from '../../lib/problem.js';
+import { list } from '../../lib/text.js';
 import type { MapHost } from '../../map/context.js';
-import type { Ruleset } from '../../netfilter/model.js';
+import type { IpSet, Ruleset, Tables } from '../../netfilter/model.js';
 import { validate } from '../../netfilter/rule/validate.js';
+import { setsNamedBy } from '../../netfilter/tables.js';
 import type { Fleet, Host } from '../../policy/fleet.js';
 import { isAccepted } from '../../policy/lint/lint.js';
 import { ON_THE_HOST } from '../../policy/resolve/raw.js';
@@ -54,8 +56,10 @@ function lockout(
   accepted: readonly string[],
 ): readonly Problem[] {
   const question = { admin: fleet.admin, addresses: host.addresses, port: host.ssh.port };
-  const proof = proveLockout(desired, question, { addresses: host.addresses });
-  if (proof.verdict === 'proved') return [];
+  const bans = setsOfBans(desired);
+  const read = { ...desired, sets: [...desired.sets, ...bans] };
+  const proof = proveLockout(read, question, { addresses: host.addresses });
+  if (proof.verdict === 'proved') return bans.length === 0 ? [] : [unreadBans(host, bans)];
   const what =
     proof.verdict === 'violated'
       ? `The policy locks out SSH to ${host.name}.`
@@ -69,6 +73,35 @@ function lockout(
     ),
   ];
 }
+
+/**
+ * Sets that the policy does not declare and by which its rules only refuse: what a program has banned is on the host, so
+ * that here they count as empty.
+ */
+function setsOfBans({ v4, v6, sets }: Ruleset): readonly IpSet[] {
+  const named = (tables: Tables, refusing: boolean): readonly string[] =>
+    tables
+      .flatMap(({ chains }) => chains.flatMap(({ rules }) => rules))
+      .filter(({ target }) => (target?.name === 'DROP' || target?.name === 'REJECT') === refusing)
+      .flatMap(setsNamedBy);
+  const others = new Set([...named(v4, false), ...named(v6, false), ...sets.map(({ name }) => name)]);
+  const empty = (tables: Tables, family: string): readonly IpSet[] =>
+    [...new Set(named(tables, true))]
+      .filter((name) => !others.has(name))
+      .map((name) => ({ name, type: 'hash:ip', options: `family ${family}`, members: [] }));
+  const found = [...empty(v4, 'inet'), ...empty(v6, 'inet6')];
+  return [...new Map(found.map((set) => [set.name, set])).values()];
+}
+
+const unreadBans = ({ name, location }: Host, bans: readonly IpSet[]): Problem =>
+  note(
+    'bans-not-read',
+    `The lock-out proof of ${name} takes ${list(
+      bans.map((set) => set.name),
+      4,
+    )} as empty: what they refuse is known on the host alone.`,
+    { location, hint: 'A plan reads their members.' },
+  );
 
 /** Only raw rules can be before the baseline; a baseline without ICMP is found by a lint. */
 const essentials = (host: Host, desired: Ruleset): readonly Problem[] =>

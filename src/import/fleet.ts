@@ -150,10 +150,13 @@ function withoutFiles({ id, level, message, hint }: Problem): Problem {
   return {
     id,
     level,
-    message: message.replaceAll(/ at policies\/\S+?:\d+/g, ''),
+    message: withoutPaths(message),
     hint: isLockout ? OPEN_SSH : hint,
   };
 }
+
+/** Without the lines of a policy that is not written. */
+const withoutPaths = (text: string): string => text.replaceAll(/ at policies\/\S+?:\d+/g, '');
 
 const OPEN_SSH =
   'On the host, allow SSH from the administrators and its replies before the rule that is named, or name other networks with --admin.';
@@ -188,7 +191,7 @@ function proveFiles(context: ProofContext, fleet: Fleet): readonly Problem[] {
   const proof = lockoutProof(host, replaceManaged(host.live, compiled.value, ownership).next, admin);
   const differences = [alone, beside].flatMap((diff) => (diff.equal ? [] : trafficProblems(host, diff)));
   if (proof.verdict === 'proved') return differences;
-  const reasons = proof.reasons.join(' ');
+  const reasons = withoutPaths(proof.reasons.join(' '));
   return [
     ...differences,
     error(

@@ -33,6 +33,11 @@ export interface Replacement {
 export interface ReplaceOptions {
   /** With `tables`: programs whose rules may go although they may be running. */
   readonly mayRemove?: readonly ProgramName[];
+  /**
+   * For saved rules: those that the host will run. Programs append their rules to FORWARD when they start, after the saved ones
+   * are loaded; these must then reach them as they do now.
+   */
+  readonly running?: Ruleset;
 }
 
 /**
@@ -48,7 +53,7 @@ export function replaceManaged(
   const { next, problems } =
     ownership === 'tables'
       ? takeTables(live, desired, options.mayRemove ?? [])
-      : replaceChains(live, desired);
+      : replaceChains(live, desired, options.running);
   return {
     // What others made with nft stays as it is, and decides as before.
     next: live.nft === undefined ? next : { ...next, nft: live.nft },
@@ -57,10 +62,19 @@ export function replaceManaged(
   };
 }
 
-function replaceChains(live: Ruleset, desired: Ruleset): Pick<Replacement, 'next' | 'problems'> {
+function replaceChains(
+  live: Ruleset,
+  desired: Ruleset,
+  running: Ruleset | undefined,
+): Pick<Replacement, 'next' | 'problems'> {
   const tables = (family: Family): Tables =>
     TABLE_NAMES.flatMap((name) =>
-      replaceTable(name, tableOf(live[family], name), tableOf(desired[family], name)),
+      replaceTable(
+        name,
+        tableOf(live[family], name),
+        tableOf(desired[family], name),
+        running && tableOf(running[family], name),
+      ),
     );
   return {
     next: { v4: tables('v4'), v6: tables('v6'), sets: replaceSets(live, desired) },
@@ -72,6 +86,7 @@ function replaceTable(
   name: TableName,
   live: Table | undefined,
   desired: Table | undefined,
+  running: Table | undefined,
 ): readonly Table[] {
   if (live === undefined && desired === undefined) return [];
   const base = live ?? emptyTable(name);
@@ -83,7 +98,10 @@ function replaceTable(
   });
   const foreign = base.chains.filter((chain) => !isBuiltIn(name, chain.name) && !isOwned(chain.name));
   const forward = name === 'filter' ? replaced.find((chain) => chain.name === 'FORWARD') : undefined;
-  const fallsThrough = forward !== undefined && forward.policy === 'DROP' && hasForeignBelow(forward);
+  const fallsThrough =
+    forward !== undefined &&
+    forward.policy === 'DROP' &&
+    [forward, chainOf(running, 'FORWARD')].some((chain) => chain !== undefined && hasForeignBelow(chain));
   const own = (desired?.chains ?? [])
     .filter((chain) => isOwned(chain.name))
     .map((chain) =>

@@ -27,9 +27,11 @@ export function transitionsOf(
   wholeDesired: Ruleset,
 ): Result<HostTransitions> {
   const desired = supportedBy(state, wholeDesired);
-  const live = transition(state.live, desired, `${host.name} live`, fleet, true);
+  const live = transition(state.live, desired, `${host.name} live`, fleet, { printed: true });
   if (!live.ok) return live;
-  const saved = transition(savedText(state), desired, `${host.name} saved`, fleet);
+  const saved = transition(savedText(state), desired, `${host.name} saved`, fleet, {
+    running: live.value.next,
+  });
   return { ok: true, value: { desired, live: live.value, saved }, problems: live.problems };
 }
 
@@ -38,11 +40,14 @@ function transition(
   desired: Ruleset,
   name: string,
   { ownership, mayRemove }: Fleet,
-  printed?: true,
+  { printed, running }: { readonly printed?: true; readonly running?: Ruleset },
 ): Result<Transition> {
   const read = readRuleset(text, name, printed);
   if (!read.ok) return read;
-  const managed = replaceManaged(read.value, desired, ownership, { mayRemove: mayRemove?.programs ?? [] });
+  const managed = replaceManaged(read.value, desired, ownership, {
+    mayRemove: mayRemove?.programs ?? [],
+    running,
+  });
   return { ok: true, value: { before: read.value, ...managed }, problems: read.problems };
 }
 

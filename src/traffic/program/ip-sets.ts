@@ -69,7 +69,7 @@ function withTimeouts(
   };
   const [lasting, passing] = [of((member) => !expires(member)), of(expires)];
   if (lasting === undefined || passing === undefined) return undefined;
-  return any(lasting, all(passing, pure(`set ${set.name}, whose members expire`)));
+  return any(lasting, all(passing, pure(`set --match-set ${set.name} (its members expire)`)));
 }
 
 /** `timeout 0` is for ever. */

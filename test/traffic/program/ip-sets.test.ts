@@ -36,7 +36,7 @@ describe('09-crowdsec-min', () => {
       explainPacket(rules, { hook: 'INPUT', src, dst: '192.0.2.10', protocol: 'tcp', dport: 443 });
     expect(at('192.0.2.7').verdict).toBe('accept');
     expect(at('198.51.100.7')).toMatchObject({ verdict: 'unknown' });
-    expect(at('198.51.100.7').assumptions.join()).toContain('set crowdsec-blacklists');
+    expect(at('198.51.100.7').assumptions.join()).toContain('--match-set crowdsec-blacklists');
   });
 });
 
@@ -47,7 +47,7 @@ test('an admin who is banned for a time: not proved, with the set', () => {
   );
   const { verdict, reasons } = prove(rules, '203.0.113.0/28');
   expect(verdict).toBe('not-proven');
-  expect(reasons.join()).toContain('set crowdsec-blacklists');
+  expect(reasons.join()).toContain('--match-set crowdsec-blacklists');
 });
 
 test('a member for ever is a member, and nomatch with timeouts is not known', () => {

@@ -23,7 +23,7 @@ import {
   STATE,
 } from '../program/fields.js';
 import { type Stage, stagesOf, type TableStage, translates, UNTRACKED_TYPES } from '../program/pipeline.js';
-import { all, any, field, type Predicate } from '../program/predicate.js';
+import { all, any, field, notLoopback, type Predicate } from '../program/predicate.js';
 import { FALSE, TRUE } from './bdd.js';
 import type { Evaluation, EvaluationContext } from './context.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
@@ -35,14 +35,20 @@ import { isPure, type Occurrence } from './unknowns.js';
 /** States that a packet can arrive with. */
 export const TRACKED: Predicate = field('state', between(STATE.NEW, STATE.UNTRACKED - 1n));
 
-/** Only the first packet of a connection passes the nat table; ICMP errors belong to the connection they are about. */
-const FIRST_OF_CONNECTION: Predicate = any(
-  field('state', one(STATE.NEW)),
-  all(
-    field('state', one(STATE.RELATED)),
-    field(
-      'protocol',
-      protocolNumbers((number) => number !== PROTOCOL.ICMP && number !== PROTOCOL.ICMPV6),
+/**
+ * Only the first packet of a connection passes the nat table; ICMP errors belong to the connection they are about. What
+ * comes over `lo` has passed it when it was sent (nf_nat_initialized of nf_nat_core.c).
+ */
+const FIRST_OF_CONNECTION: Predicate = all(
+  notLoopback('in'),
+  any(
+    field('state', one(STATE.NEW)),
+    all(
+      field('state', one(STATE.RELATED)),
+      field(
+        'protocol',
+        protocolNumbers((number) => number !== PROTOCOL.ICMP && number !== PROTOCOL.ICMPV6),
+      ),
     ),
   ),
 );

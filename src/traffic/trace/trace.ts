@@ -11,7 +11,14 @@ import {
   decidedBy,
   decidedByPolicy,
 } from '../program/compiled-ruleset.js';
-import { type Field, LOOPBACK_ADDRESS, LOOPBACK_NETWORK, PROTOCOL, STATE } from '../program/fields.js';
+import {
+  type Field,
+  LOOPBACK,
+  LOOPBACK_ADDRESS,
+  LOOPBACK_NETWORK,
+  PROTOCOL,
+  STATE,
+} from '../program/fields.js';
 import { nativeName } from '../program/native/compile.js';
 import { type TableStage, UNTRACKED_TYPES } from '../program/pipeline.js';
 import type { Action } from '../program/targets.js';
@@ -57,8 +64,9 @@ export function traceTable(trace: Trace, stage: TableStage, start: PacketState):
   return passed;
 }
 
-/** Only the first packet of a connection passes the nat table. */
+/** Only the first packet of a connection passes the nat table, and what comes over `lo` did so when it was sent. */
 function isFirstOfConnection({ values }: PacketState): boolean {
+  if (values.get('in') === LOOPBACK) return false;
   const [state, protocol] = [values.get('state'), values.get('protocol')];
   return (
     state === STATE.NEW ||

@@ -1,2 +1,2 @@
 import { createRequire as __createRequire } from 'node:module';import { fileURLToPath as __fileURLToPath } from 'node:url';import { dirname as __pathDirname } from 'node:path';const require = __createRequire(import.meta.url);const __filename = __fileURLToPath(import.meta.url);const __dirname = __pathDirname(__filename);
-import{READER,readerNotes}from"./host-agent-rules.js";import"./lib-text.js";import"./lib-problem.js";import"./runtime.js";export{READER,readerNotes};
+import{READER,readerNotes}from"./host-agent-facts.js";import"./lib-text.js";import"./lib-problem.js";import"./runtime.js";export{READER,readerNotes};

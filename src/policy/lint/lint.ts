@@ -1,4 +1,4 @@
-/** Lints of a policy: findings that need no host, and are not errors but worth a review. */
+/** Lints of a policy: findings that need no host and can be accepted. */
 import { nearest } from '../../lib/nearest.js';
 import { byLocation, type Problem, warning } from '../../lib/problem.js';
 import type { Fleet, Host, Suppression } from '../fleet.js';

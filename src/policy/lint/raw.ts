@@ -93,7 +93,7 @@ export const RAW: readonly Lint[] = [
   },
   {
     id: 'raw-accept-everything',
-    level: 'warning',
+    level: 'error',
     check: eachRaw((rule) =>
       rule.text === '-j ACCEPT'
         ? {

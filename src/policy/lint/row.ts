@@ -5,7 +5,7 @@ import type { Fleet, Host, PolicyRule } from '../fleet.js';
 export interface Lint {
   /** Stable: `accept` refers to it. */
   readonly id: string;
-  readonly level: Exclude<Level, 'error'>;
+  readonly level: Level;
   readonly check: (fleet: Fleet) => readonly Finding[];
 }
 

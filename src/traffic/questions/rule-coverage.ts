@@ -157,6 +157,7 @@ function visit(
     };
     switch (action.kind) {
       case 'accept':
+      case 'snat':
       case 'dnat':
         decide('accept');
         break;
@@ -252,14 +253,33 @@ function record(
     if (and(wantedFirst, taken[verdict]) !== FALSE) entry.first.add(verdict);
   }
   const relevant = wantedFirst === FALSE ? wanted : wantedFirst;
-  for (const { rule: blocker, packets } of before) {
-    if (and(packets, wanted) === FALSE) continue;
-    entry.hiddenBy.add(blocker);
-    if (and(packets, relevant) !== FALSE) entry.blockers.add(blocker);
-  }
+  const deciding = before.filter(({ packets }) => and(packets, relevant) !== FALSE);
+  for (const { rule: blocker, packets } of before)
+    if (and(packets, wanted) !== FALSE) entry.hiddenBy.add(blocker);
+  for (const { rule: blocker } of fewest(deciding, relevant, context)) entry.blockers.add(blocker);
   const twin = before.find((each) => sideOf(rule) === each.verdict && diff(wanted, each.wanted) === FALSE);
   if (twin === undefined) entry.twins = 'none';
   else if (entry.twins !== 'none') entry.twins.add(twin.rule);
+}
+
+/** More rules than this are not tried one by one. */
+const MOST_TRIED = 32;
+
+/** Of rules that together match all of some packets the fewest that do: one if one is enough, the first of several. */
+function fewest(
+  deciding: readonly Decided[],
+  packets: number,
+  { space: { manager } }: EvaluationContext,
+): readonly Decided[] {
+  const alone = deciding.find(({ wanted }) => manager.diff(packets, wanted) === FALSE);
+  if (alone !== undefined) return [alone];
+  if (deciding.length > MOST_TRIED) return deciding;
+  // Later ones first: an earlier rule decides on what both match.
+  return deciding.reduceRight<readonly Decided[]>((kept, each) => {
+    const others = kept.filter((other) => other !== each);
+    const left = others.reduce((rest, { wanted }) => manager.diff(rest, wanted), packets);
+    return left === FALSE ? others : kept;
+  }, deciding);
 }
 
 /** The verdict that a rule gives itself; `undefined` where its target gives none. */

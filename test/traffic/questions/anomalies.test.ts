@@ -34,6 +34,22 @@ test('a rule that several earlier rules hide together is shadowed', () => {
   ]);
 });
 
+test('the fewest rules that suffice are named: one that hides all of them alone', () => {
+  const found = anomalies(
+    filter(
+      '-A INPUT -p icmp -m icmp --icmp-type 3 -j ACCEPT',
+      '-A INPUT -p icmp -m icmp --icmp-type 11 -j ACCEPT',
+      '-A INPUT -p icmp -m icmp --icmp-type 12 -j ACCEPT',
+      '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT',
+      '-A INPUT -j ACCEPT',
+      '-A INPUT -s 10.0.0.0/8 -j ACCEPT',
+    ),
+  );
+  const hidden = found.find(({ location }) => location?.line === 8);
+  expect(hidden?.message).toContain('"-A INPUT -j ACCEPT" at rules.v4:7.');
+  expect(hidden?.message).not.toContain('icmp');
+});
+
 test('a rule is redundant if an earlier or a later rule accepts its packets', () => {
   const wide = '-A INPUT -p tcp -m tcp --dport 80:90 -j ACCEPT';
   const narrow = '-A INPUT -p tcp -m tcp --dport 85 -j ACCEPT';

@@ -54,7 +54,7 @@ function lookup(
 }
 
 /** One operand, or those of a concatenation. */
-export function operandsOf(left: Json | undefined, context: NativeContext): readonly Operand[] {
+function operandsOf(left: Json | undefined, context: NativeContext): readonly Operand[] {
   const { concat } = objectOf(left);
   return (concat === undefined ? [left ?? null] : listOf(concat)).map((each) => operandOf(each, context));
 }
@@ -178,7 +178,7 @@ const ADDRESS_TYPES: { readonly [name: string]: string } = {
 };
 
 /** A value, or a range of two. */
-export function rangesOf(read: (value: Json) => Ranges | undefined, value: Json): Ranges | undefined {
+function rangesOf(read: (value: Json) => Ranges | undefined, value: Json): Ranges | undefined {
   const { range } = objectOf(value);
   if (range === undefined) return read(value);
   const [from, to] = listOf(range).map((end) => read(end)?.[0]);
@@ -217,7 +217,7 @@ function bitField(
 }
 
 /** Before connection tracking a packet is INVALID, unless an earlier rule made it UNTRACKED, or it came over `lo`. */
-export function beforeTracking(
+function beforeTracking(
   states: readonly bigint[],
   { family }: Pick<NativeContext, 'family'>,
 ): Predicate {

@@ -104,7 +104,7 @@ export const POOLS: { readonly [family in Family]: Pool } = {
 };
 
 export const PORTS = [0, 1, 21, 22, 23, 53, 80, 443, 1023, 1024, 1025, 8080, 8081, 65534, 65535];
-export const FLAGS = ['SYN', 'SYN,ACK', 'ACK', 'PSH,ACK', 'FIN,ACK', 'RST', 'NONE', 'SYN,FIN'];
+const FLAGS = ['SYN', 'SYN,ACK', 'ACK', 'PSH,ACK', 'FIN,ACK', 'RST', 'NONE', 'SYN,FIN'];
 const MASKS = [
   'FIN,SYN,RST,ACK SYN',
   'SYN,RST SYN,RST',

@@ -9,9 +9,13 @@ import { between, normalise, type Range, type Ranges } from '../../lib/ranges.js
 import { protocolName } from '../../netfilter/extensions/protocols.js';
 import type { ConnectionState } from '../model.js';
 
-/** In the order of the decision diagram: small and common ones first, ports after addresses. */
+/**
+ * In the order of the decision diagram: small and common ones first, ports after addresses. `originalDst` and
+ * `originalDport` are what the packet had before nat, and `translated` is whether nat has changed them.
+ */
 export const FIELDS = [
   'state',
+  'translated',
   'in',
   'out',
   'protocol',
@@ -20,7 +24,9 @@ export const FIELDS = [
   'src',
   'mac',
   'dst',
+  'originalDst',
   'dport',
+  'originalDport',
   'sport',
   'flags',
   'type',
@@ -49,8 +55,9 @@ export const NO_MAC = 1n << 48n;
 /** Marks are indices into the list of marks that the rules can set; see marks.ts. */
 export const MARKS = 128n;
 
-const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
+const LAST: { readonly [field in Exclude<Field, 'src' | 'dst' | 'originalDst'>]: bigint } = {
   state: BigInt(STATES.length - 1),
+  translated: 1n,
   in: (1n << BigInt(NAME_BITS)) - 1n,
   out: (1n << BigInt(NAME_BITS)) - 1n,
   protocol: 255n,
@@ -58,6 +65,7 @@ const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
   packetType: BigInt(PACKET_TYPES.length - 1),
   mac: NO_MAC,
   dport: 65535n,
+  originalDport: 65535n,
   sport: 65535n,
   flags: 63n,
   type: 255n,
@@ -68,7 +76,7 @@ const LAST: { readonly [field in Exclude<Field, 'src' | 'dst'>]: bigint } = {
 
 /** Every value that the field can have. */
 export const domain = (field: Field, family: Family): Range =>
-  field === 'src' || field === 'dst' ? ALL_ADDRESSES[family] : [0n, LAST[field]];
+  field === 'src' || field === 'dst' || field === 'originalDst' ? ALL_ADDRESSES[family] : [0n, LAST[field]];
 
 const nameNumber = (bytes: Uint8Array, fill: number): bigint =>
   Array.from({ length: NAME_BYTES }, (_, index) => bytes[index] ?? fill).reduce(

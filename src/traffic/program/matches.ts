@@ -1,7 +1,7 @@
 /** What each match means, option by option. A match or an option that is not here is unmodelled. */
 
 import type { Family } from '../../lib/family.js';
-import { parseAddress } from '../../lib/ip.js';
+import { networkRanges, parseAddress } from '../../lib/ip.js';
 import { between, ofValues, one, type Ranges, subtract, union, unionOf } from '../../lib/ranges.js';
 import { protocolNumber } from '../../netfilter/extensions/protocols.js';
 import { isRefusal } from '../../netfilter/extensions/row.js';
@@ -17,11 +17,13 @@ import {
   NO_OWNER,
   PACKET_TYPES,
   parseNumbers,
+  STATE,
   stateNumber,
+  WITH_PORTS,
 } from './fields.js';
 import { ipSet } from './ip-sets.js';
 import type { MatchContext } from './match-context.js';
-import { ALWAYS, all, any, field, type Predicate, pure, stateful, unless } from './predicate.js';
+import { ALWAYS, all, any, field, NEVER, not, type Predicate, pure, stateful, unless } from './predicate.js';
 
 type OptionReader = (option: Option, context: MatchContext) => Predicate | undefined;
 /** `undefined`: this use of the match is not modelled. */
@@ -81,7 +83,41 @@ const bothPorts: OptionReader = ({ values: [text = ''], negated }, { family }) =
   return list && unless(negated, any(field('sport', list), field('dport', list)), family);
 };
 
-/** `SNAT` and `DNAT` are properties of the connection beside its state, and unmodelled. */
+/** What is known of the first packet of a connection alone; of others it depends on how the connection began. */
+const ofFirstPacket = (first: Predicate, text: string, family: Family): Predicate => {
+  const isNew = field('state', one(STATE.NEW));
+  return any(all(isNew, first), all(not(isNew, family), pure(text)));
+};
+
+/** A field of the connection's first packet. */
+const ofConnection =
+  (
+    name: Field,
+    read: (text: string, family: Family) => Ranges | undefined,
+    given: Predicate = ALWAYS,
+  ): OptionReader =>
+  (option, context) => {
+    // Connection tracking comes after the raw table.
+    if (context.table === 'raw') return undefined;
+    const { family } = context;
+    const known = inField(name, read)(option, context);
+    const text = `conntrack ${option.flag} ${option.values.join(' ')}`;
+    if (known === undefined) return undefined;
+    const other = unless(option.negated, pure(text), family);
+    const first = given === ALWAYS ? known : any(all(given, known), all(not(given, family), other));
+    const isNew = field('state', one(STATE.NEW));
+    return any(all(isNew, first), all(not(isNew, family), other));
+  };
+
+const HAS_PORTS: Predicate = field('protocol', ofValues(WITH_PORTS));
+
+/** `--ctdir ORIGINAL` is true of a first packet, `REPLY` is not. */
+const direction: OptionReader = ({ values: [text = ''] }, { family, table }) =>
+  table === 'raw'
+    ? undefined
+    : ofFirstPacket(text === 'ORIGINAL' ? ALWAYS : NEVER, `conntrack --ctdir ${text}`, family);
+
+/** `SNAT` and `DNAT` are properties of the connection beside its state; DNAT is known of first packets. */
 const states: OptionReader = ({ values: [text = ''], negated }, { family, table }) => {
   // Connection tracking comes after the raw table.
   if (table === 'raw') return undefined;
@@ -89,7 +125,11 @@ const states: OptionReader = ({ values: [text = ''], negated }, { family, table 
   const known = names.map(stateNumber).filter((each) => each !== undefined);
   const others = names
     .filter((name) => stateNumber(name) === undefined)
-    .map((name) => pure(`ctstate ${name}`));
+    .map((name) =>
+      name === 'DNAT'
+        ? ofFirstPacket(field('translated', one(1n)), 'ctstate DNAT', family)
+        : pure(`ctstate ${name}`),
+    );
   return unless(negated, any(field('state', ofValues(known)), ...others), family);
 };
 
@@ -141,7 +181,14 @@ const MATCHES: Readonly<Record<string, MatchReader>> = {
   ),
   icmp: options({ '--icmp-type': icmpType }, ICMP),
   icmp6: options({ '--icmpv6-type': icmpType }, ICMP6),
-  conntrack: options({ '--ctstate': states }),
+  conntrack: options({
+    '--ctstate': states,
+    '--ctorigsrc': ofConnection('src', networkRanges),
+    '--ctorigdst': ofConnection('originalDst', networkRanges),
+    '--ctorigsrcport': ofConnection('sport', parseNumbers, HAS_PORTS),
+    '--ctorigdstport': ofConnection('originalDport', parseNumbers, HAS_PORTS),
+    '--ctdir': direction,
+  }),
   state: options({ '--state': states }),
   iprange: options({
     '--src-range': inField('src', addressRange),

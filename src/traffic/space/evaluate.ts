@@ -14,6 +14,7 @@ import {
   chainOf,
 } from '../program/compiled-ruleset.js';
 import {
+  domain,
   type Field,
   interfaceNumber,
   NO_MAC,
@@ -29,7 +30,7 @@ import type { Evaluation, EvaluationContext } from './context.js';
 import { isWhole, setMark, UNKNOWN_MARK } from './marks.js';
 import { ChainLoopError } from './proof-limits.js';
 import { redirected } from './redirect.js';
-import type { Space } from './space.js';
+import { BEFORE_NAT, type Space } from './space.js';
 import { isPure, type Occurrence } from './unknowns.js';
 
 /** States that a packet can arrive with. */
@@ -119,7 +120,23 @@ function onArrival(space: Space, hook: Hook, node: number): number {
           ['uid', NO_OWNER],
           ['gid', NO_OWNER],
         ];
-  return fixed.reduce((sum, [name, value]) => space.fix(sum, name, value), node);
+  const arrived = [['translated', 0n] as const, ...fixed].reduce(
+    (sum, [name, value]) => space.fix(sum, name, value),
+    node,
+  );
+  return BEFORE_NAT.reduce((sum, [original, now]) => unify(space, sum, original, now), arrived);
+}
+
+/** The packets for which two fields have the same value. */
+function unify(space: Space, node: number, original: Field, now: Field): number {
+  const starts = space.axes.get(original)?.starts ?? [];
+  if (starts.length < 2) return node;
+  const [, last] = domain(now, space.family);
+  return starts.reduce((sum, start, index) => {
+    const end = (starts[index + 1] ?? last + 1n) - 1n;
+    const here = space.encode(field(now, [[start, end]]));
+    return space.manager.ite(here, space.fix(node, original, start), sum);
+  }, node);
 }
 
 /** The relevant packets at each stage: behind a chain that rewrites fields, these fields may have any value. */

@@ -2,8 +2,10 @@
 
 import { has, type Ranges } from '../../lib/ranges.js';
 import type { CompiledRule } from '../program/compiled-ruleset.js';
-import { LOOPBACK_ADDRESS, LOOPBACK_NETWORK } from '../program/fields.js';
+import { domain, type Field, LOOPBACK_ADDRESS, LOOPBACK_NETWORK } from '../program/fields.js';
+import { field } from '../program/predicate.js';
 import type { Action } from '../program/targets.js';
+import { TRUE } from './bdd.js';
 import type { EvaluationContext } from './context.js';
 import type { Space } from './space.js';
 import type { Occurrence } from './unknowns.js';
@@ -28,7 +30,7 @@ export function redirected(
   const ports = to.ports === undefined ? [undefined] : pieces(space, 'dport', to.ports);
   const sent =
     addresses === undefined || addresses.length * ports.length > MOST_CHOICES
-      ? anyDestination(context, rule, rest, name)
+      ? anyDestination(context, rule, rest, name, ports)
       : choose(
           space,
           name,
@@ -36,13 +38,41 @@ export function redirected(
             ports.map((port) => {
               const result = atDestination(context, address, to.addresses === 'own', rest, elsewhere);
               const moved = address === undefined ? result : space.fix(result, 'dst', address);
-              return port === undefined ? moved : space.fix(moved, 'dport', port);
+              const all = port === undefined ? moved : space.fix(moved, 'dport', port);
+              return marked(space, all, address, port, name);
             }),
           ),
         );
   return nat === 'unknown' && hook === 'INPUT'
     ? space.manager.ite(space.unknown(`${name}\narrives`), sent, elsewhere)
     : sent;
+}
+
+/** The connection is DNAT unless it had that destination already; which of a piece is not known (nf_nat_core.c). */
+function marked(
+  space: Space,
+  node: number,
+  address: bigint | undefined,
+  port: bigint | undefined,
+  name: string,
+): number {
+  const { manager } = space;
+  const [unchanged, changed] = [0n, 1n].map((value) => space.fix(node, 'translated', value)) as [
+    number,
+    number,
+  ];
+  if (unchanged === changed) return changed;
+  const same = manager.and(pieceWith(space, 'dst', address), pieceWith(space, 'dport', port));
+  return manager.ite(same, manager.ite(space.unknown(`${name}\nunchanged`), unchanged, changed), changed);
+}
+
+/** The packets in the same piece of the field as the value. */
+function pieceWith(space: Space, name: 'dst' | 'dport', value: bigint | undefined): number {
+  if (value === undefined) return TRUE;
+  const starts = space.axes.get(name)?.starts ?? [];
+  const piece = space.pieceOf(name, value);
+  const [, last] = domain(name, space.family);
+  return space.encode(field(name, [[starts[piece] ?? 0n, (starts[piece + 1] ?? last + 1n) - 1n]]));
 }
 
 /** One value of each piece that the ranges touch. */
@@ -99,12 +129,21 @@ function choose(space: Space, name: string, results: readonly number[]): number 
 }
 
 /** Too many destinations: accepted for sure where all of them are, possibly where one is. */
-function anyDestination(context: EvaluationContext, rule: CompiledRule, rest: number, name: string): number {
+function anyDestination(
+  context: EvaluationContext,
+  rule: CompiledRule,
+  rest: number,
+  name: string,
+  ports: readonly (bigint | undefined)[],
+): number {
   const { space, decisions, stage } = context;
   const { manager } = space;
-  const accepted = decisions.where(rest, 'accept');
-  const every = space.forAll(space.forAll(accepted, 'dst'), 'dport');
-  const some = space.exists(space.exists(accepted, 'dst'), 'dport');
+  const [port, another] = ports;
+  const atPort = port === undefined || another !== undefined ? rest : space.fix(rest, 'dport', port);
+  const accepted = decisions.where(atPort, 'accept');
+  const open: readonly Field[] = ['dst', ...(another === undefined ? [] : ['dport' as const]), 'translated'];
+  const every = open.reduce(space.forAll, accepted);
+  const some = open.reduce(space.exists, accepted);
   const possibly = manager.and(some, space.unknown(`${name}\n${accepted}`));
   const accept = stage.nat ? decisions.acceptBy(decisions.accepted, rule, stage) : decisions.accepted;
   return manager.ite(manager.or(every, possibly), accept, decisions.refuseBy('drop', rule, stage));

@@ -180,6 +180,12 @@ function lastAtMost(starts: readonly bigint[], value: bigint): number {
   return low;
 }
 
+/** What a packet has before nat, and the field that nat changes: until then both are the same. */
+export const BEFORE_NAT = [
+  ['originalDst', 'dst'],
+  ['originalDport', 'dport'],
+] as const satisfies readonly (readonly [Field, Field])[];
+
 type Cuts = { readonly [field in Field]: Set<bigint> };
 
 function cuts(
@@ -198,8 +204,11 @@ function cuts(
   };
   const addPredicate = (predicate: Predicate): void => {
     for (const leaf of leaves(predicate)) {
-      if (leaf.kind === 'field') cutAt(leaf.field, leaf.ranges);
-      else if (leaf.kind === 'mark')
+      if (leaf.kind === 'field') {
+        cutAt(leaf.field, leaf.ranges);
+        const now = BEFORE_NAT.find(([original]) => original === leaf.field)?.[1];
+        if (now !== undefined) cutAt(now, leaf.ranges);
+      } else if (leaf.kind === 'mark')
         for (const index of [...marks.map((_, each) => BigInt(each)), BigInt(marks.length), UNKNOWN_MARK])
           found.mark.add(index);
     }

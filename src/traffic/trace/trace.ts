@@ -210,6 +210,12 @@ function redirected(
   const own = packet.hook === 'OUTPUT' ? LOOPBACK_ADDRESS[ruleset.family] : undefined;
   if (addresses !== undefined) set('dst', addresses === 'own' ? own : single(addresses));
   if (ports !== undefined) set('dport', single(ports));
+  const changed = (['dst', 'dport'] as const).map((name) => {
+    const now = values.get(name);
+    return now === undefined ? undefined : now !== state.values.get(name);
+  });
+  values.set('translated', changed.includes(true) ? 1n : 0n);
+  if (!changed.includes(true) && changed.includes(undefined)) values.delete('translated');
   const sent = { ...state, values };
   if (packet.hook === 'OUTPUT' || addresses === undefined) return [sent];
   const local = addresses === 'own' ? true : isLocal(ruleset, values.get('dst'));

@@ -217,10 +217,7 @@ function bitField(
 }
 
 /** Before connection tracking a packet is INVALID, unless an earlier rule made it UNTRACKED, or it came over `lo`. */
-function beforeTracking(
-  states: readonly bigint[],
-  { family }: Pick<NativeContext, 'family'>,
-): Predicate {
+function beforeTracking(states: readonly bigint[], { family }: Pick<NativeContext, 'family'>): Predicate {
   const loopback = field('in', one(LOOPBACK));
   const untracked = field('state', one(STATE.UNTRACKED));
   return any(

@@ -122,6 +122,8 @@ const STATES = [
   'RELATED,ESTABLISHED',
   'NEW,INVALID',
   'NEW,UNTRACKED',
+  'DNAT',
+  'ESTABLISHED,DNAT',
 ];
 const MARKS = ['0x1', '0x2', '0x3', '0x10/0xf0', '0x1/0x1', '0x0'];
 const CHAINS = ['A', 'B', 'C', 'D'];
@@ -175,6 +177,17 @@ function matches(random: Random, pool: Pool, context: ChainContext): readonly st
   if (random.percent(55)) parts.push(transportMatch(random, pool));
   if (context.table !== 'raw' && random.percent(25))
     parts.push(`-m conntrack ${not(random, `--ctstate ${random.pick(STATES)}`)}`);
+  if (context.table !== 'raw' && random.percent(8))
+    parts.push(
+      `-m conntrack ${random.pick([
+        `--ctorigdstport ${range(random)}`,
+        `! --ctorigdstport ${random.pick(PORTS)}`,
+        `--ctorigdst ${random.pick(pool.networks)}`,
+        `! --ctorigsrc ${random.pick(pool.networks)}`,
+        `--ctorigsrcport ${range(random)}`,
+        '--ctdir ORIGINAL',
+      ])}`,
+    );
   if (context.table !== 'raw' && random.percent(4)) parts.push('-m state --state NEW');
   if (random.percent(8))
     parts.push(

@@ -23,7 +23,19 @@ import {
 } from './fields.js';
 import { ipSet } from './ip-sets.js';
 import type { MatchContext } from './match-context.js';
-import { ALWAYS, all, any, field, NEVER, not, type Predicate, pure, stateful, unless } from './predicate.js';
+import {
+  ALWAYS,
+  all,
+  any,
+  field,
+  NEVER,
+  not,
+  notLoopback,
+  type Predicate,
+  pure,
+  stateful,
+  unless,
+} from './predicate.js';
 
 type OptionReader = (option: Option, context: MatchContext) => Predicate | undefined;
 /** `undefined`: this use of the match is not modelled. */
@@ -83,11 +95,12 @@ const bothPorts: OptionReader = ({ values: [text = ''], negated }, { family }) =
   return list && unless(negated, any(field('sport', list), field('dport', list)), family);
 };
 
+/** First packets as they were sent: what comes over `lo` has passed nat before it arrives. */
+const UNTOUCHED: Predicate = all(notLoopback('in'), field('state', one(STATE.NEW)));
+
 /** What is known of the first packet of a connection alone; of others it depends on how the connection began. */
-const ofFirstPacket = (first: Predicate, text: string, family: Family): Predicate => {
-  const isNew = field('state', one(STATE.NEW));
-  return any(all(isNew, first), all(not(isNew, family), pure(text)));
-};
+const ofFirstPacket = (first: Predicate, text: string, family: Family, known = UNTOUCHED): Predicate =>
+  any(all(known, first), all(not(known, family), pure(text)));
 
 /** A field of the connection's first packet. */
 const ofConnection =
@@ -103,10 +116,10 @@ const ofConnection =
     const known = inField(name, read)(option, context);
     const text = `conntrack ${option.flag} ${option.values.join(' ')}`;
     if (known === undefined) return undefined;
-    const other = unless(option.negated, pure(text), family);
+    // Packets without a connection match neither the option nor its negation (xt_conntrack.c).
+    const other = pure(option.negated ? `! ${text}` : text);
     const first = given === ALWAYS ? known : any(all(given, known), all(not(given, family), other));
-    const isNew = field('state', one(STATE.NEW));
-    return any(all(isNew, first), all(not(isNew, family), other));
+    return any(all(UNTOUCHED, first), all(not(UNTOUCHED, family), other));
   };
 
 const HAS_PORTS: Predicate = field('protocol', ofValues(WITH_PORTS));
@@ -115,7 +128,12 @@ const HAS_PORTS: Predicate = field('protocol', ofValues(WITH_PORTS));
 const direction: OptionReader = ({ values: [text = ''] }, { family, table }) =>
   table === 'raw'
     ? undefined
-    : ofFirstPacket(text === 'ORIGINAL' ? ALWAYS : NEVER, `conntrack --ctdir ${text}`, family);
+    : ofFirstPacket(
+        text === 'ORIGINAL' ? ALWAYS : NEVER,
+        `conntrack --ctdir ${text}`,
+        family,
+        field('state', one(STATE.NEW)),
+      );
 
 /** `SNAT` and `DNAT` are properties of the connection beside its state; DNAT is known of first packets. */
 const states: OptionReader = ({ values: [text = ''], negated }, { family, table }) => {
@@ -219,16 +237,33 @@ const PURE = new Set(
 /** The predicate of a match; what is not modelled becomes an unknown. */
 export function readMatch(extension: Extension, context: MatchContext): Predicate {
   const read = extension.known ? MATCHES[extension.name]?.(extension.options, context) : undefined;
-  return read ?? unknownMatch(extension, context.family);
+  return read ?? unknownMatch(extension, context);
 }
 
-/** A single negated option is the negation of the same option without `!`. */
-function unknownMatch({ name, options: given, known }: Extension, family: Family): Predicate {
+/**
+ * Matches for which `!` is the complement. Others are false with `!` and without where the packet has not what they
+ * test: an extension header, a socket, a connection, or the flags of a SYN.
+ */
+const COMPLEMENTED = new Set(
+  `addrtype bpf connlabel cpu devgroup dscp helper iprange length mac multiport owner physdev pkttype realm set string
+   tcp tcpmss tos ttl hl u32`.split(/\s+/),
+);
+
+/** They find no connection in the raw table, which comes before connection tracking. */
+const OF_CONNECTION = new Set('cluster connlabel conntrack helper'.split(' '));
+
+function unknownMatch(
+  { name, options: given, known }: Extension,
+  { family, table }: MatchContext,
+): Predicate {
   const make = known && PURE.has(name) ? pure : stateful;
-  const single = given.length === 1;
+  const single =
+    given.length === 1 &&
+    (COMPLEMENTED.has(name) || given[0]?.flag === '--ctstate' || given[0]?.flag === '--state');
   const text = given.map((each) => optionText(each, !single));
   const negated = single && given[0]?.negated === true;
-  return unless(negated, make([name, ...text].join(' ')), family);
+  const early = table === 'raw' && OF_CONNECTION.has(name) ? ['in the raw table'] : [];
+  return unless(negated, make([name, ...text, ...early].join(' ')), family);
 }
 
 const optionText = ({ flag, values, negated }: Option, withNegation: boolean): string =>

@@ -33,7 +33,7 @@ export function everyRuleHasWitness(ruleset: CompiledRuleset): boolean {
   );
   const simple = used.every(
     ({ table, rewrites, rules }) =>
-      table === 'filter' && !rewrites && rules.every(({ match }) => !testsMark(match)),
+      table === 'filter' && !rewrites && rules.every(({ match }) => !testsHistory(match)),
   );
   if (!simple) return false;
   const usual = usualValues(ruleset);
@@ -44,7 +44,11 @@ export function everyRuleHasWitness(ruleset: CompiledRuleset): boolean {
     );
 }
 
-const testsMark = (match: Predicate): boolean => leaves(match).some(({ kind }) => kind === 'mark');
+/** What a packet has depends on what happened to it before: a witness is one as it arrives. */
+const testsHistory = (match: Predicate): boolean =>
+  leaves(match).some((leaf) => leaf.kind === 'mark' || (leaf.kind === 'field' && SET_BY_NAT.has(leaf.field)));
+
+const SET_BY_NAT: ReadonlySet<Field> = new Set(['translated', 'originalDst', 'originalDport']);
 
 /** For each field a value that no rule tests, where there is one. */
 function usualValues({ family, chains }: CompiledRuleset): ReadonlyMap<Field, bigint> {

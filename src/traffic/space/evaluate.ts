@@ -265,6 +265,8 @@ export function effect(
     case 'untrack':
       return space.fix(rest, 'state', STATE.UNTRACKED);
     case 'dnat':
+      // NETMAP behind routing translates the source (netmap_tg4 of xt_NETMAP.c).
+      if (!stage.beforeNat) return context.translated;
       return redirected(context, rule, action, context.translated, namer(context, path));
     case 'snat':
       // No later rule sees the new source.
@@ -273,9 +275,19 @@ export function effect(
       const { ite } = space.manager;
       const name = namer(context, path);
       // The program that decides may also mark the packet.
+      const passed = space.fix(accept(rule), 'mark', UNKNOWN_MARK);
+      // A target that is not known may change addresses and ports too: then later rules may accept what they drop.
+      const altered =
+        action.continues === null
+          ? passed
+          : ite(
+              space.unknown(`${name(action.accepts)}\naltered`),
+              decisions.acceptBy(decisions.accepted, rule, stage),
+              passed,
+            );
       const decided = ite(
         space.unknown(name(action.accepts)),
-        space.fix(accept(rule), 'mark', UNKNOWN_MARK),
+        altered,
         decisions.refuseBy('drop', rule, stage),
       );
       return action.continues === null

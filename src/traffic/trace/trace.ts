@@ -150,6 +150,11 @@ function apply(
     case 'untrack':
       return [withValue(step('not tracked'), 'state', STATE.UNTRACKED)];
     case 'dnat':
+      // NETMAP behind routing translates the source (netmap_tg4 of xt_NETMAP.c).
+      if (!context.stage.beforeNat) {
+        result.accepted.push({ state: { ...step('accept'), translated: true }, by });
+        return [];
+      }
       for (const each of redirected(
         trace,
         rule,
@@ -167,7 +172,10 @@ function apply(
       };
       trace.endings.push({ verdict: 'drop', by, state: decided });
       result.accepted.push({ state: decided, by });
-      return action.continues === null ? [] : [decided];
+      if (action.continues === null) return [];
+      // A target that is not known may change addresses and ports too: then later rules may accept what they drop.
+      trace.endings.push({ verdict: 'accept', by, state: decided });
+      return [decided];
     }
   }
 }

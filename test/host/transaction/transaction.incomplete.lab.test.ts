@@ -37,7 +37,10 @@ fault(
     // Ends of lines, the last bytes one by one, and some positions in between.
     const end = sent.length - 'E"\n'.length;
     const cuts = [
-      ...[...sent.matchAll(/\n/g)].map(({ index }) => index).filter((_, at) => at % 12 === 0),
+      // Without its last line end the script is whole.
+      ...[...sent.matchAll(/\n/g)]
+        .map(({ index }) => index)
+        .filter((index, at) => at % 12 === 0 && index <= end),
       ...Array.from({ length: 40 }, (_, at) => end - at),
       ...Array.from({ length: 20 }, (_, at) => Math.floor((end * at) / 20)),
     ];
